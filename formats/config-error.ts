@@ -1,0 +1,23 @@
+/** A configuration that cannot work: names the field, what was found there, and what is allowed. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+  /** Dotted path of the field, for example `mmu.mainTlb.ways`. */
+  readonly field: string;
+  /** What was found. */
+  readonly value: unknown;
+  /** What is allowed, as a phrase: "a power of two from 1 to 64". */
+  readonly allowed: string;
+
+  constructor(field: string, value: unknown, allowed: string) {
+    super(`${field}: found ${printable(value)}, allowed: ${allowed}`);
+    this.field = field;
+    this.value = value;
+    this.allowed = allowed;
+  }
+}
+
+function printable(value: unknown): string {
+  if (typeof value === 'bigint') return `0x${value.toString(16)}`;
+  if (typeof value === 'number' && Number.isInteger(value) && Math.abs(value) > 0xffff) return `0x${value.toString(16)}`;
+  return JSON.stringify(value) ?? String(value);
+}
