@@ -18,6 +18,7 @@ export class ConfigError extends Error {
 
 function printable(value: unknown): string {
   if (typeof value === 'bigint') return `0x${value.toString(16)}`;
-  if (typeof value === 'number' && Number.isInteger(value) && Math.abs(value) > 0xffff) return `0x${value.toString(16)}`;
+  if (typeof value === 'number' && Number.isInteger(value) && Math.abs(value) > 0xffff)
+    return `0x${value.toString(16)}`;
   return JSON.stringify(value) ?? String(value);
 }

@@ -1,50 +1,46 @@
-import { Command, CommanderError } from "commander";
-import { ConfigError } from "../../formats/index.ts";
-import { InputError } from "../../traces/index.ts";
-import { ExitCode, exitWith } from "./exit.ts";
-import * as replay from "./replay.ts";
+import { Command, CommanderError } from 'commander';
+import { ConfigError } from '../../formats/index.ts';
+import { InputError } from '../../traces/index.ts';
+import { ExitCode, exitWith } from './exit.ts';
+import * as replay from './replay.ts';
 
 /** Every command, in the order in which `--help` lists them. */
-const COMMANDS: readonly { readonly register: (program: Command) => void }[] = [
-	replay,
-];
+const COMMANDS: readonly { readonly register: (program: Command) => void }[] = [replay];
 
 function buildProgram(): Command {
-	const program = new Command("tablewalk")
-		.description(
-			"A cycle-approximate SMMU / Mali MMU emulator with the LPAE page-table software that drives it.",
-		)
-		.version(__VERSION__)
-		.showHelpAfterError("(run with --help for the options)")
-		.exitOverride()
-		.configureHelp({ showGlobalOptions: true });
-	for (const command of COMMANDS) command.register(program);
-	for (const command of program.commands) command.exitOverride();
-	return program;
+  const program = new Command('tablewalk')
+    .description('A cycle-approximate SMMU / Mali MMU emulator with the LPAE page-table software that drives it.')
+    .version(__VERSION__)
+    .showHelpAfterError('(run with --help for the options)')
+    .exitOverride()
+    .configureHelp({ showGlobalOptions: true });
+  for (const command of COMMANDS) command.register(program);
+  for (const command of program.commands) command.exitOverride();
+  return program;
 }
 
 /** The version of package.json, put in by the bundler. */
 declare const __VERSION__: string;
 
 async function main(): Promise<void> {
-	// A reader that stops early (`| head`) is no error of ours.
-	process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-		if (error.code === "EPIPE") process.exit(process.exitCode ?? 0);
-		throw error;
-	});
-	try {
-		await buildProgram().parseAsync(process.argv);
-	} catch (error) {
-		if (error instanceof CommanderError) {
-			// Commander has printed its line already; help and version are no failure.
-			exitWith(error.exitCode === 0 ? ExitCode.OK : ExitCode.BAD_INPUT);
-		} else if (error instanceof ConfigError || error instanceof InputError) {
-			process.stderr.write(`tablewalk: ${error.message}\n`);
-			exitWith(ExitCode.BAD_INPUT);
-		} else {
-			throw error;
-		}
-	}
+  // A reader that stops early (`| head`) is no error of ours.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EPIPE') process.exit(process.exitCode ?? 0);
+    throw error;
+  });
+  try {
+    await buildProgram().parseAsync(process.argv);
+  } catch (error) {
+    if (error instanceof CommanderError) {
+      // Commander has printed its line already; help and version are no failure.
+      exitWith(error.exitCode === 0 ? ExitCode.OK : ExitCode.BAD_INPUT);
+    } else if (error instanceof ConfigError || error instanceof InputError) {
+      process.stderr.write(`tablewalk: ${error.message}\n`);
+      exitWith(ExitCode.BAD_INPUT);
+    } else {
+      throw error;
+    }
+  }
 }
 
 await main();

@@ -1,159 +1,159 @@
 /** The shape of `tablewalk replay --json`, schema "tablewalk.report/1". Cycles are SMMU clock cycles, sizes bytes, times seconds of the trace's clock. */
 
-export const REPORT_SCHEMA = "tablewalk.report/1";
+export const REPORT_SCHEMA = 'tablewalk.report/1';
 
 export interface CaptureSection {
-	/** Records read: maps, unmaps and others, damaged ones not counted. */
-	readonly events: number;
-	readonly maps: number;
-	readonly unmaps: number;
-	readonly other: number;
-	/** Records that could not be read, each skipped with its position. */
-	readonly damaged: number;
-	/** Events that the recorder itself says it lost. */
-	readonly lost: number;
-	/** Unmaps of a range that no domain holds. */
-	readonly unmatchedUnmaps: number;
-	/** Maps and unmaps that the table refused, in whole or in part. */
-	readonly refused: number;
-	/** Ranges still mapped when the capture ended. */
-	readonly liveAtEnd: number;
-	readonly liveBytesAtEnd: number;
-	readonly domains: number;
-	/** Of those, how many were inferred because the lines name none. */
-	readonly domainsInferred: number;
-	/** Events whose domain had to be chosen among several that were possible. */
-	readonly ambiguous: number;
-	readonly bytesMapped: number;
-	readonly bytesUnmapped: number;
-	readonly firstTime: number;
-	readonly lastTime: number;
-	/** The first damaged records. */
-	readonly damage: readonly {
-		readonly file: string;
-		readonly line: number;
-		readonly reason: string;
-	}[];
+  /** Records read: maps, unmaps and others, damaged ones not counted. */
+  readonly events: number;
+  readonly maps: number;
+  readonly unmaps: number;
+  readonly other: number;
+  /** Records that could not be read, each skipped with its position. */
+  readonly damaged: number;
+  /** Events that the recorder itself says it lost. */
+  readonly lost: number;
+  /** Unmaps of a range that no domain holds. */
+  readonly unmatchedUnmaps: number;
+  /** Maps and unmaps that the table refused, in whole or in part. */
+  readonly refused: number;
+  /** Ranges still mapped when the capture ended. */
+  readonly liveAtEnd: number;
+  readonly liveBytesAtEnd: number;
+  readonly domains: number;
+  /** Of those, how many were inferred because the lines name none. */
+  readonly domainsInferred: number;
+  /** Events whose domain had to be chosen among several that were possible. */
+  readonly ambiguous: number;
+  readonly bytesMapped: number;
+  readonly bytesUnmapped: number;
+  readonly firstTime: number;
+  readonly lastTime: number;
+  /** The first damaged records. */
+  readonly damage: readonly {
+    readonly file: string;
+    readonly line: number;
+    readonly reason: string;
+  }[];
 }
 
 export interface TableSection {
-	readonly format: string;
-	readonly granule: string;
-	readonly ias: number;
-	readonly oas: number;
-	readonly coherentWalk: boolean;
-	readonly allocations: number;
-	readonly frees: number;
-	readonly liveTables: number;
-	readonly peakTables: number;
-	readonly peakBytes: number;
-	readonly descriptorsWritten: number;
-	readonly descriptorsCleared: number;
-	/** Leaf size in bytes to leaves mapped. */
-	readonly leavesMappedBySize: Readonly<Record<string, number>>;
-	readonly blockSplits: number;
-	/** Warning code to how often the kernel would have warned. */
-	readonly warnings: Readonly<Record<string, number>>;
+  readonly format: string;
+  readonly granule: string;
+  readonly ias: number;
+  readonly oas: number;
+  readonly coherentWalk: boolean;
+  readonly allocations: number;
+  readonly frees: number;
+  readonly liveTables: number;
+  readonly peakTables: number;
+  readonly peakBytes: number;
+  readonly descriptorsWritten: number;
+  readonly descriptorsCleared: number;
+  /** Leaf size in bytes to leaves mapped. */
+  readonly leavesMappedBySize: Readonly<Record<string, number>>;
+  readonly blockSplits: number;
+  /** Warning code to how often the kernel would have warned. */
+  readonly warnings: Readonly<Record<string, number>>;
 }
 
 export interface DmaSection {
-	readonly maps: number;
-	readonly unmaps: number;
-	readonly syncs: number;
-	readonly bytesSynced: number;
-	readonly linesCleaned: number;
+  readonly maps: number;
+  readonly unmaps: number;
+  readonly syncs: number;
+  readonly bytesSynced: number;
+  readonly linesCleaned: number;
 }
 
 export interface InvalidationSection {
-	readonly mode: "strict" | "lazy";
-	/** Invalidations of leaves by address or range. */
-	readonly byAddress: number;
-	/** Invalidations that also drop walk-cache entries, because a table went away. */
-	readonly byWalkRange: number;
-	/** Invalidations of a whole address space or of everything. */
-	readonly all: number;
-	/** All commands, CMD_SYNC included. */
-	readonly commands: number;
-	readonly syncs: number;
-	readonly cycles: number;
+  readonly mode: 'strict' | 'lazy';
+  /** Invalidations of leaves by address or range. */
+  readonly byAddress: number;
+  /** Invalidations that also drop walk-cache entries, because a table went away. */
+  readonly byWalkRange: number;
+  /** Invalidations of a whole address space or of everything. */
+  readonly all: number;
+  /** All commands, CMD_SYNC included. */
+  readonly commands: number;
+  readonly syncs: number;
+  readonly cycles: number;
 }
 
 export interface HitsAndMisses {
-	readonly hits: number;
-	readonly misses: number;
+  readonly hits: number;
+  readonly misses: number;
 }
 
 export interface TranslationSection {
-	readonly requests: number;
-	readonly faults: number;
-	readonly microTlb: HitsAndMisses;
-	readonly mainTlb: HitsAndMisses;
-	readonly walkCache: HitsAndMisses;
-	readonly walks: number;
-	readonly descriptorReads: number;
-	readonly cycles: {
-		readonly mean: number;
-		readonly p50: number;
-		readonly p99: number;
-		readonly max: number;
-		readonly total: number;
-	};
+  readonly requests: number;
+  readonly faults: number;
+  readonly microTlb: HitsAndMisses;
+  readonly mainTlb: HitsAndMisses;
+  readonly walkCache: HitsAndMisses;
+  readonly walks: number;
+  readonly descriptorReads: number;
+  readonly cycles: {
+    readonly mean: number;
+    readonly p50: number;
+    readonly p99: number;
+    readonly max: number;
+    readonly total: number;
+  };
 }
 
 export interface SoftwareSection {
-	readonly cycles: {
-		readonly allocation: number;
-		readonly edit: number;
-		readonly sync: number;
-		readonly invalidation: number;
-		readonly total: number;
-	};
+  readonly cycles: {
+    readonly allocation: number;
+    readonly edit: number;
+    readonly sync: number;
+    readonly invalidation: number;
+    readonly total: number;
+  };
 }
 
 export interface FindingRecord {
-	readonly kind: string;
-	/** Number of the map or unmap, from 1, in the order of the capture. */
-	readonly operation: number;
-	readonly domain: number;
-	readonly iova: string;
-	readonly detail: string;
+  readonly kind: string;
+  /** Number of the map or unmap, from 1, in the order of the capture. */
+  readonly operation: number;
+  readonly domain: number;
+  readonly iova: string;
+  readonly detail: string;
 }
 
 export interface SanitizerSection {
-	readonly staleWindows: number;
-	readonly staleTlbHits: number;
-	readonly staleWalks: number;
-	readonly leakedTables: number;
-	readonly doubleFrees: number;
-	/** All findings by kind, those above included. */
-	readonly byKind: Readonly<Record<string, number>>;
-	/** Maps of an IOVA whose invalidation was still queued: a real kernel would not have handed it out yet. */
-	readonly reusedBeforeFlush: number;
-	readonly longestWindow: { readonly cycles: number; readonly seconds: number };
-	/** The first hundred. */
-	readonly findings: readonly FindingRecord[];
+  readonly staleWindows: number;
+  readonly staleTlbHits: number;
+  readonly staleWalks: number;
+  readonly leakedTables: number;
+  readonly doubleFrees: number;
+  /** All findings by kind, those above included. */
+  readonly byKind: Readonly<Record<string, number>>;
+  /** Maps of an IOVA whose invalidation was still queued: a real kernel would not have handed it out yet. */
+  readonly reusedBeforeFlush: number;
+  readonly longestWindow: { readonly cycles: number; readonly seconds: number };
+  /** The first hundred. */
+  readonly findings: readonly FindingRecord[];
 }
 
 /** One line of the bill. */
 export interface CostItem {
-	readonly name: string;
-	readonly count: number;
-	readonly cycles: number;
+  readonly name: string;
+  readonly count: number;
+  readonly cycles: number;
 }
 
 export interface Report {
-	readonly schema: typeof REPORT_SCHEMA;
-	/** False when the replay was interrupted or limited before the end of the capture. */
-	readonly complete: boolean;
-	readonly capture: CaptureSection;
-	readonly table: TableSection;
-	readonly dma: DmaSection;
-	readonly invalidation: InvalidationSection;
-	readonly translation: TranslationSection;
-	readonly software: SoftwareSection;
-	readonly sanitizer: SanitizerSection;
-	/** Every cost item, dearest first. */
-	readonly costs: readonly CostItem[];
-	/** The machine that was run, as `tablewalk config` prints it. */
-	readonly config: unknown;
+  readonly schema: typeof REPORT_SCHEMA;
+  /** False when the replay was interrupted or limited before the end of the capture. */
+  readonly complete: boolean;
+  readonly capture: CaptureSection;
+  readonly table: TableSection;
+  readonly dma: DmaSection;
+  readonly invalidation: InvalidationSection;
+  readonly translation: TranslationSection;
+  readonly software: SoftwareSection;
+  readonly sanitizer: SanitizerSection;
+  /** Every cost item, dearest first. */
+  readonly costs: readonly CostItem[];
+  /** The machine that was run, as `tablewalk config` prints it. */
+  readonly config: unknown;
 }

@@ -1,232 +1,174 @@
-import { Ansis } from "ansis";
-import { bytes, count, cycles, pageSize, seconds, share } from "./quantity.ts";
-import type { HitsAndMisses, Report } from "./report.ts";
+import { Ansis } from 'ansis';
+import { bytes, count, cycles, pageSize, seconds, share } from './quantity.ts';
+import type { HitsAndMisses, Report } from './report.ts';
 
 /** How many of the dearest cost items the report lists. */
 const COST_ITEMS = 10;
 const LABEL_WIDTH = 20;
 
 export interface TerminalOptions {
-	/** What was replayed, for the heading. */
-	readonly title: string;
-	readonly color: boolean;
+  /** What was replayed, for the heading. */
+  readonly title: string;
+  readonly color: boolean;
 }
 
 /** The report as a kernel engineer reads it at a glance: one section per question, one fact per line. */
 export function renderReport(report: Report, options: TerminalOptions): string {
-	const ink = new Ansis(options.color ? 3 : 0);
-	const lines: string[] = [];
-	const section = (name: string): void => {
-		lines.push("", ink.bold(name));
-	};
-	const row = (label: string, value: string, note = ""): void => {
-		lines.push(
-			`  ${label.padEnd(LABEL_WIDTH)}${value}${note === "" ? "" : ink.dim(`  ${note}`)}`,
-		);
-	};
-	const alarm = (value: number): string =>
-		value === 0 ? "0" : ink.red.bold(count(value));
+  const ink = new Ansis(options.color ? 3 : 0);
+  const lines: string[] = [];
+  const section = (name: string): void => {
+    lines.push('', ink.bold(name));
+  };
+  const row = (label: string, value: string, note = ''): void => {
+    lines.push(`  ${label.padEnd(LABEL_WIDTH)}${value}${note === '' ? '' : ink.dim(`  ${note}`)}`);
+  };
+  const alarm = (value: number): string => (value === 0 ? '0' : ink.red.bold(count(value)));
 
-	const {
-		capture,
-		table,
-		dma,
-		invalidation,
-		translation,
-		software,
-		sanitizer,
-	} = report;
-	lines.push(
-		`${ink.bold(options.title)}${report.complete ? "" : ink.yellow("  (stopped before the end)")}`,
-		`${table.format}, ${table.granule} granule, ias ${table.ias}, oas ${table.oas}, ` +
-			`${table.coherentWalk ? "coherent" : "non-coherent"} walk, ${invalidation.mode} invalidation`,
-	);
+  const { capture, table, dma, invalidation, translation, software, sanitizer } = report;
+  lines.push(
+    `${ink.bold(options.title)}${report.complete ? '' : ink.yellow('  (stopped before the end)')}`,
+    `${table.format}, ${table.granule} granule, ias ${table.ias}, oas ${table.oas}, ` +
+      `${table.coherentWalk ? 'coherent' : 'non-coherent'} walk, ${invalidation.mode} invalidation`,
+  );
 
-	section("capture");
-	row(
-		"events",
-		count(capture.events),
-		`${count(capture.maps)} map, ${count(capture.unmaps)} unmap, ${count(capture.other)} other`,
-	);
-	row(
-		"time",
-		seconds(capture.lastTime - capture.firstTime),
-		`${capture.firstTime.toFixed(6)} .. ${capture.lastTime.toFixed(6)}`,
-	);
-	row(
-		"domains",
-		count(capture.domains),
-		capture.domainsInferred === 0
-			? "named by the capture"
-			: `${count(capture.domainsInferred)} inferred, ${count(capture.ambiguous)} events had more than one candidate`,
-	);
-	row("mapped", bytes(capture.bytesMapped));
-	row("unmapped", bytes(capture.bytesUnmapped));
-	row(
-		"live at end",
-		`${count(capture.liveAtEnd)} ranges`,
-		bytes(capture.liveBytesAtEnd),
-	);
-	if (capture.unmatchedUnmaps > 0)
-		row("unmatched unmaps", ink.yellow(count(capture.unmatchedUnmaps)));
-	if (capture.refused > 0)
-		row(
-			"refused",
-			ink.yellow(count(capture.refused)),
-			"maps or unmaps the table would not do",
-		);
-	if (capture.lost > 0)
-		row("lost", ink.yellow(count(capture.lost)), "events the recorder lost");
-	if (capture.damaged > 0) {
-		row("damaged", ink.yellow(count(capture.damaged)), "skipped");
-		for (const one of capture.damage.slice(0, 5)) {
-			lines.push(ink.dim(`    ${one.file}:${one.line}: ${one.reason}`));
-		}
-		if (capture.damaged > 5)
-			lines.push(
-				ink.dim(`    and ${count(capture.damaged - 5)} more (see --json)`),
-			);
-	}
+  section('capture');
+  row(
+    'events',
+    count(capture.events),
+    `${count(capture.maps)} map, ${count(capture.unmaps)} unmap, ${count(capture.other)} other`,
+  );
+  row(
+    'time',
+    seconds(capture.lastTime - capture.firstTime),
+    `${capture.firstTime.toFixed(6)} .. ${capture.lastTime.toFixed(6)}`,
+  );
+  row(
+    'domains',
+    count(capture.domains),
+    capture.domainsInferred === 0
+      ? 'named by the capture'
+      : `${count(capture.domainsInferred)} inferred, ${count(capture.ambiguous)} events had more than one candidate`,
+  );
+  row('mapped', bytes(capture.bytesMapped));
+  row('unmapped', bytes(capture.bytesUnmapped));
+  row('live at end', `${count(capture.liveAtEnd)} ranges`, bytes(capture.liveBytesAtEnd));
+  if (capture.unmatchedUnmaps > 0) row('unmatched unmaps', ink.yellow(count(capture.unmatchedUnmaps)));
+  if (capture.refused > 0) row('refused', ink.yellow(count(capture.refused)), 'maps or unmaps the table would not do');
+  if (capture.lost > 0) row('lost', ink.yellow(count(capture.lost)), 'events the recorder lost');
+  if (capture.damaged > 0) {
+    row('damaged', ink.yellow(count(capture.damaged)), 'skipped');
+    for (const one of capture.damage.slice(0, 5)) {
+      lines.push(ink.dim(`    ${one.file}:${one.line}: ${one.reason}`));
+    }
+    if (capture.damaged > 5) lines.push(ink.dim(`    and ${count(capture.damaged - 5)} more (see --json)`));
+  }
 
-	section("page table");
-	row(
-		"tables",
-		`${count(table.liveTables)} live`,
-		`peak ${count(table.peakTables)} = ${bytes(table.peakBytes)}`,
-	);
-	row("allocated", count(table.allocations), `${count(table.frees)} freed`);
-	row(
-		"descriptors",
-		`${count(table.descriptorsWritten)} written`,
-		`${count(table.descriptorsCleared)} cleared`,
-	);
-	row(
-		"leaves mapped",
-		Object.entries(table.leavesMappedBySize)
-			.map(([size, leaves]) => `${count(leaves)} x ${pageSize(Number(size))}`)
-			.join(", ") || "none",
-	);
-	row("block splits", count(table.blockSplits));
-	const warnings = Object.entries(table.warnings);
-	if (warnings.length > 0) {
-		row(
-			"kernel warnings",
-			ink.yellow(
-				warnings.map(([code, times]) => `${code} x ${count(times)}`).join(", "),
-			),
-		);
-	}
+  section('page table');
+  row('tables', `${count(table.liveTables)} live`, `peak ${count(table.peakTables)} = ${bytes(table.peakBytes)}`);
+  row('allocated', count(table.allocations), `${count(table.frees)} freed`);
+  row('descriptors', `${count(table.descriptorsWritten)} written`, `${count(table.descriptorsCleared)} cleared`);
+  row(
+    'leaves mapped',
+    Object.entries(table.leavesMappedBySize)
+      .map(([size, leaves]) => `${count(leaves)} x ${pageSize(Number(size))}`)
+      .join(', ') || 'none',
+  );
+  row('block splits', count(table.blockSplits));
+  const warnings = Object.entries(table.warnings);
+  if (warnings.length > 0) {
+    row('kernel warnings', ink.yellow(warnings.map(([code, times]) => `${code} x ${count(times)}`).join(', ')));
+  }
 
-	section("cache maintenance");
-	row(
-		"dma_map / unmap",
-		`${count(dma.maps)} / ${count(dma.unmaps)}`,
-		table.coherentWalk ? "coherent walk: none" : "",
-	);
-	row(
-		"dma_sync",
-		count(dma.syncs),
-		`${bytes(dma.bytesSynced)}, ${count(dma.linesCleaned)} cache lines cleaned`,
-	);
+  section('cache maintenance');
+  row('dma_map / unmap', `${count(dma.maps)} / ${count(dma.unmaps)}`, table.coherentWalk ? 'coherent walk: none' : '');
+  row('dma_sync', count(dma.syncs), `${bytes(dma.bytesSynced)}, ${count(dma.linesCleaned)} cache lines cleaned`);
 
-	section("invalidation");
-	row("by address", count(invalidation.byAddress));
-	row("by walk range", count(invalidation.byWalkRange));
-	row("whole space", count(invalidation.all));
-	row(
-		"commands",
-		count(invalidation.commands),
-		`${count(invalidation.syncs)} CMD_SYNC`,
-	);
-	row("cycles", cycles(invalidation.cycles));
+  section('invalidation');
+  row('by address', count(invalidation.byAddress));
+  row('by walk range', count(invalidation.byWalkRange));
+  row('whole space', count(invalidation.all));
+  row('commands', count(invalidation.commands), `${count(invalidation.syncs)} CMD_SYNC`);
+  row('cycles', cycles(invalidation.cycles));
 
-	section("translation");
-	row("requests", count(translation.requests));
-	row("faults", alarm(translation.faults));
-	row("micro-TLB", rate(translation.microTlb));
-	row("main TLB", rate(translation.mainTlb));
-	row("walk caches", rate(translation.walkCache));
-	row(
-		"walks",
-		count(translation.walks),
-		`${count(translation.descriptorReads)} descriptor reads`,
-	);
-	row(
-		"latency",
-		`mean ${translation.cycles.mean.toFixed(1)}, p50 ${translation.cycles.p50}, p99 ${translation.cycles.p99}, max ${translation.cycles.max} cycles`,
-	);
+  section('translation');
+  row('requests', count(translation.requests));
+  row('faults', alarm(translation.faults));
+  row('micro-TLB', rate(translation.microTlb));
+  row('main TLB', rate(translation.mainTlb));
+  row('walk caches', rate(translation.walkCache));
+  row('walks', count(translation.walks), `${count(translation.descriptorReads)} descriptor reads`);
+  row(
+    'latency',
+    `mean ${translation.cycles.mean.toFixed(1)}, p50 ${translation.cycles.p50}, p99 ${translation.cycles.p99}, max ${translation.cycles.max} cycles`,
+  );
 
-	section("software cost");
-	const cost = software.cycles;
-	for (const [label, value] of [
-		["allocation", cost.allocation],
-		["edit", cost.edit],
-		["sync", cost.sync],
-		["invalidation", cost.invalidation],
-	] as const) {
-		row(label, cycles(value).padEnd(18), share(value, cost.total));
-	}
-	row("total", cycles(cost.total));
+  section('software cost');
+  const cost = software.cycles;
+  for (const [label, value] of [
+    ['allocation', cost.allocation],
+    ['edit', cost.edit],
+    ['sync', cost.sync],
+    ['invalidation', cost.invalidation],
+  ] as const) {
+    row(label, cycles(value).padEnd(18), share(value, cost.total));
+  }
+  row('total', cycles(cost.total));
 
-	section("sanitizer");
-	row("stale windows", alarm(sanitizer.staleWindows), longest(report));
-	row("stale TLB hits", alarm(sanitizer.staleTlbHits));
-	row("stale walks", alarm(sanitizer.staleWalks));
-	row("leaked tables", alarm(sanitizer.leakedTables));
-	row("double frees", alarm(sanitizer.doubleFrees));
-	for (const [kind, times] of Object.entries(sanitizer.byKind)) {
-		if (!LISTED_KINDS.has(kind)) row(kind, alarm(times));
-	}
-	for (const finding of sanitizer.findings.slice(0, 5)) {
-		lines.push(
-			ink.dim(
-				`    #${finding.operation} ${finding.kind}: iova ${finding.iova}, domain ${finding.domain}: ${finding.detail}`,
-			),
-		);
-	}
-	if (sanitizer.reusedBeforeFlush > 0) {
-		lines.push(
-			ink.yellow(
-				`  ${count(sanitizer.reusedBeforeFlush)} maps reuse an IOVA whose invalidation was still queued.`,
-			),
-			ink.dim(
-				"  This capture was recorded in strict mode: a lazy kernel keeps an IOVA back until its flush, so the stale",
-			),
-			ink.dim(
-				"  hits on reused addresses show what strict reuse would cost, not what a lazy kernel does.",
-			),
-		);
-	}
+  section('sanitizer');
+  row('stale windows', alarm(sanitizer.staleWindows), longest(report));
+  row('stale TLB hits', alarm(sanitizer.staleTlbHits));
+  row('stale walks', alarm(sanitizer.staleWalks));
+  row('leaked tables', alarm(sanitizer.leakedTables));
+  row('double frees', alarm(sanitizer.doubleFrees));
+  for (const [kind, times] of Object.entries(sanitizer.byKind)) {
+    if (!LISTED_KINDS.has(kind)) row(kind, alarm(times));
+  }
+  for (const finding of sanitizer.findings.slice(0, 5)) {
+    lines.push(
+      ink.dim(
+        `    #${finding.operation} ${finding.kind}: iova ${finding.iova}, domain ${finding.domain}: ${finding.detail}`,
+      ),
+    );
+  }
+  if (sanitizer.reusedBeforeFlush > 0) {
+    lines.push(
+      ink.yellow(`  ${count(sanitizer.reusedBeforeFlush)} maps reuse an IOVA whose invalidation was still queued.`),
+      ink.dim(
+        '  This capture was recorded in strict mode: a lazy kernel keeps an IOVA back until its flush, so the stale',
+      ),
+      ink.dim('  hits on reused addresses show what strict reuse would cost, not what a lazy kernel does.'),
+    );
+  }
 
-	section(`largest cost items`);
-	const total = report.costs.reduce((sum, item) => sum + item.cycles, 0);
-	for (const item of report.costs.slice(0, COST_ITEMS)) {
-		lines.push(
-			`  ${item.name.padEnd(44)}${cycles(item.cycles).padStart(16)}  ${share(item.cycles, total).padStart(7)}${ink.dim(`  ${count(item.count)} x ${perItem(item.cycles, item.count)}`)}`,
-		);
-	}
-	return `${lines.join("\n")}\n`;
+  section(`largest cost items`);
+  const total = report.costs.reduce((sum, item) => sum + item.cycles, 0);
+  for (const item of report.costs.slice(0, COST_ITEMS)) {
+    lines.push(
+      `  ${item.name.padEnd(44)}${cycles(item.cycles).padStart(16)}  ${share(item.cycles, total).padStart(7)}${ink.dim(`  ${count(item.count)} x ${perItem(item.cycles, item.count)}`)}`,
+    );
+  }
+  return `${lines.join('\n')}\n`;
 }
 
 const LISTED_KINDS: ReadonlySet<string> = new Set([
-	"stale-window",
-	"stale-tlb-hit",
-	"stale-walk",
-	"leaked-table",
-	"double-free",
+  'stale-window',
+  'stale-tlb-hit',
+  'stale-walk',
+  'leaked-table',
+  'double-free',
 ]);
 
 function rate(of: HitsAndMisses): string {
-	const lookups = of.hits + of.misses;
-	return `${share(of.hits, lookups)} of ${count(lookups)} lookups hit`;
+  const lookups = of.hits + of.misses;
+  return `${share(of.hits, lookups)} of ${count(lookups)} lookups hit`;
 }
 
 function perItem(total: number, items: number): string {
-	return items === 0 ? "-" : (total / items).toFixed(1);
+  return items === 0 ? '-' : (total / items).toFixed(1);
 }
 
 function longest(report: Report): string {
-	const { staleWindows, longestWindow } = report.sanitizer;
-	if (staleWindows === 0) return "";
-	return `longest ${cycles(longestWindow.cycles)}, ${seconds(longestWindow.seconds)} of trace time`;
+  const { staleWindows, longestWindow } = report.sanitizer;
+  if (staleWindows === 0) return '';
+  return `longest ${cycles(longestWindow.cycles)}, ${seconds(longestWindow.seconds)} of trace time`;
 }
