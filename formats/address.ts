@@ -1,0 +1,49 @@
+/**
+ * Arithmetic on addresses. An address is a number of at most 52 bits, which a double holds exactly; bitwise operators see only
+ * 32 of them, so whole addresses are split and joined here.
+ */
+
+const TWO_32 = 2 ** 32;
+
+/** Low 32 bits of an address, unsigned. */
+export function low32(address: number): number {
+  return address >>> 0;
+}
+
+/** Bits 32 and up of an address. */
+export function high32(address: number): number {
+  return Math.floor(address / TWO_32);
+}
+
+/** The address whose halves these are. Both are read as unsigned. */
+export function joinAddress(low: number, high: number): number {
+  return (high >>> 0) * TWO_32 + (low >>> 0);
+}
+
+/** Largest multiple of `size` that is not above `address`; `size` is a power of two. */
+export function alignDown(address: number, size: number): number {
+  return Math.floor(address / size) * size;
+}
+
+/** Smallest multiple of `size` that is not below `address`. */
+export function alignUp(address: number, size: number): number {
+  return Math.ceil(address / size) * size;
+}
+
+/** True when `bitmap`, a sum of powers of two, holds `size`, one power of two. */
+export function hasSize(bitmap: number, size: number): boolean {
+  return Math.floor(bitmap / size) % 2 === 1;
+}
+
+/** The powers of two in a bitmap, smallest first. */
+export function sizesOf(bitmap: number): number[] {
+  const sizes: number[] = [];
+  let rest = bitmap;
+  for (let size = 1; rest > 0; size *= 2) {
+    if (hasSize(rest, size)) {
+      sizes.push(size);
+      rest -= size;
+    }
+  }
+  return sizes;
+}

@@ -1,0 +1,94 @@
+/**
+ * The shape of a translation table: how an input address is cut into one index per level. Levels are numbered as the Arm
+ * manual numbers them, 0 to 3, and a table with fewer levels starts further down.
+ */
+
+/** Everything about a table's shape that an edit or a walk needs, worked out once. Arrays are indexed by level. */
+export interface Geometry {
+  /** log2 of the granule: the page size of the last level, and the size of every table but the first. */
+  readonly granuleShift: number;
+  /** Input address size in bits. */
+  readonly ias: number;
+  /** Level of the first lookup. */
+  readonly startLevel: number;
+  /** Level whose entries map single pages. */
+  readonly lastLevel: number;
+  /** Bits of address that each level but the first resolves. */
+  readonly bitsPerLevel: number;
+  /** Bits that the first level resolves. More than `bitsPerLevel` when stage-2 tables are concatenated. */
+  readonly pgdBits: number;
+  /** Size of the first-level table in bytes. */
+  readonly pgdSize: number;
+  /** log2 of the bytes that one entry covers. */
+  readonly shifts: readonly number[];
+  /** Bytes that one entry covers. */
+  readonly blockSizes: readonly number[];
+  /** Number of entries in a table of the level, less one: the mask of its index. */
+  readonly indexMasks: readonly number[];
+  /** Size of a table of the level in bytes. */
+  readonly tableSizes: readonly number[];
+}
+
+/** LPAE tables always end at level 3. */
+const LAST_LEVEL = 3;
+const LOG2_DESCRIPTOR_BYTES = 3;
+/** Stage 2 may concatenate up to this many tables to save a level (Arm ARM D8.2.4). */
+const MAX_CONCATENATED_TABLES = 16;
+
+/** What makes the shape of an LPAE table differ from the plain one. */
+export interface LpaeShape {
+  readonly ias: number;
+  /** 12, 14 or 16. */
+  readonly granuleShift: number;
+  /** Stage 2: concatenate first-level tables where that saves level 0. */
+  readonly concatenate: boolean;
+  /** Mali: always walk four levels. */
+  readonly fourLevels: boolean;
+}
+
+/** The geometry of an LPAE table (VMSAv8-64, 32-bit LPAE and Mali, which differ in sizes only). */
+export function lpaeGeometry(shape: LpaeShape): Geometry {
+  const { ias, granuleShift } = shape;
+  const bitsPerLevel = granuleShift - LOG2_DESCRIPTOR_BYTES;
+  const indexBits = ias - granuleShift;
+  const levels = Math.ceil(indexBits / bitsPerLevel);
+  let startLevel = LAST_LEVEL + 1 - levels;
+  let pgdBits = indexBits - bitsPerLevel * (levels - 1);
+  if (shape.fourLevels && startLevel > 0) {
+    startLevel = 0;
+    pgdBits = 0;
+  }
+  if (shape.concatenate && startLevel === 0 && 2 ** pgdBits <= MAX_CONCATENATED_TABLES) {
+    pgdBits += bitsPerLevel;
+    startLevel = 1;
+  }
+  const shifts: number[] = [];
+  const indexMasks: number[] = [];
+  const tableSizes: number[] = [];
+  for (let level = 0; level <= LAST_LEVEL; level++) {
+    const bits = level === startLevel ? pgdBits : bitsPerLevel;
+    shifts.push(granuleShift + (LAST_LEVEL - level) * bitsPerLevel);
+    indexMasks.push(2 ** bits - 1);
+    tableSizes.push(2 ** (bits + LOG2_DESCRIPTOR_BYTES));
+  }
+  return {
+    granuleShift,
+    ias,
+    startLevel,
+    lastLevel: LAST_LEVEL,
+    bitsPerLevel,
+    pgdBits,
+    pgdSize: 2 ** (pgdBits + LOG2_DESCRIPTOR_BYTES),
+    shifts,
+    blockSizes: shifts.map((shift) => 2 ** shift),
+    indexMasks,
+    tableSizes,
+  };
+}
+
+/** Index of `iova` in a table of `level`. Address bits above the first level's index are ignored. */
+export function levelIndex(geometry: Geometry, iova: number, level: number): number {
+  const shift = geometry.shifts[level] ?? 0;
+  // The conversion to 32 bits truncates and keeps the low bits, so the mask cuts out the index exactly.
+  return (((iova / 2 ** shift) >>> 0) & (geometry.indexMasks[level] ?? 0)) >>> 0;
+}

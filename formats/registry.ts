@@ -1,0 +1,81 @@
+/** The formats by name: what each can do, how it judges a configuration, and how it makes a table (Linux `io-pgtable.c`). */
+import { ConfigError } from './config-error.ts';
+import type { IoPgtable, IoPgtableConfig, IoPgtableFormat, Machine } from './io-pgtable.ts';
+import { type AdjustedConfig, FormatCapability, IO_PGTABLE_FORMATS } from './io-pgtable.ts';
+
+/** A configuration after a format has looked at it. */
+export interface Judgement {
+  /** The configuration with defaults filled in and sizes narrowed, as far as it came. */
+  readonly config: AdjustedConfig;
+  /** Why it is refused, or null. */
+  readonly refusal: ConfigError | null;
+}
+
+/** One row of the registry. */
+export interface FormatEntry {
+  /** Sum of {@link FormatCapability} bits. */
+  readonly capabilities: number;
+  /** Narrows a configuration, and says whether the format takes it. */
+  judge(config: AdjustedConfig): Judgement;
+  /** Makes a table from a configuration that {@link judge} accepted. */
+  create(config: AdjustedConfig, machine: Machine, cookie: unknown): IoPgtable;
+}
+
+const FORMATS: Readonly<Partial<Record<IoPgtableFormat, FormatEntry>>> = {};
+
+/** What a format can do, as {@link FormatCapability} bits; 0 for a format that is not there. */
+export function formatCapabilities(format: IoPgtableFormat): number {
+  return FORMATS[format]?.capabilities ?? 0;
+}
+
+/** What a configuration becomes, and whether it is refused, without making anything. */
+export function judgeConfig(asked: IoPgtableConfig): Judgement {
+  const config = withDefaults(asked);
+  const entry = FORMATS[config.format];
+  if (entry === undefined) {
+    return { config, refusal: new ConfigError('format', config.format, IO_PGTABLE_FORMATS.join(', ')) };
+  }
+  const refusal = judgeHooks(config, entry.capabilities);
+  return refusal === null ? entry.judge(config) : { config, refusal };
+}
+
+/**
+ * Makes a table (Linux `alloc_io_pgtable_ops`). `cookie` comes back in every TLB callback and allocator call.
+ * @throws ConfigError for a configuration that the format refuses.
+ * @throws TableMemoryError when there is no memory for the first level.
+ */
+export function allocIoPgtable(asked: IoPgtableConfig, machine: Machine, cookie: unknown): IoPgtable {
+  const { config, refusal } = judgeConfig(asked);
+  if (refusal !== null) throw refusal;
+  const entry = FORMATS[config.format];
+  if (entry === undefined) throw new ConfigError('format', config.format, IO_PGTABLE_FORMATS.join(', '));
+  return entry.create(config, machine, cookie);
+}
+
+function withDefaults(asked: IoPgtableConfig): AdjustedConfig {
+  return {
+    quirks: 0,
+    coherentWalk: true,
+    allocator: null,
+    tlb: null,
+    linux: '6.12',
+    split: 'in-place',
+    contiguous: false,
+    pgdSizing: 'whole-page',
+    ...asked,
+  };
+}
+
+/** One hook without the other would free with the wrong allocator (Linux answers EINVAL). */
+function judgeHooks(config: AdjustedConfig, capabilities: number): ConfigError | null {
+  const hooks = config.allocator;
+  if (hooks === null || (hooks.alloc === undefined && hooks.free === undefined)) return null;
+  if (hooks.alloc === undefined || hooks.free === undefined) {
+    const found = hooks.alloc === undefined ? 'free without alloc' : 'alloc without free';
+    return new ConfigError('allocator', found, 'both hooks or neither');
+  }
+  if ((capabilities & FormatCapability.CUSTOM_ALLOCATOR) === 0) {
+    return new ConfigError('allocator', 'custom', `none: ${config.format} has no CUSTOM_ALLOCATOR capability`);
+  }
+  return null;
+}
