@@ -1,0 +1,99 @@
+/**
+ * From a stream table entry and a context descriptor to the translation regime that the walker starts from: the
+ * translation-register meaning of IHI 0070 sections 5.2 and 5.4, decoded once per configuration fetch.
+ */
+import type { StageRegime, TableRoot, TranslationRegime } from '../../emulator/index.ts';
+import type { ContextDescriptor } from './context-descriptor.ts';
+import { addressBits, GRANULE_SHIFT_TG0, GRANULE_SHIFT_TG1, stage2StartLevel } from './encodings.ts';
+import type { Smmuv3Features } from './features.ts';
+import { hasStage2, type StreamTableEntry, stage2TableBase } from './stream-table-entry.ts';
+
+/**
+ * The regime of a stream.
+ * @param cd its context descriptor, null when stage 1 is off or bypassed (S1DSS).
+ * Both must have passed {@link streamTableEntryFault} and {@link contextDescriptorFault}.
+ */
+export function streamRegime(
+  ste: StreamTableEntry,
+  cd: ContextDescriptor | null,
+  features: Smmuv3Features,
+): TranslationRegime {
+  return {
+    stage1: cd === null ? null : stage1Regime(cd, features),
+    stage2: hasStage2(ste) ? stage2Regime(ste, features) : null,
+    asid: cd === null ? 0 : cd.ASID,
+    // Without stage 2 support S2VMID is ignored and every translation has VMID 0 (section 5.2, S2VMID).
+    vmid: features.stage2 ? ste.S2VMID : 0,
+  };
+}
+
+/** Stage 1 of a context descriptor. */
+export function stage1Regime(cd: ContextDescriptor, features: Smmuv3Features): StageRegime {
+  const ignoreHierarchy = features.hierarchicalDisable;
+  return {
+    stage: 1,
+    family: 'lpae',
+    root0:
+      cd.EPD0 !== 0
+        ? null
+        : stage1Root(GRANULE_SHIFT_TG0[cd.TG0] ?? 0, cd.T0SZ, cd.TTB0, ignoreHierarchy && cd.HAD0 !== 0),
+    root1:
+      cd.EPD1 !== 0
+        ? null
+        : stage1Root(GRANULE_SHIFT_TG1[cd.TG1] ?? 0, cd.T1SZ, cd.TTB1, ignoreHierarchy && cd.HAD1 !== 0),
+    outputBits: addressBits(cd.IPS, features.outputBits),
+    accessFlagFaults: cd.AFFD === 0,
+    hardwareAccessFlag: cd.HA !== 0,
+    hardwareDirty: cd.HA !== 0 && cd.HD !== 0,
+    memoryAttributes: attributeBytes(cd.MAIR0, cd.MAIR1),
+    tag: cd.ASID,
+    writeExecuteNever: cd.WXN !== 0,
+  };
+}
+
+/** Stage 2 of a stream table entry. */
+export function stage2Regime(ste: StreamTableEntry, features: Smmuv3Features): StageRegime {
+  const granuleShift = GRANULE_SHIFT_TG0[ste.S2TG] ?? 0;
+  return {
+    stage: 2,
+    family: 'lpae',
+    root0: {
+      base: stage2TableBase(ste),
+      granuleShift,
+      inputBits: 64 - ste.S2T0SZ,
+      startLevel: stage2StartLevel(granuleShift, ste.S2SL0),
+      ignoreHierarchicalPermissions: false,
+    },
+    root1: null,
+    outputBits: addressBits(ste.S2PS, features.outputBits),
+    accessFlagFaults: ste.S2AFFD === 0,
+    hardwareAccessFlag: ste.S2HA !== 0,
+    hardwareDirty: ste.S2HA !== 0 && ste.S2HD !== 0,
+    memoryAttributes: [],
+    tag: ste.S2VMID,
+    writeExecuteNever: false,
+  };
+}
+
+function stage1Root(granuleShift: number, tsz: number, ttb: number, ignoreHierarchy: boolean): TableRoot {
+  const inputBits = 64 - tsz;
+  const bitsPerLevel = granuleShift - 3;
+  // Levels below the first one each resolve a full table; what is left over is resolved at the first level.
+  const levels = Math.ceil((inputBits - granuleShift) / bitsPerLevel);
+  // Unlike TTBR0_EL1, the descriptor holds base bits [51:4] in place, also for 52-bit addresses (section 5.4, TTB0).
+  return {
+    base: ttb * 16,
+    granuleShift,
+    inputBits,
+    startLevel: 4 - levels,
+    ignoreHierarchicalPermissions: ignoreHierarchy,
+  };
+}
+
+/** Two MAIR words as their eight attribute bytes. */
+function attributeBytes(low: number, high: number): readonly number[] {
+  const bytes: number[] = [];
+  for (let i = 0; i < 4; i++) bytes.push((low >>> (8 * i)) & 0xff);
+  for (let i = 0; i < 4; i++) bytes.push((high >>> (8 * i)) & 0xff);
+  return bytes;
+}
