@@ -1,1 +1,3 @@
 export * from './mmu/regime.ts';
+export * from './mmu/stage-walk.ts';
+export * from './mmu/walk-state.ts';

@@ -42,6 +42,16 @@ export interface StageRegime {
   readonly tag: number;
   /** Writable implies not executable (WXN). */
   readonly writeExecuteNever: boolean;
+  /** Stage 1 of a regime without an unprivileged level (EL2 without E2H, EL3): AP[1] and PXN mean nothing. Default: two levels. */
+  readonly singlePrivilege?: boolean;
+  /** AArch32 rules of execution (32-bit LPAE): it needs the right to read, and XN holds for both levels. Default: AArch64 rules. */
+  readonly aarch32?: boolean;
+  /** Stage 2 with FEAT_XNX (SMMU_IDR3.XNX): XN[1:0] tells the levels apart. Default: XN[1] alone forbids execution. */
+  readonly executeByPrivilege?: boolean;
+  /** Stage 2: a stage-1 table in device memory is a permission fault (STE.S2PTW, HCR_EL2.PTW). Default: allowed. */
+  readonly protectedTableWalk?: boolean;
+  /** Short descriptors with MediaTek's 35-bit addresses and without permissions (Linux ARM_MTK_EXT). Default: the architecture's. */
+  readonly mediatekAddresses?: boolean;
 }
 
 /** The whole translation of one stream: stage 1, stage 2, both, or neither (bypass). */

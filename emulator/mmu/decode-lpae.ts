@@ -1,0 +1,173 @@
+import { FaultKind, Permission, type StageRegime } from './regime.ts';
+import type { WalkState, WalkStatus } from './walk-state.ts';
+
+/**
+ * Reads one VMSAv8-64 descriptor (Arm ARM DDI 0487 D8.3), stage 1 or stage 2; the long descriptors of 32-bit LPAE are the same ones.
+ */
+
+/** Bits of the low half. */
+const VALID = 1 << 0;
+/** Table above level 3, page at level 3. */
+const TABLE_OR_PAGE = 1 << 1;
+const NS = 1 << 5;
+const AF = 1 << 10;
+const NG = 1 << 11;
+/** AP[2] of a stage-1 leaf: read only. */
+const AP2 = 1 << 7;
+/** S2AP[1] of a stage-2 leaf: writable. */
+const S2AP1 = 1 << 7;
+
+/** Bits of the high half (descriptor bit less 32). */
+const DBM = 1 << (51 - 32);
+const CONTIGUOUS = 1 << (52 - 32);
+/** XN[1:0] of stage 2; PXN and UXN of stage 1. */
+const NEVER_SHIFT = 53 - 32;
+/** PXNTable, XNTable, APTable[1:0], NSTable of a table descriptor. */
+const HIERARCHICAL_SHIFT = 59 - 32;
+
+/** Output address bits 47:32 in the high half. */
+const ADDRESS_HIGH = 0xffff;
+/** With the 64K granule, bits 15:12 hold address bits 51:48. */
+const ADDRESS_51_48 = 0xf000;
+
+/** NSTable in `hierarchical`. */
+const NS_TABLE = 16;
+
+const HIGH = 4294967296;
+
+const { READ, WRITE, EXECUTE, PRIVILEGED_READ, PRIVILEGED_WRITE, PRIVILEGED_EXECUTE } = Permission;
+const ANY_WRITE = WRITE | PRIVILEGED_WRITE;
+
+/**
+ * Permissions of a stage-1 leaf under its tables (AArch64.S1DirectBasePermissions, D8.4), by AP[2:1] + 4 * PXN + 8 * UXN + 16 times the
+ * low four bits of `hierarchical`.
+ */
+const STAGE1_PERMISSIONS = stage1Permissions(false, false);
+
+/** The same for a regime without an unprivileged level (EL2, EL3): AP[1], PXN and their table bits mean nothing. */
+const STAGE1_SINGLE_PERMISSIONS = stage1Permissions(true, false);
+
+/** The same for AArch32 (G5.6): XN forbids execution at both levels, and executing needs the right to read. */
+const STAGE1_AARCH32_PERMISSIONS = stage1Permissions(false, true);
+
+/** Stage 2 (AArch64.S2DirectBasePermissions, D8.4) by S2AP[1:0] + 4 * XN[1:0]; execution as with FEAT_XNX. */
+const STAGE2_PERMISSIONS = stage2Permissions();
+
+/** One step of a walk over VMSAv8-64 tables. */
+export function decodeLpae(walk: WalkState, regime: StageRegime, low: number, high: number): WalkStatus {
+  const level = walk.level;
+  // AArch64.DecodeDescriptorType: bit 0 clear is invalid; a block is reserved at level 3 and above the first block level.
+  if ((low & VALID) === 0) return walk.refuse(FaultKind.TRANSLATION, level);
+  let addressHigh = high & ADDRESS_HIGH;
+  if (walk.granuleShift === 16) addressHigh |= (low & ADDRESS_51_48) << 4;
+
+  if ((low & TABLE_OR_PAGE) !== 0 && level < 3) {
+    // AArch64.S1Walk: the next table's address must fit the output size; then the hierarchical attributes accumulate.
+    if ((addressHigh & walk.outputHighMask) !== 0) return walk.refuse(FaultKind.ADDRESS_SIZE, level);
+    walk.hierarchical |= (high >>> HIERARCHICAL_SHIFT) & walk.hierarchicalMask;
+    return walk.descend(addressHigh * HIGH + ((low & (-1 << walk.granuleShift)) >>> 0));
+  }
+  if ((low & TABLE_OR_PAGE) === 0 && (level < walk.firstBlockLevel || level === 3)) {
+    return walk.refuse(FaultKind.TRANSLATION, level);
+  }
+  // A block or page. AArch64.OAOutOfRange of the output address.
+  if ((addressHigh & walk.outputHighMask) !== 0) return walk.refuse(FaultKind.ADDRESS_SIZE, level);
+  const shift = walk.granuleShift + (3 - level) * (walk.granuleShift - 3);
+  walk.setOutput(shift, low, addressHigh);
+  walk.contiguousShift = (high & CONTIGUOUS) === 0 ? shift : shift + contiguousBits(walk.granuleShift, level);
+  walk.accessFlag = (low & AF) !== 0;
+  walk.shareability = (low >>> 8) & 3;
+  walk.dirtyModifier = (high & DBM) !== 0;
+  if (regime.stage === 1) {
+    stage1Attributes(walk, regime, low, high);
+    return walk.finishLeaf(regime, low, high, low & ~AP2, AF);
+  }
+  stage2Attributes(walk, regime, low, high);
+  return walk.finishLeaf(regime, low, high, low | S2AP1, AF);
+}
+
+function stage1Attributes(walk: WalkState, regime: StageRegime, low: number, high: number): void {
+  walk.attributeIndex = (low >>> 2) & 7;
+  walk.memoryAttribute = regime.memoryAttributes[walk.attributeIndex] ?? 0;
+  walk.nonSecure = (low & NS) !== 0 || (walk.hierarchical & NS_TABLE) !== 0;
+  walk.notGlobal = (low & NG) !== 0;
+  // With dirty state by hardware, a clean page with DBM counts as writable.
+  const clean = regime.hardwareDirty && walk.dirtyModifier && (low & AP2) !== 0;
+  const access = ((clean ? low & ~AP2 : low) >>> 6) & 3;
+  const never = (high >>> NEVER_SHIFT) & 3;
+  let table = STAGE1_PERMISSIONS;
+  if (regime.singlePrivilege === true) table = STAGE1_SINGLE_PERMISSIONS;
+  else if (regime.aarch32 === true) table = STAGE1_AARCH32_PERMISSIONS;
+  let permissions = table[access | (never << 2) | ((walk.hierarchical & 15) << 4)] as number;
+  if (regime.writeExecuteNever) {
+    if ((permissions & WRITE) !== 0) permissions &= ~EXECUTE;
+    if ((permissions & PRIVILEGED_WRITE) !== 0) permissions &= ~PRIVILEGED_EXECUTE;
+  }
+  walk.permissions = permissions;
+  walk.writableClean = clean && (permissions & ANY_WRITE) !== 0;
+}
+
+function stage2Attributes(walk: WalkState, regime: StageRegime, low: number, high: number): void {
+  walk.attributeIndex = (low >>> 2) & 15;
+  walk.memoryAttribute = 0;
+  walk.nonSecure = false;
+  walk.notGlobal = false;
+  const clean = regime.hardwareDirty && walk.dirtyModifier && (low & S2AP1) === 0;
+  const access = ((clean ? low | S2AP1 : low) >>> 6) & 3;
+  let never = (high >>> NEVER_SHIFT) & 3;
+  // Without FEAT_XNX bit 53 is not looked at: bit 54 alone forbids execution.
+  if (regime.executeByPrivilege !== true) never &= 2;
+  let permissions = STAGE2_PERMISSIONS[access | (never << 2)] as number;
+  if (regime.aarch32 === true) permissions = executeNeedsRead(permissions);
+  walk.permissions = permissions;
+  walk.writableClean = clean;
+}
+
+/** log2 of the number of entries in a contiguous run (D8.7.1); 0 where the manual defines none. */
+export function contiguousBits(granuleShift: number, level: number): number {
+  if (granuleShift === 12) return 4;
+  if (granuleShift === 14) return level === 3 ? 7 : level === 2 ? 5 : 0;
+  return level >= 2 ? 5 : 0;
+}
+
+function executeNeedsRead(permissions: number): number {
+  let kept = permissions;
+  if ((kept & READ) === 0) kept &= ~EXECUTE;
+  if ((kept & PRIVILEGED_READ) === 0) kept &= ~PRIVILEGED_EXECUTE;
+  return kept;
+}
+
+function stage1Permissions(singlePrivilege: boolean, aarch32: boolean): Uint8Array {
+  const table = new Uint8Array(256);
+  for (let index = 0; index < 256; index++) {
+    const unprivileged = singlePrivilege || (index & 0x01) !== 0;
+    const readOnly = (index & 0x02) !== 0 || (index & 0x80) !== 0;
+    const hidden = !singlePrivilege && (index & 0x40) !== 0;
+    const uxn = (index & 0x28) !== 0;
+    const pxn = singlePrivilege ? uxn : (index & 0x14) !== 0;
+    let granted: number = PRIVILEGED_READ;
+    if (!readOnly) granted |= PRIVILEGED_WRITE;
+    if (unprivileged && !hidden) granted |= readOnly ? READ : READ | WRITE;
+    if (!uxn) granted |= EXECUTE;
+    // What the unprivileged level may write, the privileged one never executes.
+    const exposed = !singlePrivilege && !aarch32 && (granted & WRITE) !== 0;
+    if (!pxn && !exposed && !(aarch32 && uxn)) granted |= PRIVILEGED_EXECUTE;
+    table[index] = aarch32 ? executeNeedsRead(granted) : granted;
+  }
+  return table;
+}
+
+function stage2Permissions(): Uint8Array {
+  const table = new Uint8Array(16);
+  for (let index = 0; index < 16; index++) {
+    let granted = 0;
+    if ((index & 1) !== 0) granted |= READ | PRIVILEGED_READ;
+    if ((index & 2) !== 0) granted |= WRITE | PRIVILEGED_WRITE;
+    // XN[1:0]: 00 both execute, 01 unprivileged only, 10 none, 11 privileged only.
+    const never = index >> 2;
+    if (never === 0 || never === 1) granted |= EXECUTE;
+    if (never === 0 || never === 3) granted |= PRIVILEGED_EXECUTE;
+    table[index] = granted;
+  }
+  return table;
+}
