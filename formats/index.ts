@@ -1,4 +1,5 @@
 export * from './address.ts';
+export * from './allocators/index.ts';
 export * from './config-error.ts';
 export * from './descriptors/field.ts';
 export * from './geometry.ts';

@@ -1,0 +1,85 @@
+import * as v from 'valibot';
+import { Gfp, NO_PAGES } from '../ports.ts';
+import { type AllocatorContext, type AllocatorLayer, allocOneByOne, freeOneByOne } from './allocator.ts';
+import { AllocatorStats } from './stats.ts';
+import { TableList } from './table-list.ts';
+
+export const BatchOptionsSchema = v.strictObject({
+  /** Tables taken from the layer below at once, 1 or more. Assumed. */
+  tables: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(1 << 20)), 32),
+});
+
+export type BatchOptions = v.InferOutput<typeof BatchOptionsSchema>;
+
+/**
+ * Tables are taken N at a time, and nothing is kept on free: the cheapest way to save system calls, and what a pool without reuse
+ * is worth. The stock is what is left of the last batch.
+ */
+export class BatchAllocator implements AllocatorLayer {
+  readonly kind = 'batch';
+  readonly below: AllocatorLayer;
+  readonly stats = new AllocatorStats();
+  readonly #context: AllocatorContext;
+  readonly #tables: number;
+  readonly #stock: TableList;
+
+  constructor(context: AllocatorContext, below: AllocatorLayer, options: BatchOptions) {
+    this.#context = context;
+    this.below = below;
+    this.#tables = options.tables;
+    this.#stock = new TableList(options.tables);
+  }
+
+  alloc(cookie: unknown, size: number, gfp: number): number {
+    const { stats } = this;
+    const stock = this.#stock;
+    if (size !== this.#context.tableSize) {
+      stats.systemCalls++;
+      const pa = this.below.alloc(cookie, size, gfp);
+      if (pa < 0) stats.failures++;
+      else stats.gave(1, size);
+      return pa;
+    }
+    if (stock.count > 0) stats.hits++;
+    else {
+      stats.systemCalls++;
+      stats.bulkCalls++;
+      const got = this.below.allocBulk(cookie, size, this.#tables, gfp & ~Gfp.ZERO, stock.pages, 0);
+      stock.added(got);
+      stats.held(got * size);
+    }
+    const pa = stock.pop();
+    if (pa < 0) {
+      stats.failures++;
+      return NO_PAGES;
+    }
+    stats.held(-size);
+    stats.gave(1, size);
+    this.#context.charge(stats, this.#context.costs.cachePop);
+    if ((gfp & Gfp.ZERO) !== 0) this.#context.zero(stats, pa, size);
+    return pa;
+  }
+
+  free(cookie: unknown, pa: number, size: number): void {
+    this.stats.took(1, size);
+    this.below.free(cookie, pa, size);
+  }
+
+  allocBulk(cookie: unknown, size: number, count: number, gfp: number, out: Float64Array, at: number): number {
+    return allocOneByOne(this, cookie, size, count, gfp, out, at);
+  }
+
+  freeBulk(cookie: unknown, size: number, count: number, pages: Float64Array, at: number): void {
+    freeOneByOne(this, cookie, size, count, pages, at);
+  }
+
+  shrink(bytes: number): number {
+    const { tableSize } = this.#context;
+    const count = Math.min(this.#stock.count, Math.ceil(bytes / tableSize));
+    this.#stock.removed(count);
+    this.stats.held(-count * tableSize);
+    // The stock belongs to nobody: it goes back without an owner.
+    this.below.freeBulk(null, tableSize, count, this.#stock.pages, this.#stock.count);
+    return count * tableSize;
+  }
+}

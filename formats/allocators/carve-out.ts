@@ -1,0 +1,115 @@
+import * as v from 'valibot';
+import { ConfigError } from '../config-error.ts';
+import { Gfp, NO_PAGES } from '../ports.ts';
+import { type AllocatorContext, type AllocatorLayer, allocOneByOne, freeOneByOne, SYSTEM_PAGE } from './allocator.ts';
+import { systemBlock } from './page.ts';
+import { AllocatorStats } from './stats.ts';
+
+export const CarveOutOptionsSchema = v.strictObject({
+  /** First byte of the region, a multiple of 4 KiB. */
+  base: v.pipe(v.number(), v.safeInteger(), v.minValue(0), v.multipleOf(SYSTEM_PAGE)),
+  /** Length of the region in bytes, a multiple of 4 KiB. */
+  size: v.pipe(v.number(), v.safeInteger(), v.minValue(SYSTEM_PAGE), v.multipleOf(SYSTEM_PAGE)),
+});
+
+export type CarveOutOptions = v.InferOutput<typeof CarveOutOptionsSchema>;
+
+/** What the owner of the protected region (a hypervisor, a secure world) is told. */
+export interface ProtectedOwner {
+  /** Pages change hands from the normal to the protected world; false refuses, and the allocation fails. */
+  assign(pa: number, size: number): boolean;
+  /** Pages come back to the normal world. */
+  takeBack(pa: number, size: number): void;
+}
+
+/**
+ * Tables from a fixed region that the normal world may not write: a bottom layer. Each table is assigned to the protected owner
+ * when it is allocated and taken back when it is freed; both are dear. A table is zeroed before it changes hands.
+ */
+export class CarveOutAllocator implements AllocatorLayer {
+  readonly kind = 'carve-out';
+  readonly below = null;
+  readonly stats = new AllocatorStats();
+  readonly #context: AllocatorContext;
+  readonly #base: number;
+  readonly #owner: ProtectedOwner | null;
+  /** One byte per page of the region: 1 = in use. */
+  readonly #used: Uint8Array;
+  /** Page where the next search starts. */
+  #next = 0;
+
+  constructor(context: AllocatorContext, options: CarveOutOptions, owner: ProtectedOwner | null) {
+    if (options.size / SYSTEM_PAGE > 1 << 24) throw new ConfigError('carve-out.size', options.size, 'at most 64 GiB');
+    this.#context = context;
+    this.#base = options.base;
+    this.#owner = owner;
+    this.#used = new Uint8Array(options.size / SYSTEM_PAGE);
+  }
+
+  alloc(_cookie: unknown, size: number, gfp: number): number {
+    const { stats } = this;
+    const { costs } = this.#context;
+    const block = systemBlock(size);
+    const pages = block / SYSTEM_PAGE;
+    const page = this.#find(pages);
+    this.#context.charge(stats, costs.cachePop);
+    if (page < 0) {
+      stats.failures++;
+      return NO_PAGES;
+    }
+    const pa = this.#base + page * SYSTEM_PAGE;
+    if ((gfp & Gfp.ZERO) !== 0) this.#context.zero(stats, pa, block);
+    this.#context.charge(stats, costs.hypervisorAssign * pages);
+    if (this.#owner !== null && !this.#owner.assign(pa, block)) {
+      stats.failures++;
+      return NO_PAGES;
+    }
+    this.#used.fill(1, page, page + pages);
+    this.#next = page + pages;
+    stats.gave(1, block);
+    stats.wasted(block - size);
+    return pa;
+  }
+
+  free(_cookie: unknown, pa: number, size: number): void {
+    const block = systemBlock(size);
+    const page = (pa - this.#base) / SYSTEM_PAGE;
+    this.#used.fill(0, page, page + block / SYSTEM_PAGE);
+    this.#owner?.takeBack(pa, block);
+    const { costs } = this.#context;
+    this.#context.charge(this.stats, costs.cachePush + (costs.hypervisorTakeBack * block) / SYSTEM_PAGE);
+    this.stats.took(1, block);
+    this.stats.wasted(size - block);
+    this.#next = page;
+  }
+
+  allocBulk(cookie: unknown, size: number, count: number, gfp: number, out: Float64Array, at: number): number {
+    return allocOneByOne(this, cookie, size, count, gfp, out, at);
+  }
+
+  freeBulk(cookie: unknown, size: number, count: number, pages: Float64Array, at: number): void {
+    freeOneByOne(this, cookie, size, count, pages, at);
+  }
+
+  shrink(): number {
+    return 0;
+  }
+
+  /** First free aligned run of `pages` pages from the last place on, around the end; -1 when there is none. */
+  #find(pages: number): number {
+    const used = this.#used;
+    // Alignment is of the physical address, which the base need not share.
+    const basePage = this.#base / SYSTEM_PAGE;
+    const first = (pages - (basePage % pages)) % pages;
+    if (first + pages > used.length) return -1;
+    const slots = Math.floor((used.length - first) / pages);
+    const start = Math.max(0, Math.floor((this.#next - first) / pages)) % slots;
+    for (let i = 0; i < slots; i++) {
+      const page = first + ((start + i) % slots) * pages;
+      let free = true;
+      for (let p = page; free && p < page + pages; p++) free = used[p] === 0;
+      if (free) return page;
+    }
+    return -1;
+  }
+}

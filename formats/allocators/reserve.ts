@@ -1,0 +1,172 @@
+import * as v from 'valibot';
+import { Gfp, NO_PAGES } from '../ports.ts';
+import { type AllocatorContext, type AllocatorLayer, allocOneByOne, freeOneByOne } from './allocator.ts';
+import { AllocatorStats } from './stats.ts';
+import { TableList } from './table-list.ts';
+
+export const ReserveOptionsSchema = v.strictObject({
+  /** When reserved tables are zeroed: as each is used (`run`), or all of them when they are set aside (`prepare`). */
+  zero: v.optional(v.picklist(['run', 'prepare']), 'run'),
+});
+
+export type ReserveOptions = v.InferOutput<typeof ReserveOptionsSchema>;
+
+/** Tables set aside for one operation. Made by {@link ReserveAllocator.reserve}; dead after {@link ReserveAllocator.release}. */
+export class Reservation {
+  /** The tables still unused. Only the allocator that made the reservation touches it. */
+  readonly tables = new TableList(0);
+  /** Owner of the tables. */
+  cookie: unknown = null;
+  /** Number of the operation it is for. */
+  operation = 0;
+  /** Tables set aside at the start. */
+  reserved = 0;
+  /** True from `reserve` to `release`. */
+  live = false;
+
+  /** Tables used so far. */
+  get used(): number {
+    return this.reserved - this.tables.count;
+  }
+}
+
+/**
+ * Reservation, what VM_BIND needs: enough tables for the worst case are set aside before an operation is queued (the only place
+ * that can fail or wait), and while the operation runs its tables come from its own reservation and from nowhere else. What is
+ * left goes back to the layer below, normally a pool.
+ *
+ * Outside any operation (a first-level table at creation) requests pass through.
+ */
+export class ReserveAllocator implements AllocatorLayer {
+  readonly kind = 'reserve';
+  readonly below: AllocatorLayer;
+  readonly stats = new AllocatorStats();
+  readonly #context: AllocatorContext;
+  readonly #zeroAhead: boolean;
+  #current: Reservation | null = null;
+  #inFlight = 0;
+  #peakInFlight = 0;
+  readonly #spare: Reservation[] = [];
+
+  constructor(context: AllocatorContext, below: AllocatorLayer, options: ReserveOptions) {
+    this.#context = context;
+    this.below = below;
+    this.#zeroAhead = options.zero === 'prepare';
+  }
+
+  /** Tables in all live reservations, as reserved (used ones still count until the release). */
+  get inFlight(): number {
+    return this.#inFlight;
+  }
+
+  /** The most {@link inFlight} ever was. */
+  get peakInFlight(): number {
+    return this.#peakInFlight;
+  }
+
+  /**
+   * Sets `tables` tables aside for one operation of `cookie`.
+   * @returns null when memory ran out; nothing stays taken then.
+   */
+  reserve(cookie: unknown, tables: number, operation: number, gfp: number = Gfp.KERNEL): Reservation | null {
+    const { stats } = this;
+    const { tableSize } = this.#context;
+    const reservation = this.#spare.pop() ?? new Reservation();
+    const list = reservation.tables;
+    list.reserve(tables);
+    let got = 0;
+    if (tables > 0) {
+      stats.systemCalls++;
+      stats.bulkCalls++;
+      const flags = this.#zeroAhead ? gfp | Gfp.ZERO : gfp & ~Gfp.ZERO;
+      got = this.below.allocBulk(cookie, tableSize, tables, flags, list.pages, 0);
+    }
+    if (got < tables) {
+      this.below.freeBulk(cookie, tableSize, got, list.pages, 0);
+      this.#spare.push(reservation);
+      stats.failures++;
+      return null;
+    }
+    list.added(got);
+    reservation.cookie = cookie;
+    reservation.operation = operation;
+    reservation.reserved = tables;
+    reservation.live = true;
+    stats.reserved += tables;
+    stats.held(tables * tableSize);
+    this.#inFlight += tables;
+    if (this.#inFlight > this.#peakInFlight) this.#peakInFlight = this.#inFlight;
+    return reservation;
+  }
+
+  /** From now on tables come from `reservation` only. */
+  begin(reservation: Reservation): void {
+    this.#current = reservation;
+  }
+
+  /** The operation is over; requests pass through again. */
+  end(): void {
+    this.#current = null;
+  }
+
+  /** Gives back what the operation did not use; how many tables that was. */
+  release(reservation: Reservation): number {
+    if (!reservation.live) return 0;
+    const { tableSize } = this.#context;
+    const list = reservation.tables;
+    const left = list.count;
+    list.removed(left);
+    this.below.freeBulk(reservation.cookie, tableSize, left, list.pages, 0);
+    this.stats.held(-left * tableSize);
+    this.stats.returned += left;
+    this.#inFlight -= reservation.reserved;
+    reservation.live = false;
+    reservation.cookie = null;
+    if (this.#current === reservation) this.#current = null;
+    this.#spare.push(reservation);
+    return left;
+  }
+
+  alloc(cookie: unknown, size: number, gfp: number): number {
+    const { stats } = this;
+    const current = this.#current;
+    if (current === null) {
+      stats.systemCalls++;
+      const pa = this.below.alloc(cookie, size, gfp);
+      if (pa < 0) stats.failures++;
+      else stats.gave(1, size);
+      return pa;
+    }
+    const pa = size === this.#context.tableSize ? current.tables.pop() : NO_PAGES;
+    if (pa < 0) {
+      stats.failures++;
+      const detail = `operation ${current.operation} reserved ${current.reserved} tables of ${this.#context.tableSize} bytes`;
+      this.#context.report('reservation-exhausted', -1, size, `${detail} and asked for one more of ${size}`);
+      return NO_PAGES;
+    }
+    stats.hits++;
+    stats.held(-size);
+    stats.gave(1, size);
+    this.#context.charge(stats, this.#context.costs.cachePop);
+    if (!this.#zeroAhead && (gfp & Gfp.ZERO) !== 0) this.#context.zero(stats, pa, size);
+    return pa;
+  }
+
+  free(cookie: unknown, pa: number, size: number): void {
+    this.stats.took(1, size);
+    this.below.free(cookie, pa, size);
+  }
+
+  allocBulk(cookie: unknown, size: number, count: number, gfp: number, out: Float64Array, at: number): number {
+    return allocOneByOne(this, cookie, size, count, gfp, out, at);
+  }
+
+  freeBulk(cookie: unknown, size: number, count: number, pages: Float64Array, at: number): void {
+    freeOneByOne(this, cookie, size, count, pages, at);
+  }
+
+  /** Reserved tables are promised: none of them is ever given up. */
+  shrink(): number {
+    return 0;
+  }
+}

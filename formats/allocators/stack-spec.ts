@@ -1,0 +1,104 @@
+/**
+ * How a stack of allocators is written down. As JSON: an array of layers from top to bottom, `[{ kind: 'pool', high: 64 },
+ * { kind: 'page' }]`. As text, for the command line: layers joined by `/`, options by `:`, for example
+ * `accounting:limitBytes=1M/pool:low=4:high=64/page`. A stack without a bottom gets `page`, and `reserve` alone stands on a pool.
+ */
+import * as v from 'valibot';
+import { ConfigError } from '../config-error.ts';
+import { AccountingOptionsSchema } from './accounting.ts';
+import { BatchOptionsSchema } from './batch.ts';
+import { CarveOutOptionsSchema } from './carve-out.ts';
+import { FailingOptionsSchema } from './failing.ts';
+import { GenericCacheOptionsSchema } from './generic-cache.ts';
+import { PoolOptionsSchema } from './pool.ts';
+import { ReserveOptionsSchema } from './reserve.ts';
+import { SizingOptionsSchema } from './sizing.ts';
+
+const layer = <K extends string, E extends v.ObjectEntries>(kind: K, schema: v.StrictObjectSchema<E, undefined>) =>
+  v.strictObject({ kind: v.literal(kind), ...schema.entries });
+
+/** One layer of a stack. */
+export const LayerSpecSchema = v.variant('kind', [
+  v.strictObject({ kind: v.literal('page') }),
+  layer('carve-out', CarveOutOptionsSchema),
+  layer('pool', PoolOptionsSchema),
+  layer('batch', BatchOptionsSchema),
+  layer('reserve', ReserveOptionsSchema),
+  layer('generic-cache', GenericCacheOptionsSchema),
+  layer('accounting', AccountingOptionsSchema),
+  layer('sizing', SizingOptionsSchema),
+  layer('failing', FailingOptionsSchema),
+]);
+
+export type LayerSpec = v.InferOutput<typeof LayerSpecSchema>;
+export type LayerSpecInput = v.InferInput<typeof LayerSpecSchema>;
+
+/** The kinds of layer there are. */
+export const LAYER_KINDS = [
+  'page',
+  'carve-out',
+  'pool',
+  'batch',
+  'reserve',
+  'generic-cache',
+  'accounting',
+  'sizing',
+  'failing',
+] as const;
+
+const BOTTOMS: ReadonlySet<string> = new Set(['page', 'carve-out']);
+const SUFFIXES: Readonly<Record<string, number>> = { K: 2 ** 10, M: 2 ** 20, G: 2 ** 30 };
+
+/**
+ * The layers of a stack from top to bottom, options filled in.
+ * @throws ConfigError for a layer or an option that is not there, and for a bottom that is not at the bottom.
+ */
+export function parseStackSpec(spec: string | readonly LayerSpecInput[]): LayerSpec[] {
+  const asked = typeof spec === 'string' ? spec.split('/').map(parseLayerText) : spec;
+  const layers = asked.map(checkLayer);
+  if (layers.length === 0) throw new ConfigError('allocator', spec, `layers of ${LAYER_KINDS.join(', ')}`);
+  for (const { kind } of layers.slice(0, -1)) {
+    if (BOTTOMS.has(kind)) throw new ConfigError('allocator', spec, `${kind} at the bottom only`);
+  }
+  if (layers.filter(({ kind }) => kind === 'reserve').length > 1) {
+    throw new ConfigError('allocator', spec, 'one reserve layer at most');
+  }
+  const last = layers[layers.length - 1];
+  if (last !== undefined && BOTTOMS.has(last.kind)) return layers;
+  if (last?.kind === 'reserve') layers.push(checkLayer({ kind: 'pool' }));
+  layers.push({ kind: 'page' });
+  return layers;
+}
+
+/** A stack's layers in the text form of {@link parseStackSpec}, kinds only. */
+export function describeStack(layers: readonly LayerSpec[]): string {
+  return layers.map(({ kind }) => kind).join('/');
+}
+
+function checkLayer(asked: unknown): LayerSpec {
+  const parsed = v.safeParse(LayerSpecSchema, asked);
+  if (parsed.success) return parsed.output;
+  const issue = parsed.issues[0];
+  const kind = (asked as { kind?: unknown }).kind;
+  const path = v.getDotPath(issue);
+  if (path === null || path === 'kind') throw new ConfigError('allocator', kind, `one of ${LAYER_KINDS.join(', ')}`);
+  throw new ConfigError(`allocator.${String(kind)}.${path}`, issue.input, issue.expected ?? issue.message);
+}
+
+function parseLayerText(text: string): Record<string, unknown> {
+  const [kind, ...options] = text.split(':');
+  const layer: Record<string, unknown> = { kind };
+  for (const option of options) {
+    const at = option.indexOf('=');
+    if (at < 1) throw new ConfigError(`allocator.${kind}`, option, 'options written as name=value');
+    layer[option.slice(0, at)] = parseValue(option.slice(at + 1));
+  }
+  return layer;
+}
+
+/** A number (decimal, 0x..., with K, M or G), or the word itself. */
+function parseValue(text: string): unknown {
+  const match = /^(0x[0-9a-f]+|\d+(?:\.\d+)?)([KMG]?)$/i.exec(text);
+  if (match === null) return text;
+  return Number(match[1]) * (SUFFIXES[(match[2] ?? '').toUpperCase()] ?? 1);
+}
