@@ -4,7 +4,7 @@
  */
 import { addressBits, GRANULE_SHIFT_TG0, GRANULE_SHIFT_TG1 } from './encodings.ts';
 import { offersGranule, type Smmuv3Features } from './features.ts';
-import { type Decoded, decodeAll, field, getAddress, type Layout } from './layout.ts';
+import { address, type Decoded, decodeAll, field, type Layout } from './layout.ts';
 
 /** Size of a context descriptor. */
 export const CD_BYTES = 64;
@@ -16,7 +16,7 @@ export const L1CD_BYTES = 8;
 /** Level 1 context descriptor: bits [63:0]. */
 export const L1_CONTEXT_DESCRIPTOR = {
   V: field(0, 1, 'L2Ptr is valid'),
-  L2Ptr: field(12, 40, 'Leaf table of context descriptors, bits [51:12] of its address'),
+  L2Ptr: address(12, 40, 'Leaf table of context descriptors, bits [51:12]'),
 } as const satisfies Layout;
 
 /** Context descriptor: bits [511:0]. */
@@ -51,11 +51,11 @@ export const CONTEXT_DESCRIPTOR = {
   ASID: field(48, 16, 'Address space of the translations'),
   NSCFG0: field(64, 1, 'Security of the first table, secure streams only'),
   HAD0: field(65, 1, 'Hierarchical permissions of the lower half are ignored'),
-  TTB0: field(68, 48, 'Table of the lower half, bits [51:4] of its address'),
+  TTB0: address(68, 48, 'Table of the lower half, bits [51:4]'),
   HWU0: field(124, 4, 'Descriptor bits 59 to 62 of the lower half are for hardware use'),
   NSCFG1: field(128, 1, 'Security of the first table, secure streams only'),
   HAD1: field(129, 1, 'Hierarchical permissions of the upper half are ignored'),
-  TTB1: field(132, 48, 'Table of the upper half, bits [51:4] of its address'),
+  TTB1: address(132, 48, 'Table of the upper half, bits [51:4]'),
   HWU1: field(188, 4, 'Descriptor bits 59 to 62 of the upper half are for hardware use'),
   MAIR0: field(192, 32, 'Memory attributes 0 to 3, one byte each'),
   MAIR1: field(224, 32, 'Memory attributes 4 to 7, one byte each'),
@@ -68,11 +68,6 @@ export type ContextDescriptor = Decoded<typeof CONTEXT_DESCRIPTOR>;
 
 export function readContextDescriptor(words: Uint32Array, at: number): ContextDescriptor {
   return decodeAll(CONTEXT_DESCRIPTOR, words, at);
-}
-
-/** Address of the leaf table that a level 1 context descriptor points to. */
-export function level2ContextTable(words: Uint32Array, at: number): number {
-  return getAddress(words, at, L1_CONTEXT_DESCRIPTOR.L2Ptr);
 }
 
 /**
@@ -88,9 +83,9 @@ export function contextDescriptorFault(
   if (cd.AA64 === 0) return 'AA64 is 0, IDR0.TTF offers VMSAv8-64 only';
   if (cd.ENDI !== 0) return 'ENDI is 1, IDR0.TTENDIAN offers little-endian tables only';
   const outputBits = addressBits(cd.IPS, features.outputBits);
-  const lower = halfFault(0, cd.EPD0, GRANULE_SHIFT_TG0[cd.TG0], cd.T0SZ, cd.TTB0 * 16, outputBits, features);
+  const lower = halfFault(0, cd.EPD0, GRANULE_SHIFT_TG0[cd.TG0], cd.T0SZ, cd.TTB0, outputBits, features);
   if (lower !== null) return lower;
-  const upper = halfFault(1, cd.EPD1, GRANULE_SHIFT_TG1[cd.TG1], cd.T1SZ, cd.TTB1 * 16, outputBits, features);
+  const upper = halfFault(1, cd.EPD1, GRANULE_SHIFT_TG1[cd.TG1], cd.T1SZ, cd.TTB1, outputBits, features);
   if (upper !== null) return upper;
   if (cd.HA !== 0 && features.hardwareUpdate < 1) return 'HA is 1, IDR0.HTTU is 0';
   if (cd.HD !== 0 && features.hardwareUpdate < 2) return 'HD is 1, IDR0.HTTU is below 2';

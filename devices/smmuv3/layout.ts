@@ -4,10 +4,13 @@
  * against the manual. Bits are counted as IHI 0070 counts them, from bit 0 of the first word: bit 67 is bit 3 of word 2.
  */
 
-/** One field: bits [lsb, lsb + width). At most 52 bits, so that its value is an exact number. */
+/** One field: bits [lsb, lsb + width). */
 export interface Field {
   readonly lsb: number;
+  /** At most 52 bits, so that the value is an exact number (64 for an input address, whose upper half is not). */
   readonly width: number;
+  /** What one step of the bits is worth: 1, or for an address field the lowest address bit it carries. */
+  readonly unit: number;
   /** What it means, with its encodings. */
   readonly meaning: string;
 }
@@ -19,17 +22,25 @@ export type Layout = Readonly<Record<string, Field>>;
 export type Decoded<L extends Layout> = { -readonly [Name in keyof L]: number };
 
 export function field(lsb: number, width: number, meaning: string): Field {
-  return { lsb, width, meaning };
+  return { lsb, width, unit: 1, meaning };
+}
+
+/**
+ * A field whose value is an address. The manual writes it with the address bits it carries (`S1ContextPtr[51:6]`) and places
+ * them at those very bits of a doubleword, so the address bits below the field are zero.
+ */
+export function address(lsb: number, width: number, meaning: string): Field {
+  return { lsb, width, unit: 2 ** (lsb & 63), meaning };
 }
 
 /** The value of a field of the structure that starts at `words[at]`. */
-export function getField(words: Uint32Array, at: number, { lsb, width }: Field): number {
+export function getField(words: Uint32Array, at: number, { lsb, width, unit }: Field): number {
   let index = at + (lsb >>> 5);
   const shift = lsb & 31;
   const inFirst = 32 - shift;
   const first = (words[index] as number) >>> shift;
   // A shift count is taken modulo 32, so a mask of 32 ones cannot be made by shifting one up.
-  if (width <= inFirst) return width === 32 ? first : (first & ((1 << width) - 1)) >>> 0;
+  if (width <= inFirst) return (width === 32 ? first : (first & ((1 << width) - 1)) >>> 0) * unit;
   let value = first;
   let have = inFirst;
   while (have < width) {
@@ -39,15 +50,15 @@ export function getField(words: Uint32Array, at: number, { lsb, width }: Field):
     value += (take === 32 ? word : (word & ((1 << take) - 1)) >>> 0) * 2 ** have;
     have += take;
   }
-  return value;
+  return value * unit;
 }
 
-/** Sets a field of the structure that starts at `words[at]`; bits of `value` above the field are dropped. */
-export function setField(words: Uint32Array, at: number, { lsb, width }: Field, value: number): void {
+/** Sets a field of the structure that starts at `words[at]`; bits of `value` above and below the field are dropped. */
+export function setField(words: Uint32Array, at: number, { lsb, width, unit }: Field, value: number): void {
   let index = at + (lsb >>> 5);
   let shift = lsb & 31;
   let left = width;
-  let rest = value;
+  let rest = unit === 1 ? value : Math.floor(value / unit);
   while (left > 0) {
     const take = Math.min(32 - shift, left);
     const ones = take === 32 ? 0xffffffff : (1 << take) - 1;
@@ -58,19 +69,6 @@ export function setField(words: Uint32Array, at: number, { lsb, width }: Field, 
     shift = 0;
     index++;
   }
-}
-
-/**
- * The address that an address field holds. The manual writes such a field with the bits of the address it carries
- * (`S1ContextPtr[51:6]`) and places it at those very bits of a doubleword, so the low bits that are missing are zero.
- */
-export function getAddress(words: Uint32Array, at: number, address: Field): number {
-  return getField(words, at, address) * 2 ** (address.lsb & 63);
-}
-
-/** Sets an address field; the address bits below the field are dropped. */
-export function setAddress(words: Uint32Array, at: number, address: Field, value: number): void {
-  setField(words, at, address, Math.floor(value / 2 ** (address.lsb & 63)));
 }
 
 /** Every field of a structure, decoded. For printing and tests; code that runs often reads the fields it needs. */

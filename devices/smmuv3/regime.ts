@@ -6,7 +6,7 @@ import type { StageRegime, TableRoot, TranslationRegime } from '../../emulator/i
 import type { ContextDescriptor } from './context-descriptor.ts';
 import { addressBits, GRANULE_SHIFT_TG0, GRANULE_SHIFT_TG1, stage2StartLevel } from './encodings.ts';
 import type { Smmuv3Features } from './features.ts';
-import { hasStage2, type StreamTableEntry, stage2TableBase } from './stream-table-entry.ts';
+import { hasStage2, type StreamTableEntry } from './stream-table-entry.ts';
 
 /**
  * The regime of a stream.
@@ -58,7 +58,7 @@ export function stage2Regime(ste: StreamTableEntry, features: Smmuv3Features): S
     stage: 2,
     family: 'lpae',
     root0: {
-      base: stage2TableBase(ste),
+      base: ste.S2TTB,
       granuleShift,
       inputBits: 64 - ste.S2T0SZ,
       startLevel: stage2StartLevel(granuleShift, ste.S2SL0),
@@ -80,9 +80,8 @@ function stage1Root(granuleShift: number, tsz: number, ttb: number, ignoreHierar
   const bitsPerLevel = granuleShift - 3;
   // Levels below the first one each resolve a full table; what is left over is resolved at the first level.
   const levels = Math.ceil((inputBits - granuleShift) / bitsPerLevel);
-  // Unlike TTBR0_EL1, the descriptor holds base bits [51:4] in place, also for 52-bit addresses (section 5.4, TTB0).
   return {
-    base: ttb * 16,
+    base: ttb,
     granuleShift,
     inputBits,
     startLevel: 4 - levels,

@@ -4,7 +4,7 @@
  */
 import { addressBits, GRANULE_SHIFT_TG0, stage2StartLevel, walkBits } from './encodings.ts';
 import { offersGranule, type Smmuv3Features } from './features.ts';
-import { type Decoded, decodeAll, field, getAddress, type Layout } from './layout.ts';
+import { address, type Decoded, decodeAll, field, type Layout } from './layout.ts';
 
 /** Size of a stream table entry. */
 export const STE_BYTES = 64;
@@ -16,7 +16,7 @@ export const L1STD_BYTES = 8;
 /** Level 1 stream table descriptor: bits [63:0]. */
 export const L1_STREAM_TABLE_DESCRIPTOR = {
   Span: field(0, 5, '0: L2Ptr is invalid. n: the level 2 array holds 2^(n-1) entries'),
-  L2Ptr: field(6, 46, 'Level 2 array, bits [51:6] of its address'),
+  L2Ptr: address(6, 46, 'Level 2 array, bits [51:6]'),
 } as const satisfies Layout;
 
 /** Stream table entry: bits [511:0]. */
@@ -28,7 +28,7 @@ export const STREAM_TABLE_ENTRY = {
     2,
     'Context descriptor table: 0 linear, 1 two-level with 4 KiB leaves, 2 two-level with 64 KiB leaves',
   ),
-  S1ContextPtr: field(6, 46, 'Context descriptor or its table, bits [51:6] of the address (an IPA with stage 2)'),
+  S1ContextPtr: address(6, 46, 'Context descriptor or its table, bits [51:6] (an IPA with stage 2)'),
   S1CDMax: field(59, 5, 'log2 of the number of context descriptors'),
   S1DSS: field(64, 2, 'Traffic without a SubstreamID: 0 terminate, 1 bypass stage 1, 2 use descriptor 0'),
   S1CIR: field(66, 2, 'Inner cacheability of descriptor fetches'),
@@ -68,7 +68,7 @@ export const STREAM_TABLE_ENTRY = {
   S2HA: field(184, 1, 'Hardware updates the access flag'),
   S2S: field(185, 1, 'Stage 2 faults stall'),
   S2R: field(186, 1, 'Stage 2 faults are recorded'),
-  S2TTB: field(196, 48, 'Stage 2 table, bits [51:4] of its address'),
+  S2TTB: address(196, 48, 'Stage 2 table, bits [51:4]'),
 } as const satisfies Layout;
 
 /** A stream table entry, field by field. */
@@ -91,16 +91,6 @@ export const Eats = { REFUSED: 0, FULL: 1, SPLIT: 2 } as const;
 
 export function readStreamTableEntry(words: Uint32Array, at: number): StreamTableEntry {
   return decodeAll(STREAM_TABLE_ENTRY, words, at);
-}
-
-/** Address that the entry's stage 2 tables start at. */
-export function stage2TableBase(ste: StreamTableEntry): number {
-  return ste.S2TTB * 16;
-}
-
-/** Address of the context descriptor (or of its table). */
-export function contextPointer(ste: StreamTableEntry): number {
-  return ste.S1ContextPtr * 64;
 }
 
 /** True when stage 1 translates. */
@@ -147,16 +137,11 @@ function stage2Fault(ste: StreamTableEntry, features: Smmuv3Features): string | 
   if (inputBits > resolved + 4 || inputBits <= resolved - (granuleShift - 3)) {
     return 'S2T0SZ does not fit the level that S2SL0 starts at';
   }
-  if (stage2TableBase(ste) >= 2 ** addressBits(ste.S2PS, features.outputBits)) return 'S2TTB is outside S2PS';
+  if (ste.S2TTB >= 2 ** addressBits(ste.S2PS, features.outputBits)) return 'S2TTB is outside S2PS';
   if (ste.S2HA !== 0 && features.hardwareUpdate < 1) return 'S2HA is 1, IDR0.HTTU is 0';
   if (ste.S2HD !== 0 && features.hardwareUpdate < 2) return 'S2HD is 1, IDR0.HTTU is below 2';
   if (ste.S2S !== 0 && features.stallModel === 1) return 'S2S is 1, IDR0.STALL_MODEL forbids stalls';
   if (ste.S2S === 0 && features.stallModel === 2) return 'S2S is 0, IDR0.STALL_MODEL forces stalls';
   if (ste.EATS === Eats.FULL && ste.S2S !== 0) return 'EATS is full while stage 2 faults stall';
   return null;
-}
-
-/** Address of the level 2 array that a level 1 descriptor points to. */
-export function level2StreamTable(words: Uint32Array, at: number): number {
-  return getAddress(words, at, L1_STREAM_TABLE_DESCRIPTOR.L2Ptr);
 }

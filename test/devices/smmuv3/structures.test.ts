@@ -112,7 +112,7 @@ describe('context descriptor', () => {
     expect(cdFault({ T0SZ: 40 })).toMatch(/T0SZ/);
     expect(cdFault({ TG0: 3 })).toMatch(/TG0/);
     expect(cdFault({ TG0: 1 }, smmuv3Features({ granules: [12] }))).toMatch(/TG0/);
-    expect(cdFault({ IPS: 0, TTB0: 0x100000000 / 16 })).toMatch(/TTB0/);
+    expect(cdFault({ IPS: 0, TTB0: 0x100000000 })).toMatch(/TTB0/);
     expect(cdFault({ EPD1: 0, T1SZ: 16, TG1: 0 })).toMatch(/TG1/);
     expect(cdFault({ HA: 1 })).toMatch(/HA/);
     expect(cdFault({ S: 1 })).toMatch(/^S is 1/);
@@ -154,7 +154,7 @@ describe('stream table entry', () => {
     expect(steFault({ ...stage2, S2TG: 3 })).toMatch(/S2TG/);
     expect(steFault({ ...stage2, S2T0SZ: 15 })).toMatch(/S2T0SZ/);
     expect(steFault({ ...stage2, S2SL0: 0, S2T0SZ: 24 })).toMatch(/S2SL0/);
-    expect(steFault({ ...stage2, S2PS: 0, S2TTB: 0x100000000 / 16 })).toMatch(/S2TTB/);
+    expect(steFault({ ...stage2, S2PS: 0, S2TTB: 0x100000000 })).toMatch(/S2TTB/);
     expect(steFault({ ...stage2, S2S: 1 })).toMatch(/S2S/);
   });
 
