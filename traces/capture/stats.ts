@@ -1,0 +1,57 @@
+import { EVENT_KINDS, EventKind } from '../event.ts';
+
+/** Why a line could not be used. */
+export interface Damage {
+  /** The file as the user named it. */
+  readonly file: string;
+  /** From 1. */
+  readonly line: number;
+  /** Of the line's first byte in the (decompressed) text, from 0. */
+  readonly offset: number;
+  readonly reason: string;
+}
+
+/** How many damaged lines are kept with their reason; all are counted. */
+export const DAMAGE_KEPT = 100;
+
+/** What a reader saw. Counts grow while the capture is read. */
+export class CaptureStats {
+  /** Text lines, or records of a binary capture. */
+  lines = 0;
+  /** Bytes of text, after decompression. */
+  bytes = 0;
+  /** Trace events of any kind, each call counted once; damaged lines are not among them. */
+  events = 0;
+  /** Events by {@link EventKind}. */
+  readonly byKind = new Float64Array(EVENT_KINDS);
+  /** Events that the tracer said it lost. */
+  lostEvents = 0;
+  /** Plain map and unmap lines that told of a call already known from a `dom_map` or `dom_unmap` line. */
+  paired = 0;
+  /** Events of another trace instance (`trace-cmd report` of several buffers), which would count the same calls again. */
+  otherInstances = 0;
+  /** Lines that are no events: headers, stack traces, blank lines. */
+  notEvents = 0;
+  /** Lines that look like an event of interest but cannot be used. */
+  damaged = 0;
+  /** The first {@link DAMAGE_KEPT} of them. */
+  readonly damage: Damage[] = [];
+  /** First and last time seen; both 0 in a capture without events. */
+  firstTime = 0;
+  lastTime = 0;
+  /** `seconds`, or `ticks` of a counting trace clock (`counter`, `uptime`, `x86-tsc`), or `none` when the lines carry no time. */
+  clock: 'seconds' | 'ticks' | 'none' = 'none';
+
+  get maps(): number {
+    return this.byKind[EventKind.MAP] as number;
+  }
+
+  get unmaps(): number {
+    return this.byKind[EventKind.UNMAP] as number;
+  }
+
+  /** Events that are neither map nor unmap. */
+  get other(): number {
+    return this.events - this.maps - this.unmaps;
+  }
+}

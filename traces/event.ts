@@ -1,0 +1,110 @@
+/**
+ * The one event model: what every capture reader yields, whatever the file looked like, and what replay consumes.
+ *
+ * An event object is reused: a reader has one and overwrites it. Copy what has to outlive the next event.
+ */
+
+/** What happened. The kernel function that the event stands for is named. */
+export const EventKind = {
+  /** `iommu_map` mapped `[iova, iova + size)` to `pa`. */
+  MAP: 0,
+  /** `iommu_unmap` was asked to unmap `[iova, iova + size)`. */
+  UNMAP: 1,
+  /** A device was attached to a domain. */
+  ATTACH: 2,
+  /** A device was detached from its domain (kernels before 6.3). */
+  DETACH: 3,
+  /** A device joined an IOMMU group. */
+  ADD_DEVICE: 4,
+  /** A device left its IOMMU group. */
+  REMOVE_DEVICE: 5,
+  /** The DMA API handed out `[iova, iova + size)` for a device: follows the maps it caused, on the same CPU. */
+  DMA_MAP: 6,
+  /** The DMA API took `[iova, iova + size)` back. */
+  DMA_UNMAP: 7,
+  /** The IOMMU reported a translation fault of a device. */
+  FAULT: 8,
+  /** The tracer lost {@link TraceEvent.count} events here. */
+  LOST: 9,
+  /** An event of another kind, which replay does not need. */
+  OTHER: 10,
+} as const;
+export type EventKind = (typeof EventKind)[keyof typeof EventKind];
+
+/** How many kinds there are: the length of a table indexed by kind. */
+export const EVENT_KINDS = 11;
+
+/** Names of the kinds, indexed by kind. */
+export const EVENT_KIND_NAMES: readonly string[] = [
+  'map',
+  'unmap',
+  'attach',
+  'detach',
+  'add-device',
+  'remove-device',
+  'dma-map',
+  'dma-unmap',
+  'fault',
+  'lost',
+  'other',
+];
+
+/** What the CPU was doing when it recorded the event. */
+export const Context = { UNKNOWN: -1, TASK: 0, SOFTIRQ: 1, HARDIRQ: 2, NMI: 3 } as const;
+export type Context = (typeof Context)[keyof typeof Context];
+
+/** Stands in every field that an event does not carry. */
+export const UNKNOWN = -1;
+
+/** One event. Every field is always present, so that all events have one shape; {@link UNKNOWN} where the capture says nothing. */
+export class TraceEvent {
+  kind: EventKind = EventKind.OTHER;
+  /** Seconds, or ticks of the trace clock when the capture was taken with one that counts (see `CaptureStats.clock`). */
+  time = 0;
+  /** First byte of the range, at most 52 bits. */
+  iova: number = UNKNOWN;
+  /** Physical address the range was mapped to. */
+  pa: number = UNKNOWN;
+  /** Bytes asked for. */
+  size: number = UNKNOWN;
+  /** Bytes that an unmap really removed. */
+  unmappedSize: number = UNKNOWN;
+  /** Protection of a map: Linux `IOMMU_READ` 1, `WRITE` 2, `CACHE` 4, `NOEXEC` 8, `MMIO` 16, `PRIV` 32. */
+  prot: number = UNKNOWN;
+  /** Number of the domain that the capture names (in order of first sight, per capture). */
+  domain: number = UNKNOWN;
+  /** Number of the device in the reader's `devices`. A map or unmap has it when a `dma:*` event beside it names the device. */
+  device: number = UNKNOWN;
+  /** IOMMU group, on the group events. */
+  group: number = UNKNOWN;
+  /** How many events a {@link EventKind.LOST} stands for; {@link UNKNOWN} when the tracer did not say. */
+  count: number = UNKNOWN;
+  cpu: number = UNKNOWN;
+  /** Thread that ran; for an event in interrupt context that is whoever was interrupted. */
+  pid: number = UNKNOWN;
+  context: Context = Context.UNKNOWN;
+  /** Line in the capture, from 1. */
+  line = 0;
+  /** Which capture of the run, from 0. */
+  capture = 0;
+}
+
+/** Copies every field of `from`. */
+export function copyEvent(from: TraceEvent, to: TraceEvent): void {
+  to.kind = from.kind;
+  to.time = from.time;
+  to.iova = from.iova;
+  to.pa = from.pa;
+  to.size = from.size;
+  to.unmappedSize = from.unmappedSize;
+  to.prot = from.prot;
+  to.domain = from.domain;
+  to.device = from.device;
+  to.group = from.group;
+  to.count = from.count;
+  to.cpu = from.cpu;
+  to.pid = from.pid;
+  to.context = from.context;
+  to.line = from.line;
+  to.capture = from.capture;
+}
