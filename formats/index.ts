@@ -4,6 +4,7 @@ export * from './config-error.ts';
 export * from './descriptors/field.ts';
 export * from './geometry.ts';
 export * from './io-pgtable.ts';
+export * from './page-sizes.ts';
 export * from './ports.ts';
 export * from './registers.ts';
 export * from './registry.ts';
