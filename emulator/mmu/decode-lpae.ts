@@ -33,8 +33,6 @@ const ADDRESS_51_48 = 0xf000;
 /** NSTable in `hierarchical`. */
 const NS_TABLE = 16;
 
-const HIGH = 4294967296;
-
 const { READ, WRITE, EXECUTE, PRIVILEGED_READ, PRIVILEGED_WRITE, PRIVILEGED_EXECUTE } = Permission;
 const ANY_WRITE = WRITE | PRIVILEGED_WRITE;
 
@@ -65,12 +63,18 @@ export function decodeLpae(walk: WalkState, regime: StageRegime, low: number, hi
     // AArch64.S1Walk: the next table's address must fit the output size; then the hierarchical attributes accumulate.
     if ((addressHigh & walk.outputHighMask) !== 0) return walk.refuse(FaultKind.ADDRESS_SIZE, level);
     walk.hierarchical |= (high >>> HIERARCHICAL_SHIFT) & walk.hierarchicalMask;
-    return walk.descend(addressHigh * HIGH + ((low & (-1 << walk.granuleShift)) >>> 0));
+    return walk.request(level + 1, addressHigh, low & (-1 << walk.granuleShift));
   }
   if ((low & TABLE_OR_PAGE) === 0 && (level < walk.firstBlockLevel || level === 3)) {
     return walk.refuse(FaultKind.TRANSLATION, level);
   }
-  // A block or page. AArch64.OAOutOfRange of the output address.
+  return decodeLeaf(walk, regime, low, high, addressHigh);
+}
+
+/** A block or page: its address, attributes and checks. Apart from the tables, which are most of what a walk reads. */
+function decodeLeaf(walk: WalkState, regime: StageRegime, low: number, high: number, addressHigh: number): WalkStatus {
+  const level = walk.level;
+  // AArch64.OAOutOfRange of the output address.
   if ((addressHigh & walk.outputHighMask) !== 0) return walk.refuse(FaultKind.ADDRESS_SIZE, level);
   const shift = walk.granuleShift + (3 - level) * (walk.granuleShift - 3);
   walk.setOutput(shift, low, addressHigh);

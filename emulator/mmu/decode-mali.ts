@@ -18,7 +18,6 @@ const ACCESS_FLAG = 1 << 10;
 const EXECUTE_NEVER = 1 << (54 - 32);
 const ADDRESS_HIGH = 0xffff;
 const PAGE = -1 << 12;
-const HIGH = 4294967296;
 
 /** One step of a walk over Mali LPAE tables. */
 export function decodeMali(walk: WalkState, regime: StageRegime, low: number, high: number): WalkStatus {
@@ -27,7 +26,7 @@ export function decodeMali(walk: WalkState, regime: StageRegime, low: number, hi
   const addressHigh = high & ADDRESS_HIGH;
   if (type === TYPE_TABLE && level < 3) {
     if ((addressHigh & walk.outputHighMask) !== 0) return walk.refuse(FaultKind.ADDRESS_SIZE, level);
-    return walk.descend(addressHigh * HIGH + ((low & PAGE) >>> 0));
+    return walk.request(level + 1, addressHigh, low & PAGE);
   }
   // Blocks at levels 1 and 2, pages at level 3; a table at level 3 and a leaf at level 0 do not exist.
   if (type !== TYPE_LEAF || level < walk.firstBlockLevel) return walk.refuse(FaultKind.TRANSLATION, level);

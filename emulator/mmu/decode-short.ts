@@ -41,8 +41,6 @@ const ACCESS_SIMPLIFIED = Uint8Array.of(
 const PXN_TABLE = 1;
 const NS_TABLE = 16;
 
-const HIGH = 4294967296;
-
 /** One step of a walk over short-descriptor tables. */
 export function decodeShort(walk: WalkState, regime: StageRegime, descriptor: number): WalkStatus {
   const level = walk.level;
@@ -53,7 +51,7 @@ export function decodeShort(walk: WalkState, regime: StageRegime, descriptor: nu
   const high = mediatekHigh(regime, descriptor);
   if ((high & walk.outputHighMask) !== 0) return walk.refuse(FaultKind.ADDRESS_SIZE, level);
   walk.hierarchical = ((descriptor >>> 2) & 1) * PXN_TABLE + ((descriptor >>> 3) & 1) * NS_TABLE;
-  return walk.descend(high * HIGH + ((descriptor & TABLE_BASE) >>> 0));
+  return walk.request(2, high, descriptor & TABLE_BASE);
 }
 
 /** Level 1: a section of 1 MiB or a supersection of 16 MiB. */

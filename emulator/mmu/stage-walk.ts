@@ -25,7 +25,8 @@ const HIGH = 4294967296;
  */
 export class StageWalk extends WalkState {
   #boundRoot: TableRoot | null = null;
-  #rootBase = 0;
+  #rootLow = 0;
+  #rootHigh = 0;
   #inputLimit = 0;
   #sane = false;
 
@@ -57,10 +58,8 @@ export class StageWalk extends WalkState {
     this.inputLow = inputAddress | 0;
     this.inputHigh = (inputAddress / HIGH) | 0;
     // AArch64.OAOutOfRange of the table base: an address size fault at level 0.
-    if (((this.#rootBase / HIGH) & this.outputHighMask) !== 0) {
-      return this.refuse(FaultKind.ADDRESS_SIZE, 0);
-    }
-    return this.wants(this.startLevel, this.#rootBase);
+    if ((this.#rootHigh & this.outputHighMask) !== 0) return this.refuse(FaultKind.ADDRESS_SIZE, 0);
+    return this.request(this.startLevel, this.#rootHigh, this.#rootLow);
   }
 
   /**
@@ -70,16 +69,17 @@ export class StageWalk extends WalkState {
    */
   resume(level: number, tableBase: number, hierarchical: number): WalkStatus {
     this.hierarchical = hierarchical;
-    return this.wants(level, tableBase);
+    return this.request(level, (tableBase / HIGH) | 0, tableBase | 0);
   }
 
   /** Consumes the descriptor at `descriptorAddress`; `high` is 0 for short descriptors. */
   step(low: number, high: number): WalkStatus {
     const regime = this.regime;
     if (regime === null) return this.status;
-    if (regime.family === 'lpae') return decodeLpae(this, regime, low, high);
-    if (regime.family === 'mali') return decodeMali(this, regime, low, high);
-    return decodeShort(this, regime, low);
+    // Signed halves from here on: an engine passes them as small integers, where an unsigned one may have to be boxed.
+    if (regime.family === 'lpae') return decodeLpae(this, regime, low | 0, high | 0);
+    if (regime.family === 'mali') return decodeMali(this, regime, low | 0, high | 0);
+    return decodeShort(this, regime, low | 0);
   }
 
   /** After UPDATE, once the descriptor has been replaced: the walk is done. */
@@ -114,7 +114,9 @@ export class StageWalk extends WalkState {
     this.#sane = indexBits >= fewest && indexBits <= stride + (regime.stage === 2 ? 4 : 0);
     // AArch64.TTBaseAddress: bits below the table's size are treated as zero.
     const tableBytes = this.descriptorBytes * 2 ** Math.max(indexBits, 0);
-    this.#rootBase = root.base - (root.base % tableBytes);
+    const base = root.base - (root.base % tableBytes);
+    this.#rootLow = base | 0;
+    this.#rootHigh = (base / HIGH) | 0;
     // AArch64.PhysicalAddressSize: without LPA2 only the 64K granule can express more than 48 bits.
     const outputBits = root.granuleShift === 16 ? regime.outputBits : Math.min(regime.outputBits, 48);
     this.outputHighMask = outputBits >= 52 ? 0 : 0xfffff & ~(2 ** Math.max(outputBits - 32, 0) - 1);

@@ -107,11 +107,6 @@ export class WalkState {
     return this.granuleShift + (3 - level) * (this.granuleShift - 3);
   }
 
-  /** For the decoders: the descriptor was a table. */
-  descend(tableBase: number): WalkStatus {
-    return this.wants(this.level + 1, tableBase);
-  }
-
   /** For the decoders: the walk ends in a fault. */
   refuse(fault: FaultKind, level: number): WalkStatus {
     this.fault = fault;
@@ -120,23 +115,25 @@ export class WalkState {
     return WalkStatus.FAULT;
   }
 
-  /** Asks for the descriptor of the input address at `level` in the table at `tableBase`. */
-  wants(level: number, tableBase: number): WalkStatus {
+  /**
+   * Asks for the descriptor of the input address at `level` in the table that starts at address `high` * 2^32 + `low`. Two integers,
+   * because an engine that does not inline this call would box a double.
+   */
+  request(level: number, high: number, low: number): WalkStatus {
     this.level = level;
-    this.tableBase = tableBase;
+    this.tableBase = high * HIGH + (low >>> 0);
+    let offset: number;
     if (this.descriptorBytes === 4) {
-      const index = level === 1 ? this.inputLow >>> 20 : (this.inputLow >>> 12) & 0xff;
-      this.descriptorAddress = tableBase + index * 4;
+      offset = (level === 1 ? this.inputLow >>> 20 : (this.inputLow >>> 12) & 0xff) << 2;
     } else {
       const shift = this.granuleShift + (3 - level) * (this.granuleShift - 3);
-      // Input bits [shift, 48) as an integer. Below the first level, only one stride of them selects an entry.
+      // Input bits from `shift` up as an integer. Below the first level only one stride of them selects an entry.
       let index =
-        shift >= 32
-          ? this.inputHigh >>> (shift - 32)
-          : ((this.inputHigh << (32 - shift)) | (this.inputLow >>> shift)) >>> 0;
+        shift >= 32 ? this.inputHigh >>> (shift - 32) : (this.inputHigh << (32 - shift)) | (this.inputLow >>> shift);
       if (level !== this.startLevel) index &= (1 << (this.granuleShift - 3)) - 1;
-      this.descriptorAddress = tableBase + index * 8;
+      offset = index << 3;
     }
+    this.descriptorAddress = this.tableBase + offset;
     this.status = WalkStatus.READ;
     return WalkStatus.READ;
   }
