@@ -47,3 +47,10 @@ export function sizesOf(bitmap: number): number[] {
   }
   return sizes;
 }
+
+/** The powers of two that two bitmaps share, as a bitmap. */
+export function commonSizes(bitmap: number, other: number): number {
+  return sizesOf(bitmap)
+    .filter((size) => hasSize(other, size))
+    .reduce((sum, size) => sum + size, 0);
+}

@@ -2,6 +2,7 @@
 import { ConfigError } from './config-error.ts';
 import type { IoPgtable, IoPgtableConfig, IoPgtableFormat, Machine } from './io-pgtable.ts';
 import { type AdjustedConfig, FormatCapability, IO_PGTABLE_FORMATS } from './io-pgtable.ts';
+import { LPAE_FORMATS } from './lpae/formats.ts';
 
 /** A configuration after a format has looked at it. */
 export interface Judgement {
@@ -21,7 +22,9 @@ export interface FormatEntry {
   create(config: AdjustedConfig, machine: Machine, cookie: unknown): IoPgtable;
 }
 
-const FORMATS: Readonly<Partial<Record<IoPgtableFormat, FormatEntry>>> = {};
+const FORMATS: Readonly<Partial<Record<IoPgtableFormat, FormatEntry>>> = {
+  ...LPAE_FORMATS,
+};
 
 /** What a format can do, as {@link FormatCapability} bits; 0 for a format that is not there. */
 export function formatCapabilities(format: IoPgtableFormat): number {

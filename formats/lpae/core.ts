@@ -1,0 +1,264 @@
+/**
+ * The state of one LPAE table and the small steps that every edit is made of: taking and giving back tables, storing and syncing
+ * descriptors, installing a table by compare-and-exchange. Serves all five LPAE formats; what differs is worked out once, here.
+ */
+import { highMask } from '../descriptors/field.ts';
+import { LPAE_TABLE, LpaeType } from '../descriptors/lpae.ts';
+import type { Geometry } from '../geometry.ts';
+import type { AdjustedConfig, Machine, TableStats } from '../io-pgtable.ts';
+import { newTableStats, Quirk, TableMemoryError } from '../io-pgtable.ts';
+import type { TableAllocator, TableMemory, TlbFlushOps } from '../ports.ts';
+import { Gfp, NO_PAGES } from '../ports.ts';
+import { TableSupply } from '../table-supply.ts';
+import { Teardown } from '../teardown.ts';
+import type { WarningCode } from '../warnings.ts';
+import type { LeafEncoding } from './leaf-encoding.ts';
+
+const TWO_32 = 2 ** 32;
+const DESCRIPTOR_BYTES = 8;
+/** The built-in allocator hands out whole CPU pages. */
+const CPU_PAGE = 4096;
+/** Software bit of a table entry that says it was synced, in the high half. */
+const SW_SYNC_HIGH = highMask(LPAE_TABLE.fields.swSync);
+const NS_TABLE_HIGH = highMask(LPAE_TABLE.fields.nsTable);
+
+/** An iova that no address equals: the cursor is empty. */
+const NOWHERE = Number.NaN;
+
+export class LpaeCore {
+  readonly config: AdjustedConfig;
+  readonly geometry: Geometry;
+  readonly machine: Machine;
+  readonly memory: TableMemory;
+  readonly cookie: unknown;
+  readonly encoding: LeafEncoding;
+  readonly stats: TableStats = newTableStats();
+
+  readonly coherent: boolean;
+  readonly startLevel: number;
+  readonly granule: number;
+  /** Entries of a table of the granule's size. */
+  readonly entriesPerTable: number;
+  /** Bits 1:0 of a leaf by level: 1 for a block, 3 for a page (1 again on Mali). */
+  readonly leafTypes: Uint8Array;
+  /** 2**-shift by level: times an iova, the index with the bits of the levels above still on it. */
+  readonly inverses: Float64Array;
+  readonly indexMasks: Int32Array;
+  readonly blockSizes: Float64Array;
+  /** 64 KiB granule: descriptor bits 15:12 are address bits 51:48. */
+  readonly packsHighBits: boolean;
+  /** First address beyond the input range; 0 once teardown has begun, so that every edit is out of range. */
+  limit: number;
+  /** Null once teardown has begun: the hardware context may be gone. */
+  tlb: TlbFlushOps | null;
+  /** Physical address of the first-level table. */
+  readonly pgd: number;
+  /** Bytes mapped by the map call that is running. */
+  mapped = 0;
+
+  /** Descriptor that the last {@link install} found in place. */
+  foundLow = 0;
+  foundHigh = 0;
+  /** For {@link Teardown}. */
+  childPa = 0;
+
+  /**
+   * The cursor remembers the last-level table that was used last, so that the next call near it needs no descent. It holds only
+   * what a descent would do again without a side effect (every entry on the way valid and synced), and {@link release} empties
+   * it, because a table leaves the tree only by being freed.
+   */
+  cursorStart = NOWHERE;
+  cursorTable = 0;
+  readonly cursorSpan: number;
+
+  readonly #supply: TableSupply;
+  readonly #source: TableAllocator;
+  readonly #tableHighBits: number;
+
+  constructor(config: AdjustedConfig, geometry: Geometry, encoding: LeafEncoding, machine: Machine, cookie: unknown) {
+    this.config = config;
+    this.geometry = geometry;
+    this.encoding = encoding;
+    this.machine = machine;
+    this.memory = machine.memory;
+    this.cookie = cookie;
+    this.coherent = config.coherentWalk;
+    this.startLevel = geometry.startLevel;
+    this.granule = 2 ** geometry.granuleShift;
+    this.entriesPerTable = 2 ** geometry.bitsPerLevel;
+    this.leafTypes = Uint8Array.of(LpaeType.BLOCK, LpaeType.BLOCK, LpaeType.BLOCK, encoding.pageType);
+    this.inverses = Float64Array.from(geometry.shifts, (shift) => 2 ** -shift);
+    this.indexMasks = Int32Array.from(geometry.indexMasks);
+    this.blockSizes = Float64Array.from(geometry.blockSizes);
+    this.packsHighBits = geometry.granuleShift === 16;
+    this.limit = 2 ** config.ias;
+    this.tlb = config.tlb;
+    this.cursorSpan = this.granule * this.entriesPerTable;
+    this.#supply = new TableSupply(config, machine, cookie, this.stats, Number.POSITIVE_INFINITY);
+    this.#source = tableSource(config, machine);
+    this.#tableHighBits = (config.quirks & Quirk.ARM_NS) === 0 ? 0 : NS_TABLE_HIGH;
+    this.pgd = this.allocTable(geometry.pgdSize, Gfp.KERNEL);
+    if (this.pgd === NO_PAGES) throw new TableMemoryError(geometry.pgdSize);
+  }
+
+  warn(code: WarningCode, first: number, second: number): void {
+    this.stats.warnings++;
+    this.machine.warn(code, first, second);
+  }
+
+  /** Address of the table that an entry points to. */
+  tableAddress(low: number, high: number): number {
+    if (this.packsHighBits) {
+      return ((high & 0xffff) + ((low >>> 12) & 0xf) * 0x10000) * TWO_32 + ((low & 0xffff0000) >>> 0);
+    }
+    return (high & 0xffff) * TWO_32 + ((low & 0xfffff000) >>> 0);
+  }
+
+  /** Points the cursor at the last-level table of `iova`. */
+  rememberLeafTable(iova: number, table: number): void {
+    this.cursorStart = Math.floor(iova / this.cursorSpan) * this.cursorSpan;
+    this.cursorTable = table;
+  }
+
+  isLeaf(low: number, level: number): boolean {
+    return (low & 3) === this.leafTypes[level];
+  }
+
+  /**
+   * A table, zeroed and visible to the device. Anything may have happened during the call: other edits, and growth of the
+   * memory, so that the caller must read again what it knew.
+   * @returns its physical address, or {@link NO_PAGES}.
+   */
+  allocTable(size: number, gfp: number): number {
+    return this.#supply.alloc(this.#source, size, gfp);
+  }
+
+  freeTable(pa: number, size: number): void {
+    this.cursorStart = NOWHERE;
+    this.#supply.free(this.#source, pa, size);
+  }
+
+  /** Gives a table back (see {@link TableTree}). */
+  release(pa: number, level: number): void {
+    this.freeTable(pa, level === this.startLevel ? this.geometry.pgdSize : this.granule);
+  }
+
+  get liveTables(): number {
+    return this.#supply.live;
+  }
+
+  nextChild(pa: number, level: number, from: number): number {
+    if (level >= this.geometry.lastLevel) return -1;
+    const entries = (this.indexMasks[level] as number) + 1;
+    const base = this.memory.index(pa);
+    const words = this.memory.words;
+    for (let index = from; index < entries; index++) {
+      const low = words[base + 2 * index] as number;
+      if ((low & 3) === LpaeType.TABLE_OR_PAGE) {
+        this.childPa = this.tableAddress(low, words[base + 2 * index + 1] as number);
+        return index;
+      }
+    }
+    return -1;
+  }
+
+  /** Frees the table at `pa`, which is one of `level`, with everything below it. */
+  freeSubtree(pa: number, level: number): void {
+    new Teardown(this, pa, level).step(Number.POSITIVE_INFINITY);
+  }
+
+  /** Makes `bytes` bytes of descriptors from `pa` on visible to a walker that does not see the CPU caches. */
+  sync(pa: number, bytes: number): void {
+    this.stats.syncs++;
+    this.stats.bytesSynced += bytes;
+    this.machine.dma.syncSingleForDevice(pa, bytes);
+  }
+
+  /** One sync per descriptor, `count` of them: what Linux does where it writes them one by one. */
+  syncEach(pa: number, count: number): void {
+    for (let i = 0; i < count; i++) this.sync(pa + i * DESCRIPTOR_BYTES, DESCRIPTOR_BYTES);
+  }
+
+  isSynced(high: number): boolean {
+    return (high & SW_SYNC_HIGH) !== 0;
+  }
+
+  /**
+   * Puts a table into the entry at `entryPa` if that still holds what is expected (a compare-and-exchange). What was found there
+   * is left in {@link foundLow} and {@link foundHigh}.
+   * @returns true when the table is in.
+   */
+  install(entryPa: number, expectLow: number, expectHigh: number, table: number): boolean {
+    this.machine.interleave?.();
+    const at = this.memory.index(entryPa);
+    const words = this.memory.words;
+    const low = words[at] as number;
+    const high = words[at + 1] as number;
+    this.foundLow = low;
+    this.foundHigh = high;
+    const won = low === expectLow && high === expectHigh;
+    const tableHigh = Math.floor(table / TWO_32);
+    const newHigh = ((tableHigh & 0xffff) | this.#tableHighBits) >>> 0;
+    if (won) {
+      words[at] = (table & 0xfffff000) | ((tableHigh >>> 4) & 0xfffff000) | LpaeType.TABLE_OR_PAGE;
+      words[at + 1] = newHigh;
+      this.memory.written(entryPa, DESCRIPTOR_BYTES);
+      this.stats.descriptorsWritten++;
+    } else {
+      this.stats.racesLost++;
+    }
+    if (this.coherent || this.isSynced(high)) return won;
+    // Also when the entry is somebody else's: their sync may not have happened yet.
+    this.sync(entryPa, DESCRIPTOR_BYTES);
+    if (won) {
+      this.memory.words[at + 1] = newHigh | SW_SYNC_HIGH;
+      this.memory.written(entryPa, DESCRIPTOR_BYTES);
+    }
+    return won;
+  }
+}
+
+/** Where the tables of a configuration come from. */
+function tableSource(config: AdjustedConfig, machine: Machine): TableAllocator {
+  const hooks = config.allocator;
+  if (hooks?.alloc !== undefined && hooks.free !== undefined) return hooks as TableAllocator;
+  if (config.pgdSizing === 'whole-page') return new WholePages(machine.pages);
+  const { slabs } = machine;
+  return config.pgdSizing === 'slab' && slabs !== undefined ? new SmallFromSlabs(machine.pages, slabs) : machine.pages;
+}
+
+/** Linux's built-in allocator: whole pages. Sizes are powers of two, so that rounding concerns only what is less than a page. */
+class WholePages implements TableAllocator {
+  readonly #pages: TableAllocator;
+
+  constructor(pages: TableAllocator) {
+    this.#pages = pages;
+  }
+
+  alloc(cookie: unknown, size: number, gfp: number): number {
+    return this.#pages.alloc(cookie, Math.max(size, CPU_PAGE), gfp);
+  }
+
+  free(cookie: unknown, pa: number, size: number): void {
+    this.#pages.free(cookie, pa, Math.max(size, CPU_PAGE));
+  }
+}
+
+/** Pages for what fills one, small objects for what does not. */
+class SmallFromSlabs implements TableAllocator {
+  readonly #pages: TableAllocator;
+  readonly #slabs: TableAllocator;
+
+  constructor(pages: TableAllocator, slabs: TableAllocator) {
+    this.#pages = pages;
+    this.#slabs = slabs;
+  }
+
+  alloc(cookie: unknown, size: number, gfp: number): number {
+    return (size < CPU_PAGE ? this.#slabs : this.#pages).alloc(cookie, size, gfp);
+  }
+
+  free(cookie: unknown, pa: number, size: number): void {
+    (size < CPU_PAGE ? this.#slabs : this.#pages).free(cookie, pa, size);
+  }
+}

@@ -1,0 +1,202 @@
+/**
+ * The five LPAE formats: which configurations each takes, what it narrows them to, and the registers that follow. The rules and
+ * their order are Linux's (`io-pgtable-arm.c`), because a refused configuration shows how far it came.
+ */
+import { commonSizes, hasSize, sizesOf } from '../address.ts';
+import { ConfigError } from '../config-error.ts';
+import { lpaeGeometry } from '../geometry.ts';
+import { type AdjustedConfig, FormatCapability, Quirk } from '../io-pgtable.ts';
+import {
+  LINUX_MAIR,
+  LINUX_MALI_MEMATTR,
+  MaliTranstab,
+  OUTPUT_SIZE_CODES,
+  type Registers,
+  Shareability,
+  TG0_CODES,
+  TG1_CODES,
+  WalkCacheability,
+} from '../registers.ts';
+import type { FormatEntry, Judgement } from '../registry.ts';
+import { maliEncoding, stageOneEncoding, stageTwoEncoding } from './leaf-encoding.ts';
+import { type LpaeFormat, LpaeTable } from './table.ts';
+
+/** The granule that Linux prefers: the page size of its CPU. */
+const CPU_PAGE = 4096;
+/** Leaf sizes that each granule offers. */
+const LEAF_SIZES: Readonly<Record<number, number>> = {
+  4096: 2 ** 12 + 2 ** 21 + 2 ** 30,
+  16384: 2 ** 14 + 2 ** 25,
+  65536: 2 ** 16 + 2 ** 29,
+};
+/** With 64 KiB pages and more than 48 output bits there are blocks at level 1 too. */
+const LARGEST_BLOCK = 2 ** 42;
+const MAX_BITS = 48;
+const MAX_BITS_64K = 52;
+const STAGE_ONE_QUIRKS = Quirk.ARM_NS | Quirk.ARM_TTBR1 | Quirk.ARM_OUTER_WBWA | Quirk.ARM_HD;
+
+const accepted = (config: AdjustedConfig): Judgement => ({ config, refusal: null });
+
+function refused(config: AdjustedConfig, field: string, value: unknown, allowed: string): Judgement {
+  return { config, refusal: new ConfigError(field, value, allowed) };
+}
+
+/** Linux's choice of granule: the CPU's page size, else the largest size below it, else the smallest above. */
+function chooseGranule(pageSizes: number): number {
+  if (hasSize(pageSizes, CPU_PAGE)) return CPU_PAGE;
+  const sizes = sizesOf(pageSizes);
+  return sizes.findLast((size) => size < CPU_PAGE) ?? sizes[0] ?? 0;
+}
+
+/** Narrows page sizes to what the granule offers, and address sizes to what it reaches. */
+function restrict(config: AdjustedConfig): Judgement {
+  const granule = chooseGranule(config.pageSizes);
+  const maxBits = granule === 65536 ? MAX_BITS_64K : MAX_BITS;
+  let offered = LEAF_SIZES[granule] ?? 0;
+  if (granule === 65536 && config.oas > MAX_BITS) offered += LARGEST_BLOCK;
+  const pageSizes = commonSizes(config.pageSizes, offered);
+  const narrowed: AdjustedConfig = {
+    ...config,
+    pageSizes,
+    ias: Math.min(config.ias, maxBits),
+    oas: Math.min(config.oas, maxBits),
+  };
+  if (!hasSize(pageSizes, granule))
+    return refused(narrowed, 'pageSizes', config.pageSizes, 'a set with 4K, 16K or 64K');
+  if (!(narrowed.ias > Math.log2(granule))) {
+    return refused(narrowed, 'ias', config.ias, `${Math.log2(granule) + 1} to ${maxBits}`);
+  }
+  return accepted(narrowed);
+}
+
+function granuleShift(config: AdjustedConfig): number {
+  return Math.log2(sizesOf(config.pageSizes)[0] ?? CPU_PAGE);
+}
+
+function judgeOutputSize(config: AdjustedConfig): Judgement {
+  if (OUTPUT_SIZE_CODES[config.oas] !== undefined) return accepted(config);
+  return refused(config, 'oas', config.oas, Object.keys(OUTPUT_SIZE_CODES).join(', '));
+}
+
+function judgeStageOne(config: AdjustedConfig): Judgement {
+  if ((config.quirks & ~STAGE_ONE_QUIRKS) !== 0) {
+    return refused(
+      config,
+      'quirks',
+      config.quirks,
+      'a sum of ARM_NS 0x1, ARM_TTBR1 0x20, ARM_OUTER_WBWA 0x40, ARM_HD 0x80',
+    );
+  }
+  const narrowed = restrict(config);
+  if (narrowed.refusal !== null) return narrowed;
+  if (config.coherentWalk && (config.quirks & Quirk.ARM_OUTER_WBWA) !== 0) {
+    return refused(narrowed.config, 'quirks', config.quirks, 'ARM_OUTER_WBWA only with a walk that is not coherent');
+  }
+  return judgeOutputSize(narrowed.config);
+}
+
+function judgeStageTwo(config: AdjustedConfig): Judgement {
+  if (config.quirks !== 0) return refused(config, 'quirks', config.quirks, '0: stage 2 has none');
+  const narrowed = restrict(config);
+  return narrowed.refusal === null ? judgeOutputSize(narrowed.config) : narrowed;
+}
+
+function judgeMali(config: AdjustedConfig): Judgement {
+  if (config.quirks !== 0) return refused(config, 'quirks', config.quirks, '0: Mali has none');
+  if (!(config.ias <= 48)) return refused(config, 'ias', config.ias, 'at most 48');
+  if (!(config.oas <= 40)) return refused(config, 'oas', config.oas, 'at most 40');
+  return restrict({ ...config, pageSizes: commonSizes(config.pageSizes, LEAF_SIZES[CPU_PAGE] ?? 0) });
+}
+
+/** A 32-bit LPAE format is the 64-bit one with smaller addresses. */
+function limited(ias: number, oas: number, judge: (config: AdjustedConfig) => Judgement) {
+  return (config: AdjustedConfig): Judgement => {
+    if (!(config.ias <= ias)) return refused(config, 'ias', config.ias, `at most ${ias}`);
+    if (!(config.oas <= oas)) return refused(config, 'oas', config.oas, `at most ${oas}`);
+    return judge(config);
+  };
+}
+
+/** Cacheability and shareability of walks. */
+function walkAttributes(config: AdjustedConfig): { sh: number; orgn: number; irgn: number } {
+  const { NONE, WRITE_BACK_ALLOCATE } = WalkCacheability;
+  if (config.coherentWalk) return { sh: Shareability.INNER, orgn: WRITE_BACK_ALLOCATE, irgn: WRITE_BACK_ALLOCATE };
+  const outer = (config.quirks & Quirk.ARM_OUTER_WBWA) !== 0;
+  return { sh: Shareability.OUTER, orgn: outer ? WRITE_BACK_ALLOCATE : NONE, irgn: NONE };
+}
+
+function stageOne(config: AdjustedConfig): LpaeFormat {
+  const shift = granuleShift(config);
+  const upper = (config.quirks & Quirk.ARM_TTBR1) !== 0;
+  return {
+    geometry: lpaeGeometry({ ias: config.ias, granuleShift: shift, concatenate: false, fourLevels: false }),
+    encoding: stageOneEncoding(config.quirks),
+    registers: (pgd): Registers => ({
+      kind: 'stage-1',
+      ttbr: pgd,
+      tcr: {
+        ips: OUTPUT_SIZE_CODES[config.oas] ?? 0,
+        tg: (upper ? TG1_CODES : TG0_CODES)[shift] ?? 0,
+        ...walkAttributes(config),
+        tsz: 64 - config.ias,
+      },
+      mairLow: LINUX_MAIR.low,
+      mairHigh: LINUX_MAIR.high,
+    }),
+  };
+}
+
+function stageTwo(config: AdjustedConfig): LpaeFormat {
+  const shift = granuleShift(config);
+  const geometry = lpaeGeometry({ ias: config.ias, granuleShift: shift, concatenate: true, fourLevels: false });
+  // SL0 counts down from the first level, and with 4 KiB pages from one level higher.
+  const sl = ~(geometry.startLevel + (shift === 12 ? 1 : 0)) & 3;
+  return {
+    geometry,
+    encoding: stageTwoEncoding(),
+    registers: (pgd): Registers => ({
+      kind: 'stage-2',
+      vttbr: pgd,
+      vtcr: {
+        ps: OUTPUT_SIZE_CODES[config.oas] ?? 0,
+        tg: TG0_CODES[shift] ?? 0,
+        ...walkAttributes(config),
+        sl,
+        tsz: 64 - config.ias,
+      },
+    }),
+  };
+}
+
+function mali(config: AdjustedConfig): LpaeFormat {
+  const shared = config.coherentWalk ? MaliTranstab.SHARE_OUTER : 0;
+  return {
+    geometry: lpaeGeometry({ ias: config.ias, granuleShift: 12, concatenate: false, fourLevels: true }),
+    encoding: maliEncoding(),
+    registers: (pgd): Registers => ({
+      kind: 'mali',
+      transtab: pgd + MaliTranstab.MODE_TABLE + MaliTranstab.READ_INNER + shared,
+      memattr: LINUX_MALI_MEMATTR,
+    }),
+  };
+}
+
+function entry(
+  judge: (config: AdjustedConfig) => Judgement,
+  shape: (config: AdjustedConfig) => LpaeFormat,
+): FormatEntry {
+  return {
+    capabilities: FormatCapability.CUSTOM_ALLOCATOR,
+    judge,
+    create: (config, machine, cookie) => new LpaeTable(config, shape(config), machine, cookie),
+  };
+}
+
+/** The LPAE rows of the registry. */
+export const LPAE_FORMATS = {
+  ARM_64_LPAE_S1: entry(judgeStageOne, stageOne),
+  ARM_64_LPAE_S2: entry(judgeStageTwo, stageTwo),
+  ARM_32_LPAE_S1: entry(limited(32, 40, judgeStageOne), stageOne),
+  ARM_32_LPAE_S2: entry(limited(40, 40, judgeStageTwo), stageTwo),
+  ARM_MALI_LPAE: entry(judgeMali, mali),
+} as const;

@@ -1,0 +1,165 @@
+/** An LPAE translation table: argument checks and the ways into map, unmap and lookup (Linux `io-pgtable-arm.c`). */
+import { hasSize } from '../address.ts';
+import type { Geometry } from '../geometry.ts';
+import type {
+  AdjustedConfig,
+  DirtyRecorder,
+  IoPgtable,
+  LeafVisitor,
+  Machine,
+  TableStats,
+  TableVisitor,
+} from '../io-pgtable.ts';
+import { Errno, Prot } from '../io-pgtable.ts';
+import type { IotlbGather } from '../ports.ts';
+import type { Registers } from '../registers.ts';
+import { Teardown } from '../teardown.ts';
+import { WarningCode } from '../warnings.ts';
+import { LpaeCore } from './core.ts';
+import { readAndClearDirty } from './dirty.ts';
+import type { LeafEncoding } from './leaf-encoding.ts';
+import { leafAddress, lookup, visitLeaves, visitTables } from './lookup.ts';
+import { mapEntries, mapFrom } from './map.ts';
+import { type PartialBlock, unmapEntries, unmapFrom } from './unmap.ts';
+
+/** What a format brings to its tables. */
+export interface LpaeFormat {
+  readonly geometry: Geometry;
+  readonly encoding: LeafEncoding;
+  /** The registers of a table whose first level is at `pgd`. */
+  registers(pgd: number): Registers;
+}
+
+const LAST_LEVEL = 3;
+
+export class LpaeTable implements IoPgtable {
+  readonly config: AdjustedConfig;
+  readonly geometry: Geometry;
+  readonly registers: Registers;
+  readonly #core: LpaeCore;
+  readonly #pageSizes: number;
+  readonly #paLimit: number;
+  readonly #remaps: boolean;
+  readonly #partial: PartialBlock = { table: 0, level: 0, index: 0 };
+  #teardown: Teardown | null = null;
+
+  constructor(config: AdjustedConfig, format: LpaeFormat, machine: Machine, cookie: unknown) {
+    this.config = config;
+    this.geometry = format.geometry;
+    this.#core = new LpaeCore(config, format.geometry, format.encoding, machine, cookie);
+    this.registers = format.registers(this.#core.pgd);
+    this.#pageSizes = config.pageSizes;
+    this.#paLimit = 2 ** config.oas;
+    this.#remaps = config.split === 'unmap-and-remap';
+  }
+
+  get stats(): Readonly<TableStats> {
+    return this.#core.stats;
+  }
+
+  get mapped(): number {
+    return this.#core.mapped;
+  }
+
+  get liveTables(): number {
+    return this.#core.liveTables;
+  }
+
+  mapPages(iova: number, pa: number, pageSize: number, count: number, prot: number, gfp: number): number {
+    const core = this.#core;
+    core.mapped = 0;
+    if (pageSize !== core.granule && !this.#accepts(pageSize)) {
+      core.warn(WarningCode.MAP_PAGE_SIZE, pageSize, iova);
+      return -Errno.EINVAL;
+    }
+    if (!(iova >= 0 && iova < core.limit && pa >= 0 && pa < this.#paLimit)) {
+      core.warn(WarningCode.MAP_RANGE, iova, pa);
+      return -Errno.ERANGE;
+    }
+    if ((prot & (Prot.READ | Prot.WRITE)) === 0) return this.config.linux === '6.1' ? 0 : -Errno.EINVAL;
+    const low = core.encoding.low[prot & 63] as number;
+    const high = core.encoding.high[prot & 63] as number;
+    const offset = iova - core.cursorStart;
+    if (pageSize === core.granule && offset >= 0 && offset < core.cursorSpan) {
+      const index = ((offset * (core.inverses[LAST_LEVEL] as number)) >>> 0) & (core.entriesPerTable - 1);
+      return mapEntries(core, core.cursorTable, LAST_LEVEL, index, iova, pa, count, low, high);
+    }
+    return mapFrom(core, iova, pa, pageSize, count, low, high, gfp);
+  }
+
+  unmapPages(iova: number, pageSize: number, count: number, gather: IotlbGather | null): number {
+    const core = this.#core;
+    if ((pageSize !== core.granule && !this.#accepts(pageSize)) || count === 0) {
+      core.warn(WarningCode.UNMAP_PAGE_SIZE, pageSize, count);
+      return 0;
+    }
+    if (!(iova >= 0 && iova < core.limit)) {
+      core.warn(WarningCode.UNMAP_RANGE, iova, pageSize);
+      return 0;
+    }
+    const offset = iova - core.cursorStart;
+    if (pageSize === core.granule && offset >= 0 && offset < core.cursorSpan) {
+      const index = ((offset * (core.inverses[LAST_LEVEL] as number)) >>> 0) & (core.entriesPerTable - 1);
+      const at = core.memory.index(core.cursorTable) + 2 * index;
+      if (core.memory.words[at] !== 0) {
+        return unmapEntries(core, core.cursorTable, LAST_LEVEL, index, iova, count, gather);
+      }
+    }
+    const partial = this.#remaps ? this.#partial : null;
+    return unmapFrom(core, core.pgd, core.startLevel, iova, pageSize, count, gather, partial);
+  }
+
+  iovaToPhys(iova: number): number {
+    const core = this.#core;
+    const offset = iova - core.cursorStart;
+    if (offset >= 0 && offset < core.cursorSpan) {
+      const index = ((offset * (core.inverses[LAST_LEVEL] as number)) >>> 0) & (core.entriesPerTable - 1);
+      const at = core.memory.index(core.cursorTable) + 2 * index;
+      const words = core.memory.words;
+      const low = words[at] as number;
+      if (!core.isLeaf(low, LAST_LEVEL)) return 0;
+      return leafAddress(core, low, words[at + 1] as number, iova, core.granule);
+    }
+    return this.#teardown === null ? lookup(core, iova) : 0;
+  }
+
+  readAndClearDirty(iova: number, size: number, flags: number, recorder: DirtyRecorder): number {
+    return readAndClearDirty(this.#core, iova, size, flags, recorder);
+  }
+
+  free(): void {
+    this.teardown(Number.POSITIVE_INFINITY);
+  }
+
+  teardown(pageBudget: number): boolean {
+    const core = this.#core;
+    if (this.#teardown === null) {
+      this.#teardown = new Teardown(core, core.pgd, core.startLevel);
+      core.limit = 0;
+      core.cursorStart = Number.NaN;
+      core.tlb?.flushAll(core.cookie);
+      core.tlb = null;
+    }
+    this.#teardown.step(pageBudget);
+    return this.#teardown.done;
+  }
+
+  visitTables(visit: TableVisitor): void {
+    if (this.#teardown === null) visitTables(this.#core, visit);
+  }
+
+  visitLeaves(visit: LeafVisitor): void {
+    if (this.#teardown === null) visitLeaves(this.#core, visit);
+  }
+
+  /** True when every size in `pageSize` is one of the table's. Linux does not check that it is only one. */
+  #accepts(pageSize: number): boolean {
+    if (!(pageSize > 0)) return false;
+    for (let rest = pageSize, size = 1; rest > 0; size *= 2) {
+      if (!hasSize(rest, size)) continue;
+      if (!hasSize(this.#pageSizes, size)) return false;
+      rest -= size;
+    }
+    return true;
+  }
+}
