@@ -4,6 +4,7 @@ export * from './config-error.ts';
 export * from './descriptors/field.ts';
 export * from './descriptors/lpae.ts';
 export * from './descriptors/mali.ts';
+export * from './descriptors/short.ts';
 export * from './geometry.ts';
 export * from './io-pgtable.ts';
 export * from './page-sizes.ts';

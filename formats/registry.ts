@@ -3,6 +3,7 @@ import { ConfigError } from './config-error.ts';
 import type { IoPgtable, IoPgtableConfig, IoPgtableFormat, Machine } from './io-pgtable.ts';
 import { type AdjustedConfig, FormatCapability, IO_PGTABLE_FORMATS } from './io-pgtable.ts';
 import { LPAE_FORMATS } from './lpae/formats.ts';
+import { V7S_FORMAT } from './v7s/table.ts';
 
 /** A configuration after a format has looked at it. */
 export interface Judgement {
@@ -24,6 +25,7 @@ export interface FormatEntry {
 
 const FORMATS: Readonly<Partial<Record<IoPgtableFormat, FormatEntry>>> = {
   ...LPAE_FORMATS,
+  ARM_V7S: V7S_FORMAT,
 };
 
 /** What a format can do, as {@link FormatCapability} bits; 0 for a format that is not there. */

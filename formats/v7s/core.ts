@@ -1,0 +1,241 @@
+/**
+ * The state of one short-descriptor table and the small steps that every edit is made of: taking and giving back tables, storing
+ * and syncing descriptors, installing a level 2 table by compare-and-exchange, filling in addresses.
+ */
+import { encode, lowMask } from '../descriptors/field.ts';
+import {
+  SHORT_LARGE_PAGE,
+  SHORT_SECTION,
+  SHORT_SMALL_PAGE,
+  SHORT_SUPERSECTION,
+  SHORT_TABLE,
+  ShortType,
+} from '../descriptors/short.ts';
+import type { Geometry } from '../geometry.ts';
+import { type AdjustedConfig, type Machine, newTableStats, Quirk, TableMemoryError } from '../io-pgtable.ts';
+import { Gfp, type IotlbGather, NO_PAGES, type TableAllocator, type TableMemory, type TlbFlushOps } from '../ports.ts';
+import { TableSupply } from '../table-supply.ts';
+import { Teardown } from '../teardown.ts';
+import type { WarningCode } from '../warnings.ts';
+import { DESCRIPTOR_BYTES, PAGE_TABLE_SIZE, v7sGeometry } from './config.ts';
+import { leafAttributes, mediatekBits, mediatekHigh, SMALL_PAGE_BIT, SUPERSECTION_BIT } from './leaf.ts';
+
+/** The built-in allocator hands out whole CPU pages. */
+const CPU_PAGE = 4096;
+const TABLE_BASE = lowMask(SHORT_TABLE.fields.base);
+export const SECTION_BASE = lowMask(SHORT_SECTION.fields.base);
+const SUPERSECTION_BASE = lowMask(SHORT_SUPERSECTION.fields.base);
+export const PAGE_BASE = lowMask(SHORT_SMALL_PAGE.fields.base);
+const LARGE_PAGE_BASE = lowMask(SHORT_LARGE_PAGE.fields.base);
+
+/** The type bits; 0 is an invalid descriptor. */
+const TYPE = 3;
+
+export function isTable(word: number): boolean {
+  return (word & TYPE) === ShortType.TABLE;
+}
+
+export function isValid(word: number): boolean {
+  return (word & TYPE) !== 0;
+}
+
+/** A leaf at level 1 that stands in sixteen entries. The word must not be a table. */
+export function isSupersection(word: number): boolean {
+  return (word & SUPERSECTION_BIT) !== 0;
+}
+
+/** A valid leaf at level 2 that stands in sixteen entries. */
+export function isLargePage(word: number): boolean {
+  return (word & SMALL_PAGE_BIT) === 0;
+}
+
+export class V7sCore {
+  readonly config: AdjustedConfig;
+  readonly geometry: Geometry;
+  readonly machine: Machine;
+  readonly memory: TableMemory;
+  readonly cookie: unknown;
+  readonly stats = newTableStats();
+  readonly supply: TableSupply;
+  readonly coherent: boolean;
+  /** True with ARM_MTK_EXT: descriptors hold address bits 34:32. */
+  readonly mediatek: boolean;
+  /** Attribute bits by kind of leaf and protection (see leaf.ts). */
+  readonly attributes: Uint32Array;
+  /** Entries of the level 1 table, less one. */
+  readonly indexMask: number;
+  /** Physical address of the level 1 table. */
+  readonly pgd: number;
+  /** First address beyond the input range; 0 once teardown has begun, so that every edit is out of range. */
+  limit: number;
+  /** Null once teardown has begun: the hardware context may be gone. */
+  tlb: TlbFlushOps | null;
+  /** For {@link Teardown}. */
+  childPa = 0;
+
+  readonly #pages: TableAllocator;
+  /** Linux cuts level 2 tables from a slab cache. */
+  readonly #slabs: TableAllocator;
+  readonly #pgdSize: number;
+  readonly #zone: number;
+  readonly #tableBits: number;
+  /** MTK_TTBR_EXT: level 2 tables may be above 4 GiB as well. */
+  readonly #highTables: boolean;
+  #teardown: Teardown | null = null;
+
+  /** @throws TableMemoryError when there is no memory for level 1. */
+  constructor(config: AdjustedConfig, machine: Machine, cookie: unknown) {
+    this.config = config;
+    this.geometry = v7sGeometry(config.ias);
+    this.machine = machine;
+    this.memory = machine.memory;
+    this.cookie = cookie;
+    this.coherent = config.coherentWalk;
+    this.mediatek = (config.quirks & Quirk.ARM_MTK_EXT) !== 0;
+    this.attributes = leafAttributes(config.quirks);
+    this.indexMask = 2 ** this.geometry.pgdBits - 1;
+    this.limit = 2 ** config.ias;
+    this.tlb = config.tlb;
+    this.#slabs = machine.slabs ?? machine.pages;
+    this.#highTables = (config.quirks & Quirk.ARM_MTK_TTBR_EXT) !== 0;
+    this.#zone = this.#highTables ? 0 : Gfp.DMA32;
+    this.#tableBits = encode(SHORT_TABLE, {
+      type: ShortType.TABLE,
+      ns: (config.quirks & Quirk.ARM_NS) === 0 ? 0 : 1,
+    }).low;
+    this.supply = new TableSupply(config, machine, cookie, this.stats, 2 ** (this.#highTables ? config.oas : 32));
+
+    const { pgdSize } = this.geometry;
+    this.#pgdSize = config.pgdSizing === 'whole-page' ? Math.max(pgdSize, CPU_PAGE) : pgdSize;
+    this.#pages = config.pgdSizing === 'slab' && pgdSize < CPU_PAGE ? this.#slabs : machine.pages;
+    // Linux asks for DMA32 memory with no other flag, and for ordinary kernel memory where any address will do.
+    this.pgd = this.supply.alloc(this.#pages, this.#pgdSize, this.#highTables ? Gfp.KERNEL : Gfp.DMA32);
+    if (this.pgd === NO_PAGES) throw new TableMemoryError(pgdSize);
+  }
+
+  warn(code: WarningCode, first: number, second: number): void {
+    this.stats.warnings++;
+    this.machine.warn(code, first, second);
+  }
+
+  /** A level 2 table, or {@link NO_PAGES}. */
+  allocPageTable(gfp: number): number {
+    return this.supply.alloc(this.#slabs, PAGE_TABLE_SIZE, gfp | this.#zone);
+  }
+
+  freePageTable(pa: number): void {
+    this.supply.free(this.#slabs, pa, PAGE_TABLE_SIZE);
+  }
+
+  /** Makes `count` descriptors from `pa` on visible to a walker that does not see the CPU caches. */
+  sync(pa: number, count: number): void {
+    if (this.coherent) return;
+    this.stats.syncs++;
+    this.stats.bytesSynced += count * DESCRIPTOR_BYTES;
+    this.machine.dma.syncSingleForDevice(pa, count * DESCRIPTOR_BYTES);
+  }
+
+  /** Stores `word` in `count` entries from `pa` on and syncs them. */
+  store(pa: number, word: number, count: number): void {
+    const at = this.memory.index(pa);
+    const { words } = this.memory;
+    for (let i = at; i < at + count; i++) words[i] = word;
+    if (word === 0) this.stats.descriptorsCleared += count;
+    else this.stats.descriptorsWritten += count;
+    this.memory.written(pa, count * DESCRIPTOR_BYTES);
+    this.sync(pa, count);
+  }
+
+  /**
+   * Address bits of a leaf at `pa`. `mask` is {@link SECTION_BASE} or {@link PAGE_BASE}: sixteen-fold leaves are encoded like single
+   * ones and so keep address bits that their kind has not, if the caller gives a misaligned address.
+   */
+  addressBits(pa: number, mask: number): number {
+    // The bitwise operator takes the address modulo 2^32, which is all that a descriptor has room for without MediaTek's bits.
+    return this.mediatek ? (pa & mask) | mediatekBits(pa) : pa & mask;
+  }
+
+  #address(word: number, mask: number): number {
+    const low = (word & mask) >>> 0;
+    return this.mediatek ? low + mediatekHigh(word) : low;
+  }
+
+  tableAddress(word: number): number {
+    return this.#address(word, TABLE_BASE);
+  }
+
+  /** Output address of a section or supersection. */
+  sectionAddress(word: number): number {
+    return this.#address(word, isSupersection(word) ? SUPERSECTION_BASE : SECTION_BASE);
+  }
+
+  /** Output address of a page or large page. */
+  pageAddress(word: number): number {
+    return this.#address(word, isLargePage(word) ? LARGE_PAGE_BASE : PAGE_BASE);
+  }
+
+  /**
+   * Puts a level 2 table into the level 1 entry at `entryPa` if that still holds `expected` (a compare-and-exchange).
+   * @returns what was found there: `expected` when the table is in.
+   */
+  install(entryPa: number, table: number, expected: number): number {
+    this.machine.interleave?.();
+    const at = this.memory.index(entryPa);
+    const { words } = this.memory;
+    const found = words[at] as number;
+    if (found === expected) {
+      const high = this.#highTables ? mediatekBits(table) : 0;
+      words[at] = (table & TABLE_BASE) | this.#tableBits | high;
+      this.stats.descriptorsWritten++;
+      this.memory.written(entryPa, DESCRIPTOR_BYTES);
+    } else {
+      this.stats.racesLost++;
+    }
+    // Also when the entry is somebody else's: their sync may not have happened yet.
+    this.sync(entryPa, 1);
+    return found;
+  }
+
+  /** Reports `count` cleared entries of `size` bytes. */
+  reportPages(gather: IotlbGather | null, iova: number, size: number, count: number): void {
+    const { tlb, cookie } = this;
+    if (tlb === null) return;
+    for (let i = 0; i < count; i++) tlb.addPage(gather, iova + i * size, size, cookie);
+  }
+
+  /** Frees at most `budget` tables; the first step flushes the TLB. @returns true when nothing is left. */
+  teardown(budget: number): boolean {
+    if (this.#teardown === null) {
+      this.tlb?.flushAll(this.cookie);
+      this.tlb = null;
+      this.limit = 0;
+      this.#teardown = new Teardown(this, this.pgd, 1);
+    }
+    this.#teardown.step(budget);
+    return this.#teardown.done;
+  }
+
+  /** True once {@link teardown} has begun. */
+  get closing(): boolean {
+    return this.#teardown !== null;
+  }
+
+  nextChild(pa: number, level: number, from: number): number {
+    if (level !== 1) return -1;
+    const base = this.memory.index(pa);
+    const { words } = this.memory;
+    for (let index = from; index <= this.indexMask; index++) {
+      const word = words[base + index] as number;
+      if (isTable(word)) {
+        this.childPa = this.tableAddress(word);
+        return index;
+      }
+    }
+    return -1;
+  }
+
+  release(pa: number, level: number): void {
+    if (level === 1) this.supply.free(this.#pages, pa, this.#pgdSize);
+    else this.freePageTable(pa);
+  }
+}

@@ -1,0 +1,192 @@
+/**
+ * Short-descriptor tables (ARM_V7S), as Linux 6.12 `io-pgtable-arm-v7s.c` edits them; 6.1 does the same. Its users are 32-bit parts:
+ * MediaTek's M4U, MSM's old IOMMU, and SMMUv1/v2 contexts without LPAE.
+ *
+ * Tables: one of level 1, 16 KiB for 32 address bits (4 bytes for each MiB), and 1 KiB for each level 2.
+ *
+ * In the counters a leaf is one entry: a supersection or a large page counts as sixteen.
+ *
+ * Known fault, kept: unmapping a part of a 1 MiB section with the default `split: 'in-place'` loses the section's address; what
+ * stays mapped then maps from physical address 0 on. Linux 6.13 refuses such unmaps (`split: 'refuse'`).
+ *
+ * Differs from Linux only where Linux would store outside its table: page sizes and addresses that make a run of entries leave the
+ * table are refused (EINVAL, or 0 bytes unmapped) with a warning.
+ *
+ * Not modelled: domains other than 0, PXN, and the access permission model without AFE, none of which Linux uses.
+ */
+
+import type { Geometry } from '../geometry.ts';
+import {
+  type AdjustedConfig,
+  type DirtyRecorder,
+  Errno,
+  type IoPgtable,
+  type LeafVisitor,
+  type Machine,
+  Prot,
+  type TableStats,
+  type TableVisitor,
+} from '../io-pgtable.ts';
+import type { IotlbGather } from '../ports.ts';
+import type { ShortRegisters } from '../registers.ts';
+import type { FormatEntry } from '../registry.ts';
+import { WarningCode } from '../warnings.ts';
+import {
+  DESCRIPTOR_BYTES,
+  judgeV7s,
+  PAGE_ENTRIES,
+  PAGE_TABLE_SIZE,
+  RUN_ENTRIES,
+  SECTION_SIZE,
+  SMALL_PAGE_SIZE,
+  v7sRegisters,
+} from './config.ts';
+import { isLargePage, isSupersection, isTable, isValid, V7sCore } from './core.ts';
+import { mapRun } from './map.ts';
+import { unmapRun } from './unmap.ts';
+
+class V7sTable implements IoPgtable {
+  readonly config: AdjustedConfig;
+  readonly geometry: Geometry;
+  readonly registers: ShortRegisters;
+  mapped = 0;
+  readonly #core: V7sCore;
+
+  constructor(config: AdjustedConfig, machine: Machine, cookie: unknown) {
+    this.#core = new V7sCore(config, machine, cookie);
+    this.config = config;
+    this.geometry = this.#core.geometry;
+    this.registers = v7sRegisters(config, this.#core.pgd);
+  }
+
+  get stats(): Readonly<TableStats> {
+    return this.#core.stats;
+  }
+
+  get liveTables(): number {
+    return this.#core.supply.live;
+  }
+
+  mapPages(iova: number, pa: number, pageSize: number, count: number, prot: number, gfp: number): number {
+    const core = this.#core;
+    this.mapped = 0;
+    if (iova >= core.limit || pa >= 2 ** this.config.oas) {
+      core.warn(WarningCode.MAP_RANGE, iova, pa);
+      return -Errno.ERANGE;
+    }
+    if ((prot & (Prot.READ | Prot.WRITE)) === 0) return -Errno.EINVAL;
+    let left = count;
+    // Other edits may run inside an allocation, so that what has been mapped is kept here until the end.
+    let mapped = 0;
+    let result: number = -Errno.EINVAL;
+    while (left > 0) {
+      const done = mapRun(core, iova + mapped, pa + mapped, pageSize, left, prot, gfp);
+      if (done < 0) {
+        result = done;
+        break;
+      }
+      result = 0;
+      mapped += done * pageSize;
+      left -= done;
+    }
+    this.mapped = mapped;
+    return result;
+  }
+
+  unmapPages(iova: number, pageSize: number, count: number, gather: IotlbGather | null): number {
+    const core = this.#core;
+    if (iova >= core.limit) {
+      core.warn(WarningCode.UNMAP_RANGE, iova, 0);
+      return 0;
+    }
+    let left = count;
+    let unmapped = 0;
+    while (left > 0) {
+      const done = unmapRun(core, iova + unmapped, pageSize, left, gather);
+      if (done === 0) break;
+      unmapped += done * pageSize;
+      left -= done;
+    }
+    return unmapped;
+  }
+
+  iovaToPhys(iova: number): number {
+    const core = this.#core;
+    if (core.closing) return 0;
+    const { memory } = core;
+    const index = (iova / SECTION_SIZE) & core.indexMask;
+    const entry = memory.words[memory.index(core.pgd) + index] as number;
+    if (!isTable(entry)) {
+      if (!isValid(entry)) return 0;
+      return core.sectionAddress(entry) + (iova % (isSupersection(entry) ? RUN_ENTRIES * SECTION_SIZE : SECTION_SIZE));
+    }
+    const page = memory.words[
+      memory.index(core.tableAddress(entry)) + ((iova / SMALL_PAGE_SIZE) & (PAGE_ENTRIES - 1))
+    ] as number;
+    if (!isValid(page)) return 0;
+    return core.pageAddress(page) + (iova % (isLargePage(page) ? RUN_ENTRIES * SMALL_PAGE_SIZE : SMALL_PAGE_SIZE));
+  }
+
+  /** Short descriptors have no dirty state: always -EINVAL. (Linux has no such operation for them.) */
+  readAndClearDirty(_iova: number, _size: number, _flags: number, _recorder: DirtyRecorder): number {
+    return -Errno.EINVAL;
+  }
+
+  free(): void {
+    this.#core.teardown(Number.POSITIVE_INFINITY);
+  }
+
+  teardown(pageBudget: number): boolean {
+    return this.#core.teardown(pageBudget);
+  }
+
+  visitTables(visit: TableVisitor): void {
+    const core = this.#core;
+    if (core.closing) return;
+    visit(core.pgd, 1, this.geometry.pgdSize, 0);
+    for (let index = core.nextChild(core.pgd, 1, 0); index >= 0; index = core.nextChild(core.pgd, 1, index + 1)) {
+      visit(core.childPa, 2, PAGE_TABLE_SIZE, index * SECTION_SIZE);
+    }
+  }
+
+  visitLeaves(visit: LeafVisitor): void {
+    const core = this.#core;
+    if (core.closing) return;
+    const { memory } = core;
+    for (let index = 0; index <= core.indexMask; ) {
+      const descriptorPa = core.pgd + index * DESCRIPTOR_BYTES;
+      const word = memory.words[memory.index(descriptorPa)] as number;
+      const iova = index * SECTION_SIZE;
+      let entries = 1;
+      if (isTable(word)) {
+        this.#visitPages(core.tableAddress(word), iova, visit);
+      } else if (isValid(word)) {
+        entries = isSupersection(word) ? RUN_ENTRIES - (index % RUN_ENTRIES) : 1;
+        visit(iova, core.sectionAddress(word), entries * SECTION_SIZE, 1, word, 0, descriptorPa);
+      }
+      index += entries;
+    }
+  }
+
+  #visitPages(table: number, start: number, visit: LeafVisitor): void {
+    const { memory } = this.#core;
+    for (let index = 0; index < PAGE_ENTRIES; ) {
+      const descriptorPa = table + index * DESCRIPTOR_BYTES;
+      const word = memory.words[memory.index(descriptorPa)] as number;
+      let entries = 1;
+      if (isValid(word)) {
+        entries = isLargePage(word) ? RUN_ENTRIES - (index % RUN_ENTRIES) : 1;
+        const iova = start + index * SMALL_PAGE_SIZE;
+        visit(iova, this.#core.pageAddress(word), entries * SMALL_PAGE_SIZE, 2, word, 0, descriptorPa);
+      }
+      index += entries;
+    }
+  }
+}
+
+/** Row of the registry: the built-in allocator only, since level 2 tables come from a slab cache. */
+export const V7S_FORMAT: FormatEntry = {
+  capabilities: 0,
+  judge: judgeV7s,
+  create: (config, machine, cookie) => new V7sTable(config, machine, cookie),
+};
