@@ -1,3 +1,10 @@
+export { type BuddyZone, MAX_ORDER, PAGE_SHIFT, PAGE_SIZE } from './buddy-zone.ts';
+export * from './cpu-cache.ts';
+export * from './dma-api.ts';
+export * from './dma-api-config.ts';
 export * from './mmu/regime.ts';
 export * from './mmu/stage-walk.ts';
 export * from './mmu/walk-state.ts';
+export * from './page-allocator.ts';
+export { DEFAULT_PAGE_COSTS, type PageAllocatorConfig, PageAllocatorSchema } from './page-allocator-config.ts';
+export * from './physical-memory.ts';
