@@ -2,9 +2,13 @@ export { type BuddyZone, MAX_ORDER, PAGE_SHIFT, PAGE_SIZE } from './buddy-zone.t
 export * from './cpu-cache.ts';
 export * from './dma-api.ts';
 export * from './dma-api-config.ts';
+export * from './mmu/fault.ts';
+export * from './mmu/leaves.ts';
 export * from './mmu/regime.ts';
 export * from './mmu/stage-walk.ts';
+export * from './mmu/walk-memory.ts';
 export * from './mmu/walk-state.ts';
+export * from './mmu/walker.ts';
 export * from './page-allocator.ts';
 export { DEFAULT_PAGE_COSTS, type PageAllocatorConfig, PageAllocatorSchema } from './page-allocator-config.ts';
 export * from './physical-memory.ts';
