@@ -1,0 +1,536 @@
+import { Prng } from '../../formats/index.ts';
+
+/**
+ * The one associative memory that every cache of the MMU is built of: micro-TLB, main TLB, SMMU TLB, walk caches, IPA cache and
+ * configuration cache differ in what their tags and values mean, not in how they are searched.
+ *
+ * A tag is an input page number with an owner in front of it (a stream, or an address space), split in two signed 32-bit words so
+ * that no lookup touches a double:
+ *
+ *     high: owner (18 bits) | section (3) | upper half (1) | page number bits 39:32 (8)        low: page number bits 31:0
+ *
+ * The page number counts units of 4 KiB, and every entry carries the mask of its own page size, so entries of all sizes live in one
+ * cache. Entry fields lie side by side in typed arrays: one set of four ways is one cache line of the host.
+ *
+ * What it leaves out: parity, banks, and the second entry of a conflict (a lookup stops at its first match).
+ */
+
+/** How a victim is chosen when no way is free. */
+export const REPLACEMENT_POLICIES = ['round-robin', 'lru', 'plru', 'random', 'drop-all'] as const;
+/**
+ * - `round-robin`: the way after the last victim.
+ * - `lru`: the way whose last hit or fill is oldest.
+ * - `plru`: tree of bits, as most hardware does it; ways must be a power of two.
+ * - `random`: seeded.
+ * - `drop-all`: a full set empties the whole cache first (QEMU's IOTLB).
+ */
+export type ReplacementPolicy = (typeof REPLACEMENT_POLICIES)[number];
+
+/** What a cache is made of. */
+export interface CacheGeometry {
+  readonly entries: number;
+  /** Ways of a set; `entries` or 0 makes the cache fully associative. */
+  readonly ways: number;
+  /** A walk cache: entries may lead to tables. */
+  readonly holdsTables: boolean;
+  readonly policy: ReplacementPolicy;
+  /** Seed of the `random` policy. */
+  readonly seed: number;
+  /**
+   * False: the set of an entry follows from its page number in units of its own size, and a lookup probes once per page size that is
+   * in the cache. True: it follows from the 4 KiB page number, of the aligned address when stored and of the requested address when
+   * looked up, so that a block is only found through its first 4 KiB page (gem5).
+   */
+  readonly blocksFoundByFirstPageOnly: boolean;
+  /** The round-robin pointer belongs to the whole cache, not to each set (gem5). */
+  readonly onePointerForAllSets: boolean;
+  /** LRU: a fresh entry is the oldest until its first hit (gem5). */
+  readonly freshEntryIsOldest: boolean;
+}
+
+/** Bits below the owner in the high tag word. */
+export const OWNER_SHIFT = 12;
+export const SECTION_SHIFT = 9;
+const UPPER_HALF_BIT = 256;
+/** Page sizes from 2^12 up; this one covers every address of an owner. */
+export const WHOLE_SPACE_SHIFT = 61;
+const PAGE_SHIFT_LIMIT = 64;
+const FIRST_SHIFT = 12;
+/** High tag word of an empty entry: no owner is negative. */
+const EMPTY = -1;
+const HIGH = 4294967296;
+
+/** Low tag word of an input address. */
+export function tagLow(address: number): number {
+  return (((address / HIGH) | 0) << 20) | ((address | 0) >>> 12) | 0;
+}
+
+/** High tag word of an input address, without its owner. */
+export function tagHigh(address: number, upper: boolean): number {
+  return (((address / HIGH) | 0) >>> 12) | (upper ? UPPER_HALF_BIT : 0);
+}
+
+/** Mask over the low tag word of a page of `2 ** shift` bytes. */
+export function maskLow(shift: number): number {
+  const bits = shift - FIRST_SHIFT;
+  return bits < 32 ? -1 << bits : 0;
+}
+
+/** Mask over the high tag word of a page of `2 ** shift` bytes. */
+export function maskHigh(shift: number): number {
+  const bits = shift - FIRST_SHIFT - 32;
+  if (bits <= 0) return -1;
+  return -1 << Math.min(bits, SECTION_SHIFT);
+}
+
+/** Told when an entry that carries a mark leaves the cache. */
+export type MarkedDrop = (mark: number, cache: AssociativeCache) => void;
+
+const LRU = 1;
+const PLRU = 2;
+const RANDOM = 3;
+const DROP_ALL = 4;
+
+/** Fully associative caches above this many entries are found through hash chains instead of a scan. */
+const SCAN_LIMIT = 8;
+
+export class AssociativeCache {
+  /** Name in reports and drop callbacks. */
+  readonly name: string;
+  readonly entries: number;
+  readonly ways: number;
+  readonly sets: number;
+  readonly holdsTables: boolean;
+  /** Four words per entry: tag low, tag high, mask low, mask high. */
+  readonly tags: Int32Array;
+  /** What an entry translates to: output minus input address, or the address of a table. */
+  readonly values: Float64Array;
+  /** Packed attributes of an entry; see entry-attributes.ts. */
+  readonly attributes: Int32Array;
+  /** Address space (index from {@link TagTable}) that invalidations match. */
+  readonly spaces: Int32Array;
+  /** Mark of an entry for the sanitizer, 0 when it has none. */
+  readonly marks: Int32Array;
+
+  /** Searches by translations; probes of invalidations and fills are not counted. */
+  lookups = 0;
+  misses = 0;
+  /** Stores, over an existing entry or not. */
+  updates = 0;
+  /** Stores into an empty way. */
+  insertions = 0;
+  /** Valid entries that made room for another. */
+  evictions = 0;
+  /** Entries dropped by invalidations. */
+  invalidated = 0;
+  /** Valid entries now. */
+  valid = 0;
+  /** Entries with a mark now. */
+  marked = 0;
+  onMarkedDrop: MarkedDrop | null = null;
+
+  readonly #policy: number;
+  readonly #setMask: number;
+  readonly #inverse: number;
+  readonly #firstPageOnly: boolean;
+  readonly #freshIsOldest: boolean;
+  readonly #pointers: Int32Array;
+  readonly #pointerPerSet: boolean;
+  readonly #stamps: Float64Array;
+  readonly #tree: Int32Array;
+  readonly #random: Prng;
+  #clock = 0;
+
+  // Page sizes that are in the cache, and how many entries each has.
+  readonly #sizeCounts = new Int32Array(PAGE_SHIFT_LIMIT);
+  readonly #liveShifts = new Int32Array(PAGE_SHIFT_LIMIT);
+  #liveSizes = 0;
+
+  // Hash chains of a fully associative cache.
+  readonly #hashed: boolean;
+  readonly #hashShift: number;
+  readonly #heads: Int32Array;
+  readonly #next: Int32Array;
+  readonly #previous: Int32Array;
+
+  /** @param pointers a round-robin pointer to share with other caches (gem5's walk cache has one for all its levels) */
+  constructor(name: string, geometry: CacheGeometry, pointers: Int32Array | null = null) {
+    const { entries } = geometry;
+    const ways = geometry.ways === 0 || geometry.ways > entries ? entries : geometry.ways;
+    this.name = name;
+    this.entries = entries;
+    this.ways = ways;
+    this.sets = Math.floor(entries / ways);
+    this.holdsTables = geometry.holdsTables;
+    this.tags = new Int32Array(entries * 4);
+    this.values = new Float64Array(entries);
+    this.attributes = new Int32Array(entries);
+    this.spaces = new Int32Array(entries);
+    this.marks = new Int32Array(entries);
+    this.#policy = { 'round-robin': 0, lru: LRU, plru: PLRU, random: RANDOM, 'drop-all': DROP_ALL }[geometry.policy];
+    this.#setMask = (this.sets & (this.sets - 1)) === 0 ? this.sets - 1 : -1;
+    this.#inverse = 1 / this.sets;
+    this.#firstPageOnly = geometry.blocksFoundByFirstPageOnly;
+    this.#freshIsOldest = geometry.freshEntryIsOldest;
+    this.#pointerPerSet = pointers === null && !geometry.onePointerForAllSets;
+    this.#pointers = pointers ?? new Int32Array(this.#pointerPerSet ? this.sets : 1);
+    this.#stamps = new Float64Array(this.#policy === LRU ? entries : 0);
+    this.#tree = new Int32Array(this.#policy === PLRU ? this.sets : 0);
+    this.#random = new Prng(geometry.seed);
+    this.#hashed = this.sets === 1 && entries > SCAN_LIMIT;
+    const buckets = this.#hashed ? 2 ** Math.ceil(Math.log2(entries * 4)) : 1;
+    this.#hashShift = this.#hashed ? 32 - Math.log2(buckets) : 31;
+    this.#heads = new Int32Array(buckets).fill(-1);
+    this.#next = new Int32Array(this.#hashed ? entries : 0).fill(-1);
+    this.#previous = new Int32Array(this.#hashed ? entries : 0).fill(-1);
+    for (let entry = 0; entry < entries; entry++) this.tags[entry * 4 + 1] = EMPTY;
+  }
+
+  /**
+   * Searches for an entry that covers an address; counts, and refreshes its age.
+   *
+   * @param low tag words of the requested address
+   * @param high with its owner
+   * @param salt number mixed into the set index (gem5 uses ASID and VMID there)
+   * @returns the entry, or -1
+   */
+  lookup(low: number, high: number, salt: number): number {
+    this.lookups++;
+    const entry = this.find(low, high, salt);
+    if (entry < 0) {
+      this.misses++;
+      return -1;
+    }
+    if (this.#policy !== 0) this.#touch(entry);
+    return entry;
+  }
+
+  /** As {@link lookup}, but leaves counters and ages alone. */
+  find(low: number, high: number, salt: number): number {
+    if (this.#hashed) return this.#findHashed(low, high);
+    if (this.#firstPageOnly) return this.#scan(this.#setOf(low, high, salt), low, high);
+    for (let size = 0; size < this.#liveSizes; size++) {
+      const entry = this.#scanSized(this.#liveShifts[size] as number, low, high, salt);
+      if (entry >= 0) return entry;
+    }
+    return -1;
+  }
+
+  /** Searches where entries of one page size would be: a walk cache knows the size that each of its levels holds. */
+  lookupSized(shift: number, low: number, high: number, salt: number): number {
+    this.lookups++;
+    const entry = this.#scanSized(shift, low, high, salt);
+    if (entry < 0) {
+      this.misses++;
+      return -1;
+    }
+    if (this.#policy !== 0) this.#touch(entry);
+    return entry;
+  }
+
+  /** Number of page sizes in the cache: hardware that indexes by page size probes once for each. */
+  get liveSizes(): number {
+    return this.#liveSizes;
+  }
+
+  /**
+   * Stores an entry over the one that covers the same address, or into a free way, or over a victim.
+   *
+   * @param low tag words of any address of the page, not necessarily its first
+   * @param shift log2 of the page size
+   * @param last 0 any way, 1 only the last way, 2 any but the last (ways that a prefetcher keeps to itself)
+   * @returns the entry
+   */
+  store(
+    low: number,
+    high: number,
+    shift: number,
+    salt: number,
+    value: number,
+    attributes: number,
+    space: number,
+    last: number,
+  ): number {
+    const mLow = maskLow(shift);
+    const mHigh = maskHigh(shift);
+    const tLow = low & mLow;
+    const tHigh = high & mHigh;
+    this.updates++;
+    let entry = -1;
+    let set = 0;
+    if (this.#hashed) entry = this.#findHashed(tLow, tHigh);
+    else {
+      set = this.#firstPageOnly ? this.#setOf(tLow, tHigh, salt) : this.#setOfSized(shift, tLow, tHigh, salt);
+      entry = this.#scan(set, tLow, tHigh);
+    }
+    if (entry >= 0) {
+      if (this.marked !== 0) this.#unmark(entry);
+      this.#unlink(entry);
+    } else {
+      entry = this.#victim(set, last);
+    }
+    const at = entry * 4;
+    this.tags[at] = tLow;
+    this.tags[at + 1] = tHigh;
+    this.tags[at + 2] = mLow;
+    this.tags[at + 3] = mHigh;
+    this.values[entry] = value;
+    this.attributes[entry] = attributes;
+    this.spaces[entry] = space;
+    this.#link(entry, shift);
+    if (this.#policy === LRU) this.#stamps[entry] = this.#freshIsOldest ? 0 : ++this.#clock;
+    else if (this.#policy === PLRU) this.#touch(entry);
+    return entry;
+  }
+
+  /** Drops one entry. */
+  drop(entry: number): void {
+    if ((this.tags[entry * 4 + 1] as number) === EMPTY) return;
+    this.invalidated++;
+    this.#empty(entry);
+  }
+
+  /** Whether an entry holds something. */
+  holds(entry: number): boolean {
+    return (this.tags[entry * 4 + 1] as number) !== EMPTY;
+  }
+
+  /** Drops everything; returns how many entries that were. */
+  dropAll(): number {
+    const dropped = this.valid;
+    if (dropped === 0) return 0;
+    for (let entry = 0; entry < this.entries; entry++) this.drop(entry);
+    return dropped;
+  }
+
+  /** Sets an entry's mark; 0 takes it away. */
+  mark(entry: number, mark: number): void {
+    const before = this.marks[entry] as number;
+    if (before === 0 && mark !== 0) this.marked++;
+    else if (before !== 0 && mark === 0) this.marked--;
+    this.marks[entry] = mark;
+  }
+
+  /** Page size number `index`, as a shift, of those in the cache. */
+  liveShift(index: number): number {
+    return this.#liveShifts[index] as number;
+  }
+
+  /** First entry of the set in which a page of `2 ** shift` bytes at an address would be. */
+  setStart(shift: number, low: number, high: number, salt: number): number {
+    const set = this.#firstPageOnly ? this.#setOf(low, high, salt) : this.#setOfSized(shift, low, high, salt);
+    return set * this.ways;
+  }
+
+  resetCounters(): void {
+    this.lookups = 0;
+    this.misses = 0;
+    this.updates = 0;
+    this.insertions = 0;
+    this.evictions = 0;
+    this.invalidated = 0;
+  }
+
+  #scan(set: number, low: number, high: number): number {
+    const { tags } = this;
+    const first = set * this.ways;
+    const end = (first + this.ways) * 4;
+    for (let at = first * 4; at < end; at += 4) {
+      const mismatch =
+        (((tags[at] as number) ^ low) & (tags[at + 2] as number)) |
+        (((tags[at + 1] as number) ^ high) & (tags[at + 3] as number));
+      if (mismatch === 0) return at >>> 2;
+    }
+    return -1;
+  }
+
+  #scanSized(shift: number, low: number, high: number, salt: number): number {
+    return this.#scan(this.#setOfSized(shift, low, high, salt), low, high);
+  }
+
+  #findHashed(low: number, high: number): number {
+    const { tags } = this;
+    for (let size = 0; size < this.#liveSizes; size++) {
+      const shift = this.#liveShifts[size] as number;
+      let entry = this.#heads[this.#bucket(low & maskLow(shift), high & maskHigh(shift))] as number;
+      while (entry >= 0) {
+        const at = entry * 4;
+        const mismatch =
+          (((tags[at] as number) ^ low) & (tags[at + 2] as number)) |
+          (((tags[at + 1] as number) ^ high) & (tags[at + 3] as number));
+        if (mismatch === 0) return entry;
+        entry = this.#next[entry] as number;
+      }
+    }
+    return -1;
+  }
+
+  #bucket(low: number, high: number): number {
+    return Math.imul(low ^ Math.imul(high, 0x85ebca6b), 0x9e3779b1) >>> this.#hashShift;
+  }
+
+  #setOf(low: number, high: number, salt: number): number {
+    if (this.#setMask >= 0) return (low ^ salt) & this.#setMask;
+    const page = (high & 0xff) * HIGH + ((low ^ salt) >>> 0);
+    return page % this.sets;
+  }
+
+  #setOfSized(shift: number, low: number, high: number, salt: number): number {
+    if (this.sets === 1) return 0;
+    const bits = shift - FIRST_SHIFT;
+    // Page number in units of the size: 31 bits hold it from 2 MiB pages up (of a 52-bit address all but the top bit).
+    if (bits >= 9 && bits < 32) {
+      const page = (((high & 0x7f) << (32 - bits)) | (low >>> bits)) ^ salt;
+      if (this.#setMask >= 0) return page & this.#setMask;
+      // Division by a constant of this cache: a product with its inverse, corrected where rounding falls on the wrong side.
+      const left = page - ((page * this.#inverse) | 0) * this.sets;
+      return left < 0 ? left + this.sets : left >= this.sets ? left - this.sets : left;
+    }
+    if (bits === 0) return this.#setOf(low, high, salt);
+    if (bits >= 32) return (((high & 0xff) >>> (bits - 32)) ^ salt) % this.sets;
+    const page = Math.floor(((high & 0xff) * HIGH + (low >>> 0)) / 2 ** bits);
+    if (this.#setMask >= 0) return ((page | 0) ^ salt) & this.#setMask;
+    return (page + salt) % this.sets;
+  }
+
+  #victim(set: number, last: number): number {
+    const { ways } = this;
+    const first = set * ways;
+    if (last === 1) return this.#evict(first + ways - 1);
+    const usable = last === 2 && ways > 1 ? ways - 1 : ways;
+    if (this.valid < this.entries) {
+      for (let way = 0; way < usable; way++) {
+        if ((this.tags[(first + way) * 4 + 1] as number) === EMPTY) {
+          this.insertions++;
+          return first + way;
+        }
+      }
+    }
+    if (this.#policy === DROP_ALL) {
+      this.evictions += this.valid;
+      for (let entry = 0; entry < this.entries; entry++) if (this.holds(entry)) this.#empty(entry);
+      this.insertions++;
+      return first;
+    }
+    return this.#evict(first + this.#choose(set, first, usable));
+  }
+
+  #choose(set: number, first: number, usable: number): number {
+    if (this.#policy === 0) {
+      const at = this.#pointerPerSet ? set : 0;
+      let way = (this.#pointers[at] as number) + 1;
+      if (way >= usable) way %= usable;
+      this.#pointers[at] = way;
+      return way;
+    }
+    if (this.#policy === LRU) {
+      let oldest = 0;
+      let stamp = Number.POSITIVE_INFINITY;
+      for (let way = 0; way < usable; way++) {
+        const age = this.#stamps[first + way] as number;
+        if (age < stamp) {
+          stamp = age;
+          oldest = way;
+        }
+      }
+      return oldest;
+    }
+    if (this.#policy === PLRU) {
+      const tree = this.#tree[set] as number;
+      let node = 1;
+      while (node < this.ways) node = node * 2 + ((tree >>> node) & 1);
+      return Math.min(node - this.ways, usable - 1);
+    }
+    return this.#random.below(usable);
+  }
+
+  #evict(entry: number): number {
+    if ((this.tags[entry * 4 + 1] as number) === EMPTY) {
+      this.insertions++;
+      return entry;
+    }
+    this.evictions++;
+    if (this.marked !== 0) this.#unmark(entry);
+    this.#unlink(entry);
+    return entry;
+  }
+
+  #touch(entry: number): void {
+    if (this.#policy === LRU) {
+      this.#stamps[entry] = ++this.#clock;
+    } else if (this.#policy === PLRU) {
+      // Every node on the way to the entry points away from it.
+      const set = Math.floor(entry / this.ways);
+      let tree = this.#tree[set] as number;
+      let node = entry - set * this.ways + this.ways;
+      while (node > 1) {
+        const parent = node >>> 1;
+        if ((node & 1) === 0) tree |= 1 << parent;
+        else tree &= ~(1 << parent);
+        node = parent;
+      }
+      this.#tree[set] = tree;
+    }
+  }
+
+  #empty(entry: number): void {
+    if (this.marked !== 0) this.#unmark(entry);
+    this.#unlink(entry);
+    this.tags[entry * 4 + 1] = EMPTY;
+    this.tags[entry * 4 + 3] = -1;
+  }
+
+  #unmark(entry: number): void {
+    const mark = this.marks[entry] as number;
+    if (mark === 0) return;
+    this.marks[entry] = 0;
+    this.marked--;
+    if (this.onMarkedDrop !== null) this.onMarkedDrop(mark, this);
+  }
+
+  /** Enters a filled entry in the books: page sizes, number of entries, hash chain. */
+  #link(entry: number, shift: number): void {
+    this.valid++;
+    const count = this.#sizeCounts[shift] as number;
+    this.#sizeCounts[shift] = count + 1;
+    if (count === 0) this.#liveShifts[this.#liveSizes++] = shift;
+    if (!this.#hashed) return;
+    const at = entry * 4;
+    const bucket = this.#bucket(this.tags[at] as number, this.tags[at + 1] as number);
+    const head = this.#heads[bucket] as number;
+    this.#next[entry] = head;
+    this.#previous[entry] = ~bucket;
+    if (head >= 0) this.#previous[head] = entry;
+    this.#heads[bucket] = entry;
+  }
+
+  #unlink(entry: number): void {
+    this.valid--;
+    const shift = this.#shiftOf(entry);
+    const count = (this.#sizeCounts[shift] as number) - 1;
+    this.#sizeCounts[shift] = count;
+    if (count === 0) this.#forgetSize(shift);
+    if (!this.#hashed) return;
+    const next = this.#next[entry] as number;
+    const previous = this.#previous[entry] as number;
+    // The first entry of a chain points back to its bucket, as a negative number.
+    if (previous >= 0) this.#next[previous] = next;
+    else this.#heads[~previous] = next;
+    if (next >= 0) this.#previous[next] = previous;
+  }
+
+  #shiftOf(entry: number): number {
+    const low = this.tags[entry * 4 + 2] as number;
+    if (low !== 0) return FIRST_SHIFT + 31 - Math.clz32(low & -low);
+    const high = this.tags[entry * 4 + 3] as number;
+    const bits = 31 - Math.clz32(high & -high);
+    return bits >= SECTION_SHIFT ? WHOLE_SPACE_SHIFT : FIRST_SHIFT + 32 + bits;
+  }
+
+  #forgetSize(shift: number): void {
+    let at = 0;
+    while ((this.#liveShifts[at] as number) !== shift) at++;
+    this.#liveSizes--;
+    this.#liveShifts[at] = this.#liveShifts[this.#liveSizes] as number;
+  }
+}

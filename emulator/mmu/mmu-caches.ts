@@ -1,0 +1,94 @@
+import { type AssociativeCache, OWNER_SHIFT } from './cache.ts';
+import type { MmuConfig } from './mmu-config.ts';
+import { cacheOf, MmuInterface } from './mmu-interface.ts';
+import type { TranslationRegime } from './regime.ts';
+import { TagTable } from './tag-table.ts';
+import { WalkCaches } from './walk-caches.ts';
+
+/** ASID of stage-2 entries, which belong to no ASID. */
+const NO_ASID = -1;
+
+/**
+ * All caches of an MMU, and the numbers under which they know streams and address spaces. Both timing engines and all invalidations
+ * work on this one state.
+ */
+export class MmuCaches {
+  readonly interfaces: readonly MmuInterface[];
+  /** Shared TLB of the SMMU, by address space. */
+  readonly tlb: AssociativeCache | null;
+  readonly ipa: AssociativeCache | null;
+  readonly configuration: AssociativeCache | null;
+  readonly walk: WalkCaches;
+  /** Streams met: stream ID and substream ID. */
+  readonly streams = new TagTable('streams');
+  /** Address spaces met: ASID and VMID. */
+  readonly spaces = new TagTable('address spaces');
+  /** Configuration of each stream as last fetched; valid while the configuration cache holds the stream. */
+  readonly regimes: (TranslationRegime | null)[] = [];
+  /** Address space of each stream, and its stage-2 space. */
+  readonly streamSpaces: number[] = [];
+  readonly streamSpaces2: number[] = [];
+  readonly #stage2Asid: number;
+
+  constructor(config: MmuConfig) {
+    this.interfaces = Array.from({ length: config.masters }, (_, index) => new MmuInterface(index, config));
+    this.tlb = cacheOf('TLB', config.tlb, config, true);
+    this.ipa = cacheOf('IPA cache', config.ipaCache, config, true);
+    this.configuration = cacheOf('configuration cache', config.configurationCache, config, false);
+    this.walk = new WalkCaches(config);
+    this.#stage2Asid = config.faults.stage2EntriesHaveAsid0 ? 0 : NO_ASID;
+  }
+
+  /** The number of a stream, given out on first sight. */
+  streamNumber(streamId: number, substreamId: number): number {
+    const stream = this.streams.numberOf(streamId, substreamId);
+    if (stream === this.regimes.length) {
+      this.regimes.push(null);
+      this.streamSpaces.push(0);
+      this.streamSpaces2.push(0);
+    }
+    return stream;
+  }
+
+  /** The number of a VMID's stage-2 space. */
+  stage2Space(vmid: number): number {
+    return this.spaces.numberOf(this.#stage2Asid, vmid);
+  }
+
+  /** Whether the configuration cache holds a stream; counts. */
+  lookupConfiguration(stream: number): boolean {
+    const cache = this.configuration;
+    return cache !== null && cache.lookup(0, stream << OWNER_SHIFT, this.#configurationSet(stream)) >= 0;
+  }
+
+  /** Keeps a fetched configuration. */
+  storeConfiguration(stream: number, regime: TranslationRegime): void {
+    this.regimes[stream] = regime;
+    this.streamSpaces[stream] = this.spaces.numberOf(regime.asid, regime.vmid);
+    this.streamSpaces2[stream] = this.stage2Space(regime.vmid);
+    this.configuration?.store(0, stream << OWNER_SHIFT, 12, this.#configurationSet(stream), 0, 12, stream, 0);
+  }
+
+  /** Every cache that holds translations, walk caches included. */
+  *translations(): Generator<AssociativeCache> {
+    for (const { microTlb, mainTlb } of this.interfaces) {
+      if (microTlb !== null) yield microTlb;
+      if (mainTlb !== null) yield mainTlb;
+    }
+    if (this.tlb !== null) yield this.tlb;
+    if (this.ipa !== null) yield this.ipa;
+    yield* this.walk.arrays;
+  }
+
+  resetCounters(): void {
+    for (const cache of this.translations()) cache.resetCounters();
+    this.walk.resetCounters();
+    this.configuration?.resetCounters();
+  }
+
+  /** What the set of a configuration follows from: stream ID and substream ID. */
+  #configurationSet(stream: number): number {
+    const substream = this.streams.second[stream] as number;
+    return ((this.streams.first[stream] as number) ^ Math.max(substream, 0)) & 0x7fffffff;
+  }
+}

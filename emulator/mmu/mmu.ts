@@ -1,0 +1,450 @@
+import { type AssociativeCache, OWNER_SHIFT, tagHigh, tagLow, WHOLE_SPACE_SHIFT } from './cache.ts';
+import { type ContextFetch, type ContextSource, ContextStatus } from './context-source.ts';
+import { ENTRY } from './entry-attributes.ts';
+import { FaultClass } from './fault.ts';
+import { MmuCaches } from './mmu-caches.ts';
+import { type MmuConfig, type MmuOptions, parseMmuConfig } from './mmu-config.ts';
+import { type MmuCounters, readCounters } from './mmu-counters.ts';
+import type { MmuInterface } from './mmu-interface.ts';
+import { MmuInvalidation } from './mmu-invalidation.ts';
+import { FaultKind, Permission, type TranslationRegime } from './regime.ts';
+import { permits, SerialWalker } from './serial-walker.ts';
+import { StaleMarks } from './stale-marks.ts';
+import type { WalkMemory } from './walk-memory.ts';
+
+/** How a master accesses: the `flags` of {@link Mmu.translate}. */
+export const AccessFlag = {
+  READ: 0,
+  WRITE: 1,
+  PRIVILEGED: 2,
+  /** Instruction fetch. */
+  EXECUTE: 4,
+  /** The address is in the upper half (TTBR1), given as its low bits. */
+  UPPER: 8,
+} as const;
+
+/** Which caches served a translation: bits of {@link Mmu.hit}, as the reference traces number them. */
+export const HitFlag = {
+  MICRO_TLB: 1,
+  MAIN_TLB: 2,
+  TLB: 4,
+  /** The configuration was fetched from memory. */
+  CONFIGURATION_FETCHED: 8,
+  /** Waited for another miss of the same page. */
+  HELD: 16,
+  WALKED: 32,
+} as const;
+
+/** `Permission` bits that an access needs, by its flags without UPPER. */
+const NEEDED = [
+  Permission.READ,
+  Permission.WRITE,
+  Permission.PRIVILEGED_READ,
+  Permission.PRIVILEGED_WRITE,
+  Permission.EXECUTE,
+  Permission.WRITE,
+  Permission.PRIVILEGED_EXECUTE,
+  Permission.PRIVILEGED_WRITE,
+];
+const FLAGS = 7;
+
+/** Attributes of a bypassed access: everything is allowed. */
+const BYPASS_ATTRIBUTES = (Permission.ALL << ENTRY.PERMISSIONS_SHIFT) | ENTRY.NOT_GLOBAL;
+
+/** Permission bits needed by an access with these flags. */
+export function neededPermissions(flags: number): number {
+  return NEEDED[flags & FLAGS] as number;
+}
+
+/**
+ * An SMMU-shaped MMU: interfaces with micro and main TLB, the SMMU behind them with configuration cache, TLB, walk caches, IPA cache
+ * and walker. `translate` serves one request at a time and computes its time in closed form; engines for many requests in flight use
+ * the same caches (flight-engine.ts).
+ *
+ *     if (mmu.translate(master, stream, -1, iova, AccessFlag.WRITE, now)) use(mmu.pa, mmu.completion);
+ *     else report(mmu.fault, mmu.faultStage, mmu.faultLevel);
+ *
+ * Does: stage 1, stage 2, nested, bypass, faults as data, hardware access flag and dirty state, invalidations with their cost.
+ * Does not: stall (the device above does), secure state, ATS; `translate` does not prefetch and knows no other request in flight.
+ */
+export class Mmu {
+  readonly config: MmuConfig;
+  readonly caches: MmuCaches;
+  /** Drops entries and says what that costs. */
+  readonly invalidation: MmuInvalidation;
+  /** The sanitizer's view of the TLBs. */
+  readonly stale: StaleMarks;
+  readonly contexts: ContextSource;
+  readonly memory: WalkMemory;
+  /** False: SMMUEN is 0, every access passes through untranslated. */
+  enabled = true;
+
+  // Results of the last translate.
+  /** Output address. */
+  pa = 0;
+  /** Cycle at which the access goes on to memory with its output address, or at which its fault is known. */
+  completion = 0;
+  /** Cycles since the interface had received the request: what the reference counts as translation time. */
+  latency = 0;
+  fault: FaultKind = FaultKind.NONE;
+  /** 1 or 2; 0 when no table was at fault. */
+  faultStage = 0;
+  faultLevel = 0;
+  faultClass: FaultClass = FaultClass.INPUT;
+  /** Intermediate physical address of a stage-2 fault. */
+  faultIpa = 0;
+  /** Why the stream has no usable configuration (see `ContextFetch.fault`); 0 when that was not the fault. */
+  contextFault = 0;
+  /** Bits of `Permission` that the translation grants. */
+  permissions = 0;
+  /** MAIR byte of the leaf. */
+  memoryAttribute = 0;
+  /** SH of the leaf. */
+  shareability = 0;
+  /** log2 of the page size of the entry that served the access. */
+  pageShift = 0;
+  /** Bits of {@link HitFlag}. */
+  hit = 0;
+  /** Level of the stage-1 walk-cache entry that the walk began from, -1 without one. */
+  hitLevel = -1;
+  descriptorReads = 0;
+  configurationReads = 0;
+  walkCacheLookups = 0;
+  /** Cycles of the table walk alone. */
+  walkCycles = 0;
+  /** Mark (see {@link StaleMarks}) of a TLB or walk-cache entry that served the access; 0 for none. */
+  staleMark = 0;
+
+  // Counters over all translations; the caches have theirs.
+  requests = 0;
+  faults = 0;
+  walks = 0;
+  totalDescriptorReads = 0;
+  /** Configuration structures read, by `ContextStructure`. */
+  readonly configurationFetches = new Float64Array(4);
+  totalWalkCycles = 0;
+  totalLatency = 0;
+
+  readonly #interfaces: readonly MmuInterface[];
+  readonly #walker: SerialWalker;
+  readonly #fetch: ContextFetch;
+
+  // The stream of the last request, so that most requests find theirs without a search.
+  #streamId = -1;
+  #substreamId = -1;
+  #stream = -1;
+
+  // Latencies, out of the configuration.
+  readonly #microCycles: number;
+  readonly #mainCycles: number;
+  readonly #linkCycles: number;
+  readonly #returnCycles: number;
+  readonly #configurationCycles: number;
+  readonly #tlbCycles: number;
+  readonly #readCycles: number;
+  readonly #mixesSpace: boolean;
+
+  /**
+   * @param options what differs from the defaults of `MmuSchema`
+   * @param memory what the walker reads descriptors from
+   * @param contexts who knows the tables of a stream
+   * @throws ConfigError
+   */
+  constructor(options: MmuOptions, memory: WalkMemory, contexts: ContextSource) {
+    const config = parseMmuConfig(options);
+    this.config = config;
+    this.memory = memory;
+    this.contexts = contexts;
+    const caches = new MmuCaches(config);
+    this.caches = caches;
+    this.#interfaces = caches.interfaces;
+    this.#walker = new SerialWalker(config, memory, caches.walk, caches.ipa);
+    this.#fetch = contexts.newFetch();
+    this.invalidation = new MmuInvalidation(config, caches);
+    this.stale = new StaleMarks(caches);
+    this.#microCycles = config.interface.microTlb.latency;
+    this.#mainCycles = config.interface.mainTlb.latency;
+    this.#linkCycles = config.link.request;
+    this.#returnCycles = config.link.response;
+    this.#configurationCycles = config.configurationCache.latency;
+    this.#tlbCycles = config.tlb.latency;
+    this.#readCycles = 1 + config.memory.latency;
+    this.#mixesSpace = config.indexMixesAddressSpace;
+  }
+
+  /**
+   * Translates one access, with no other in flight.
+   *
+   * @param master index of the interface, below `config.masters`
+   * @param substreamId -1 for none
+   * @param iova address; for the upper half its low bits
+   * @param flags bits of {@link AccessFlag}
+   * @param start cycle at which the master offers the request
+   * @param size bytes, up to 4096 and within one 4 KiB page; only writes take longer for it
+   * @returns false on a fault
+   */
+  translate(
+    master: number,
+    streamId: number,
+    substreamId: number,
+    iova: number,
+    flags: number,
+    start: number,
+    size = 64,
+  ): boolean {
+    const write = (flags & AccessFlag.WRITE) !== 0;
+    this.requests++;
+    this.#clear();
+    const received = start + (write ? Math.ceil(size / this.config.interface.portWidth) : 1);
+    const lastBeat = write ? Math.ceil(size / this.config.portWidth) : 1;
+    if (!this.enabled) {
+      this.#finish(iova, BYPASS_ATTRIBUTES | WHOLE_SPACE_SHIFT, received, 1 + lastBeat);
+      return true;
+    }
+    const stream =
+      streamId === this.#streamId && substreamId === this.#substreamId
+        ? this.#stream
+        : this.#findStream(streamId, substreamId);
+    const needed = NEEDED[flags & FLAGS] as number;
+    const low = tagLow(iova);
+    const page = tagHigh(iova, (flags & AccessFlag.UPPER) !== 0);
+    const high = page | (stream << OWNER_SHIFT);
+    const unit = this.#interfaces[master] as MmuInterface;
+    let cycles = 0;
+
+    const { microTlb, mainTlb } = unit;
+    if (microTlb !== null) {
+      cycles += this.#microCycles;
+      const entry = microTlb.lookup(low, high, 0);
+      if (entry >= 0) {
+        const attributes = microTlb.attributes[entry] as number;
+        if (permits(attributes, needed)) {
+          this.hit = HitFlag.MICRO_TLB;
+          if (microTlb.marked !== 0) this.staleMark = microTlb.marks[entry] as number;
+          this.#finish(iova + (microTlb.values[entry] as number), attributes, received, cycles + lastBeat);
+          return true;
+        }
+      }
+    }
+    if (mainTlb !== null) {
+      cycles += this.#mainCycles;
+      const entry = mainTlb.lookup(low, high, 0);
+      if (entry >= 0) {
+        const attributes = mainTlb.attributes[entry] as number;
+        if (permits(attributes, needed)) {
+          this.hit = HitFlag.MAIN_TLB;
+          const value = mainTlb.values[entry] as number;
+          const mark = mainTlb.marked === 0 ? 0 : (mainTlb.marks[entry] as number);
+          this.staleMark = mark;
+          if (microTlb !== null) {
+            const space = mainTlb.spaces[entry] as number;
+            fill(microTlb, low, high, 0, value, attributes & ~ENTRY.PREFETCHED, space, mark);
+          }
+          this.#finish(iova + value, attributes, received, cycles + lastBeat);
+          return true;
+        }
+      }
+    }
+
+    cycles += this.#linkCycles;
+    const regime = this.#configuration(streamId, substreamId, stream);
+    cycles += this.#configuredIn;
+    if (regime === null) {
+      this.#fail(received, cycles + this.#returnCycles + lastBeat);
+      return false;
+    }
+    const space = this.caches.streamSpaces[stream] as number;
+    const { tlb } = this.caches;
+    const tlbHigh = page | (space << OWNER_SHIFT);
+    const salt = this.#mixesSpace ? regime.asid ^ regime.vmid : 0;
+    let value = 0;
+    let attributes = 0;
+    let mark = 0;
+    let served = -1;
+    if (tlb !== null) {
+      cycles += this.#tlbCycles;
+      served = tlb.lookup(low, tlbHigh, salt);
+      if (served >= 0 && !permits(tlb.attributes[served] as number, needed)) served = -1;
+    }
+    if (tlb !== null && served >= 0) {
+      this.hit |= HitFlag.TLB;
+      value = tlb.values[served] as number;
+      attributes = tlb.attributes[served] as number;
+      if (tlb.marked !== 0) mark = tlb.marks[served] as number;
+    } else {
+      const walker = this.#walker;
+      if (regime.stage1 === null && regime.stage2 === null) {
+        attributes = BYPASS_ATTRIBUTES | (this.config.faults.bypassEntryMatchesAll ? WHOLE_SPACE_SHIFT : 12);
+      } else {
+        const done = this.#walk(regime, space, stream, iova, (flags & AccessFlag.UPPER) !== 0, needed);
+        cycles += walker.cycles;
+        if (!done) {
+          this.#refused();
+          this.#fail(received, cycles + this.#returnCycles + lastBeat);
+          return false;
+        }
+        value = walker.output - iova;
+        attributes = walker.attributes;
+        mark = walker.mark;
+      }
+      if (tlb !== null) fill(tlb, low, tlbHigh, salt, value, attributes, space, mark);
+    }
+    cycles += this.#returnCycles;
+    this.staleMark = mark;
+    if (mainTlb !== null) fill(mainTlb, low, high, 0, value, attributes, space, mark);
+    if (microTlb !== null) fill(microTlb, low, high, 0, value, attributes, space, mark);
+    this.#finish(iova + value, attributes, received, cycles + lastBeat);
+    return true;
+  }
+
+  /** All counters as one plain object; see {@link MmuCounters}. */
+  counters(): MmuCounters {
+    return readCounters(this);
+  }
+
+  /** Sets every counter to 0; caches keep their entries. */
+  resetCounters(): void {
+    this.requests = 0;
+    this.faults = 0;
+    this.walks = 0;
+    this.totalDescriptorReads = 0;
+    this.totalWalkCycles = 0;
+    this.totalLatency = 0;
+    this.configurationFetches.fill(0);
+    this.caches.resetCounters();
+    this.invalidation.resetCounters();
+  }
+
+  #clear(): void {
+    this.hit = 0;
+    this.hitLevel = -1;
+    this.descriptorReads = 0;
+    this.configurationReads = 0;
+    this.walkCacheLookups = 0;
+    this.walkCycles = 0;
+    this.staleMark = 0;
+    this.contextFault = 0;
+    this.fault = FaultKind.NONE;
+  }
+
+  #findStream(streamId: number, substreamId: number): number {
+    this.#streamId = streamId;
+    this.#substreamId = substreamId;
+    this.#stream = this.caches.streamNumber(streamId, substreamId);
+    return this.#stream;
+  }
+
+  /** Cycles that the last configuration lookup took. */
+  #configuredIn = 0;
+
+  /** The stream's regime, from the configuration cache or from memory; null on a fault. */
+  #configuration(streamId: number, substreamId: number, stream: number): TranslationRegime | null {
+    const { caches } = this;
+    this.#configuredIn = 0;
+    if (caches.configuration !== null) {
+      this.#configuredIn += this.#configurationCycles;
+      if (caches.lookupConfiguration(stream)) return caches.regimes[stream] ?? null;
+    }
+    const fetch = this.#fetch;
+    let status = fetch.begin(streamId, substreamId);
+    while (status === ContextStatus.READ) {
+      let { address } = fetch;
+      if (fetch.stage2 !== null) {
+        const walker = this.#walker;
+        const done = walker.stage2OfContext(fetch.stage2, caches.stage2Space(fetch.vmid), fetch.vmid, address);
+        this.#countWalker();
+        this.#configuredIn += walker.cycles;
+        if (!done) {
+          this.#refused();
+          return null;
+        }
+        address = walker.output;
+      }
+      this.#configuredIn += this.#readCycles;
+      this.configurationReads++;
+      this.configurationFetches[fetch.structure] = (this.configurationFetches[fetch.structure] as number) + 1;
+      status = fetch.step(address);
+    }
+    this.hit |= this.configurationReads > 0 ? HitFlag.CONFIGURATION_FETCHED : 0;
+    if (status === ContextStatus.FAULT || fetch.regime === null) {
+      this.contextFault = fetch.fault;
+      return null;
+    }
+    caches.storeConfiguration(stream, fetch.regime);
+    return fetch.regime;
+  }
+
+  #walk(
+    regime: TranslationRegime,
+    space: number,
+    stream: number,
+    iova: number,
+    upper: boolean,
+    needed: number,
+  ): boolean {
+    const walker = this.#walker;
+    const space2 = this.caches.streamSpaces2[stream] as number;
+    const done =
+      regime.stage1 !== null
+        ? walker.stage1(regime.stage1, regime.stage2, space, space2, regime.vmid, iova, upper, needed)
+        : regime.stage2 !== null && walker.stage2(regime.stage2, space2, regime.vmid, iova, needed);
+    this.hit |= HitFlag.WALKED;
+    this.hitLevel = walker.hitLevel;
+    this.walkCycles = walker.cycles;
+    this.walks++;
+    this.totalWalkCycles += walker.cycles;
+    this.#countWalker();
+    return done;
+  }
+
+  #countWalker(): void {
+    this.descriptorReads += this.#walker.descriptorReads;
+    this.totalDescriptorReads += this.#walker.descriptorReads;
+    this.walkCacheLookups += this.#walker.cacheLookups;
+  }
+
+  /** Takes over the walker's fault. */
+  #refused(): void {
+    const walker = this.#walker;
+    this.fault = walker.fault;
+    this.faultStage = walker.faultStage;
+    this.faultLevel = walker.faultLevel;
+    this.faultClass = walker.faultClass;
+    this.faultIpa = walker.faultIpa;
+  }
+
+  #finish(pa: number, attributes: number, received: number, cycles: number): void {
+    this.pa = pa;
+    this.latency = cycles;
+    this.totalLatency += cycles;
+    this.completion = received + cycles;
+    this.pageShift = attributes & ENTRY.SHIFT_MASK;
+    this.permissions = (attributes >>> ENTRY.PERMISSIONS_SHIFT) & ENTRY.PERMISSIONS_MASK;
+    this.memoryAttribute = (attributes >>> ENTRY.MEMORY_SHIFT) & ENTRY.MEMORY_MASK;
+    this.shareability = (attributes >>> ENTRY.SHAREABILITY_SHIFT) & ENTRY.SHAREABILITY_MASK;
+  }
+
+  #fail(received: number, cycles: number): void {
+    this.faults++;
+    this.latency = cycles;
+    this.totalLatency += cycles;
+    this.completion = received + cycles;
+    this.pa = 0;
+    this.permissions = 0;
+  }
+}
+
+/** Fills a TLB, and carries a sanitizer mark over from where the translation came. */
+function fill(
+  cache: AssociativeCache,
+  low: number,
+  high: number,
+  salt: number,
+  value: number,
+  attributes: number,
+  space: number,
+  mark: number,
+): void {
+  const entry = cache.store(low, high, attributes & ENTRY.SHIFT_MASK, salt, value, attributes, space, 0);
+  if (mark !== 0) cache.mark(entry, mark);
+}

@@ -1,0 +1,115 @@
+import { type AssociativeCache, SECTION_SHIFT, tagHigh, tagLow } from './cache.ts';
+import { ENTRY } from './entry-attributes.ts';
+import type { MmuCaches } from './mmu-caches.ts';
+import { covers, overlaps } from './mmu-invalidation.ts';
+
+/** Told when a marked entry is invalidated, evicted or overwritten. */
+export type MarkDropped = (mark: number, cacheName: string) => void;
+
+/**
+ * What the sanitizer asks of the TLBs: which entries still hold a mapping that the tables no longer have. It marks them with a number
+ * of its own; a translation that such an entry serves reports the number (`Mmu.staleMark`), copies made of it (a micro-TLB filled
+ * from the main TLB) carry it on, and when it goes the sanitizer is told. Without marks, translations pay one comparison.
+ */
+export class StaleMarks {
+  readonly #caches: MmuCaches;
+
+  constructor(caches: MmuCaches) {
+    this.#caches = caches;
+  }
+
+  /** Sets who is told about marked entries that go. */
+  onMarkedDrop(told: MarkDropped | null): void {
+    const drop = told === null ? null : (mark: number, cache: AssociativeCache) => told(mark, cache.name);
+    for (const cache of this.#caches.translations()) cache.onMarkedDrop = drop;
+  }
+
+  /**
+   * Marks every leaf entry (TLBs, walk-cache leaves) of an address space that covers any part of [start, end).
+   *
+   * @returns how many
+   */
+  mark(asid: number, vmid: number, start: number, end: number, markId: number, upper = false): number {
+    return this.#each(asid, vmid, start, end, upper, true, markId);
+  }
+
+  /** As {@link mark}, for walk-cache entries that lead to tables. */
+  markTables(asid: number, vmid: number, start: number, end: number, markId: number, upper = false): number {
+    return this.#each(asid, vmid, start, end, upper, false, markId);
+  }
+
+  /** Marks walk-cache entries, of any stage and address space, that lead into the table memory [pa, pa + size). */
+  markTable(pa: number, size: number, markId: number): number {
+    let marked = 0;
+    for (const cache of this.#caches.walk.arrays) {
+      if (cache.valid === 0) continue;
+      for (let entry = 0; entry < cache.entries; entry++) {
+        if (!cache.holds(entry) || ((cache.attributes[entry] as number) & ENTRY.LEAF) !== 0) continue;
+        const table = cache.values[entry] as number;
+        if (table < pa || table >= pa + size) continue;
+        cache.mark(entry, markId);
+        marked++;
+      }
+    }
+    return marked;
+  }
+
+  /** Entries that carry a mark now, in all caches. */
+  get count(): number {
+    let marked = 0;
+    for (const cache of this.#caches.translations()) marked += cache.marked;
+    return marked;
+  }
+
+  /** Whether a TLB or a walk-cache leaf holds a translation of the address. */
+  holds(asid: number, vmid: number, iova: number, upper = false): boolean {
+    const low = tagLow(iova);
+    const high = tagHigh(iova, upper);
+    for (const cache of this.#caches.translations()) {
+      if (cache === this.#caches.ipa || cache.valid === 0) continue;
+      for (let entry = 0; entry < cache.entries; entry++) {
+        if (
+          this.#isStage1Leaf(cache, entry) &&
+          this.#isOf(cache, entry, asid, vmid) &&
+          covers(cache, entry, low, high)
+        ) {
+          return true;
+        }
+      }
+    }
+    return false;
+  }
+
+  #each(
+    asid: number,
+    vmid: number,
+    start: number,
+    end: number,
+    upper: boolean,
+    leaves: boolean,
+    markId: number,
+  ): number {
+    let marked = 0;
+    for (const cache of this.#caches.translations()) {
+      if (cache === this.#caches.ipa || cache.valid === 0) continue;
+      for (let entry = 0; entry < cache.entries; entry++) {
+        if (!cache.holds(entry) || this.#isStage1Leaf(cache, entry) !== leaves) continue;
+        if (!this.#isOf(cache, entry, asid, vmid) || !overlaps(cache, entry, start, end, upper)) continue;
+        cache.mark(entry, markId);
+        marked++;
+      }
+    }
+    return marked;
+  }
+
+  #isOf(cache: AssociativeCache, entry: number, asid: number, vmid: number): boolean {
+    const space = cache.spaces[entry] as number;
+    return this.#caches.spaces.first[space] === asid && this.#caches.spaces.second[space] === vmid;
+  }
+
+  #isStage1Leaf(cache: AssociativeCache, entry: number): boolean {
+    if (!cache.holdsTables) return true;
+    const section = ((cache.tags[entry * 4 + 1] as number) >>> SECTION_SHIFT) & 7;
+    return section < 4 && ((cache.attributes[entry] as number) & ENTRY.LEAF) !== 0;
+  }
+}
