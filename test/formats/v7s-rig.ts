@@ -1,0 +1,150 @@
+import {
+  allocIoPgtable,
+  DMA_MAPPING_ERROR,
+  type IoPgtable,
+  type IoPgtableConfig,
+  type IotlbGather,
+  type Machine,
+  NO_PAGES,
+} from '../../formats/index.ts';
+
+/** Sparse words; grows by replacing the array, as the port allows. */
+class Words {
+  words = new Uint32Array(16384);
+  readonly #frames = new Map<number, number>();
+
+  index(pa: number): number {
+    const frame = Math.floor(pa / 65536);
+    let at = this.#frames.get(frame);
+    if (at === undefined) {
+      at = this.#frames.size * 16384;
+      this.#frames.set(frame, at);
+      if (at + 16384 > this.words.length) {
+        const grown = new Uint32Array(2 * this.words.length);
+        grown.set(this.words);
+        this.words = grown;
+      }
+    }
+    return at + (pa % 65536) / 4;
+  }
+
+  written(): void {}
+}
+
+export interface Rig {
+  readonly table: IoPgtable;
+  /** What happened, in order: `alloc 0x400`, `walk 0x100000 0x100000 0x1000`, `page 0x1000 0x1000`, `warn unmap-hole`, ... */
+  readonly events: string[];
+  /** Tables that are out: address to size. */
+  readonly live: Map<number, number>;
+  /** The descriptor at `index` of the table at `pa`. */
+  word(pa: number, index: number): number;
+  /** Lets the nth allocation (from 1) from now on fail. */
+  failAllocation(nth: number): void;
+}
+
+export interface RigOptions {
+  readonly config?: Partial<IoPgtableConfig>;
+  /** First address that the allocator gives out. */
+  readonly base?: number;
+  readonly dma?: 'fails' | 'bounces';
+  readonly interleave?: (rig: Rig) => void;
+  readonly slabs?: boolean;
+  /** Sees every TLB walk flush, while it happens. */
+  readonly onFlush?: (rig: Rig) => void;
+}
+
+export const hex = (value: number): string => `0x${value.toString(16)}`;
+
+/** A short-descriptor table on a machine that writes down what is asked of it. */
+export function rigV7s(options: RigOptions = {}): Rig {
+  const memory = new Words();
+  const events: string[] = [];
+  const live = new Map<number, number>();
+  let next = options.base ?? 0x8000_0000;
+  let failing = 0;
+  const free = new Map<number, number[]>();
+  const pages = (name: string) => ({
+    alloc(_cookie: unknown, size: number): number {
+      if (failing > 0 && --failing === 0) {
+        events.push(`no ${name} ${hex(size)}`);
+        return NO_PAGES;
+      }
+      let pa = free.get(size)?.pop();
+      if (pa === undefined) {
+        pa = Math.ceil(next / size) * size;
+        next = pa + size;
+      }
+      const at = memory.index(pa);
+      memory.words.fill(0, at, at + size / 4);
+      live.set(pa, size);
+      events.push(`${name} ${hex(size)}`);
+      return pa;
+    },
+    free(_cookie: unknown, pa: number, size: number): void {
+      if (live.get(pa) !== size) throw new Error(`free of ${hex(pa)}, ${hex(size)}, which is not out`);
+      live.delete(pa);
+      const at = memory.index(pa);
+      // A walk through freed memory then finds nothing that looks like a table of ours.
+      memory.words.fill(0xaaaaaaaa, at, at + size / 4);
+      free.set(size, [...(free.get(size) ?? []), pa]);
+      events.push(`free ${hex(size)}`);
+    },
+  });
+  let rig: Rig | null = null;
+  let armed = true;
+  const machine: Machine = {
+    memory,
+    pages: pages('alloc'),
+    ...(options.slabs === true ? { slabs: pages('slab') } : {}),
+    dma: {
+      mapSingle(pa) {
+        if (options.dma === 'fails' && rig !== null) return DMA_MAPPING_ERROR;
+        return options.dma === 'bounces' && rig !== null ? pa + 4096 : pa;
+      },
+      unmapSingle: (bus, size) => events.push(`unmap ${hex(bus)} ${hex(size)}`),
+      syncSingleForDevice: (bus, size) => events.push(`sync ${hex(bus)} ${hex(size)}`),
+    },
+    warn: (code) => events.push(`warn ${code}`),
+    log: () => events.push('log'),
+    interleave() {
+      if (rig === null || options.interleave === undefined || !armed) return;
+      armed = false;
+      options.interleave(rig);
+    },
+  };
+  const table = allocIoPgtable(
+    {
+      format: 'ARM_V7S',
+      pageSizes: 0x1111000,
+      ias: 32,
+      oas: 32,
+      tlb: {
+        flushAll: () => events.push('all'),
+        flushWalk(iova, size, granule) {
+          events.push(`walk ${hex(iova)} ${hex(size)} ${hex(granule)}`);
+          if (rig !== null) options.onFlush?.(rig);
+        },
+        addPage: (_gather, iova, granule) => events.push(`page ${hex(iova)} ${hex(granule)}`),
+      },
+      ...options.config,
+    },
+    machine,
+    null,
+  );
+  rig = {
+    table,
+    events,
+    live,
+    word: (pa, index) => memory.words[memory.index(pa) + index] ?? 0,
+    failAllocation(nth) {
+      failing = nth;
+    },
+  };
+  events.length = 0;
+  return rig;
+}
+
+export function gather(queued = false): IotlbGather {
+  return { start: 1, end: 0, pageSize: 0, queued };
+}
