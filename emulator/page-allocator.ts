@@ -130,8 +130,8 @@ export class PageAllocator implements TableAllocator {
   }
 
   /**
-   * Up to `count` single pages in one call, as `alloc_pages_bulk` does: cheaper per page, may give fewer, never reclaims for
-   * more than the first.
+   * Up to `count` single pages in one call, as `alloc_pages_bulk` does: cheaper per page, may give fewer; only the first may
+   * reclaim or go below the low watermark.
    * @returns how many addresses were stored to `into`.
    */
   allocBulk(count: number, gfp: number, into: Float64Array, node = this.#config.node): number {
@@ -140,7 +140,7 @@ export class PageAllocator implements TableAllocator {
     stats.cycles += this.#config.allocateCycles;
     let got = 0;
     while (got < count) {
-      const pa = this.#take(0, got === 0 ? gfp : (gfp & ~Gfp.KERNEL) | Gfp.ATOMIC, node);
+      const pa = got === 0 ? this.#take(0, gfp, node) : this.#takeAbove(this.#low, this.#zonesOf(node), 1, 0, gfp);
       if (pa === NO_PAGES) break;
       if (got > 0) stats.cycles += this.#config.bulkPageCycles;
       this.#handOut(pa, 0, gfp);
@@ -184,7 +184,7 @@ export class PageAllocator implements TableAllocator {
 
   #take(order: number, gfp: number, node: number): number {
     const pages = 2 ** order;
-    const zones = this.#fallback[node] ?? (this.#fallback[0] as number[]);
+    const zones = this.#zonesOf(node);
     let pa = this.#takeAbove(this.#low, zones, pages, order, gfp);
     if (pa !== NO_PAGES) return pa;
     this.#wake(zones, pages);
@@ -199,6 +199,11 @@ export class PageAllocator implements TableAllocator {
     this.#reclaiming = false;
     this.stats.reclaimedPages += freed;
     return freed > 0 ? this.#takeAbove(this.#min, zones, pages, order, gfp) : NO_PAGES;
+  }
+
+  /** Zones in the order they are tried for `node`; a node without memory is treated as node 0. */
+  #zonesOf(node: number): number[] {
+    return this.#fallback[node] ?? (this.#fallback[0] as number[]);
   }
 
   #takeAbove(marks: number[], zones: number[], pages: number, order: number, gfp: number, share = 1): number {
