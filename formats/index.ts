@@ -5,6 +5,7 @@ export * from './descriptors/field.ts';
 export * from './descriptors/lpae.ts';
 export * from './descriptors/mali.ts';
 export * from './descriptors/short.ts';
+export * from './explain.ts';
 export * from './geometry.ts';
 export * from './io-pgtable.ts';
 export * from './page-sizes.ts';

@@ -1,3 +1,10 @@
 export * from './capture/stats.ts';
+export {
+  type ConformanceOptions,
+  type ConformanceResult,
+  ConformanceRun,
+  describeMismatch,
+  type FileResult,
+} from './conformance/run-file.ts';
 export * from './event.ts';
 export * from './input-error.ts';

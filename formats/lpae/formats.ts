@@ -105,15 +105,20 @@ function judgeMali(config: AdjustedConfig): Judgement {
   if (config.quirks !== 0) return refused(config, 'quirks', config.quirks, '0: Mali has none');
   if (!(config.ias <= 48)) return refused(config, 'ias', config.ias, 'at most 48');
   if (!(config.oas <= 40)) return refused(config, 'oas', config.oas, 'at most 40');
-  return restrict({ ...config, pageSizes: commonSizes(config.pageSizes, LEAF_SIZES[CPU_PAGE] ?? 0) });
+  return restrict(smallGranule(config));
 }
 
-/** A 32-bit LPAE format is the 64-bit one with smaller addresses. */
+/** 32-bit LPAE and Mali have the 4 KiB granule only. */
+function smallGranule(config: AdjustedConfig): AdjustedConfig {
+  return { ...config, pageSizes: commonSizes(config.pageSizes, LEAF_SIZES[CPU_PAGE] ?? 0) };
+}
+
+/** A 32-bit LPAE format is the 64-bit one with smaller addresses and one granule. */
 function limited(ias: number, oas: number, judge: (config: AdjustedConfig) => Judgement) {
   return (config: AdjustedConfig): Judgement => {
     if (!(config.ias <= ias)) return refused(config, 'ias', config.ias, `at most ${ias}`);
     if (!(config.oas <= oas)) return refused(config, 'oas', config.oas, `at most ${oas}`);
-    return judge(config);
+    return judge(smallGranule(config));
   };
 }
 

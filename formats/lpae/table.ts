@@ -76,7 +76,7 @@ export class LpaeTable implements IoPgtable {
       core.warn(WarningCode.MAP_RANGE, iova, pa);
       return -Errno.ERANGE;
     }
-    if ((prot & (Prot.READ | Prot.WRITE)) === 0) return this.config.linux === '6.1' ? 0 : -Errno.EINVAL;
+    if ((prot & (Prot.READ | Prot.WRITE)) === 0) return -Errno.EINVAL;
     const low = core.encoding.low[prot & 63] as number;
     const high = core.encoding.high[prot & 63] as number;
     const offset = iova - core.cursorStart;
@@ -84,7 +84,10 @@ export class LpaeTable implements IoPgtable {
       const index = ((offset * (core.inverses[LAST_LEVEL] as number)) >>> 0) & (core.entriesPerTable - 1);
       return mapEntries(core, core.cursorTable, LAST_LEVEL, index, iova, pa, count, low, high);
     }
-    return mapFrom(core, iova, pa, pageSize, count, low, high, gfp);
+    const result = mapFrom(core, iova, pa, pageSize, count, low, high, gfp);
+    // Another map may have run inside an allocation of this one, and left its count.
+    if (result !== 0) core.mapped = 0;
+    return result;
   }
 
   unmapPages(iova: number, pageSize: number, count: number, gather: IotlbGather | null): number {
