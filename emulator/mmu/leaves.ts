@@ -6,7 +6,7 @@ import { WalkStatus } from './walk-state.ts';
 import { Walker } from './walker.ts';
 
 /** Receives what an enumeration finds. */
-export interface LeafVisitor {
+export interface TreeVisitor {
   /**
    * A piece of the input address space that translates in one go: a leaf, or with two stages what one page of each has in common.
    *
@@ -51,7 +51,7 @@ export class LeafEnumerator {
   }
 
   /** Visits one half of a stage 1 (`upper` for that of TTBR1), or a stage 2 alone. Does nothing where there is no table. */
-  forEachLeaf(regime: TranslationRegime, upper: boolean, visitor: LeafVisitor): void {
+  forEachLeaf(regime: TranslationRegime, upper: boolean, visitor: TreeVisitor): void {
     const stage = regime.stage1 ?? regime.stage2;
     if (stage === null) return;
     const root = upper ? stage.root1 : stage.root0;
@@ -75,7 +75,7 @@ export class LeafEnumerator {
     entries: number,
     iova: number,
     hierarchical: number,
-    visitor: LeafVisitor,
+    visitor: TreeVisitor,
   ): void {
     const visits = this.#visits.get(base) ?? 0;
     if (visits >= MOST_VISITS) {
@@ -140,7 +140,7 @@ export class LeafEnumerator {
     size: number,
     low: number,
     high: number,
-    visitor: LeafVisitor,
+    visitor: TreeVisitor,
   ): void {
     const walk = this.#walk;
     if (stage2 === null) {
