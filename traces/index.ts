@@ -1,4 +1,5 @@
 export * from './capture/stats.ts';
+export { openVectors } from './conformance/open-vectors.ts';
 export {
   type ConformanceOptions,
   type ConformanceResult,

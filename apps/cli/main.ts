@@ -1,11 +1,12 @@
 import { Command, CommanderError } from 'commander';
 import { ConfigError } from '../../formats/index.ts';
 import { InputError } from '../../traces/index.ts';
+import * as conform from './conform.ts';
 import { ExitCode, exitWith } from './exit.ts';
 import * as replay from './replay.ts';
 
 /** Every command, in the order in which `--help` lists them. */
-const COMMANDS: readonly { readonly register: (program: Command) => void }[] = [replay];
+const COMMANDS: readonly { readonly register: (program: Command) => void }[] = [conform, replay];
 
 function buildProgram(): Command {
   const program = new Command('tablewalk')

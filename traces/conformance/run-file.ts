@@ -1,4 +1,5 @@
 /** Running the conformance cases of a file, line by line. */
+import { InputError } from '../input-error.ts';
 import { CodeBook } from './match-events.ts';
 import { type Mismatch, runCase } from './run-case.ts';
 import { parseVector } from './vector.ts';
@@ -45,15 +46,17 @@ export class ConformanceRun {
   /**
    * Runs the cases of one file.
    * @param lines the file's lines, without their ends; empty ones are skipped.
-   * @throws InputError for a line that is no case, naming file and line.
+   * @throws InputError for a line that is no case, naming file and line, and for a file without any.
    */
   async runLines(file: string, lines: AsyncIterable<string> | Iterable<string>): Promise<FileResult> {
     const result: FileResult = { file, cases: 0, ops: 0, mismatches: 0, shown: [] };
     let lineNumber = 0;
+    let found = 0;
     for await (const line of lines) {
       lineNumber++;
       if (line.trim() === '') continue;
       const vector = parseVector(line, file, lineNumber);
+      found++;
       if (!vector.name.includes(this.#filter)) continue;
       const { ops, mismatches } = runCase(vector, this.#book);
       result.cases++;
@@ -62,6 +65,8 @@ export class ConformanceRun {
       result.mismatches++;
       if (result.mismatches <= this.#keep) result.shown.push(...mismatches);
     }
+    // A file without cases proves nothing, and must not look as if it did.
+    if (found === 0) throw new InputError(file, '', 'no case', 'one conformance case or more');
     this.files.push(result);
     return result;
   }

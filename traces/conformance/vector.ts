@@ -144,7 +144,8 @@ export function parseVector(line: string, file: string, lineNumber: number): Vec
   if (result.success) return result.output;
   const issue = result.issues[0];
   const path = v.getDotPath(issue);
-  throw new InputError(file, path === null ? position : `${position}, ${path}`, issue.received, issue.message);
+  const allowed = issue.type === 'regex' || issue.type === 'custom' ? issue.message : (issue.expected ?? issue.message);
+  throw new InputError(file, path === null ? position : `${position}, ${path}`, issue.received, allowed);
 }
 
 /** An operation inside an event, checked as the ones of the list are. */
