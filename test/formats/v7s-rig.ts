@@ -1,6 +1,7 @@
 import {
   allocIoPgtable,
   DMA_MAPPING_ERROR,
+  Gfp,
   type IoPgtable,
   type IoPgtableConfig,
   type IotlbGather,
@@ -35,10 +36,14 @@ export interface Rig {
   readonly table: IoPgtable;
   /** What happened, in order: `alloc 0x400`, `walk 0x100000 0x100000 0x1000`, `page 0x1000 0x1000`, `warn unmap-hole`, ... */
   readonly events: string[];
+  /** The same in the form that conformance vectors have. */
+  readonly record: (readonly (string | number)[])[];
   /** Tables that are out: address to size. */
   readonly live: Map<number, number>;
   /** The descriptor at `index` of the table at `pa`. */
   word(pa: number, index: number): number;
+  /** The same descriptor as a device sees it that does not snoop the CPU's cache: as it was when last synced. */
+  deviceWord(pa: number, index: number): number;
   /** Lets the nth allocation (from 1) from now on fail. */
   failAllocation(nth: number): void;
 }
@@ -60,14 +65,26 @@ export const hex = (value: number): string => `0x${value.toString(16)}`;
 export function rigV7s(options: RigOptions = {}): Rig {
   const memory = new Words();
   const events: string[] = [];
+  const record: (readonly (string | number)[])[] = [];
+  const device = new Map<number, number>();
   const live = new Map<number, number>();
   let next = options.base ?? 0x8000_0000;
   let failing = 0;
   const free = new Map<number, number[]>();
+  const note = (text: string, ...event: (string | number)[]): void => {
+    events.push(text);
+    record.push(event);
+  };
+  /** The device sees what is in memory now. */
+  const clean = (pa: number, size: number): void => {
+    const at = memory.index(pa);
+    for (let i = 0; i < size / 4; i++) device.set(pa + 4 * i, memory.words[at + i] ?? 0);
+  };
   const pages = (name: string) => ({
-    alloc(_cookie: unknown, size: number): number {
+    alloc(_cookie: unknown, size: number, gfp: number): number {
+      const flags = (gfp & Gfp.KERNEL) !== 0 ? 'K' : (gfp & Gfp.ATOMIC) !== 0 ? 'A' : '0';
       if (failing > 0 && --failing === 0) {
-        events.push(`no ${name} ${hex(size)}`);
+        note(`no ${name} ${hex(size)}`, 'A!', hex(size), flags);
         return NO_PAGES;
       }
       let pa = free.get(size)?.pop();
@@ -78,7 +95,7 @@ export function rigV7s(options: RigOptions = {}): Rig {
       const at = memory.index(pa);
       memory.words.fill(0, at, at + size / 4);
       live.set(pa, size);
-      events.push(`${name} ${hex(size)}`);
+      note(`${name} ${hex(size)}`, 'A', hex(pa), hex(size), flags);
       return pa;
     },
     free(_cookie: unknown, pa: number, size: number): void {
@@ -88,7 +105,7 @@ export function rigV7s(options: RigOptions = {}): Rig {
       // A walk through freed memory then finds nothing that looks like a table of ours.
       memory.words.fill(0xaaaaaaaa, at, at + size / 4);
       free.set(size, [...(free.get(size) ?? []), pa]);
-      events.push(`free ${hex(size)}`);
+      note(`free ${hex(size)}`, 'F', hex(pa), hex(size));
     },
   });
   let rig: Rig | null = null;
@@ -98,15 +115,20 @@ export function rigV7s(options: RigOptions = {}): Rig {
     pages: pages('alloc'),
     ...(options.slabs === true ? { slabs: pages('slab') } : {}),
     dma: {
-      mapSingle(pa) {
+      mapSingle(pa, size) {
+        clean(pa, size);
+        note(`map ${hex(pa)} ${hex(size)}`, 'M', hex(pa), hex(size));
         if (options.dma === 'fails' && rig !== null) return DMA_MAPPING_ERROR;
         return options.dma === 'bounces' && rig !== null ? pa + 4096 : pa;
       },
-      unmapSingle: (bus, size) => events.push(`unmap ${hex(bus)} ${hex(size)}`),
-      syncSingleForDevice: (bus, size) => events.push(`sync ${hex(bus)} ${hex(size)}`),
+      unmapSingle: (bus, size) => note(`unmap ${hex(bus)} ${hex(size)}`, 'U', hex(bus), hex(size)),
+      syncSingleForDevice(bus, size) {
+        clean(bus, size);
+        note(`sync ${hex(bus)} ${hex(size)}`, 'S', hex(bus), hex(size));
+      },
     },
-    warn: (code) => events.push(`warn ${code}`),
-    log: () => events.push('log'),
+    warn: (code) => note(`warn ${code}`, 'warn', code, code),
+    log: () => note('log', 'err', 'log'),
     interleave() {
       if (rig === null || options.interleave === undefined || !armed) return;
       armed = false;
@@ -120,12 +142,12 @@ export function rigV7s(options: RigOptions = {}): Rig {
       ias: 32,
       oas: 32,
       tlb: {
-        flushAll: () => events.push('all'),
+        flushAll: () => note('all', 'FA'),
         flushWalk(iova, size, granule) {
-          events.push(`walk ${hex(iova)} ${hex(size)} ${hex(granule)}`);
+          note(`walk ${hex(iova)} ${hex(size)} ${hex(granule)}`, 'W', hex(iova), hex(size), hex(granule));
           if (rig !== null) options.onFlush?.(rig);
         },
-        addPage: (_gather, iova, granule) => events.push(`page ${hex(iova)} ${hex(granule)}`),
+        addPage: (_gather, iova, granule) => note(`page ${hex(iova)} ${hex(granule)}`, 'P', hex(iova), hex(granule)),
       },
       ...options.config,
     },
@@ -135,7 +157,9 @@ export function rigV7s(options: RigOptions = {}): Rig {
   rig = {
     table,
     events,
+    record,
     live,
+    deviceWord: (pa, index) => device.get(pa + 4 * index) ?? 0,
     word: (pa, index) => memory.words[memory.index(pa) + index] ?? 0,
     failAllocation(nth) {
       failing = nth;

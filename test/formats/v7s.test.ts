@@ -206,7 +206,15 @@ describe('map', () => {
     map(rig, 0, 0, K4, 2);
     const entry = `sync ${hex(pgd(rig))} 0x4`;
     const table = pageTable(rig, 0);
-    expect(rig.events).toEqual(['alloc 0x400', entry, `sync ${hex(table)} 0x4`, entry, `sync ${hex(table + 4)} 0x4`]);
+    const mapped = `map ${hex(table)} 0x400`;
+    expect(rig.events).toEqual([
+      'alloc 0x400',
+      mapped,
+      entry,
+      `sync ${hex(table)} 0x4`,
+      entry,
+      `sync ${hex(table + 4)} 0x4`,
+    ]);
     expect([rig.table.stats.syncs, rig.table.stats.bytesSynced]).toEqual([4, 16]);
   });
 });
