@@ -99,14 +99,16 @@ export class ReserveAllocator implements AllocatorLayer {
     return reservation;
   }
 
-  /** From now on tables come from `reservation` only. */
-  begin(reservation: Reservation): void {
+  /** From now on tables come from `reservation` only; the one in force until now, or null. */
+  begin(reservation: Reservation): Reservation | null {
+    const outer = this.#current;
     this.#current = reservation;
+    return outer;
   }
 
-  /** The operation is over; requests pass through again. */
-  end(): void {
-    this.#current = null;
+  /** The operation is over; `outer`, what {@link begin} returned, is in force again. With null requests pass through. */
+  end(outer: Reservation | null = null): void {
+    this.#current = outer;
   }
 
   /** Gives back what the operation did not use; how many tables that was. */

@@ -1,0 +1,10 @@
+export { type ChainLink, findCycle, findDeadEnd, type Party, type Wait, type Worker } from './dependency-graph.ts';
+export { Fence } from './fence.ts';
+export { GpuJob } from './gpu-job.ts';
+export { GpuBuffer, GpuMemory } from './gpu-memory.ts';
+export { type Deadlock, JobClock } from './job-clock.ts';
+export { RangeEditor } from './range-editor.ts';
+export { type BindTotals, VmBind, type VmBindPorts } from './vm-bind.ts';
+export { type VmBindConfig, type VmBindConfigInput, VmBindSchema } from './vm-bind-config.ts';
+export { BindJob, type BindReport, type BindRequest, type BindState } from './vm-bind-job.ts';
+export { type Overlap, type VmRange, VmRanges } from './vm-ranges.ts';

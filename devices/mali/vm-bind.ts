@@ -1,0 +1,370 @@
+/**
+ * VM_BIND: a GPU's virtual machine whose mappings are edited by asynchronous jobs, after the panthor driver (Linux
+ * drivers/gpu/drm/panthor/panthor_mmu.c) and the GPU VM manager (drm_gpuvm).
+ *
+ * Models prepare (in the submitter's call: reserves the worst case, may wait, may fail) and run (no allocation, in order per
+ * queue, one job of a VM at a time), in- and out-fences, the split and remap of overlapped neighbours, rollback, the throttle on
+ * reserved tables, and the time all of it takes. Does not model buffer objects, eviction of mapped pages, sparse bindings, or a
+ * submitter that is interrupted.
+ */
+import * as v from 'valibot';
+import {
+  type AllocatorStack,
+  ConfigError,
+  Errno,
+  Gfp,
+  type IoPgtable,
+  mapReservation,
+  unmapReservation,
+} from '../../formats/index.ts';
+import type { Party } from './dependency-graph.ts';
+import type { JobClock } from './job-clock.ts';
+import { RangeEditor } from './range-editor.ts';
+import { type VmBindConfig, type VmBindConfigInput, VmBindSchema } from './vm-bind-config.ts';
+import { BindJob, type BindReport, type BindRequest } from './vm-bind-job.ts';
+import { VmRanges } from './vm-ranges.ts';
+
+/** What a VM stands on. */
+export interface VmBindPorts {
+  /** The VM's table. */
+  readonly table: IoPgtable;
+  /** The allocator that the table was made with. */
+  readonly allocator: AllocatorStack;
+  /** The cookie that the table was made with: the owner of its tables. */
+  readonly cookie: unknown;
+  readonly clock: JobClock;
+  /** Makes the hardware see the edit of `[iova, iova + size)`: lock, flush, wait. Returns the cycles that took. */
+  readonly afterEdit?: (iova: number, size: number) => number;
+  /** Takes the report of each job that is over. */
+  readonly onJob?: (report: BindReport) => void;
+}
+
+/** What a VM's jobs came to. Plain JSON. */
+export interface BindTotals {
+  readonly submitted: number;
+  readonly done: number;
+  readonly failed: number;
+  readonly refused: number;
+  readonly cancelled: number;
+  readonly deadlocked: number;
+  /** Tables reserved, used and returned, over all jobs that ran. */
+  readonly reserved: number;
+  readonly used: number;
+  readonly returned: number;
+  /** The most tables reserved at once. */
+  readonly peakReserved: number;
+  /** Submissions that had to wait for room, and how long in all. */
+  readonly throttled: number;
+  readonly throttledCycles: number;
+  /** Overlapped mappings that were cut, and the previous and next parts that stayed of them. */
+  readonly overlaps: number;
+  readonly remaps: number;
+  readonly prepareCycles: number;
+  readonly runCycles: number;
+  readonly worstRunCycles: number;
+}
+
+interface BindQueue {
+  readonly name: string;
+  readonly jobs: BindJob[];
+  last: BindJob | null;
+}
+
+export class VmBind {
+  readonly name: string;
+  /** What is mapped, as of the last job that ran. */
+  readonly ranges = new VmRanges();
+  readonly config: VmBindConfig;
+  readonly #ports: VmBindPorts;
+  readonly #editor: RangeEditor;
+  readonly #queues = new Map<string, BindQueue>();
+  /** Prepared and not over. */
+  readonly #inFlight = new Set<BindJob>();
+  /** Job that holds the VM's lock. */
+  #holder: BindJob | null = null;
+  #unusable = false;
+  #nextId = 1;
+  #reservedNow = 0;
+  readonly #totals = {
+    submitted: 0,
+    done: 0,
+    failed: 0,
+    refused: 0,
+    cancelled: 0,
+    deadlocked: 0,
+    reserved: 0,
+    used: 0,
+    returned: 0,
+    peakReserved: 0,
+    throttled: 0,
+    throttledCycles: 0,
+    overlaps: 0,
+    remaps: 0,
+    prepareCycles: 0,
+    runCycles: 0,
+    worstRunCycles: 0,
+  };
+
+  /** @throws ConfigError for a field that does not fit. */
+  constructor(name: string, ports: VmBindPorts, config: VmBindConfigInput = {}) {
+    const parsed = v.safeParse(VmBindSchema, config);
+    if (!parsed.success) {
+      const issue = parsed.issues[0];
+      throw new ConfigError(`vmBind.${v.getDotPath(issue) ?? ''}`, issue.input, issue.expected ?? issue.message);
+    }
+    this.name = name;
+    this.config = parsed.output;
+    this.#ports = ports;
+    this.#editor = new RangeEditor(ports.table);
+  }
+
+  /** Jobs that are prepared and not over, oldest first. */
+  get inFlight(): readonly BindJob[] {
+    return [...this.#inFlight];
+  }
+
+  /** Tables reserved by jobs in flight. */
+  get reservedNow(): number {
+    return this.#reservedNow;
+  }
+
+  totals(): BindTotals {
+    return { ...this.#totals };
+  }
+
+  /**
+   * Prepares a job and queues it. Blocks the submitter, that is lets model time pass, while the throttle has no room and while
+   * allocation waits for memory. A job that cannot be prepared comes back `refused`, with its error in `result`.
+   */
+  submit(queueName: string, request: BindRequest): BindJob {
+    const { clock } = this.#ports;
+    const job = new BindJob(this.#nextId++, queueName, request);
+    this.#totals.submitted++;
+    if (!this.#isSound(request)) return this.#refuse(job, -Errno.EINVAL);
+    if (!this.#prepare(job)) return job;
+    const queue = this.#queueOf(queueName);
+    job.state = 'queued';
+    job.preparedAt = clock.now;
+    job.notBefore = clock.now + this.config.runDelay;
+    job.previous = queue.last;
+    queue.last = job;
+    queue.jobs.push(job);
+    this.#inFlight.add(job);
+    for (const fence of request.waitFor ?? []) fence.onSignal(() => this.#kick());
+    clock.after(this.config.runDelay, () => this.#kick());
+    return job;
+  }
+
+  /** Lets everything queued happen. A job that is still not over then is stuck; if in a cycle, the clock's deadlocks say so. */
+  finish(): void {
+    this.#ports.clock.run();
+    if (this.#inFlight.size > 0) this.#ports.clock.examine(this.#inFlight);
+  }
+
+  #isSound({ kind, iova, size, pa }: BindRequest): boolean {
+    const unit = this.#editor.smallest;
+    const limit = 2 ** this.#ports.table.config.ias;
+    if (iova % unit !== 0 || size % unit !== 0 || size <= 0 || iova < 0 || iova + size > limit) return false;
+    return kind === 'unmap' || (pa !== undefined && pa >= 0 && pa % unit === 0);
+  }
+
+  #worstCase({ kind, iova, size }: BindRequest): number {
+    const { geometry, config } = this.#ports.table;
+    return kind === 'map'
+      ? mapReservation(geometry, iova, size)
+      : unmapReservation(geometry, config.pageSizes, iova, size);
+  }
+
+  #prepare(job: BindJob): boolean {
+    const { clock, allocator, cookie } = this.#ports;
+    const { reserver, context } = allocator;
+    const started = clock.now;
+    const worker = clock.worker;
+    const operation = context.operation;
+    const spent = context.cycles;
+    let refusal = 0;
+    if (reserver !== null) {
+      const wanted = this.#worstCase(job.request);
+      if (!this.#waitForRoom(job, wanted)) {
+        this.#refuse(job, -Errno.ENOMEM);
+        return false;
+      }
+      clock.worker = job;
+      context.operation = job.id;
+      job.reservation = reserver.reserve(cookie, wanted, job.id);
+      clock.worker = worker;
+      context.operation = operation;
+      if (job.reservation === null) refusal = -Errno.ENOMEM;
+      else {
+        job.reserved = wanted;
+        this.#reservedNow += wanted;
+        this.#totals.peakReserved = Math.max(this.#totals.peakReserved, this.#reservedNow);
+      }
+    }
+    // The others go on while the submitter works.
+    clock.runUntil(clock.now + this.config.prepareCycles + context.cycles - spent);
+    this.#totals.prepareCycles += clock.now - started;
+    if (refusal !== 0) this.#refuse(job, refusal);
+    return refusal === 0;
+  }
+
+  #waitForRoom(job: BindJob, wanted: number): boolean {
+    const { clock } = this.#ports;
+    const hasRoom = (): boolean =>
+      this.#reservedNow === 0 || this.#reservedNow + wanted <= this.config.maxReservedTables;
+    if (hasRoom()) return true;
+    const since = clock.now;
+    this.#totals.throttled++;
+    const submitter: Party = {
+      name: `submitter of ${job.name}`,
+      waitsFor: () =>
+        [...this.#inFlight].map((on) => ({ on, why: `its end gives back ${on.reserved} reserved tables`, any: true })),
+    };
+    const got = clock.block(submitter, hasRoom);
+    this.#totals.throttledCycles += clock.now - since;
+    return got;
+  }
+
+  #refuse(job: BindJob, result: number): BindJob {
+    job.state = 'refused';
+    job.result = result;
+    job.endedAt = this.#ports.clock.now;
+    this.#totals.refused++;
+    this.#ports.onJob?.(job.report());
+    return job;
+  }
+
+  #queueOf(name: string): BindQueue {
+    let queue = this.#queues.get(name);
+    if (queue === undefined) {
+      queue = { name, jobs: [], last: null };
+      this.#queues.set(name, queue);
+    }
+    return queue;
+  }
+
+  /** Starts the oldest job that may run, if the VM is free. */
+  #kick(): void {
+    let next: BindJob | null = null;
+    for (const { jobs } of this.#queues.values()) {
+      const head = jobs[0];
+      if (head === undefined || !this.#isReady(head)) continue;
+      head.vmHolder = this.#holder;
+      if (next === null || head.id < next.id) next = head;
+    }
+    if (next === null || this.#holder !== null) return;
+    this.#queueOf(next.queue).jobs.shift();
+    this.#start(next);
+  }
+
+  #isReady(job: BindJob): boolean {
+    if (job.notBefore > this.#ports.clock.now) return false;
+    for (const fence of job.request.waitFor ?? []) if (!fence.signalled) return false;
+    return true;
+  }
+
+  #start(job: BindJob): void {
+    const { clock, allocator, table, afterEdit } = this.#ports;
+    const { context, reserver } = allocator;
+    this.#holder = job;
+    job.vmHolder = null;
+    job.state = 'running';
+    job.startedAt = clock.now;
+    if (this.#unusable) {
+      job.state = 'cancelled';
+      job.result = -Errno.EINVAL;
+      clock.after(0, () => this.#end(job));
+      return;
+    }
+    // Reclaim inside an allocation may let jobs of other VMs run in between: what is global to the machine is put back after.
+    const { operation, noAllocation } = context;
+    const { worker } = clock;
+    const outer = reserver !== null && job.reservation !== null ? reserver.begin(job.reservation) : null;
+    context.operation = job.id;
+    context.noAllocation = true;
+    clock.worker = job;
+    const spent = context.cycles;
+    const { descriptorsWritten, descriptorsCleared, tablesAllocated } = table.stats;
+    job.result = job.request.kind === 'map' ? this.#runMap(job.request) : this.#runUnmap(job.request);
+    clock.worker = worker;
+    context.noAllocation = noAllocation;
+    context.operation = operation;
+    if (reserver !== null) reserver.end(outer);
+    job.used = job.reservation === null ? table.stats.tablesAllocated - tablesAllocated : job.reservation.used;
+    // Allocation inside the call may have found that this job can never go on.
+    if ((job.state as string) === 'deadlocked') {
+      this.#totals.deadlocked++;
+      this.#ports.onJob?.(job.report());
+      return;
+    }
+    const { runCycles, mapCyclesPerDescriptor, unmapCyclesPerDescriptor } = this.config;
+    const allocation = context.cycles - spent;
+    allocator.noteOperation(job.id, allocation);
+    const cycles =
+      runCycles +
+      allocation +
+      mapCyclesPerDescriptor * (table.stats.descriptorsWritten - descriptorsWritten) +
+      unmapCyclesPerDescriptor * (table.stats.descriptorsCleared - descriptorsCleared) +
+      (afterEdit === undefined ? 0 : afterEdit(job.request.iova, job.request.size));
+    clock.after(cycles, () => this.#end(job));
+  }
+
+  #runMap({ iova, size, pa = 0, prot = 0 }: BindRequest): number {
+    const cut = this.#cut(iova, size);
+    if (cut !== 0) return cut;
+    const result = this.#editor.map(iova, pa, size, prot, Gfp.KERNEL);
+    if (result === 0) this.ranges.add({ start: iova, end: iova + size, pa, prot });
+    return result;
+  }
+
+  #runUnmap({ iova, size }: BindRequest): number {
+    return this.#cut(iova, size);
+  }
+
+  /** Unmaps what is mapped in the range; what sticks out stays mapped, as ranges of its own. */
+  #cut(iova: number, size: number): number {
+    for (const { start, end, previous, next } of this.ranges.overlaps(iova, iova + size)) {
+      const whole = this.#editor.unmap(start, end - start, null);
+      this.ranges.cut(start, start + this.#editor.unmapped);
+      this.#totals.overlaps++;
+      this.#totals.remaps += (previous === null ? 0 : 1) + (next === null ? 0 : 1);
+      // Only a block that could not be split stops an unmap inside a known mapping.
+      if (!whole) return -Errno.ENOMEM;
+    }
+    return 0;
+  }
+
+  #end(job: BindJob): void {
+    const { clock, allocator } = this.#ports;
+    const totals = this.#totals;
+    if (job.reservation !== null) {
+      job.returned = allocator.reserver?.release(job.reservation) ?? 0;
+      job.reservation = null;
+      this.#reservedNow -= job.reserved;
+    }
+    totals.reserved += job.reserved;
+    totals.used += job.used;
+    totals.returned += job.returned;
+    job.endedAt = clock.now;
+    const cycles = job.endedAt - job.startedAt;
+    totals.runCycles += cycles;
+    totals.worstRunCycles = Math.max(totals.worstRunCycles, cycles);
+    if (job.state === 'cancelled') totals.cancelled++;
+    else if (job.result === 0) {
+      job.state = 'done';
+      totals.done++;
+    } else {
+      job.state = 'failed';
+      totals.failed++;
+      this.#unusable = this.config.afterFailure === 'unusable';
+    }
+    job.previous = null;
+    const queue = this.#queueOf(job.queue);
+    if (queue.last === job) queue.last = null;
+    this.#inFlight.delete(job);
+    this.#holder = null;
+    this.#ports.onJob?.(job.report());
+    job.done.signal(clock.now, job.result);
+    this.#kick();
+  }
+}
