@@ -20,19 +20,21 @@ export const EventKind = {
   REMOVE_DEVICE: 5,
   /** The DMA API handed out `[iova, iova + size)` for a device: follows the maps it caused, on the same CPU. */
   DMA_MAP: 6,
-  /** The DMA API took `[iova, iova + size)` back. */
+  /** The DMA API took `[iova, iova + size)` back: follows the unmaps it caused. iova is unknown for a scatter list before Linux 6.13. */
   DMA_UNMAP: 7,
+  /** A coherent buffer is about to be taken back: precedes its unmap, on the same CPU. */
+  DMA_FREE: 8,
   /** The IOMMU reported a translation fault of a device. */
-  FAULT: 8,
+  FAULT: 9,
   /** The tracer lost {@link TraceEvent.count} events here. */
-  LOST: 9,
+  LOST: 10,
   /** An event of another kind, which replay does not need. */
-  OTHER: 10,
+  OTHER: 11,
 } as const;
 export type EventKind = (typeof EventKind)[keyof typeof EventKind];
 
 /** How many kinds there are: the length of a table indexed by kind. */
-export const EVENT_KINDS = 11;
+export const EVENT_KINDS = 12;
 
 /** Names of the kinds, indexed by kind. */
 export const EVENT_KIND_NAMES: readonly string[] = [
@@ -44,6 +46,7 @@ export const EVENT_KIND_NAMES: readonly string[] = [
   'remove-device',
   'dma-map',
   'dma-unmap',
+  'dma-free',
   'fault',
   'lost',
   'other',
@@ -71,7 +74,7 @@ export class TraceEvent {
   unmappedSize: number = UNKNOWN;
   /** Protection of a map: Linux `IOMMU_READ` 1, `WRITE` 2, `CACHE` 4, `NOEXEC` 8, `MMIO` 16, `PRIV` 32. */
   prot: number = UNKNOWN;
-  /** Number of the domain that the capture names (in order of first sight, per capture). */
+  /** Number of the domain that the capture names, in order of first sight; no two captures of a run share one. */
   domain: number = UNKNOWN;
   /** Number of the device in the reader's `devices`. A map or unmap has it when a `dma:*` event beside it names the device. */
   device: number = UNKNOWN;

@@ -1,0 +1,99 @@
+import { EventKind, TraceEvent, UNKNOWN } from '../event.ts';
+
+/** Events held back. A scatter list of 128 segments may cause as many maps before its `dma_map_sg` line. */
+const WINDOW = 256;
+/** `dma_free` lines whose unmap is still to come. */
+const PENDING_FREES = 8;
+const PAGE = 4096;
+
+/**
+ * Writes the device into map and unmap events, which do not name one, from the `dma:*` events beside them: the DMA API reports a mapping
+ * right after the maps it caused, and takes one back right after the unmap (a coherent buffer: right before). So events pass through a
+ * window of {@link WINDOW}, in which a DMA event looks for its calls: same IOVA, same CPU or same thread.
+ */
+export class DeviceLabels {
+  readonly #ring: TraceEvent[] = Array.from({ length: WINDOW }, () => new TraceEvent());
+  #first = 0;
+  #held = 0;
+  readonly #freeIova = new Float64Array(PENDING_FREES).fill(UNKNOWN);
+  readonly #freeDevice = new Int32Array(PENDING_FREES);
+  #nextFree = 0;
+  #frees = 0;
+
+  /** Whether {@link push} would exceed the window: {@link shift} first. */
+  get full(): boolean {
+    return this.#held === WINDOW;
+  }
+
+  get empty(): boolean {
+    return this.#held === 0;
+  }
+
+  /** The object to read the next event into; {@link push} makes it part of the window. */
+  slot(): TraceEvent {
+    return this.#at(this.#held);
+  }
+
+  /** Takes the event in the slot into the window and labels what it tells about. */
+  push(): void {
+    const event = this.#at(this.#held);
+    this.#held++;
+    switch (event.kind) {
+      case EventKind.DMA_MAP:
+        this.#label(event, EventKind.MAP);
+        break;
+      case EventKind.DMA_UNMAP:
+        this.#label(event, EventKind.UNMAP);
+        break;
+      case EventKind.DMA_FREE:
+        this.#freeIova[this.#nextFree] = event.iova;
+        this.#freeDevice[this.#nextFree] = event.device;
+        this.#nextFree = (this.#nextFree + 1) % PENDING_FREES;
+        this.#frees++;
+        break;
+      case EventKind.UNMAP:
+        if (this.#frees > 0) this.#labelFreed(event);
+        break;
+    }
+  }
+
+  /** Takes the oldest event out. It is valid until the next {@link push}. */
+  shift(): TraceEvent {
+    const event = this.#at(0);
+    this.#first = (this.#first + 1) % WINDOW;
+    this.#held--;
+    return event;
+  }
+
+  #at(index: number): TraceEvent {
+    return this.#ring[(this.#first + index) % WINDOW] as TraceEvent;
+  }
+
+  #label(dma: TraceEvent, kind: EventKind): void {
+    const start = dma.iova;
+    const end = start + (dma.size > 0 ? dma.size : 1);
+    // The DMA API maps whole pages: the last may reach beyond the buffer.
+    let left = start === UNKNOWN ? 1 : Math.ceil((end - Math.floor(start / PAGE) * PAGE) / PAGE) * PAGE;
+    for (let index = this.#held - 2; index >= 0 && left > 0; index--) {
+      const event = this.#at(index);
+      if (event.kind !== kind || event.device !== UNKNOWN) continue;
+      if (event.cpu !== dma.cpu && event.pid !== dma.pid) continue;
+      // A scatter list's unmap names no IOVA in older kernels: it belongs to the unmap just before.
+      if (start === UNKNOWN || (event.iova < end && event.iova + event.size > start)) {
+        event.device = dma.device;
+        left -= event.size;
+      }
+    }
+  }
+
+  #labelFreed(event: TraceEvent): void {
+    for (let index = 0; index < PENDING_FREES; index++) {
+      const iova = this.#freeIova[index] as number;
+      if (iova < event.iova || iova >= event.iova + event.size) continue;
+      event.device = this.#freeDevice[index] as number;
+      this.#freeIova[index] = UNKNOWN;
+      this.#frees = Math.max(0, this.#frees - 1);
+      return;
+    }
+  }
+}

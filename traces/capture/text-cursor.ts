@@ -1,0 +1,128 @@
+/** ASCII codes the text readers compare with. */
+export const Char = {
+  TAB: 0x09,
+  LF: 0x0a,
+  CR: 0x0d,
+  SPACE: 0x20,
+  BANG: 0x21,
+  QUOTE: 0x22,
+  HASH: 0x23,
+  OPEN: 0x28,
+  CLOSE: 0x29,
+  PLUS: 0x2b,
+  COMMA: 0x2c,
+  MINUS: 0x2d,
+  DOT: 0x2e,
+  SLASH: 0x2f,
+  ZERO: 0x30,
+  NINE: 0x39,
+  COLON: 0x3a,
+  LESS: 0x3c,
+  EQUALS: 0x3d,
+  GREATER: 0x3e,
+  C: 0x43,
+  OPEN_BRACKET: 0x5b,
+  CLOSE_BRACKET: 0x5d,
+  D: 0x64,
+  M: 0x6d,
+  P: 0x70,
+  S: 0x73,
+  U: 0x75,
+  X: 0x78,
+  OPEN_BRACE: 0x7b,
+  CLOSE_BRACE: 0x7d,
+} as const;
+
+/** Value of a hexadecimal digit by its ASCII code; -1 for every other byte. */
+const HEX = new Int8Array(256).fill(-1);
+for (let digit = 0; digit < 16; digit++) {
+  HEX[digit.toString(16).charCodeAt(0)] = digit;
+  HEX[digit.toString(16).toUpperCase().charCodeAt(0)] = digit;
+}
+
+const TWO_TO_32 = 2 ** 32;
+
+/** No number here, or one that no field may hold. */
+export const NOT_A_NUMBER = -1;
+
+/**
+ * Reads numbers from bytes without making strings. All text it is given ends with a line feed, and no reader here goes past one,
+ * so no read needs a bound of its own.
+ */
+export class TextCursor {
+  bytes: Uint8Array = new Uint8Array(0);
+  /** Where the next read starts. */
+  at = 0;
+  /** Upper and lower half of the last hexadecimal number: exact where a double would not be. */
+  high = 0;
+  low = 0;
+
+  skipSpaces(): void {
+    const bytes = this.bytes;
+    let at = this.at;
+    let byte = bytes[at] as number;
+    while (byte === Char.SPACE || byte === Char.TAB) byte = bytes[++at] as number;
+    this.at = at;
+  }
+
+  /** A hexadecimal number without prefix, or {@link NOT_A_NUMBER}: no digit, or more than 64 bits. */
+  hex(): number {
+    const bytes = this.bytes;
+    let at = this.at;
+    let digit = HEX[bytes[at] as number] as number;
+    if (digit < 0) return NOT_A_NUMBER;
+    let high = 0;
+    let low = 0;
+    let overflow = 0;
+    do {
+      overflow |= high & 0xf0000000;
+      high = (high << 4) | (low >>> 28);
+      low = (low << 4) | digit;
+      digit = HEX[bytes[++at] as number] as number;
+    } while (digit >= 0);
+    this.at = at;
+    this.high = high;
+    this.low = low;
+    if (overflow !== 0) return NOT_A_NUMBER;
+    return high === 0 ? low >>> 0 : (high >>> 0) * TWO_TO_32 + (low >>> 0);
+  }
+
+  /** A decimal number, or {@link NOT_A_NUMBER}. Exact up to 2^53. */
+  decimal(): number {
+    const bytes = this.bytes;
+    let at = this.at;
+    let digit = (bytes[at] as number) - Char.ZERO;
+    if (digit < 0 || digit > 9) return NOT_A_NUMBER;
+    let value = 0;
+    do {
+      value = value * 10 + digit;
+      digit = (bytes[++at] as number) - Char.ZERO;
+    } while (digit >= 0 && digit <= 9);
+    this.at = at;
+    return value;
+  }
+
+  /** A number as tracers print it: `0x` and hexadecimal digits, or decimal digits; or {@link NOT_A_NUMBER}. */
+  number(): number {
+    const bytes = this.bytes;
+    if (bytes[this.at] === Char.ZERO && bytes[this.at + 1] === Char.X) {
+      this.at += 2;
+      return this.hex();
+    }
+    return this.decimal();
+  }
+
+  /** True, and moved past it, when the text here is `text`. */
+  take(text: Uint8Array): boolean {
+    const bytes = this.bytes;
+    const at = this.at;
+    for (let index = 0; index < text.length; index++) if (bytes[at + index] !== text[index]) return false;
+    this.at = at + text.length;
+    return true;
+  }
+}
+
+/** The bytes of an ASCII string, for {@link TextCursor.take}. */
+export function ascii(text: string): Uint8Array {
+  return Uint8Array.from(text, (char) => char.charCodeAt(0));
+}
