@@ -95,7 +95,7 @@ export class Sanitizer {
     }
   }
 
-  /** A mark that TLB entries of the leaf just removed are to carry; give it to {@link openWindow} once some do, else to {@link returnMark}. */
+  /** A mark for the TLB entries of a leaf that was just removed; {@link openWindow} when some carry it, else {@link returnMark}. */
   takeMark(): number {
     const reused = this.#freeMarks.pop();
     if (reused !== undefined) return reused;
@@ -109,9 +109,14 @@ export class Sanitizer {
     this.#freeMarks.push(mark);
   }
 
-  /** `entries` TLB entries hold the leaf at `iova`, which is gone from the table: the window opens now. */
-  openWindow(mark: number, entries: number, iova: number, size: number): void {
-    this.#entries[mark] = entries;
+  /** One more TLB entry carries the mark: one that was found, or a copy that a hit made of a marked one. */
+  entryMarked(mark: number): void {
+    this.#entries[mark] = (this.#entries[mark] ?? 0) + 1;
+  }
+
+  /** TLB entries hold the leaf at `iova`, which is gone from the table, and carry `mark`: the window opens now. */
+  openWindow(mark: number, iova: number, size: number): void {
+    const entries = this.#entries[mark] ?? 0;
     this.#openCycles[mark] = this.#clock.cycles;
     this.#openSeconds[mark] = this.#clock.seconds;
     this.#operations[mark] = this.operation;

@@ -6,6 +6,9 @@ import { covers, overlaps } from './mmu-invalidation.ts';
 /** Told when a marked entry is invalidated, evicted or overwritten. */
 export type MarkDropped = (mark: number, cacheName: string) => void;
 
+const PAGE_SHIFT = 12;
+const PAGE_BYTES = 2 ** PAGE_SHIFT;
+
 /**
  * What the sanitizer asks of the TLBs: which entries still hold a mapping that the tables no longer have. It marks them with a number
  * of its own; a translation that such an entry serves reports the number (`Mmu.staleMark`), copies made of it (a micro-TLB filled
@@ -18,10 +21,16 @@ export class StaleMarks {
     this.#caches = caches;
   }
 
-  /** Sets who is told about marked entries that go. */
-  onMarkedDrop(told: MarkDropped | null): void {
-    const drop = told === null ? null : (mark: number, cache: AssociativeCache) => told(mark, cache.name);
-    for (const cache of this.#caches.translations()) cache.onMarkedDrop = drop;
+  /**
+   * Sets who is told about each entry that gets a mark, copies included, and about each marked entry that goes. An entry keeps
+   * its first mark until then.
+   */
+  watch(marked: (mark: number) => void, dropped: MarkDropped): void {
+    const drop = (mark: number, cache: AssociativeCache): void => dropped(mark, cache.name);
+    for (const cache of this.#caches.translations()) {
+      cache.onMarked = marked;
+      cache.onMarkedDrop = drop;
+    }
   }
 
   /**
@@ -47,8 +56,7 @@ export class StaleMarks {
         if (!cache.holds(entry) || ((cache.attributes[entry] as number) & ENTRY.LEAF) !== 0) continue;
         const table = cache.values[entry] as number;
         if (table < pa || table >= pa + size) continue;
-        cache.mark(entry, markId);
-        marked++;
+        if (cache.mark(entry, markId)) marked++;
       }
     }
     return marked;
@@ -92,14 +100,48 @@ export class StaleMarks {
     let marked = 0;
     for (const cache of this.#caches.translations()) {
       if (cache === this.#caches.ipa || cache.valid === 0) continue;
+      if (leaves && this.#hasPlainIndex(cache) && (end - start) / PAGE_BYTES < cache.sets) {
+        marked += this.#eachPage(cache, asid, vmid, start, end, upper, markId);
+        continue;
+      }
       for (let entry = 0; entry < cache.entries; entry++) {
         if (!cache.holds(entry) || this.#isStage1Leaf(cache, entry) !== leaves) continue;
         if (!this.#isOf(cache, entry, asid, vmid) || !overlaps(cache, entry, start, end, upper)) continue;
-        cache.mark(entry, markId);
-        marked++;
+        if (cache.mark(entry, markId)) marked++;
       }
     }
     return marked;
+  }
+
+  /** A few pages: looks only into the sets where a leaf of theirs would be. */
+  #eachPage(
+    cache: AssociativeCache,
+    asid: number,
+    vmid: number,
+    start: number,
+    end: number,
+    upper: boolean,
+    markId: number,
+  ): number {
+    let marked = 0;
+    for (let iova = start - (start % PAGE_BYTES); iova < end; iova += PAGE_BYTES) {
+      const low = tagLow(iova);
+      const high = tagHigh(iova, upper);
+      for (let size = cache.liveSizes - 1; size >= 0; size--) {
+        const first = cache.setStart(cache.liveShift(size), low, high, 0);
+        for (let entry = first; entry < first + cache.ways; entry++) {
+          if (!covers(cache, entry, low, high) || !this.#isOf(cache, entry, asid, vmid)) continue;
+          if (cache.mark(entry, markId)) marked++;
+        }
+      }
+    }
+    return marked;
+  }
+
+  /** Whether the set of an entry follows from its address alone: the interfaces' TLBs, where no fault of the index hides entries. */
+  #hasPlainIndex(cache: AssociativeCache): boolean {
+    if (this.#caches.config.faults.blocksFoundByFirstPageOnly) return false;
+    return this.#caches.interfaces.some(({ microTlb, mainTlb }) => cache === microTlb || cache === mainTlb);
   }
 
   #isOf(cache: AssociativeCache, entry: number, asid: number, vmid: number): boolean {

@@ -1,0 +1,130 @@
+import { readFileSync } from 'node:fs';
+import { type Command, InvalidArgumentError } from 'commander';
+import { ConfigError } from '../../formats/index.ts';
+import { type RunConfig, runConfig, setField } from '../../traces/index.ts';
+
+/** An option of the command line that stands for one field of the configuration. */
+interface FieldOption {
+  readonly flags: string;
+  readonly field: string;
+  readonly about: string;
+}
+
+/** The options that describe the machine and the run. Each is short for a `--set` of its field. */
+const FIELD_OPTIONS: readonly FieldOption[] = [
+  { flags: '--format <name>', field: 'table.format', about: 'table format: arm-64-lpae-s1 or arm-64-lpae-s2' },
+  { flags: '--granule <size>', field: 'table.granule', about: 'translation granule: 4k, 16k or 64k' },
+  { flags: '--ias <bits>', field: 'table.ias', about: 'input address size: how large an IOVA may be' },
+  { flags: '--oas <bits>', field: 'table.oas', about: 'output address size: 32, 36, 40, 42, 44, 48 or 52' },
+  {
+    flags: '--walk <kind>',
+    field: 'table.walk',
+    about: 'table walks snoop the CPU caches (coherent) or not (non-coherent)',
+  },
+  { flags: '--linux <version>', field: 'table.linux', about: 'kernel whose page-table code is followed: 6.12 or 6.1' },
+  {
+    flags: '--split <policy>',
+    field: 'table.split',
+    about: 'partial unmap of a block: in-place, refuse or unmap-and-remap',
+  },
+  {
+    flags: '--invalidation <mode>',
+    field: 'invalidation.mode',
+    about: 'strict: at each unmap; lazy: through a flush queue',
+  },
+  {
+    flags: '--allocator <stack>',
+    field: 'table.allocator',
+    about: 'where tables come from: page, pool, batch, generic-cache, ...',
+  },
+  {
+    flags: '--access <pattern>',
+    field: 'access.pattern',
+    about: 'what the device does: none, touch, sequential, random or probe',
+  },
+  { flags: '--access-size <bytes>', field: 'access.accessSize', about: 'bytes of one access' },
+  {
+    flags: '--accesses-per-map <n>',
+    field: 'access.accessesPerMap',
+    about: 'accesses per mapping, for sequential and random',
+  },
+  {
+    flags: '--drop-sync <fraction>',
+    field: 'dma.dropSyncFraction',
+    about: 'leave out this share of dma_sync calls: a planted bug',
+  },
+  { flags: '--seed <n>', field: 'seed', about: 'seed of every choice by chance' },
+];
+
+/** What commander hands to an action for {@link addMachineOptions}. */
+export interface MachineFlags {
+  readonly config?: string;
+  readonly preset?: string;
+  readonly set?: readonly string[];
+  readonly [flag: string]: unknown;
+}
+
+/** Adds the options that describe a machine: the short ones, `--config` and `--set`. */
+export function addMachineOptions(command: Command): Command {
+  for (const { flags, about } of FIELD_OPTIONS) command.option(flags, about);
+  return command
+    .option('--preset <name>', 'MMU to start from: see tablewalk config --help')
+    .option('--config <file>', 'JSON file with the whole machine or a part of it (tablewalk config prints all of it)')
+    .option(
+      '--set <field=value>',
+      'one field of the machine, e.g. mmu.walkSlots=4; may be repeated',
+      (one, sofar: string[]) => [...sofar, one],
+      [],
+    );
+}
+
+/**
+ * The machine that the options describe: the file first, then the short options, then every `--set`.
+ * @throws ConfigError
+ */
+export function machineFrom(flags: MachineFlags): RunConfig {
+  const input = flags.config === undefined ? {} : readConfigFile(flags.config);
+  if (flags.preset !== undefined) setField(input, `mmu.preset=${JSON.stringify(flags.preset)}`);
+  for (const { flags: spelled, field } of FIELD_OPTIONS) {
+    const value = flags[attributeOf(spelled)];
+    if (typeof value === 'string')
+      setField(input, `${field}=${field === 'table.linux' ? JSON.stringify(value) : value}`);
+  }
+  for (const assignment of flags.set ?? []) setField(input, assignment);
+  return runConfig(input);
+}
+
+/** A whole number of at least `least`, for options that are no field of the configuration. */
+export function wholeNumber(least: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text);
+    if (!/^\d+$/.test(text) || value < least)
+      throw new InvalidArgumentError(`allowed: a whole number from ${least} on.`);
+    return value;
+  };
+}
+
+/** `--access-size <bytes>` is `accessSize`, as commander names it. */
+function attributeOf(spelled: string): string {
+  const name = spelled.slice(2).split(' ')[0] ?? '';
+  return name.replace(/-(\w)/g, (_, letter: string) => letter.toUpperCase());
+}
+
+function readConfigFile(file: string): Record<string, unknown> {
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch (error) {
+    throw new ConfigError('--config', file, `a readable file (${(error as NodeJS.ErrnoException).code ?? 'error'})`);
+  }
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(text);
+  } catch (error) {
+    throw new ConfigError('--config', file, `JSON (${(error as Error).message})`);
+  }
+  if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) {
+    throw new ConfigError('--config', file, 'a JSON object');
+  }
+  return parsed as Record<string, unknown>;
+}

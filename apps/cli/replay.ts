@@ -1,0 +1,98 @@
+import { writeFileSync } from 'node:fs';
+import type { Command } from 'commander';
+import { ConfigError } from '../../formats/index.ts';
+import { ReplayRun, type Report, renderReport } from '../../traces/index.ts';
+import { ExitCode, exitWith } from './exit.ts';
+import { addMachineOptions, type MachineFlags, machineFrom, wholeNumber } from './machine-options.ts';
+import { Progress } from './progress.ts';
+
+interface ReplayFlags extends MachineFlags {
+  readonly json?: string;
+  readonly strict?: boolean;
+  readonly limit?: number;
+  readonly until?: number;
+}
+
+const AFTER_HELP = `
+A capture is the text of /sys/kernel/tracing/trace, of trace_pipe, of trace-cmd report or of perf script, gzipped or not;
+- is standard input. Record one with the events iommu:map, iommu:unmap and iommu:attach_device_to_domain from before the
+first attach on.
+
+Examples:
+  tablewalk replay trace.txt
+  tablewalk replay trace.txt.gz --invalidation lazy --access probe
+  tablewalk replay trace.txt --walk non-coherent --drop-sync 0.01
+  tablewalk replay trace.txt --set mmu.interface.mainTlb.entries=512 --json report.json
+
+Exit code: 0 done, 2 a wrong option, configuration or file, 130 interrupted (the report so far is printed).`;
+
+export function register(program: Command): void {
+  const command = program
+    .command('replay')
+    .description(
+      'replay captured map/unmap traces through a page table, an SMMU and a device, and report what they cost',
+    )
+    .argument('<capture...>', 'captures, replayed one after the other on one machine');
+  addMachineOptions(command)
+    .option('--json <file>', 'write the report as JSON; - is standard output, instead of the terminal report')
+    .option('--strict', 'stop at the first damaged record instead of counting and skipping it')
+    .option('--limit <n>', 'stop after this many events', wholeNumber(1))
+    .option('--until <time>', 'stop after the last event at or before this time of the trace clock', timeOfTrace)
+    .addHelpText('after', AFTER_HELP)
+    .action(run);
+}
+
+async function run(captures: readonly string[], flags: ReplayFlags): Promise<void> {
+  const config = machineFrom(flags);
+  const replay = new ReplayRun(captures, config, {
+    strict: flags.strict === true,
+    limit: flags.limit ?? Number.POSITIVE_INFINITY,
+    until: flags.until ?? Number.POSITIVE_INFINITY,
+  });
+  const progress = new Progress();
+  // The first Ctrl-C stops the replay between two events; a second one is for the impatient.
+  const stop = (): void => replay.stop();
+  process.once('SIGINT', stop);
+  try {
+    const report = await replay.run((done, events) => progress.update(done, events));
+    progress.end();
+    print(report, captures, flags.json);
+    exitWith(replay.stopped ? ExitCode.INTERRUPTED : ExitCode.OK);
+  } finally {
+    progress.end();
+    process.removeListener('SIGINT', stop);
+  }
+}
+
+/** The report where it was asked for: JSON in a file or on standard output, else text. */
+function print(report: Report, captures: readonly string[], json: string | undefined): void {
+  const text = json === undefined ? '' : `${JSON.stringify(report, null, 2)}\n`;
+  if (json === '-') {
+    process.stdout.write(text);
+    return;
+  }
+  if (json !== undefined) writeOrExplain(json, text);
+  const title = captures.map((name) => (name === '-' ? 'standard input' : name)).join(', ');
+  process.stdout.write(
+    renderReport(report, { title, color: process.stdout.isTTY && process.env['NO_COLOR'] === undefined }),
+  );
+}
+
+function writeOrExplain(file: string, text: string): void {
+  try {
+    writeFileSync(file, text);
+  } catch (error) {
+    throw new ConfigError(
+      '--json',
+      file,
+      `a file that can be written (${(error as NodeJS.ErrnoException).code ?? 'error'})`,
+    );
+  }
+}
+
+function timeOfTrace(text: string): number {
+  const value = Number(text);
+  if (text.trim() === '' || !Number.isFinite(value))
+    throw new ConfigError('--until', text, 'a number, the time of the trace clock');
+  return value;
+}

@@ -1,0 +1,61 @@
+import * as v from 'valibot';
+import { ConfigError } from '../../formats/index.ts';
+
+type Schema = v.GenericSchema | v.ObjectEntries[string];
+
+/**
+ * Checks plain JSON against a schema and fills in the defaults.
+ * @throws ConfigError for the first field that is wrong: its dotted path, what was found, what is allowed.
+ */
+export function checkConfig<const S extends v.GenericSchema>(schema: S, input: unknown): v.InferOutput<S> {
+  const parsed = v.safeParse(schema, input, { abortEarly: true });
+  if (parsed.success) return parsed.output;
+  const issue = parsed.issues[0];
+  const path = (issue.path ?? []).map((step) => String(step.key));
+  if (issue.expected === 'never') {
+    // A field that is not there: its neighbours are what is allowed.
+    const fields = fieldsAt(schema, path.slice(0, -1));
+    throw new ConfigError(path.join('.'), issue.input, `no such field; the fields here are ${fields.join(', ')}`);
+  }
+  throw new ConfigError(path.join('.') || 'configuration', issue.input, allowedBy(issue));
+}
+
+/** The names of the fields of the object at `path`, empty where there is no object. */
+export function fieldsAt(schema: Schema, path: readonly string[]): string[] {
+  let here: Schema | undefined = objectOf(schema);
+  for (const key of path) {
+    here = here === undefined ? undefined : entriesOf(here)?.[key];
+    if (here !== undefined) here = objectOf(here);
+  }
+  return here === undefined ? [] : Object.keys(entriesOf(here) ?? {});
+}
+
+/** The schema below pipes and defaults. */
+function objectOf(schema: Schema): Schema {
+  let here = schema;
+  while ('wrapped' in here) here = here.wrapped as Schema;
+  return here;
+}
+
+function entriesOf(schema: Schema): v.ObjectEntries | undefined {
+  return 'entries' in schema ? (schema.entries as v.ObjectEntries) : undefined;
+}
+
+/** What an issue allows, as a phrase. */
+function allowedBy(issue: v.BaseIssue<unknown>): string {
+  const requirement = issue.requirement;
+  switch (issue.type) {
+    case 'min_value':
+      return `at least ${String(requirement)}`;
+    case 'max_value':
+      return `at most ${String(requirement)}`;
+    case 'integer':
+      return 'a whole number';
+    case 'multiple_of':
+      return `a multiple of ${String(requirement)}`;
+    case 'check':
+      return issue.message;
+    default:
+      return issue.expected ?? issue.message;
+  }
+}

@@ -1,0 +1,79 @@
+import * as v from 'valibot';
+import { DriverSchema, FlushQueueSchema } from '../../devices/index.ts';
+import {
+  CpuCacheSchema,
+  DmaSchema,
+  MmuSchema,
+  PageAllocatorSchema,
+  PhysicalMemorySchema,
+} from '../../emulator/index.ts';
+import { AllocatorCostsSchema } from '../../formats/index.ts';
+import { AccessSchema } from '../access.ts';
+import { EditCostsSchema } from '../edit-costs.ts';
+import { checkConfig } from './check.ts';
+
+/** Table formats by the name the command line gives them. */
+export const FORMAT_NAMES = {
+  'arm-64-lpae-s1': 'ARM_64_LPAE_S1',
+  'arm-64-lpae-s2': 'ARM_64_LPAE_S2',
+} as const;
+
+/** log2 of each granule. */
+export const GRANULES = { '4k': 12, '16k': 14, '64k': 16 } as const;
+
+const tableSchema = v.strictObject({
+  /** Format of every domain's table. An SMMUv3 walks VMSAv8-64 stage 1 and stage 2. */
+  format: v.optional(v.picklist(['arm-64-lpae-s1', 'arm-64-lpae-s2']), 'arm-64-lpae-s1'),
+  granule: v.optional(v.picklist(['4k', '16k', '64k']), '4k'),
+  /** Input address size in bits: how large an IOVA may be. */
+  ias: v.optional(v.pipe(v.number(), v.integer(), v.minValue(12), v.maxValue(52)), 48),
+  /** Output address size in bits: 32, 36, 40, 42, 44, 48 or 52. */
+  oas: v.optional(v.picklist([32, 36, 40, 42, 44, 48, 52]), 48),
+  /** Whether the table walker snoops the CPU caches. */
+  walk: v.optional(v.picklist(['coherent', 'non-coherent']), 'coherent'),
+  /** Kernel whose order of events the page-table code follows. */
+  linux: v.optional(v.picklist(['6.12', '6.1']), '6.12'),
+  /** What unmapping a part of a block does. */
+  split: v.optional(v.picklist(['in-place', 'refuse', 'unmap-and-remap']), 'in-place'),
+  /** Mark aligned runs of leaves with the contiguous hint. */
+  contiguous: v.optional(v.boolean(), false),
+  /** Stack of table allocators, layers joined by `/`: see `tablewalk replay --help`. */
+  allocator: v.optional(v.pipe(v.string(), v.minLength(1)), 'page'),
+  /** Memory that a first-level table smaller than a page takes, without custom allocator. */
+  pgdSizing: v.optional(v.picklist(['whole-page', 'exact', 'slab']), 'whole-page'),
+});
+
+const invalidationSchema = v.strictObject({
+  /** Strict: each unmap invalidates and waits. Lazy: a flush queue does it for many unmaps together. */
+  mode: v.optional(v.picklist(['strict', 'lazy']), 'strict'),
+  flushQueue: v.optional(FlushQueueSchema, {}),
+});
+
+/**
+ * One run of the machine, as plain JSON: the page-table software, the memory system, the MMU, the driver, what the device
+ * does, and what everything costs. `tablewalk config` prints the default one; a report carries the one that was run.
+ */
+export const RunConfigSchema = v.strictObject({
+  /** Seed of every choice by chance. Parts with a seed of their own add it to theirs. */
+  seed: v.optional(v.pipe(v.number(), v.integer(), v.minValue(0)), 1),
+  table: v.optional(tableSchema, {}),
+  invalidation: v.optional(invalidationSchema, {}),
+  access: v.optional(AccessSchema, {}),
+  memory: v.optional(PhysicalMemorySchema, {}),
+  pages: v.optional(PageAllocatorSchema, {}),
+  cpuCache: v.optional(CpuCacheSchema, {}),
+  /** The SMMU's own DMA path: its table walks and the cache maintenance for them. Whether it snoops is `table.walk`. */
+  dma: v.optional(v.omit(DmaSchema, ['coherent']), {}),
+  mmu: v.optional(MmuSchema, {}),
+  driver: v.optional(DriverSchema, {}),
+  allocatorCosts: v.optional(AllocatorCostsSchema, {}),
+  editCosts: v.optional(EditCostsSchema, {}),
+});
+
+export type RunConfig = v.InferOutput<typeof RunConfigSchema>;
+export type RunConfigInput = v.InferInput<typeof RunConfigSchema>;
+
+/** A whole machine from part of one. @throws ConfigError naming the first wrong field. */
+export function runConfig(input: unknown = {}): RunConfig {
+  return checkConfig(RunConfigSchema, input);
+}

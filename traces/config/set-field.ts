@@ -1,0 +1,34 @@
+import { ConfigError } from '../../formats/index.ts';
+
+/**
+ * Sets one field of a configuration from text, as `--set mmu.slots=32` gives it. The value is read as JSON, and as a plain
+ * string where it is none. Whether field and value exist is for the schema to say, afterwards.
+ * @throws ConfigError when the assignment has no `=`, or runs through something that is not an object.
+ */
+export function setField(config: Record<string, unknown>, assignment: string): void {
+  const at = assignment.indexOf('=');
+  if (at <= 0) throw new ConfigError('--set', assignment, 'path.to.field=value');
+  const path = assignment.slice(0, at).split('.');
+  // No field is called that, and following it would reach into every object of the program.
+  if (path.includes('__proto__'))
+    throw new ConfigError('--set', assignment, 'the fields that `tablewalk config` prints');
+  const last = path.pop() ?? '';
+  let here = config;
+  for (const [depth, key] of path.entries()) {
+    const next = here[key] ?? {};
+    if (typeof next !== 'object' || next === null) {
+      throw new ConfigError(path.slice(0, depth + 1).join('.'), next, 'an object, for --set to go into');
+    }
+    here[key] = next;
+    here = next as Record<string, unknown>;
+  }
+  here[last] = readValue(assignment.slice(at + 1));
+}
+
+function readValue(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return text;
+  }
+}
