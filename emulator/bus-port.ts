@@ -213,6 +213,8 @@ export class BusPort implements WalkMemory {
     if (this.#memory.contains(pa, bytes)) {
       this.low = 0;
       this.high = 0;
+      // A table that was never synced at all: its frame does not exist in memory yet.
+      if (this.checkStale) this.stale = this.#isStale(pa, bytes);
       return true;
     }
     const range = this.#mmio.find(pa, bytes);

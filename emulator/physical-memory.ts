@@ -140,7 +140,9 @@ export class PhysicalMemory implements TableMemory {
 
   write32(pa: number, value: number): void {
     if (pa % 4 !== 0) throw new BusError(pa, 'unaligned 32-bit access');
-    this.words[this.index(pa)] = value;
+    // The index first: it may create a frame, which may replace `words`.
+    const at = this.index(pa);
+    this.words[at] = value;
     this.written(pa, 4);
   }
 
