@@ -10,5 +10,12 @@ export {
   type FileResult,
 } from './conformance/run-file.ts';
 export * from './event.ts';
+export * from './image/bare-table.ts';
+export * from './image/compare-leaves.ts';
+export * from './image/image-streams.ts';
+export * from './image/leaf-list.ts';
+export * from './image/memory-image.ts';
+export * from './image/narrate.ts';
+export * from './image/summary.ts';
 export * from './input-error.ts';
 export * from './page-sizes.ts';

@@ -1,0 +1,218 @@
+import type { StageRegime, TableRoot, TranslationRegime } from '../../emulator/index.ts';
+import { remappedAttributes } from '../../emulator/index.ts';
+import { ConfigError } from '../../formats/index.ts';
+
+/** Formats of a bare table, as the command line names them. */
+export const BARE_FORMATS = [
+  'arm-64-lpae-s1',
+  'arm-64-lpae-s2',
+  'arm-32-lpae-s1',
+  'arm-32-lpae-s2',
+  'arm-mali-lpae',
+  'arm-v7s',
+] as const;
+
+export type BareFormat = (typeof BARE_FORMATS)[number];
+
+/** The translation registers of a table without a stream table in front of it. */
+export interface BareTable {
+  readonly format: BareFormat;
+  /** TTBR0, VTTBR or TRANSTAB. */
+  readonly ttb0: bigint;
+  /** TTBR1, where there is one. */
+  readonly ttb1: bigint | null;
+  /** TCR_EL1, VTCR_EL2, TTBCR or VTCR of AArch32; not looked at for Mali. */
+  readonly tcr: bigint;
+  /** MAIR; for arm-v7s NMRR in the upper and PRRR in the lower half. */
+  readonly mair: bigint;
+}
+
+/** Encoded output sizes (TCR_EL1.IPS, VTCR_EL2.PS). */
+const OUTPUT_SIZES = [32, 36, 40, 42, 44, 48, 52, 52] as const;
+/** log2 of the granule by TG0 (TCR_EL1, VTCR_EL2), and by TG1; 0 is reserved. */
+const TG0 = [12, 16, 14, 0] as const;
+const TG1 = [0, 14, 12, 16] as const;
+/** First level by VTCR_EL2.SL0, for the 4K granule and for the others (Arm ARM D8.2); -1 is reserved. */
+const SL0_4K = [2, 1, 0, 3] as const;
+const SL0_OTHERS = [3, 2, 1, -1] as const;
+
+/** Address bits of a TTBR: 47:1, with bit 0 being CnP; a 52-bit base keeps its bits 51:48 in 5:2 (Arm ARM TTBR0_EL1). */
+const TTBR_ADDRESS = 0xffff_ffff_fffen;
+
+/**
+ * The regime that the registers describe (Arm ARM DDI 0487: TCR_EL1, VTCR_EL2, TTBCR; Mali: TRANSTAB).
+ *
+ * @throws ConfigError for a reserved encoding
+ */
+export function bareRegime(bare: BareTable): TranslationRegime {
+  const stage = bareStage(bare);
+  return stage.stage === 1
+    ? { stage1: stage, stage2: null, asid: 0, vmid: 0 }
+    : { stage1: null, stage2: stage, asid: 0, vmid: 0 };
+}
+
+function bareStage(bare: BareTable): StageRegime {
+  switch (bare.format) {
+    case 'arm-64-lpae-s1':
+      return stage1Of(bare);
+    case 'arm-64-lpae-s2':
+      return stage2Of(bare);
+    case 'arm-32-lpae-s1':
+      return longStage1(bare);
+    case 'arm-32-lpae-s2':
+      return longStage2(bare);
+    case 'arm-mali-lpae':
+      return maliOf(bare);
+    default:
+      return shortOf(bare);
+  }
+}
+
+const PLAIN = {
+  root1: null,
+  accessFlagFaults: true,
+  hardwareAccessFlag: false,
+  hardwareDirty: false,
+  memoryAttributes: [] as readonly number[],
+  tag: 0,
+  writeExecuteNever: false,
+} as const;
+
+/** TCR_EL1. */
+function stage1Of(bare: BareTable): StageRegime {
+  const { tcr } = bare;
+  const root = (ttb: bigint, tsz: number, granuleShift: number, hpd: number, name: string): TableRoot => {
+    if (granuleShift === 0) throw new ConfigError('tcr', tcr, `a ${name} that is not reserved`);
+    return lpaeRoot(bits52(ttb, bits(tcr, 32, 3) === 6 && granuleShift === 16), granuleShift, 64 - tsz, hpd !== 0);
+  };
+  const half0 = bits(tcr, 7, 1) === 0;
+  const half1 = bits(tcr, 23, 1) === 0 && bare.ttb1 !== null;
+  return {
+    ...PLAIN,
+    stage: 1,
+    family: 'lpae',
+    root0: half0 ? root(bare.ttb0, bits(tcr, 0, 6), TG0[bits(tcr, 14, 2)] ?? 0, bits(tcr, 41, 1), 'TG0') : null,
+    root1: half1 ? root(bare.ttb1 ?? 0n, bits(tcr, 16, 6), TG1[bits(tcr, 30, 2)] ?? 0, bits(tcr, 42, 1), 'TG1') : null,
+    outputBits: OUTPUT_SIZES[bits(tcr, 32, 3)] ?? 52,
+    hardwareAccessFlag: bits(tcr, 39, 1) !== 0,
+    hardwareDirty: bits(tcr, 39, 2) === 3,
+    memoryAttributes: bytesOf(bare.mair),
+  };
+}
+
+/** VTCR_EL2. */
+function stage2Of(bare: BareTable): StageRegime {
+  const { tcr } = bare;
+  const granuleShift = TG0[bits(tcr, 14, 2)] ?? 0;
+  if (granuleShift === 0) throw new ConfigError('tcr', tcr, 'a TG0 that is not reserved');
+  const startLevel = (granuleShift === 12 ? SL0_4K : SL0_OTHERS)[bits(tcr, 6, 2)] ?? -1;
+  if (startLevel < 0) throw new ConfigError('tcr', tcr, 'an SL0 that is not reserved');
+  const wide = bits(tcr, 16, 3) === 6 && granuleShift === 16;
+  return {
+    ...PLAIN,
+    stage: 2,
+    family: 'lpae',
+    root0: { ...lpaeRoot(bits52(bare.ttb0, wide), granuleShift, 64 - bits(tcr, 0, 6), false), startLevel },
+    outputBits: OUTPUT_SIZES[bits(tcr, 16, 3)] ?? 52,
+    hardwareAccessFlag: bits(tcr, 21, 1) !== 0,
+    hardwareDirty: bits(tcr, 21, 2) === 3,
+  };
+}
+
+/** TTBCR with EAE set: sizes count from 32, the granule is 4K, addresses have 40 bits. */
+function longStage1(bare: BareTable): StageRegime {
+  const { tcr } = bare;
+  const root = (ttb: bigint, tsz: number): TableRoot => lpaeRoot(address(ttb), 12, 32 - tsz, false);
+  return {
+    ...PLAIN,
+    stage: 1,
+    family: 'lpae',
+    aarch32: true,
+    root0: bits(tcr, 7, 1) === 0 ? root(bare.ttb0, bits(tcr, 0, 3)) : null,
+    root1: bits(tcr, 23, 1) === 0 && bare.ttb1 !== null ? root(bare.ttb1, bits(tcr, 16, 3)) : null,
+    outputBits: 40,
+    memoryAttributes: bytesOf(bare.mair),
+  };
+}
+
+/** VTCR of AArch32: T0SZ is a signed number of four bits. */
+function longStage2(bare: BareTable): StageRegime {
+  const { tcr } = bare;
+  const size = bits(tcr, 0, 4);
+  const startLevel = [2, 1, -1, -1][bits(tcr, 6, 2)] ?? -1;
+  if (startLevel < 0) throw new ConfigError('tcr', tcr, 'an SL0 of 0 or 1');
+  return {
+    ...PLAIN,
+    stage: 2,
+    family: 'lpae',
+    aarch32: true,
+    root0: { ...lpaeRoot(address(bare.ttb0), 12, 32 - (size > 7 ? size - 16 : size), false), startLevel },
+    outputBits: 40,
+  };
+}
+
+/** TRANSTAB: the low twelve bits are modes. */
+function maliOf(bare: BareTable): StageRegime {
+  return {
+    ...PLAIN,
+    stage: 1,
+    family: 'mali',
+    root0: {
+      base: Number(bare.ttb0 - (bare.ttb0 % 4096n)),
+      granuleShift: 12,
+      inputBits: 48,
+      startLevel: 0,
+      ignoreHierarchicalPermissions: false,
+    },
+    outputBits: 48,
+    accessFlagFaults: false,
+    memoryAttributes: bytesOf(bare.mair),
+  };
+}
+
+/** TTBCR with EAE clear: N takes bits from TTBR0's table, and TTBR1 has the addresses above. */
+function shortOf(bare: BareTable): StageRegime {
+  const n = bits(bare.tcr, 0, 3);
+  const root = (ttb: bigint, inputBits: number): TableRoot => ({
+    // Bits below the table's size hold attributes of the walk.
+    base: Number(ttb - (ttb % 2n ** BigInt(inputBits - 18))),
+    granuleShift: 12,
+    inputBits,
+    startLevel: 1,
+    ignoreHierarchicalPermissions: false,
+  });
+  return {
+    ...PLAIN,
+    stage: 1,
+    family: 'short',
+    root0: bits(bare.tcr, 4, 1) === 0 ? root(bare.ttb0, 32 - n) : null,
+    root1: n > 0 && bits(bare.tcr, 5, 1) === 0 && bare.ttb1 !== null ? root(bare.ttb1, 32) : null,
+    outputBits: 40,
+    memoryAttributes: remappedAttributes(bits(bare.mair, 0, 32), bits(bare.mair, 32, 32)),
+  };
+}
+
+/** A root whose first level follows from the input size (Arm ARM D8.2.5: as few levels as resolve it). */
+function lpaeRoot(base: number, granuleShift: number, inputBits: number, hpd: boolean): TableRoot {
+  const levels = Math.ceil((inputBits - granuleShift) / (granuleShift - 3));
+  if (levels < 1 || levels > 4) throw new ConfigError('tcr', inputBits, 'a TxSZ that leaves one to four levels');
+  return { base, granuleShift, inputBits, startLevel: 4 - levels, ignoreHierarchicalPermissions: hpd };
+}
+
+function bits(value: bigint, lsb: number, width: number): number {
+  return Number((value >> BigInt(lsb)) & ((1n << BigInt(width)) - 1n));
+}
+
+/** The table address of a TTBR without ASID and CnP. */
+function address(ttb: bigint): number {
+  return Number(ttb & TTBR_ADDRESS);
+}
+
+function bits52(ttb: bigint, wide: boolean): number {
+  if (!wide) return address(ttb);
+  return bits(ttb, 2, 4) * 2 ** 48 + Number(ttb & 0xffff_ffff_ffc0n);
+}
+
+function bytesOf(register: bigint): readonly number[] {
+  return Array.from({ length: 8 }, (_, i) => bits(register, 8 * i, 8));
+}

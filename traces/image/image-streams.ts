@@ -1,0 +1,109 @@
+import {
+  EventId,
+  featuresOf,
+  getField,
+  STREAM_ABORTED,
+  STRTAB_BASE,
+  STRTAB_BASE_CFG,
+  type StreamContext,
+  StreamContexts,
+} from '../../devices/index.ts';
+import { FaultClass, Permission, type TranslationRegime, Walker } from '../../emulator/index.ts';
+import { InputError } from '../input-error.ts';
+import type { MemoryImage } from './memory-image.ts';
+
+/** One stream of an image that has a translation. */
+export interface ImageStream {
+  readonly sid: number;
+  /** SubstreamID, or -1 for traffic without one. */
+  readonly ssid: number;
+  readonly regime: TranslationRegime;
+  readonly context: StreamContext;
+}
+
+/** Why a stream has no translation. */
+export interface RefusedStream {
+  /** Event number of IHI 0070 section 7.3, or STREAM_ABORTED. */
+  readonly event: number;
+  readonly reason: string;
+}
+
+/** The streams of an image: its stream table and context descriptors, read through the SMMUv3's own lookup. */
+export class ImageStreams {
+  readonly #contexts: StreamContexts;
+  readonly #walker: Walker;
+
+  /** @throws InputError for an image without a stream table */
+  constructor(image: MemoryImage) {
+    const idr = (n: number): number => Number(image.register(`IDR${n}`) & 0xffff_ffffn);
+    this.#contexts = new StreamContexts(image, featuresOf([idr(0), idr(1), idr(2), idr(3), idr(4), idr(5)]));
+    this.#contexts.table = streamTableOf(image);
+    this.#walker = new Walker(image);
+  }
+
+  /** Highest StreamID, plus one. */
+  get count(): number {
+    return 2 ** this.#contexts.table.log2Size;
+  }
+
+  /** The translation of a stream, or why it has none. */
+  stream(sid: number, ssid = -1): ImageStream | RefusedStream {
+    const found = this.#contexts.lookUp(sid, ssid, (ipa, stage2) => {
+      if (!this.#walker.translateStage2(stage2, ipa, Permission.READ, FaultClass.CONTEXT)) return -1;
+      return this.#walker.stage2.outputAddress;
+    });
+    if (typeof found === 'number') return { event: found, reason: this.#contexts.refusal ?? 'stage 2 refused it' };
+    const context = this.#contexts.known(sid, ssid);
+    if (context === undefined) return { event: EventId.C_BAD_STE, reason: 'not found' };
+    return { sid, ssid, regime: found, context };
+  }
+
+  /** Every stream that stage 1 or stage 2 translates, by StreamID; substreams behind their stream. */
+  *translated(): Generator<ImageStream> {
+    const { table } = this.#contexts;
+    const chunk = table.twoLevel ? 2 ** table.split : 1;
+    for (let sid = 0; sid < this.count; sid++) {
+      const found = this.stream(sid);
+      if ('event' in found) {
+        // Where not even the first stream of a second-level table exists, the others do not either.
+        if (found.event === EventId.C_BAD_STREAMID && sid % chunk === 0) sid += chunk - 1;
+        if (found.event === EventId.F_STREAM_DISABLED) yield* this.#substreams(sid);
+        continue;
+      }
+      if (found.regime.stage1 !== null || found.regime.stage2 !== null) yield found;
+      if (found.context.ste.S1CDMax > 0) yield* this.#substreams(sid);
+    }
+  }
+
+  *#substreams(sid: number): Generator<ImageStream> {
+    const first = this.stream(sid);
+    const most = 'event' in first ? 2 ** 20 : 2 ** first.context.ste.S1CDMax;
+    for (let ssid = 0; ssid < most; ssid++) {
+      const found = this.stream(sid, ssid);
+      if (!('event' in found)) yield found;
+    }
+  }
+}
+
+/** A refusal in words: the event that the SMMU would record, and why. */
+export function refusalText(refused: RefusedStream): string {
+  if (refused.event === STREAM_ABORTED) return 'the stream table entry aborts all traffic';
+  const name = Object.entries(EventId).find(([, id]) => id === refused.event)?.[0] ?? `event ${refused.event}`;
+  return `${name}: ${refused.reason}`;
+}
+
+function streamTableOf(image: MemoryImage): StreamContexts['table'] {
+  if (image.registers.has('STRTAB_BASE') && image.registers.has('STRTAB_BASE_CFG')) {
+    const base = image.register('STRTAB_BASE');
+    const config = Number(image.register('STRTAB_BASE_CFG'));
+    const words = Uint32Array.of(Number(base & 0xffff_ffffn), Number(base >> 32n), config);
+    return {
+      base: getField(words, 0, STRTAB_BASE.ADDR),
+      twoLevel: getField(words, 2, STRTAB_BASE_CFG.FMT) === 1,
+      log2Size: getField(words, 2, STRTAB_BASE_CFG.LOG2SIZE),
+      split: getField(words, 2, STRTAB_BASE_CFG.SPLIT),
+    };
+  }
+  if (image.streamTable !== null) return image.streamTable;
+  throw new InputError(image.folder, 'pt.json', 'no STRTAB_BASE register and no "strtab"', 'one, or --ttb0 and --tcr');
+}
