@@ -12,6 +12,7 @@ import { Gfp, NO_PAGES } from '../ports.ts';
 import { TableSupply } from '../table-supply.ts';
 import { Teardown } from '../teardown.ts';
 import type { WarningCode } from '../warnings.ts';
+import { Cursor } from './cursor.ts';
 import type { LeafEncoding } from './leaf-encoding.ts';
 
 const TWO_32 = 2 ** 32;
@@ -21,9 +22,6 @@ const CPU_PAGE = 4096;
 /** Software bit of a table entry that says it was synced, in the high half. */
 const SW_SYNC_HIGH = highMask(LPAE_TABLE.fields.swSync);
 const NS_TABLE_HIGH = highMask(LPAE_TABLE.fields.nsTable);
-
-/** An iova that no address equals: the cursor is empty. */
-const NOWHERE = Number.NaN;
 
 export class LpaeCore {
   readonly config: AdjustedConfig;
@@ -62,14 +60,9 @@ export class LpaeCore {
   /** For {@link Teardown}. */
   childPa = 0;
 
-  /**
-   * The cursor remembers the last-level table that was used last, so that the next call near it needs no descent. It holds only
-   * what a descent would do again without a side effect (every entry on the way valid and synced), and {@link release} empties
-   * it, because a table leaves the tree only by being freed.
-   */
-  cursorStart = NOWHERE;
-  cursorTable = 0;
-  readonly cursorSpan: number;
+  readonly cursor: Cursor;
+  /** Linux 6.1 reports pages also without a gather. */
+  readonly reportsWithoutGather: boolean;
 
   readonly #supply: TableSupply;
   readonly #source: TableAllocator;
@@ -93,7 +86,8 @@ export class LpaeCore {
     this.packsHighBits = geometry.granuleShift === 16;
     this.limit = 2 ** config.ias;
     this.tlb = config.tlb;
-    this.cursorSpan = this.granule * this.entriesPerTable;
+    this.cursor = new Cursor(geometry);
+    this.reportsWithoutGather = config.linux === '6.1';
     this.#supply = new TableSupply(config, machine, cookie, this.stats, Number.POSITIVE_INFINITY);
     this.#source = tableSource(config, machine);
     this.#tableHighBits = (config.quirks & Quirk.ARM_NS) === 0 ? 0 : NS_TABLE_HIGH;
@@ -114,12 +108,6 @@ export class LpaeCore {
     return (high & 0xffff) * TWO_32 + ((low & 0xfffff000) >>> 0);
   }
 
-  /** Points the cursor at the last-level table of `iova`. */
-  rememberLeafTable(iova: number, table: number): void {
-    this.cursorStart = Math.floor(iova / this.cursorSpan) * this.cursorSpan;
-    this.cursorTable = table;
-  }
-
   isLeaf(low: number, level: number): boolean {
     return (low & 3) === this.leafTypes[level];
   }
@@ -134,7 +122,7 @@ export class LpaeCore {
   }
 
   freeTable(pa: number, size: number): void {
-    this.cursorStart = NOWHERE;
+    this.cursor.forget();
     this.#supply.free(this.#source, pa, size);
   }
 

@@ -9,6 +9,8 @@ const TWO_32 = 2 ** 32;
 export function lookup(core: LpaeCore, iova: number): number {
   const memory = core.memory;
   let table = core.pgd;
+  // An address that aliases must not become the key of an edit.
+  let synced = iova < core.limit;
   for (let level = core.startLevel; level <= core.geometry.lastLevel; level++) {
     const index = ((iova * (core.inverses[level] as number)) >>> 0) & (core.indexMasks[level] as number);
     const at = memory.index(table) + 2 * index;
@@ -16,10 +18,10 @@ export function lookup(core: LpaeCore, iova: number): number {
     const high = memory.words[at + 1] as number;
     if (low === 0 && high === 0) return 0;
     if (core.isLeaf(low, level)) {
-      // In range only: an address that aliases must not become the key of an edit.
-      if (level === core.geometry.lastLevel && core.coherent && iova < core.limit) core.rememberLeafTable(iova, table);
+      if (synced) core.cursor.remember(level, iova, table, memory.index(table));
       return leafAddress(core, low, high, iova, core.blockSizes[level] as number);
     }
+    synced &&= core.coherent || core.isSynced(high);
     table = core.tableAddress(low, high);
   }
   return 0;

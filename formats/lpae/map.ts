@@ -29,7 +29,7 @@ export function mapFrom(
   for (let level = core.startLevel; ; level++) {
     const index = ((iova * (core.inverses[level] as number)) >>> 0) & (core.indexMasks[level] as number);
     if (size === core.blockSizes[level]) {
-      if (synced && level === core.geometry.lastLevel) core.rememberLeafTable(iova, table);
+      if (synced) core.cursor.remember(level, iova, table, memory.index(table));
       return mapEntries(core, table, level, index, iova, pa, count, low, high);
     }
     if (level >= core.geometry.lastLevel) {

@@ -31,6 +31,7 @@ export interface LpaeFormat {
 }
 
 const LAST_LEVEL = 3;
+const TWO_32 = 2 ** 32;
 
 export class LpaeTable implements IoPgtable {
   readonly config: AdjustedConfig;
@@ -38,6 +39,8 @@ export class LpaeTable implements IoPgtable {
   readonly registers: Registers;
   readonly #core: LpaeCore;
   readonly #pageSizes: number;
+  /** Leaf size by level; 0 where the level has no leaves in the table's set of page sizes. */
+  readonly #leafSizes: Float64Array;
   readonly #paLimit: number;
   readonly #remaps: boolean;
   readonly #partial: PartialBlock = { table: 0, level: 0, index: 0 };
@@ -49,6 +52,9 @@ export class LpaeTable implements IoPgtable {
     this.#core = new LpaeCore(config, format.geometry, format.encoding, machine, cookie);
     this.registers = format.registers(this.#core.pgd);
     this.#pageSizes = config.pageSizes;
+    this.#leafSizes = Float64Array.from(format.geometry.blockSizes, (size, level) =>
+      level >= format.geometry.startLevel && hasSize(config.pageSizes, size) ? size : 0,
+    );
     this.#paLimit = 2 ** config.oas;
     this.#remaps = config.split === 'unmap-and-remap';
   }
@@ -68,7 +74,8 @@ export class LpaeTable implements IoPgtable {
   mapPages(iova: number, pa: number, pageSize: number, count: number, prot: number, gfp: number): number {
     const core = this.#core;
     core.mapped = 0;
-    if (pageSize !== core.granule && !this.#accepts(pageSize)) {
+    const level = pageSize === core.granule ? LAST_LEVEL : this.#levelOf(pageSize);
+    if (level < 0 && !this.#accepts(pageSize)) {
       core.warn(WarningCode.MAP_PAGE_SIZE, pageSize, iova);
       return -Errno.EINVAL;
     }
@@ -79,10 +86,29 @@ export class LpaeTable implements IoPgtable {
     if ((prot & (Prot.READ | Prot.WRITE)) === 0) return -Errno.EINVAL;
     const low = core.encoding.low[prot & 63] as number;
     const high = core.encoding.high[prot & 63] as number;
-    const offset = iova - core.cursorStart;
-    if (pageSize === core.granule && offset >= 0 && offset < core.cursorSpan) {
-      const index = ((offset * (core.inverses[LAST_LEVEL] as number)) >>> 0) & (core.entriesPerTable - 1);
-      return mapEntries(core, core.cursorTable, LAST_LEVEL, index, iova, pa, count, low, high);
+    if (level >= 0) {
+      const cursor = core.cursor;
+      const offset = iova - (cursor.starts[level] as number);
+      if (offset >= 0 && offset < (cursor.spans[level] as number)) {
+        const index = (offset * (core.inverses[level] as number)) | 0;
+        const table = cursor.tables[level] as number;
+        const at = (cursor.words[level] as number) + 2 * index;
+        const words = core.memory.words;
+        if (count !== 1 || ((words[at] as number) & 3) !== 0) {
+          return mapEntries(core, table, level, index, iova, pa, count, low, high);
+        }
+        // One leaf in an empty entry: the same as writeLeaves does, without its calls.
+        const upper = Math.floor(pa / TWO_32);
+        words[at] = low | (core.leafTypes[level] as number) | (pa & 0xfffff000) | ((upper >>> 4) & 0xfffff000);
+        words[at + 1] = high | (upper & 0xffff);
+        core.memory.written(table + 8 * index, 8);
+        if (!core.coherent) core.sync(table + 8 * index, 8);
+        const stats = core.stats;
+        stats.descriptorsWritten++;
+        stats.leavesMapped[level] = (stats.leavesMapped[level] as number) + 1;
+        core.mapped = pageSize;
+        return 0;
+      }
     }
     const result = mapFrom(core, iova, pa, pageSize, count, low, high, gfp);
     // Another map may have run inside an allocation of this one, and left its count.
@@ -92,7 +118,8 @@ export class LpaeTable implements IoPgtable {
 
   unmapPages(iova: number, pageSize: number, count: number, gather: IotlbGather | null): number {
     const core = this.#core;
-    if ((pageSize !== core.granule && !this.#accepts(pageSize)) || count === 0) {
+    const level = pageSize === core.granule ? LAST_LEVEL : this.#levelOf(pageSize);
+    if ((level < 0 && !this.#accepts(pageSize)) || count === 0) {
       core.warn(WarningCode.UNMAP_PAGE_SIZE, pageSize, count);
       return 0;
     }
@@ -100,12 +127,31 @@ export class LpaeTable implements IoPgtable {
       core.warn(WarningCode.UNMAP_RANGE, iova, pageSize);
       return 0;
     }
-    const offset = iova - core.cursorStart;
-    if (pageSize === core.granule && offset >= 0 && offset < core.cursorSpan) {
-      const index = ((offset * (core.inverses[LAST_LEVEL] as number)) >>> 0) & (core.entriesPerTable - 1);
-      const at = core.memory.index(core.cursorTable) + 2 * index;
-      if (core.memory.words[at] !== 0) {
-        return unmapEntries(core, core.cursorTable, LAST_LEVEL, index, iova, count, gather);
+    if (level >= 0) {
+      const cursor = core.cursor;
+      const offset = iova - (cursor.starts[level] as number);
+      if (offset >= 0 && offset < (cursor.spans[level] as number)) {
+        const index = (offset * (core.inverses[level] as number)) | 0;
+        const table = cursor.tables[level] as number;
+        const at = (cursor.words[level] as number) + 2 * index;
+        const words = core.memory.words;
+        const low = words[at] as number;
+        if (count !== 1 || (low & 3) !== core.leafTypes[level]) {
+          if (low !== 0) return unmapEntries(core, table, level, index, iova, count, gather);
+        } else {
+          // One leaf: the same as unmapEntries does, without its calls.
+          words[at] = 0;
+          words[at + 1] = 0;
+          core.memory.written(table + 8 * index, 8);
+          if (!core.coherent) core.sync(table + 8 * index, 8);
+          const stats = core.stats;
+          stats.descriptorsCleared++;
+          stats.leavesUnmapped[level] = (stats.leavesUnmapped[level] as number) + 1;
+          if (core.tlb !== null && (gather === null ? core.reportsWithoutGather : !gather.queued)) {
+            core.tlb.addPage(gather, iova, pageSize, core.cookie);
+          }
+          return pageSize;
+        }
       }
     }
     const partial = this.#remaps ? this.#partial : null;
@@ -114,14 +160,15 @@ export class LpaeTable implements IoPgtable {
 
   iovaToPhys(iova: number): number {
     const core = this.#core;
-    const offset = iova - core.cursorStart;
-    if (offset >= 0 && offset < core.cursorSpan) {
-      const index = ((offset * (core.inverses[LAST_LEVEL] as number)) >>> 0) & (core.entriesPerTable - 1);
-      const at = core.memory.index(core.cursorTable) + 2 * index;
+    const offset = iova - (core.cursor.starts[LAST_LEVEL] as number);
+    if (offset >= 0 && offset < (core.cursor.spans[LAST_LEVEL] as number)) {
+      const at = (core.cursor.words[LAST_LEVEL] as number) + 2 * ((offset * (core.inverses[LAST_LEVEL] as number)) | 0);
       const words = core.memory.words;
       const low = words[at] as number;
+      const high = words[at + 1] as number;
       if (!core.isLeaf(low, LAST_LEVEL)) return 0;
-      return leafAddress(core, low, words[at + 1] as number, iova, core.granule);
+      if (core.packsHighBits) return leafAddress(core, low, high, iova, core.granule);
+      return (high & 0xffff) * TWO_32 + (((low & 0xfffff000) | (iova & (core.granule - 1))) >>> 0);
     }
     return this.#teardown === null ? lookup(core, iova) : 0;
   }
@@ -139,7 +186,7 @@ export class LpaeTable implements IoPgtable {
     if (this.#teardown === null) {
       this.#teardown = new Teardown(core, core.pgd, core.startLevel);
       core.limit = 0;
-      core.cursorStart = Number.NaN;
+      core.cursor.forget();
       core.tlb?.flushAll(core.cookie);
       core.tlb = null;
     }
@@ -153,6 +200,15 @@ export class LpaeTable implements IoPgtable {
 
   visitLeaves(visit: LeafVisitor): void {
     if (this.#teardown === null) visitLeaves(this.#core, visit);
+  }
+
+  /** Level whose leaves have this size, or -1: the size is no leaf's of this table, or not in its set. */
+  #levelOf(pageSize: number): number {
+    if (pageSize === 0) return -1;
+    for (let level = LAST_LEVEL - 1; level >= 0; level--) {
+      if (pageSize === this.#leafSizes[level]) return level;
+    }
+    return -1;
   }
 
   /** True when every size in `pageSize` is one of the table's. Linux does not check that it is only one. */

@@ -31,21 +31,26 @@ export function unmapFrom(
   partial: PartialBlock | null,
 ): number {
   const memory = core.memory;
-  let at = 0;
+  // From elsewhere than the root, the way here may hold entries that are not synced.
+  let synced = core.coherent || table === core.pgd;
   for (;;) {
     if (level > core.geometry.lastLevel) {
       core.warn(WarningCode.UNMAP_BELOW_LAST_LEVEL, iova, level);
       return 0;
     }
     const index = ((iova * (core.inverses[level] as number)) >>> 0) & (core.indexMasks[level] as number);
-    at = memory.index(table) + 2 * index;
+    const start = memory.index(table);
+    const at = start + 2 * index;
     const low = memory.words[at] as number;
     const high = memory.words[at + 1] as number;
     if (low === 0 && high === 0) {
       core.warn(WarningCode.UNMAP_HOLE, iova, level);
       return 0;
     }
-    if (size === core.blockSizes[level]) return unmapEntries(core, table, level, index, iova, count, gather);
+    if (size === core.blockSizes[level]) {
+      if (synced) core.cursor.remember(level, iova, table, start);
+      return unmapEntries(core, table, level, index, iova, count, gather);
+    }
     if (core.isLeaf(low, level)) {
       if (core.config.split === 'refuse') {
         core.warn(WarningCode.SPLIT_REFUSED, iova, size);
@@ -59,6 +64,7 @@ export function unmapFrom(
       }
       return splitBlock(core, table + 8 * index, low, high, level + 1, iova, size, count, gather);
     }
+    synced &&= core.coherent || core.isSynced(high);
     table = core.tableAddress(low, high);
     level++;
   }

@@ -1,0 +1,5 @@
+/** `npm run bench`: every benchmark, group by group. */
+import { printGroup } from './harness.ts';
+import { pageTableBenchmarks } from './page-table.ts';
+
+printGroup('Page-table software (reference: Linux 6.12, native)', pageTableBenchmarks());

@@ -1,0 +1,217 @@
+/**
+ * The page-table editor: the rows of the project's performance goal. The reference column is what the real Linux 6.12 code takes
+ * natively (gcc -O2). One table maps 1 GiB with 4 KiB pages; its tables stay, as they do in Linux.
+ */
+import { PhysicalMemory } from '../emulator/index.ts';
+import { allocIoPgtable, Gfp, type IoPgtable, type IotlbGather, type Machine, Prot } from '../formats/index.ts';
+import type { Benchmark } from './harness.ts';
+
+const PAGE = 4096;
+const BLOCK = 2 ** 21;
+const GIB = 2 ** 30;
+const PAGES = GIB / PAGE;
+const RUN = 512;
+const IOVA = 0x40_0000_0000;
+const PA = 0x10_0000_0000;
+const PROT = Prot.READ | Prot.WRITE | Prot.CACHE;
+
+/** Takes what is reported without keeping it, as a driver that only widens a range does. */
+class CountingFlush {
+  pages = 0;
+  flushAll(): void {}
+  flushWalk(): void {}
+  addPage(gather: IotlbGather | null, iova: number, granule: number): void {
+    this.pages++;
+    if (gather === null) return;
+    if (iova < gather.start) gather.start = iova;
+    const last = iova + granule - 1;
+    if (last > gather.end) gather.end = last;
+  }
+}
+
+function newTable(): IoPgtable {
+  const memory = new PhysicalMemory({ banks: [{ base: 0x8000_0000, size: 0x4000_0000, node: 0 }] });
+  let next = 0x8000_0000;
+  const machine: Machine = {
+    memory,
+    dma: { mapSingle: (pa) => pa, unmapSingle: () => {}, syncSingleForDevice: () => {} },
+    pages: {
+      alloc: (_cookie, size) => {
+        const pa = next;
+        next += size;
+        return pa;
+      },
+      free: () => {},
+    },
+    warn: (code) => {
+      throw new Error(`the benchmark does something wrong: ${code}`);
+    },
+  };
+  const config = {
+    format: 'ARM_64_LPAE_S1',
+    pageSizes: PAGE + BLOCK + GIB,
+    ias: 48,
+    oas: 48,
+    tlb: new CountingFlush(),
+  } as const;
+  return allocIoPgtable(config, machine, null);
+}
+
+function mapRuns(table: IoPgtable): void {
+  for (let offset = 0; offset < GIB; offset += RUN * PAGE) {
+    table.mapPages(IOVA + offset, PA + offset, PAGE, RUN, PROT, Gfp.KERNEL);
+  }
+}
+
+function mapSingles(table: IoPgtable): void {
+  for (let offset = 0; offset < GIB; offset += PAGE) {
+    table.mapPages(IOVA + offset, PA + offset, PAGE, 1, PROT, Gfp.KERNEL);
+  }
+}
+
+function unmapRuns(table: IoPgtable, gather: IotlbGather | null): void {
+  for (let offset = 0; offset < GIB; offset += RUN * PAGE) table.unmapPages(IOVA + offset, PAGE, RUN, gather);
+}
+
+function unmapSingles(table: IoPgtable, gather: IotlbGather): void {
+  for (let offset = 0; offset < GIB; offset += PAGE) table.unmapPages(IOVA + offset, PAGE, 1, gather);
+}
+
+/** Leaves nothing mapped, whatever the last run left; the tables stay. */
+function empty(table: IoPgtable): void {
+  if (table.iovaToPhys(IOVA) !== 0) unmapRuns(table, null);
+}
+
+/** Leaves everything mapped. */
+function fill(table: IoPgtable): void {
+  if (table.iovaToPhys(IOVA) === 0) mapRuns(table);
+}
+
+/** Blocks are mapped over 64 GiB, so that there are enough of them to time. */
+const BLOCK_SPAN = 64 * GIB;
+
+function newGather(): IotlbGather {
+  return { start: Number.MAX_SAFE_INTEGER, end: 0, pageSize: 0, queued: false };
+}
+
+/** The least that could be done: two words per PTE stored, zeroed, or read. */
+class Least {
+  readonly words = new Uint32Array(2 * PAGES);
+  sum = 0;
+
+  store(): void {
+    const { words } = this;
+    for (let i = 0, low = 3; i < words.length; i += 2, low = (low + PAGE) | 0) {
+      words[i] = low;
+      words[i + 1] = 0x10;
+    }
+  }
+
+  clear(): void {
+    const { words } = this;
+    for (let i = 0; i < words.length; i += 2) {
+      words[i] = 0;
+      words[i + 1] = 0;
+    }
+  }
+
+  storeBlocks(): void {
+    const { words } = this;
+    for (let i = 0, low = 1; i < (2 * BLOCK_SPAN) / BLOCK; i += 2, low = (low + BLOCK) | 0) {
+      words[i] = low;
+      words[i + 1] = 0x10;
+    }
+  }
+
+  read(): void {
+    const { words } = this;
+    let sum = 0;
+    for (let i = 0; i < words.length; i += 2) sum += (words[i + 1] as number) * 2 ** 32 + (words[i] as number);
+    this.sum = sum;
+  }
+}
+
+/** The rows. */
+export function pageTableBenchmarks(): Benchmark[] {
+  const least = new Least();
+  const table = newTable();
+  mapRuns(table);
+  unmapRuns(table, null);
+  const blocks = newTable();
+  const lookups = newTable();
+  mapRuns(lookups);
+  const gather = newGather();
+  let sum = 0;
+  const single = { unit: 'call', items: PAGES } as const;
+  const run = { unit: 'PTE', items: PAGES } as const;
+  const store = (): void => least.store();
+  const clear = (): void => least.clear();
+  return [
+    {
+      name: 'map in runs of 512',
+      ...run,
+      reference: 1.1,
+      prepare: () => empty(table),
+      work: () => mapRuns(table),
+      baseline: store,
+    },
+    {
+      name: 'map one page',
+      ...single,
+      reference: 12,
+      prepare: () => empty(table),
+      work: () => mapSingles(table),
+      baseline: store,
+    },
+    {
+      name: 'unmap in runs of 512, with add_page',
+      ...run,
+      reference: 2.1,
+      prepare: () => fill(table),
+      work: () => unmapRuns(table, gather),
+      baseline: clear,
+    },
+    {
+      name: 'unmap in runs of 512, without',
+      ...run,
+      reference: 0.6,
+      prepare: () => fill(table),
+      work: () => unmapRuns(table, null),
+      baseline: clear,
+    },
+    {
+      name: 'unmap one page',
+      ...single,
+      reference: 13,
+      prepare: () => fill(table),
+      work: () => unmapSingles(table, gather),
+      baseline: clear,
+    },
+    {
+      name: 'map one 2 MiB block',
+      unit: 'call',
+      items: BLOCK_SPAN / BLOCK,
+      reference: 10,
+      prepare: () => {
+        for (let offset = 0; offset < BLOCK_SPAN; offset += RUN * BLOCK) {
+          if (blocks.iovaToPhys(IOVA + offset) !== 0) blocks.unmapPages(IOVA + offset, BLOCK, RUN, null);
+        }
+      },
+      work: () => {
+        for (let offset = 0; offset < BLOCK_SPAN; offset += BLOCK)
+          blocks.mapPages(IOVA + offset, PA + offset, BLOCK, 1, PROT, Gfp.KERNEL);
+      },
+      baseline: () => least.storeBlocks(),
+    },
+    {
+      name: 'iova_to_phys over 1 GiB of 4 KiB pages',
+      ...single,
+      reference: 10,
+      work: () => {
+        for (let offset = 0; offset < GIB; offset += PAGE) sum += lookups.iovaToPhys(IOVA + offset);
+        if (sum === 0) throw new Error('nothing was found');
+      },
+      baseline: () => least.read(),
+    },
+  ];
+}
