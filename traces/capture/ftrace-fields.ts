@@ -1,6 +1,6 @@
 import { EventKind, type TraceEvent, UNKNOWN } from '../event.ts';
 import { NameTable, PointerTable } from './intern.ts';
-import { ascii, Char, NOT_A_NUMBER, type TextCursor } from './text-cursor.ts';
+import { ascii, Char, fourBytes, NOT_A_NUMBER, type TextCursor } from './text-cursor.ts';
 
 /** What a line's event name makes of the line. */
 export const LineShape = {
@@ -58,6 +58,21 @@ const KINDS = Uint8Array.from(KNOWN, ([, known]) => known.kind);
 const MAP_NAME = 0;
 const UNMAP_NAME = 1;
 
+// The usual line, four bytes at a time.
+const MAP_ = fourBytes('map:');
+const UNMA = fourBytes('unma');
+const IOMM = fourBytes('IOMM');
+const U__I = fourBytes('U: i');
+const OVA_ = fourBytes('ova=');
+const DASH_0 = fourBytes(' - 0');
+const _PAD = fourBytes(' pad');
+const DDR_ = fourBytes('ddr=');
+const _SIZ = fourBytes(' siz');
+const IZE_ = fourBytes('ize=');
+const _UNM = fourBytes(' unm');
+const APPE = fourBytes('appe');
+const D_SI = fourBytes('d_si');
+
 const IOMMU = ascii('IOMMU:');
 const IOVA = ascii('iova');
 const PADDR = ascii('paddr');
@@ -96,6 +111,14 @@ export class FtraceFields {
   name(cursor: TextCursor): number {
     const bytes = cursor.bytes;
     let start = cursor.at;
+    if (cursor.isWord(start, MAP_)) {
+      cursor.at = start + 4;
+      return MAP_NAME;
+    }
+    if (cursor.isWord(start, UNMA) && bytes[start + 4] === Char.P && bytes[start + 5] === Char.COLON) {
+      cursor.at = start + 6;
+      return UNMAP_NAME;
+    }
     for (;;) {
       let at = start;
       let byte = bytes[at] as number;
@@ -107,8 +130,6 @@ export class FtraceFields {
         continue;
       }
       cursor.at = at + 1;
-      if (at - start === 3 && bytes[start] === Char.M && bytes[start + 2] === Char.P) return MAP_NAME;
-      if (at - start === 5 && bytes[start] === Char.U && bytes[start + 4] === Char.P) return UNMAP_NAME;
       return KNOWN_NAMES.find(bytes, start, at);
     }
   }
@@ -128,9 +149,17 @@ export class FtraceFields {
     event.domain = UNKNOWN;
     event.device = UNKNOWN;
     event.group = UNKNOWN;
+    event.count = UNKNOWN;
     this.end = UNKNOWN;
     this.reason = '';
     if (name === MAP_NAME || name === UNMAP_NAME) {
+      const start = cursor.at;
+      if (this.#plain(cursor, event)) return this.#checkRange(event);
+      cursor.at = start;
+      event.iova = UNKNOWN;
+      event.pa = UNKNOWN;
+      event.size = UNKNOWN;
+      this.end = UNKNOWN;
       return this.#pairs(cursor, event) && this.#checkRange(event);
     }
     switch (SHAPES[name]) {
@@ -154,6 +183,46 @@ export class FtraceFields {
   #fail(reason: string): boolean {
     this.reason = reason;
     return false;
+  }
+
+  /** The usual form of a map or unmap, where every byte is known; false, with fields half set, if the line is not exactly that. */
+  #plain(cursor: TextCursor, event: TraceEvent): boolean {
+    cursor.skipSpaces();
+    let at = cursor.at;
+    if (!cursor.isWord(at, IOMM) || !cursor.isWord(at + 4, U__I) || !cursor.isWord(at + 8, OVA_)) return false;
+    if (!this.#prefix(cursor, at + 12)) return false;
+    event.iova = cursor.hex16();
+    at = cursor.at;
+    if (event.iova < 0 || !cursor.isWord(at, DASH_0) || cursor.bytes[at + 4] !== Char.X) return false;
+    cursor.at = at + 5;
+    this.end = cursor.hex16();
+    if (this.end < 0) return false;
+    const isMap = event.kind === EventKind.MAP;
+    if (isMap) {
+      at = cursor.at;
+      if (!cursor.isWord(at, _PAD) || !cursor.isWord(at + 3, DDR_) || !this.#prefix(cursor, at + 7)) return false;
+      event.pa = cursor.hex16();
+      if (event.pa < 0) return false;
+    }
+    at = cursor.at;
+    if (!cursor.isWord(at, _SIZ) || !cursor.isWord(at + 2, IZE_)) return false;
+    cursor.at = at + 6;
+    event.size = cursor.decimal();
+    if (!isMap) {
+      at = cursor.at;
+      if (!cursor.isWord(at, _UNM) || !cursor.isWord(at + 4, APPE) || !cursor.isWord(at + 8, D_SI)) return false;
+      if (!cursor.isWord(at + 11, IZE_)) return false;
+      cursor.at = at + 15;
+      event.unmappedSize = cursor.decimal();
+      if (event.unmappedSize < 0) return false;
+    }
+    const byte = cursor.bytes[cursor.at];
+    return event.size >= 0 && (byte === Char.LF || byte === Char.CR);
+  }
+
+  #prefix(cursor: TextCursor, at: number): boolean {
+    cursor.at = at + 2;
+    return cursor.bytes[at] === Char.ZERO && cursor.bytes[at + 1] === Char.X;
   }
 
   /**

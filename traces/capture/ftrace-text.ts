@@ -159,8 +159,7 @@ export class FtraceText {
 
   #take(bytes: Uint8Array, start: number, limit: number, base: number): void {
     this.#chunk = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    // One array type everywhere keeps the readers' element accesses monomorphic.
-    this.#cursor.bytes = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    this.#cursor.open(bytes);
     this.#at = start;
     this.#limit = limit;
     this.#base = base;

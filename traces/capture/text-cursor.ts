@@ -51,11 +51,37 @@ export const NOT_A_NUMBER = -1;
  */
 export class TextCursor {
   bytes: Uint8Array = new Uint8Array(0);
+  /** The same bytes, to compare four at a time. */
+  view: DataView = new DataView(this.bytes.buffer);
   /** Where the next read starts. */
   at = 0;
   /** Upper and lower half of the last hexadecimal number: exact where a double would not be. */
   high = 0;
   low = 0;
+
+  /** Puts the cursor on the first of these bytes. One array type everywhere keeps the element accesses of all readers monomorphic. */
+  open(bytes: Uint8Array): void {
+    this.bytes = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    this.at = 0;
+  }
+
+  /** True when the four bytes at `at` are `word` (see {@link fourBytes}). */
+  isWord(at: number, word: number): boolean {
+    return at + 4 <= this.bytes.length && this.view.getUint32(at, true) === word;
+  }
+
+  /** Sixteen hexadecimal digits with no seventeenth, as `%016llx` prints them; {@link NOT_A_NUMBER}, and no move, if they are not. */
+  hex16(): number {
+    const bytes = this.bytes;
+    const at = this.at;
+    if (at + 16 >= bytes.length) return NOT_A_NUMBER;
+    const high = eightDigits(bytes, at);
+    const low = eightDigits(bytes, at + 8);
+    if (high < 0 || low < 0 || (HEX[bytes[at + 16] as number] as number) >= 0) return NOT_A_NUMBER;
+    this.at = at + 16;
+    return high * TWO_TO_32 + low;
+  }
 
   skipSpaces(): void {
     const bytes = this.bytes;
@@ -120,6 +146,25 @@ export class TextCursor {
     this.at = at + text.length;
     return true;
   }
+}
+
+/** Value of eight hexadecimal digits, or -1 if one of them is none. The loads do not wait for each other. */
+function eightDigits(bytes: Uint8Array, at: number): number {
+  const a = HEX[bytes[at] as number] as number;
+  const b = HEX[bytes[at + 1] as number] as number;
+  const c = HEX[bytes[at + 2] as number] as number;
+  const d = HEX[bytes[at + 3] as number] as number;
+  const e = HEX[bytes[at + 4] as number] as number;
+  const f = HEX[bytes[at + 5] as number] as number;
+  const g = HEX[bytes[at + 6] as number] as number;
+  const h = HEX[bytes[at + 7] as number] as number;
+  if ((a | b | c | d | e | f | g | h) < 0) return -1;
+  return ((a << 28) | (b << 24) | (c << 20) | (d << 16) | (e << 12) | (f << 8) | (g << 4) | h) >>> 0;
+}
+
+/** Four ASCII characters as {@link TextCursor.isWord} compares them. */
+export function fourBytes(text: string): number {
+  return new DataView(ascii(text).buffer).getUint32(0, true);
 }
 
 /** The bytes of an ASCII string, for {@link TextCursor.take}. */
