@@ -50,7 +50,7 @@ export class RangeEditor {
     while (done < size) {
       cutter.choose(iova + done, iova + done, size - done);
       const bytes = this.table.unmapPages(iova + done, cutter.pageSize, cutter.count, gather);
-      if (bytes === 0) break;
+      if (bytes <= 0) break;
       done += bytes;
     }
     this.#unmapped = done;
