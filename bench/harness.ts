@@ -29,8 +29,9 @@ export interface Row {
   readonly reference: number | null;
 }
 
-const RUNS = 15;
-const WARM_UP_RUNS = 4;
+const RUNS = 41;
+/** Enough for the optimising compiler to have seen everything and to have settled. */
+const WARM_UP_RUNS = 30;
 
 /** Runs a benchmark. */
 export function measure(benchmark: Benchmark): Row {

@@ -1,5 +1,7 @@
 /** `npm run bench`: every benchmark, group by group. */
 import { printGroup } from './harness.ts';
+import { memoryBenchmarks } from './memory.ts';
 import { pageTableBenchmarks } from './page-table.ts';
 
 printGroup('Page-table software (reference: Linux 6.12, native)', pageTableBenchmarks());
+printGroup('Memory, bus and page allocator', memoryBenchmarks());
