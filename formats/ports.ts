@@ -19,6 +19,7 @@ export interface TableMemory {
   /**
    * Index into `words` of the word at physical address `pa` (a multiple of 4). The words that follow are contiguous up to the
    * end of the naturally aligned 64 KiB frame of `pa`, so a table of any granule is one run of words.
+   * The index of an address never changes.
    * @throws a bus error if no RAM is there.
    */
   index(pa: number): number;

@@ -28,6 +28,9 @@ const SUPERSECTION_BASE = lowMask(SHORT_SUPERSECTION.fields.base);
 export const PAGE_BASE = lowMask(SHORT_SMALL_PAGE.fields.base);
 const LARGE_PAGE_BASE = lowMask(SHORT_LARGE_PAGE.fields.base);
 
+/** An index that no entry has: the cursor is empty. */
+const NOWHERE = -1;
+
 /** The type bits; 0 is an invalid descriptor. */
 const TYPE = 3;
 
@@ -66,12 +69,25 @@ export class V7sCore {
   readonly indexMask: number;
   /** Physical address of the level 1 table. */
   readonly pgd: number;
+  /** Index of the level 1 table's first word in the memory. */
+  readonly pgdAt: number;
+  /** First address beyond the output range. */
+  readonly paLimit: number;
   /** First address beyond the input range; 0 once teardown has begun, so that every edit is out of range. */
   limit: number;
   /** Null once teardown has begun: the hardware context may be gone. */
   tlb: TlbFlushOps | null;
   /** For {@link Teardown}. */
   childPa = 0;
+
+  /**
+   * The cursor remembers the level 2 table that was used last, by its index in level 1, so that the next call near it need not look
+   * there. It cannot go stale: a table leaves level 1 only to be freed, and {@link freePageTable} empties the cursor.
+   */
+  cursorIndex = NOWHERE;
+  cursorTable = 0;
+  /** Index of that table's first word in the memory. */
+  cursorAt = 0;
 
   readonly #pages: TableAllocator;
   /** Linux cuts level 2 tables from a slab cache. */
@@ -94,6 +110,7 @@ export class V7sCore {
     this.mediatek = (config.quirks & Quirk.ARM_MTK_EXT) !== 0;
     this.attributes = leafAttributes(config.quirks);
     this.indexMask = 2 ** this.geometry.pgdBits - 1;
+    this.paLimit = 2 ** config.oas;
     this.limit = 2 ** config.ias;
     this.tlb = config.tlb;
     this.#slabs = machine.slabs ?? machine.pages;
@@ -111,6 +128,7 @@ export class V7sCore {
     // Linux asks for DMA32 memory with no other flag, and for ordinary kernel memory where any address will do.
     this.pgd = this.supply.alloc(this.#pages, this.#pgdSize, this.#highTables ? Gfp.KERNEL : Gfp.DMA32);
     if (this.pgd === NO_PAGES) throw new TableMemoryError(pgdSize);
+    this.pgdAt = this.memory.index(this.pgd);
   }
 
   warn(code: WarningCode, first: number, second: number): void {
@@ -124,6 +142,7 @@ export class V7sCore {
   }
 
   freePageTable(pa: number): void {
+    this.cursorIndex = NOWHERE;
     this.supply.free(this.#slabs, pa, PAGE_TABLE_SIZE);
   }
 
@@ -162,6 +181,15 @@ export class V7sCore {
 
   tableAddress(word: number): number {
     return this.#address(word, TABLE_BASE);
+  }
+
+  /** Address of the table that `word`, the level 1 entry at `index`, points to; the cursor remembers it. */
+  enterTable(index: number, word: number): number {
+    const table = this.tableAddress(word);
+    this.cursorIndex = index;
+    this.cursorTable = table;
+    this.cursorAt = this.memory.index(table);
+    return table;
   }
 
   /** Output address of a section or supersection. */

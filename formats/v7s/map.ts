@@ -24,26 +24,26 @@ export function mapRun(
   if (size >= SECTION_SIZE) return mapSections(core, index, iova, pa, Math.floor(size / SECTION_SIZE), prot);
 
   const entryPa = core.pgd + index * DESCRIPTOR_BYTES;
-  let word = core.memory.words[core.memory.index(entryPa)] as number;
-  let table = 0;
-  let fresh = false;
+  if (index === core.cursorIndex) {
+    core.sync(entryPa, 1);
+    return mapPages(core, entryPa, core.cursorTable, iova, pa, size, count, prot);
+  }
+  let word = core.memory.words[core.pgdAt + index] as number;
   if (word === 0) {
-    table = core.allocPageTable(gfp);
-    if (table === NO_PAGES) return -Errno.ENOMEM;
-    word = core.install(entryPa, table, 0);
-    fresh = word === 0;
-    if (!fresh) core.freePageTable(table);
+    const fresh = core.allocPageTable(gfp);
+    if (fresh === NO_PAGES) return -Errno.ENOMEM;
+    word = core.install(entryPa, fresh, 0);
+    if (word === 0) return mapPages(core, entryPa, fresh, iova, pa, size, count, prot);
+    core.freePageTable(fresh);
   } else {
     // Nothing says whether whoever installed the table has synced it yet.
     core.sync(entryPa, 1);
   }
-  if (!fresh) {
-    if (!isTable(word)) {
-      core.warn(WarningCode.BLOCK_IN_THE_WAY, iova, 1);
-      return -Errno.EEXIST;
-    }
-    table = core.tableAddress(word);
+  if (!isTable(word)) {
+    core.warn(WarningCode.BLOCK_IN_THE_WAY, iova, 1);
+    return -Errno.EEXIST;
   }
+  const table = core.enterTable(index, word);
   return mapPages(core, entryPa, table, iova, pa, size, count, prot);
 }
 
@@ -51,24 +51,33 @@ export function mapRun(
 function mapSections(core: V7sCore, index: number, iova: number, pa: number, entries: number, prot: number): number {
   if (index + entries > core.indexMask + 1) return overrun(core, entries * SECTION_SIZE);
   const entryPa = core.pgd + index * DESCRIPTOR_BYTES;
-  for (let i = 0; i < entries; i++) {
-    const word = core.memory.words[core.memory.index(entryPa) + i] as number;
-    if (word === 0) continue;
-    const at = iova + i * SECTION_SIZE;
-    if (!isTable(word)) {
-      core.warn(WarningCode.LEAF_EXISTS, at, 1);
-      return -Errno.EEXIST;
-    }
-    if (unmapSections(core, index + i, at, 1, null) === 0) {
-      core.warn(WarningCode.TABLE_NOT_REPLACED, at, 1);
-      return -Errno.EINVAL;
-    }
+  if (!isClear(core.memory.words, core.pgdAt + index, entries)) {
+    const error = makeRoom(core, index, iova, entries);
+    if (error !== 0) return error;
   }
   const kind = entries > 1 ? LeafKind.SUPERSECTION : LeafKind.SECTION;
   const attributes = core.attributes[attributeIndex(kind, prot)] as number;
   core.store(entryPa, attributes | core.addressBits(pa, SECTION_BASE), entries);
   core.stats.leavesMapped[1] = (core.stats.leavesMapped[1] as number) + entries;
   return 1;
+}
+
+/** Frees the tables that a section replaces. A leaf in the way stops it: whoever wants to replace one must unmap it first. */
+function makeRoom(core: V7sCore, index: number, iova: number, entries: number): number {
+  for (let i = 0; i < entries; i++) {
+    const word = core.memory.words[core.pgdAt + index + i] as number;
+    if (word === 0) continue;
+    const address = iova + i * SECTION_SIZE;
+    if (!isTable(word)) {
+      core.warn(WarningCode.LEAF_EXISTS, address, 1);
+      return -Errno.EEXIST;
+    }
+    if (unmapSections(core, index + i, address, 1, null) === 0) {
+      core.warn(WarningCode.TABLE_NOT_REPLACED, address, 1);
+      return -Errno.EINVAL;
+    }
+  }
+  return 0;
 }
 
 /** Writes pages or large pages into the table at `table` until it is full, `count` are done, or one is in the way. */

@@ -41,9 +41,16 @@ import {
   SMALL_PAGE_SIZE,
   v7sRegisters,
 } from './config.ts';
-import { isLargePage, isSupersection, isTable, isValid, V7sCore } from './core.ts';
+import { isLargePage, isSupersection, isTable, isValid, PAGE_BASE, V7sCore } from './core.ts';
+import { attributeIndex, LeafKind } from './leaf.ts';
 import { mapRun } from './map.ts';
 import { unmapRun } from './unmap.ts';
+
+/** Masks of the address bits within a leaf. */
+const SECTION_OFFSET = SECTION_SIZE - 1;
+const SUPERSECTION_OFFSET = RUN_ENTRIES * SECTION_SIZE - 1;
+const PAGE_OFFSET = SMALL_PAGE_SIZE - 1;
+const LARGE_PAGE_OFFSET = RUN_ENTRIES * SMALL_PAGE_SIZE - 1;
 
 class V7sTable implements IoPgtable {
   readonly config: AdjustedConfig;
@@ -51,12 +58,15 @@ class V7sTable implements IoPgtable {
   readonly registers: ShortRegisters;
   mapped = 0;
   readonly #core: V7sCore;
+  /** Coherent and without MediaTek's address bits: a leaf is one store. */
+  readonly #mapsAtOnce: boolean;
 
   constructor(config: AdjustedConfig, machine: Machine, cookie: unknown) {
     this.#core = new V7sCore(config, machine, cookie);
     this.config = config;
     this.geometry = this.#core.geometry;
     this.registers = v7sRegisters(config, this.#core.pgd);
+    this.#mapsAtOnce = this.#core.coherent && !this.#core.mediatek;
   }
 
   get stats(): Readonly<TableStats> {
@@ -70,11 +80,26 @@ class V7sTable implements IoPgtable {
   mapPages(iova: number, pa: number, pageSize: number, count: number, prot: number, gfp: number): number {
     const core = this.#core;
     this.mapped = 0;
-    if (iova >= core.limit || pa >= 2 ** this.config.oas) {
+    if (!(iova >= 0 && iova < core.limit && pa >= 0 && pa < core.paLimit)) {
       core.warn(WarningCode.MAP_RANGE, iova, pa);
       return -Errno.ERANGE;
     }
     if ((prot & (Prot.READ | Prot.WRITE)) === 0) return -Errno.EINVAL;
+    if (pageSize === SMALL_PAGE_SIZE && count === 1 && this.#mapsAtOnce) {
+      const index = (iova / SECTION_SIZE) & core.indexMask;
+      const first = (iova / SMALL_PAGE_SIZE) & (PAGE_ENTRIES - 1);
+      const at = core.cursorAt + first;
+      const { words } = core.memory;
+      // One page in the table of the cursor: the same as the general way does, without its calls.
+      if (index === core.cursorIndex && words[at] === 0) {
+        words[at] = (core.attributes[attributeIndex(LeafKind.SMALL_PAGE, prot)] as number) | (pa & PAGE_BASE);
+        core.memory.written(core.cursorTable + first * DESCRIPTOR_BYTES, DESCRIPTOR_BYTES);
+        core.stats.descriptorsWritten++;
+        core.stats.leavesMapped[2] = (core.stats.leavesMapped[2] as number) + 1;
+        this.mapped = SMALL_PAGE_SIZE;
+        return 0;
+      }
+    }
     let left = count;
     // Other edits may run inside an allocation, so that what has been mapped is kept here until the end.
     let mapped = 0;
@@ -95,9 +120,26 @@ class V7sTable implements IoPgtable {
 
   unmapPages(iova: number, pageSize: number, count: number, gather: IotlbGather | null): number {
     const core = this.#core;
-    if (iova >= core.limit) {
+    if (!(iova >= 0 && iova < core.limit)) {
       core.warn(WarningCode.UNMAP_RANGE, iova, 0);
       return 0;
+    }
+    if (pageSize === SMALL_PAGE_SIZE && count === 1 && core.coherent) {
+      const index = (iova / SECTION_SIZE) & core.indexMask;
+      const first = (iova / SMALL_PAGE_SIZE) & (PAGE_ENTRIES - 1);
+      const at = core.cursorAt + first;
+      const { words } = core.memory;
+      // As in mapPages.
+      if (index === core.cursorIndex && !isLargePage(words[at] as number)) {
+        words[at] = 0;
+        core.memory.written(core.cursorTable + first * DESCRIPTOR_BYTES, DESCRIPTOR_BYTES);
+        core.stats.descriptorsCleared++;
+        core.stats.leavesUnmapped[2] = (core.stats.leavesUnmapped[2] as number) + 1;
+        if (core.tlb !== null && (gather === null || !gather.queued)) {
+          core.tlb.addPage(gather, iova, SMALL_PAGE_SIZE, core.cookie);
+        }
+        return SMALL_PAGE_SIZE;
+      }
     }
     let left = count;
     let unmapped = 0;
@@ -113,18 +155,18 @@ class V7sTable implements IoPgtable {
   iovaToPhys(iova: number): number {
     const core = this.#core;
     if (core.closing) return 0;
-    const { memory } = core;
     const index = (iova / SECTION_SIZE) & core.indexMask;
-    const entry = memory.words[memory.index(core.pgd) + index] as number;
-    if (!isTable(entry)) {
-      if (!isValid(entry)) return 0;
-      return core.sectionAddress(entry) + (iova % (isSupersection(entry) ? RUN_ENTRIES * SECTION_SIZE : SECTION_SIZE));
+    if (index !== core.cursorIndex) {
+      const entry = core.memory.words[core.pgdAt + index] as number;
+      if (!isTable(entry)) {
+        if (!isValid(entry)) return 0;
+        return core.sectionAddress(entry) + (iova & (isSupersection(entry) ? SUPERSECTION_OFFSET : SECTION_OFFSET));
+      }
+      core.enterTable(index, entry);
     }
-    const page = memory.words[
-      memory.index(core.tableAddress(entry)) + ((iova / SMALL_PAGE_SIZE) & (PAGE_ENTRIES - 1))
-    ] as number;
+    const page = core.memory.words[core.cursorAt + ((iova / SMALL_PAGE_SIZE) & (PAGE_ENTRIES - 1))] as number;
     if (!isValid(page)) return 0;
-    return core.pageAddress(page) + (iova % (isLargePage(page) ? RUN_ENTRIES * SMALL_PAGE_SIZE : SMALL_PAGE_SIZE));
+    return core.pageAddress(page) + (iova & (isLargePage(page) ? LARGE_PAGE_OFFSET : PAGE_OFFSET));
   }
 
   /** Short descriptors have no dirty state: always -EINVAL. (Linux has no such operation for them.) */

@@ -13,13 +13,14 @@ export function unmapRun(core: V7sCore, iova: number, size: number, count: numbe
   const index = (iova / SECTION_SIZE) & core.indexMask;
   if (size >= SECTION_SIZE) return unmapSections(core, index, iova, Math.floor(size / SECTION_SIZE), gather);
 
+  if (index === core.cursorIndex) return unmapPages(core, core.cursorTable, iova, size, count, gather);
   const entryPa = core.pgd + index * DESCRIPTOR_BYTES;
-  const word = core.memory.words[core.memory.index(entryPa)] as number;
+  const word = core.memory.words[core.pgdAt + index] as number;
   if (!isValid(word)) {
     core.warn(WarningCode.UNMAP_HOLE, iova, 1);
     return 0;
   }
-  if (isTable(word)) return unmapPages(core, core.tableAddress(word), iova, size, count, gather);
+  if (isTable(word)) return unmapPages(core, core.enterTable(index, word), iova, size, count, gather);
   if (core.config.split === 'refuse') return refuseSplit(core, iova, size);
   const section = isSupersection(word) ? splitSupersection(core, index, iova, word) : word;
   return splitSection(core, entryPa, section, iova, size, gather);
@@ -218,7 +219,7 @@ function splitSection(
   const unmapped = (iova / SMALL_PAGE_SIZE) & (PAGE_ENTRIES - 1);
   for (let i = 0; i < PAGE_ENTRIES; i += entries) {
     if (i === unmapped) continue;
-    const bits = inPlace ? i * SMALL_PAGE_SIZE : core.addressBits(base + i * SMALL_PAGE_SIZE, PAGE_BASE);
+    const bits = core.addressBits(base + i * SMALL_PAGE_SIZE, PAGE_BASE);
     core.store(table + i * DESCRIPTOR_BYTES, attributes | bits, entries);
   }
   let expected = section;
