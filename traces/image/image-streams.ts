@@ -12,6 +12,9 @@ import { FaultClass, Permission, type TranslationRegime, Walker } from '../../em
 import { InputError } from '../input-error.ts';
 import type { MemoryImage } from './memory-image.ts';
 
+/** What the lookup says of an entry that was never filled in. */
+const ENTRY_INVALID = 'V is 0';
+
 /** One stream of an image that has a translation. */
 export interface ImageStream {
   readonly sid: number;
@@ -23,6 +26,7 @@ export interface ImageStream {
 
 /** Why a stream has no translation. */
 export interface RefusedStream {
+  readonly sid: number;
   /** Event number of IHI 0070 section 7.3, or STREAM_ABORTED. */
   readonly event: number;
   readonly reason: string;
@@ -52,14 +56,22 @@ export class ImageStreams {
       if (!this.#walker.translateStage2(stage2, ipa, Permission.READ, FaultClass.CONTEXT)) return -1;
       return this.#walker.stage2.outputAddress;
     });
-    if (typeof found === 'number') return { event: found, reason: this.#contexts.refusal ?? 'stage 2 refused it' };
+    if (typeof found === 'number') return { sid, event: found, reason: this.#contexts.refusal ?? 'stage 2 refused it' };
     const context = this.#contexts.known(sid, ssid);
-    if (context === undefined) return { event: EventId.C_BAD_STE, reason: 'not found' };
+    if (context === undefined) return { sid, event: EventId.C_BAD_STE, reason: 'not found' };
     return { sid, ssid, regime: found, context };
   }
 
   /** Every stream that stage 1 or stage 2 translates, by StreamID; substreams behind their stream. */
   *translated(): Generator<ImageStream> {
+    for (const found of this.survey()) if (!('event' in found)) yield found;
+  }
+
+  /**
+   * Every stream that is translated, and every one that is configured in a way that the SMMU refuses. Streams that do not exist, or
+   * are set to bypass or to abort, are left out.
+   */
+  *survey(): Generator<ImageStream | RefusedStream> {
     const { table } = this.#contexts;
     const chunk = table.twoLevel ? 2 ** table.split : 1;
     for (let sid = 0; sid < this.count; sid++) {
@@ -67,7 +79,8 @@ export class ImageStreams {
       if ('event' in found) {
         // Where not even the first stream of a second-level table exists, the others do not either.
         if (found.event === EventId.C_BAD_STREAMID && sid % chunk === 0) sid += chunk - 1;
-        if (found.event === EventId.F_STREAM_DISABLED) yield* this.#substreams(sid);
+        else if (found.event === EventId.F_STREAM_DISABLED) yield* this.#substreams(sid);
+        else if (found.event !== STREAM_ABORTED && found.reason !== ENTRY_INVALID) yield found;
         continue;
       }
       if (found.regime.stage1 !== null || found.regime.stage2 !== null) yield found;

@@ -248,7 +248,7 @@ function descriptorLines(
   const lines = [
     `  Level ${step.level}, ${index}, at ${where}`,
     `    holds ${emphasis(step.value)}: ${step.title}`,
-    ...step.fields.map((field) => `      ${fieldLine(field)}`),
+    ...step.fields.filter(tells).map((field) => `      ${fieldLine(field)}`),
   ];
   switch (step.outcome) {
     case 'table':
@@ -267,11 +267,17 @@ function descriptorLines(
   return lines;
 }
 
+/** A field of zeros whose value has no name of its own says nothing. */
+function tells(field: ExplainedField): boolean {
+  return field.value !== 0 || field.text !== '';
+}
+
 function fieldLine(field: ExplainedField): string {
   const bits = field.width === 1 ? `${field.lsb}` : `${field.lsb + field.width - 1}:${field.lsb}`;
   const value = field.value >= 10 ? hex(field.value) : String(field.value);
   const text = field.text === '' ? field.meaning : `${field.text} (${field.meaning})`;
-  return `[${bits}]`.padEnd(9) + `${field.name} `.padEnd(18, '.') + ` ${value}  ${text}`;
+  const place = `[${bits}]`.padEnd(8);
+  return `${place} ${field.name.padEnd(16)} ${value}  ${text}`;
 }
 
 /** A power of two of bytes: "4 KiB". */
