@@ -4,9 +4,10 @@ import { InputError } from '../../traces/index.ts';
 import * as conform from './conform.ts';
 import { ExitCode, exitWith } from './exit.ts';
 import * as replay from './replay.ts';
+import * as walk from './walk.ts';
 
 /** Every command, in the order in which `--help` lists them. */
-const COMMANDS: readonly { readonly register: (program: Command) => void }[] = [conform, replay];
+const COMMANDS: readonly { readonly register: (program: Command) => void }[] = [conform, replay, walk];
 
 function buildProgram(): Command {
   const program = new Command('tablewalk')
