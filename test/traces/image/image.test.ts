@@ -1,0 +1,179 @@
+import { mkdtempSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { Permission, Walker } from '../../../emulator/index.ts';
+import {
+  forEachLeafRecord,
+  ImageStreams,
+  InputError,
+  LeafComparison,
+  type LeafRecord,
+  MemoryImage,
+  narrateWalk,
+  newLeafScan,
+  readLeafList,
+  refusalText,
+  summarise,
+  walkLines,
+} from '../../../traces/index.ts';
+
+const VECTORS = join(import.meta.dirname, '../../vectors/images');
+const DUMPS = ['vfio', 'dma'] as const;
+const folderOf = (dump: string): string => join(VECTORS, dump);
+const listOf = (dump: string): string => join(VECTORS, dump, 'pt.leaves.jsonl.gz');
+
+function leavesOf(dump: string): LeafRecord[] {
+  const image = MemoryImage.load(folderOf(dump));
+  const leaves: LeafRecord[] = [];
+  const scan = newLeafScan();
+  for (const stream of new ImageStreams(image).translated()) {
+    forEachLeafRecord(image, stream, scan, (leaf) => leaves.push(leaf));
+  }
+  return leaves;
+}
+
+describe('the page tables of a real Linux, dumped from its memory', () => {
+  it.each(DUMPS)('%s: every leaf of every stream is as the reference list has it', (dump) => {
+    const comparison = new LeafComparison(readLeafList(listOf(dump)));
+    for (const leaf of leavesOf(dump)) comparison.found(leaf);
+    expect(comparison.finish()).toBe(0);
+    expect(comparison.equal).toBe(dump === 'vfio' ? 5627 : 3324);
+  });
+
+  it.each(DUMPS)('%s: the tables found are those of the reference, by level', (dump) => {
+    const image = MemoryImage.load(folderOf(dump));
+    const summary = summarise(image, new ImageStreams(image).translated());
+    expect(summary.tablesByLevel).toEqual(dump === 'vfio' ? [9, 12, 79, 176] : [8, 8, 8, 20]);
+    expect([summary.unreadableTables, summary.repeatedTables]).toEqual([0, 0]);
+    // Two streams of one group share their tables.
+    expect([summary.streams, summary.spaces]).toEqual(dump === 'vfio' ? [9, 7] : [8, 6]);
+  });
+
+  it.each(DUMPS)(
+    '%s: each page translates as its leaf says, with its permission, and what is next to it faults',
+    (dump) => {
+      const image = MemoryImage.load(folderOf(dump));
+      const streams = new ImageStreams(image);
+      const walker = new Walker(image);
+      const leaves = leavesOf(dump);
+      const starts = new Set(leaves.map((leaf) => `${leaf.sid}:${leaf.iova}`));
+      let faults = 0;
+      for (const leaf of leaves) {
+        const stream = streams.stream(leaf.sid);
+        if ('event' in stream) throw new Error(refusalText(stream));
+        const iova = Number(leaf.iova);
+        const pa = Number(leaf.pa);
+        for (const offset of [0, leaf.size - 1]) {
+          expect(walker.translate(stream.regime, iova + offset, false, Permission.READ)).toBe(true);
+          expect(walker.outputAddress).toBe(pa + offset);
+        }
+        expect(walker.translate(stream.regime, iova, false, Permission.WRITE)).toBe(leaf.perm === 'rw');
+        const end = iova + leaf.size;
+        if (end < 2 ** 48 && !starts.has(`${leaf.sid}:0x${end.toString(16)}`)) {
+          faults++;
+          expect(walker.translate(stream.regime, end)).toBe(false);
+          expect(walker.faultStage).toBe(1);
+        }
+      }
+      expect(faults).toBeGreaterThan(10);
+    },
+  );
+
+  it('a stream that is set to abort says so, and one beyond the table does not exist', () => {
+    const streams = new ImageStreams(MemoryImage.load(folderOf('vfio')));
+    const aborted = streams.stream(0);
+    expect('event' in aborted ? refusalText(aborted) : 'translated').toMatch(/aborts all traffic/);
+    const beyond = streams.stream(0x300);
+    expect('event' in beyond ? refusalText(beyond) : 'translated').toMatch(/C_BAD_STREAMID/);
+  });
+});
+
+describe('one walk in words', () => {
+  const image = MemoryImage.load(folderOf('vfio'));
+  const stream = new ImageStreams(image).stream(16);
+
+  it('names table, entry, descriptor, fields and the result of each step', () => {
+    if ('event' in stream) throw new Error(refusalText(stream));
+    const walk = narrateWalk(image, stream.regime, 0xfffe0abcn);
+    expect(walk.pa).toBe('0x10cfb6abc');
+    expect(walk.steps.map((step) => (step.kind === 'descriptor' ? step.outcome : step.kind))).toEqual([
+      'begin',
+      'table',
+      'table',
+      'table',
+      'leaf',
+    ]);
+    const text = walkLines(walk).join('\n');
+    expect(text).toContain('Level 3, address bits 20:12: entry 480, at 0x10ccdcf00');
+    expect(text).toContain('holds 0x10cfb6f47: VMSAv8-64 / LPAE stage 1 block or page');
+    expect(text).toMatch(/\[10\] +af +1 +accessed/);
+    expect(text).toContain('0xfffe0abc is at 0x10cfb6abc in a page of 4 KiB');
+  });
+
+  it('ends with the fault, its stage and its level', () => {
+    if ('event' in stream) throw new Error(refusalText(stream));
+    const walk = narrateWalk(image, stream.regime, 0n);
+    expect(walk.fault).toMatchObject({ stage: 1, level: 1, name: 'translation fault' });
+    expect(walkLines(walk).at(-1)).toBe('0x0 is refused: translation fault, stage 1, level 1.');
+  });
+
+  it('an address above the input size faults at level 0', () => {
+    if ('event' in stream) throw new Error(refusalText(stream));
+    expect(narrateWalk(image, stream.regime, 1n << 60n).fault).toMatchObject({ stage: 1, level: 0 });
+  });
+});
+
+describe('a leaf list', () => {
+  const leaf: LeafRecord = leavesOf('vfio')[0] as LeafRecord;
+
+  it('differs by what is missing, extra and different, and ignores fields that it does not have', () => {
+    const comparison = new LeafComparison([
+      { sid: leaf.sid, iova: leaf.iova, pa: '0x1000', perm: leaf.perm },
+      { sid: leaf.sid, iova: '0x5000', pa: '0x6000' },
+    ]);
+    comparison.found(leaf);
+    comparison.found({ ...leaf, iova: '0x7000' });
+    expect(comparison.finish()).toBe(3);
+    expect(comparison.differences.map(({ kind, iova }) => [kind, iova])).toEqual([
+      ['different', leaf.iova],
+      ['extra', '0x7000'],
+      ['missing', '0x5000'],
+    ]);
+    expect(comparison.differences[0]?.what).toBe(`pa: expected 0x1000, found ${leaf.pa}`);
+  });
+
+  it('compares addresses as numbers, however they are written', () => {
+    const comparison = new LeafComparison([{ sid: leaf.sid, iova: `0x0000${leaf.iova.slice(2).toUpperCase()}` }]);
+    comparison.found(leaf);
+    expect(comparison.differences.filter(({ kind }) => kind !== 'different')).toEqual([]);
+  });
+});
+
+describe('bad input is named', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'tablewalk-image-'));
+  const bad = (json: string) => (): MemoryImage => {
+    writeFileSync(join(folder, 'pt.json'), json);
+    writeFileSync(join(folder, 'pt.pages.bin'), new Uint8Array(4096));
+    return MemoryImage.load(folder);
+  };
+
+  it.each([
+    ['a missing folder', () => MemoryImage.load(join(folder, 'nowhere')), /nowhere: found no such folder/],
+    ['a file', () => MemoryImage.load(listOf('vfio')), /found no folder/],
+    ['no JSON', bad('{'), /pt.json: found no JSON/],
+    ['no pages', bad('{}'), /pages: found nothing/],
+    [
+      'a page at an odd address',
+      bad('{"pages":[{"pa":"0x1001","off":0}]}'),
+      /pages\[0\].pa: found 0x1001, allowed: a multiple of 4096/,
+    ],
+    ['a page twice', bad('{"pages":[{"pa":"0x1000","off":0},{"pa":"0x1000","off":0}]}'), /0x1000 twice/],
+    ['a page beyond the end of the file', bad('{"pages":[{"pa":"0x1000","off":4096}]}'), /found 4096 bytes/],
+    ['an address that is no number', bad('{"pages":[{"pa":"rubbish","off":0}]}'), /found "rubbish"/],
+    ['a register that is no number', bad('{"pages":[],"regs":{"CR0":[]}}'), /regs.CR0: found \[\]/],
+  ])('%s', (_name, load, message) => {
+    expect(load).toThrow(InputError);
+    expect(load).toThrow(message);
+  });
+});
