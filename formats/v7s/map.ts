@@ -32,9 +32,9 @@ export function mapRun(
   if (word === 0) {
     const fresh = core.allocPageTable(gfp);
     if (fresh === NO_PAGES) return -Errno.ENOMEM;
-    word = core.install(entryPa, fresh, 0);
-    if (word === 0) return mapPages(core, entryPa, fresh, iova, pa, size, count, prot);
-    core.freePageTable(fresh);
+    // What another CPU may have put there first is used, and ours goes.
+    if (core.install(entryPa, fresh, 0) !== 0) core.freePageTable(fresh);
+    word = core.memory.words[core.pgdAt + index] as number;
   } else {
     // Nothing says whether whoever installed the table has synced it yet.
     core.sync(entryPa, 1);

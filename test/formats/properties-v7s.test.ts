@@ -229,12 +229,14 @@ describe('random sequences on a short-descriptor table', () => {
     );
   });
 
-  it('do the same to the tables with coherent walks as without', () => {
+  it('do the same to the tables and the TLB with coherent walks as without', () => {
     fc.assert(
       fc.property(sequences(ALL), (sequence) => {
         const coherent = rigFor({ ...sequence, coherentWalk: true });
         const other = rigFor({ ...sequence, coherentWalk: false });
         for (const op of sequence.ops) expect(perform(coherent, op)).toEqual(perform(other, op));
+        const invalidations = (rig: Rig): string[] => rig.events.filter((event) => /^(walk|page)/.test(event));
+        expect(invalidations(other)).toEqual(invalidations(coherent));
         const tables = tablesOf(coherent);
         expect(tablesOf(other)).toEqual(tables);
         for (const { pa, size } of tables) {
