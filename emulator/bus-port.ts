@@ -48,6 +48,16 @@ export class BusPort implements WalkMemory {
    * a line still dirty in its cache. A sync is missing.
    */
   stale = false;
+  /**
+   * Bits of the high word that may differ without a read being stale. Default: bits 58:55 of a descriptor, which hardware ignores
+   * (Arm ARM DDI 0487 D8.3, "reserved for software use"). Linux marks a table as synced there after the sync, and never cleans
+   * that mark itself.
+   */
+  softwareBitsHigh = 0x0780_0000;
+  /** Reads that were stale. */
+  staleReads = 0;
+  /** Called for each of them: a walk makes several reads, and `stale` tells of the last only. */
+  onStaleRead: ((pa: number, bytes: number) => void) | null = null;
 
   /** Transactions (of at most 64 bytes each), their bytes, and those answered with an error. */
   reads = 0;
@@ -112,7 +122,7 @@ export class BusPort implements WalkMemory {
     this.status = BusStatus.OK;
     this.low = words[at] as number;
     this.high = bytes === 8 ? (words[at + 1] as number) : 0;
-    if (this.checkStale) this.stale = this.#isStale(pa, bytes);
+    if (this.checkStale) this.#lookForStale(pa, bytes);
     return true;
   }
 
@@ -214,7 +224,7 @@ export class BusPort implements WalkMemory {
       this.low = 0;
       this.high = 0;
       // A table that was never synced at all: its frame does not exist in memory yet.
-      if (this.checkStale) this.stale = this.#isStale(pa, bytes);
+      if (this.checkStale) this.#lookForStale(pa, bytes);
       return true;
     }
     const range = this.#mmio.find(pa, bytes);
@@ -251,11 +261,15 @@ export class BusPort implements WalkMemory {
     return at < 0 ? 0 : (this.#memory.words[at] as number);
   }
 
-  #isStale(pa: number, bytes: number): boolean {
+  #lookForStale(pa: number, bytes: number): void {
     const cache = this.#cache;
-    if (cache === null || this.#seen !== null || !cache.isDirty(pa)) return false;
+    if (cache === null || this.#seen !== null || !cache.isDirty(pa)) return;
     const at = cache.peek(pa);
-    return cache.words[at] !== this.low || (bytes === 8 && cache.words[at + 1] !== this.high);
+    const highDiffers = (((cache.words[at + 1] as number) ^ this.high) & ~this.softwareBitsHigh) !== 0;
+    this.stale = cache.words[at] !== this.low || (bytes === 8 && highDiffers);
+    if (!this.stale) return;
+    this.staleReads++;
+    if (this.onStaleRead !== null) this.onStaleRead(pa, bytes);
   }
 
   #refuse(status: BusStatus): boolean {

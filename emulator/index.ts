@@ -25,3 +25,4 @@ export * from './page-allocator.ts';
 export { DEFAULT_PAGE_COSTS, type PageAllocatorConfig, PageAllocatorSchema } from './page-allocator-config.ts';
 export * from './physical-memory.ts';
 export * from './sanitizer.ts';
+export * from './system-pages.ts';

@@ -90,6 +90,34 @@ describe('stale reads', () => {
     expect([stale(RAM), stale(RAM + 8)]).toEqual([false, false]);
   });
 
+  it('are no matter of the bits that hardware ignores, unless the port is told otherwise', () => {
+    const port = bus.port('walker', BusView.NON_COHERENT);
+    port.checkStale = true;
+    const cpu = bus.port('cpu', BusView.CPU);
+    const stale = (): boolean => port.read(RAM, 8) && port.stale;
+    cpu.write64(RAM, 0, 0x0780_0000);
+    expect(stale()).toBe(false);
+    port.softwareBitsHigh = 0;
+    expect(stale()).toBe(true);
+    port.softwareBitsHigh = 0x0780_0000;
+    for (const high of [0x0040_0000, 0x0800_0000]) {
+      cpu.write64(RAM, 0, high);
+      expect(stale()).toBe(true);
+    }
+  });
+
+  it('are told one by one to who listens', () => {
+    const port = bus.port('walker', BusView.NON_COHERENT);
+    port.checkStale = true;
+    const told: string[] = [];
+    port.onStaleRead = (pa, bytes) => told.push(`${pa - RAM} ${bytes}`);
+    bus.port('cpu', BusView.CPU).write64(RAM + 16, 1, 0);
+    for (let offset = 0; offset < 32; offset += 8) port.read(RAM + offset, 8);
+    port.read(RAM + 16, 4);
+    expect(told).toEqual(['16 8', '16 4']);
+    expect(port.staleReads).toBe(2);
+  });
+
   it('are never seen by a device that snoops, and never looked for unless asked', () => {
     bus.port('cpu', BusView.CPU).write64(RAM, 1, 0);
     const snooping = bus.port('a', BusView.COHERENT);
