@@ -16,7 +16,7 @@ const PA = 0x10_0000_0000;
 const PROT = Prot.READ | Prot.WRITE | Prot.CACHE;
 
 /** Takes what is reported without keeping it, as a driver that only widens a range does. */
-class CountingFlush {
+export class CountingFlush {
   pages = 0;
   flushAll(): void {}
   flushWalk(): void {}
@@ -29,10 +29,11 @@ class CountingFlush {
   }
 }
 
-function newTable(): IoPgtable {
+/** A machine whose allocator and DMA API do next to nothing, so that the editor alone is measured. */
+export function newMachine(): Machine {
   const memory = new PhysicalMemory({ banks: [{ base: 0x8000_0000, size: 0x4000_0000, node: 0 }] });
   let next = 0x8000_0000;
-  const machine: Machine = {
+  return {
     memory,
     dma: { mapSingle: (pa) => pa, unmapSingle: () => {}, syncSingleForDevice: () => {} },
     pages: {
@@ -47,6 +48,9 @@ function newTable(): IoPgtable {
       throw new Error(`the benchmark does something wrong: ${code}`);
     },
   };
+}
+
+function newTable(): IoPgtable {
   const config = {
     format: 'ARM_64_LPAE_S1',
     pageSizes: PAGE + BLOCK + GIB,
@@ -54,7 +58,7 @@ function newTable(): IoPgtable {
     oas: 48,
     tlb: new CountingFlush(),
   } as const;
-  return allocIoPgtable(config, machine, null);
+  return allocIoPgtable(config, newMachine(), null);
 }
 
 function mapRuns(table: IoPgtable): void {
@@ -90,7 +94,8 @@ function fill(table: IoPgtable): void {
 /** Blocks are mapped over 64 GiB, so that there are enough of them to time. */
 const BLOCK_SPAN = 64 * GIB;
 
-function newGather(): IotlbGather {
+/** A gather that holds nothing yet. */
+export function newGather(): IotlbGather {
   return { start: Number.MAX_SAFE_INTEGER, end: 0, pageSize: 0, queued: false };
 }
 
