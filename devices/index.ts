@@ -1,11 +1,2 @@
 export * from './mali/index.ts';
-export * from './smmuv3/commands.ts';
-export * from './smmuv3/context-descriptor.ts';
-export * from './smmuv3/encodings.ts';
-export * from './smmuv3/events.ts';
-export * from './smmuv3/features.ts';
-export { getField } from './smmuv3/layout.ts';
-export * from './smmuv3/regime.ts';
-export * from './smmuv3/registers.ts';
-export * from './smmuv3/stream-contexts.ts';
-export * from './smmuv3/stream-table-entry.ts';
+export * from './smmuv3/index.ts';

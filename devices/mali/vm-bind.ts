@@ -15,6 +15,7 @@ import {
   Gfp,
   type IoPgtable,
   mapReservation,
+  Prot,
   unmapReservation,
 } from '../../formats/index.ts';
 import type { Party } from './dependency-graph.ts';
@@ -161,11 +162,13 @@ export class VmBind {
     if (this.#inFlight.size > 0) this.#ports.clock.examine(this.#inFlight);
   }
 
-  #isSound({ kind, iova, size, pa }: BindRequest): boolean {
+  /** Whatever can be judged without the tree is judged here, so that run has no reason to fail. */
+  #isSound({ kind, iova, size, pa = -1, prot = 0 }: BindRequest): boolean {
     const unit = this.#editor.smallest;
-    const limit = 2 ** this.#ports.table.config.ias;
-    if (iova % unit !== 0 || size % unit !== 0 || size <= 0 || iova < 0 || iova + size > limit) return false;
-    return kind === 'unmap' || (pa !== undefined && pa >= 0 && pa % unit === 0);
+    const { ias, oas } = this.#ports.table.config;
+    if (iova % unit !== 0 || size % unit !== 0 || size <= 0 || iova < 0 || iova + size > 2 ** ias) return false;
+    if (kind === 'unmap') return true;
+    return pa >= 0 && pa % unit === 0 && pa + size <= 2 ** oas && (prot & (Prot.READ | Prot.WRITE)) !== 0;
   }
 
   #worstCase({ kind, iova, size }: BindRequest): number {
