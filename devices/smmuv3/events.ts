@@ -76,10 +76,11 @@ export const EVENT_FIELDS = {
   C_BAD_STREAMID: header,
   F_STE_FETCH: { ...header, Reason: reason, FetchAddress: fetchAddress },
   C_BAD_STE: header,
-  F_BAD_ATS_TREQ: { ...header, ...transaction },
-  F_STREAM_DISABLED: { ...header, ...transaction },
-  F_TRANSL_FORBIDDEN: { ...header, ...transaction },
-  C_BAD_SUBSTREAMID: header,
+  F_BAD_ATS_TREQ: { ...header, InputAddress: transaction.InputAddress },
+  F_STREAM_DISABLED: header,
+  F_TRANSL_FORBIDDEN: { ...header, RnW: transaction.RnW, InputAddress: transaction.InputAddress },
+  // The SubstreamID is always valid here: there is no SSV.
+  C_BAD_SUBSTREAMID: { id, SubstreamID: header.SubstreamID, StreamID: header.StreamID },
   F_CD_FETCH: { ...header, Reason: reason, FetchAddress: fetchAddress },
   C_BAD_CD: header,
   F_WALK_EABT: {
@@ -96,7 +97,17 @@ export const EVENT_FIELDS = {
   F_PERMISSION: { ...header, ...translation },
   F_TLB_CONFLICT: { ...header, Reason: reason, ...transaction, S2: translation.S2, CLASS: translation.CLASS },
   F_CFG_CONFLICT: { ...header, Reason: reason },
-  E_PAGE_REQUEST: { ...header, ...transaction },
+  E_PAGE_REQUEST: {
+    ...header,
+    uX: field(98, 1, 'Unprivileged execution is expected'),
+    uW: field(99, 1, 'Unprivileged writes are expected'),
+    uR: field(100, 1, 'Unprivileged reads are expected'),
+    pX: field(101, 1, 'Privileged execution is expected'),
+    pW: field(102, 1, 'Privileged writes are expected'),
+    pR: field(103, 1, 'Privileged reads are expected'),
+    Span: field(108, 8, 'Pages of 4 KiB'),
+    InputAddress: address(140, 52, 'First page'),
+  },
   F_VMS_FETCH: { ...header, Reason: reason, FetchAddress: fetchAddress },
 } as const satisfies Readonly<Record<EventName, Layout>>;
 

@@ -6,29 +6,41 @@ import type { StageRegime, TableRoot, TranslationRegime } from '../../emulator/i
 import type { ContextDescriptor } from './context-descriptor.ts';
 import { addressBits, GRANULE_SHIFT_TG0, GRANULE_SHIFT_TG1, stage2StartLevel } from './encodings.ts';
 import type { Smmuv3Features } from './features.ts';
-import { hasStage2, type StreamTableEntry } from './stream-table-entry.ts';
+import { hasStage2, type StreamTableEntry, StreamWorld } from './stream-table-entry.ts';
 
 /**
  * The regime of a stream.
  * @param cd its context descriptor, null when stage 1 is off or bypassed (S1DSS).
+ * @param e2h CR2.E2H: EL2 contexts have ASIDs and two privilege levels.
  * Both must have passed {@link streamTableEntryFault} and {@link contextDescriptorFault}.
  */
 export function streamRegime(
   ste: StreamTableEntry,
   cd: ContextDescriptor | null,
   features: Smmuv3Features,
+  e2h = false,
 ): TranslationRegime {
+  const el2 = cd !== null && ste.STRW === StreamWorld.EL2;
   return {
-    stage1: cd === null ? null : stage1Regime(cd, features),
+    stage1: cd === null ? null : stage1Regime(cd, features, el2 && !e2h),
     stage2: hasStage2(ste) ? stage2Regime(ste, features) : null,
-    asid: cd === null ? 0 : cd.ASID,
+    asid: cd === null || (el2 && !e2h) ? 0 : cd.ASID,
     // Without stage 2 support S2VMID is ignored and every translation has VMID 0 (section 5.2, S2VMID).
-    vmid: features.stage2 ? ste.S2VMID : 0,
+    vmid: el2 ? EL2_WORLD : features.stage2 ? ste.S2VMID : 0,
   };
 }
 
-/** Stage 1 of a context descriptor. */
-export function stage1Regime(cd: ContextDescriptor, features: Smmuv3Features): StageRegime {
+/**
+ * VMID of TLB entries that belong to EL2 contexts: outside the 16 bits of real VMIDs, because EL2 entries are an address space of
+ * their own that no EL1 invalidation touches (section 3.17.1, StreamWorld).
+ */
+export const EL2_WORLD = 0x10000;
+
+/**
+ * Stage 1 of a context descriptor.
+ * @param singlePrivilege true for EL2 without E2H, which has no unprivileged level
+ */
+export function stage1Regime(cd: ContextDescriptor, features: Smmuv3Features, singlePrivilege = false): StageRegime {
   const ignoreHierarchy = features.hierarchicalDisable;
   return {
     stage: 1,
@@ -48,6 +60,7 @@ export function stage1Regime(cd: ContextDescriptor, features: Smmuv3Features): S
     memoryAttributes: attributeBytes(cd.MAIR0, cd.MAIR1),
     tag: cd.ASID,
     writeExecuteNever: cd.WXN !== 0,
+    singlePrivilege,
   };
 }
 
@@ -72,6 +85,7 @@ export function stage2Regime(ste: StreamTableEntry, features: Smmuv3Features): S
     memoryAttributes: [],
     tag: ste.S2VMID,
     writeExecuteNever: false,
+    protectedTableWalk: ste.S2PTW !== 0,
   };
 }
 

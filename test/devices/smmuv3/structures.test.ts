@@ -96,6 +96,7 @@ describe('context descriptor', () => {
         memoryAttributes: [0x44, 0xff, 0x04, 0xf4, 0xff, 0xff, 0xff, 0xff],
         tag: 1,
         writeExecuteNever: false,
+        singlePrivilege: false,
       },
       stage2: null,
       asid: 1,

@@ -1,0 +1,57 @@
+import * as v from 'valibot';
+
+const cycles = (value: number) => v.optional(v.pipe(v.number(), v.minValue(0), v.maxValue(1e9)), value);
+
+const fraction = v.optional(v.pipe(v.number(), v.minValue(0), v.maxValue(1)), 0);
+
+/**
+ * What the driver does and what its own instructions cost on the CPU. Cycles are SMMU clock cycles (1 GHz by default, so
+ * nanoseconds); what the SMMU takes for a command is in `mmu.invalidation`. No published measurement splits these costs: the
+ * defaults are chosen so that an empty CMD_SYNC takes the 190 to 280 ns that the arm-kernel list reports.
+ */
+export const DriverSchema = v.strictObject({
+  /** Use range invalidation when the SMMU has it (Linux does). */
+  useRanges: v.optional(v.boolean(), true),
+  /** Commands sent with one doorbell, besides the CMD_SYNC. Linux `CMDQ_BATCH_ENTRIES`. */
+  batch: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(1024)), 64),
+  /** log2 of the command queue entries, 4 to 19. Linux 6.12: the page allocator's largest order, 4 MiB of 16-byte commands at most. */
+  commandQueueBits: v.optional(v.pipe(v.number(), v.integer(), v.minValue(4), v.maxValue(19)), 16),
+  /** log2 of the event queue entries, 2 to 19. */
+  eventQueueBits: v.optional(v.pipe(v.number(), v.integer(), v.minValue(2), v.maxValue(19)), 15),
+  /** How completion is waited for: `poll` reads CMDQ_CONS, `msi` polls memory that the SMMU writes, `sev` sleeps in WFE. */
+  wait: v.optional(v.picklist(['poll', 'msi', 'sev']), 'msi'),
+  cost: v.optional(
+    v.strictObject({
+      /** Reserving space in the queue: one compare-and-exchange. Assumed. */
+      reserve: cycles(15),
+      /** Building and storing one command. Assumed. */
+      command: cycles(5),
+      /** Barrier and write of CMDQ_PROD, a posted store to a device register. Assumed. */
+      doorbell: cycles(30),
+      /** From completion to the CPU that polls memory seeing it. Assumed. */
+      seenByMsi: cycles(30),
+      /** From completion to the CPU in WFE running on. Assumed; the list reports 90 ns less than polling on MSI. */
+      seenBySev: cycles(0),
+      /** From completion to a read of CMDQ_CONS returning: one register read. Assumed. */
+      seenByPoll: cycles(100),
+      /** Handling one event record in the interrupt thread. Assumed. */
+      event: cycles(1000),
+    }),
+    {},
+  ),
+  /** Bugs to plant, for tests of the sanitizer; all off is a correct driver. */
+  bugs: v.optional(
+    v.strictObject({
+      /** Fraction of leaf invalidations that are forgotten, 0 to 1. */
+      skipInvalidation: fraction,
+      /** Fraction of walk flushes, after a table went away, that are forgotten, 0 to 1. */
+      skipWalkFlush: fraction,
+      /** Each leaf invalidation is made only when the next one is due. */
+      lateInvalidation: v.optional(v.boolean(), false),
+      /** Seed of the choice. */
+      seed: v.optional(v.pipe(v.number(), v.integer(), v.minValue(0)), 1),
+    }),
+    {},
+  ),
+});
+export type DriverConfig = v.InferOutput<typeof DriverSchema>;

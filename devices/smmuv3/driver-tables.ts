@@ -1,0 +1,273 @@
+import {
+  ConfigError,
+  Gfp,
+  NO_PAGES,
+  type StageOneRegisters,
+  type StageTwoRegisters,
+  type TableAllocator,
+  type TableMemory,
+} from '../../formats/index.ts';
+import { CD_BYTES, CONTEXT_DESCRIPTOR, L1_CONTEXT_DESCRIPTOR } from './context-descriptor.ts';
+import type { Smmuv3Features } from './features.ts';
+import { encodeInto, type Layout, setField } from './layout.ts';
+import { STRTAB_BASE_CFG } from './registers.ts';
+import {
+  ContextFormat,
+  DefaultSubstream,
+  L1_STREAM_TABLE_DESCRIPTOR,
+  L1STD_BYTES,
+  STE_BYTES,
+  STE_WORDS,
+  STREAM_TABLE_ENTRY,
+  StreamConfig,
+} from './stream-table-entry.ts';
+
+/** StreamID bits of the second level: one PCI bus per level 2 array. Linux `STRTAB_SPLIT`. */
+const SPLIT = 8;
+/** SubstreamID bits of a leaf table of context descriptors: 64 KiB. Linux `CTXDESC_L2_ENTRIES`. */
+const CONTEXT_SPLIT = 10;
+/** Most bits of a linear context descriptor table: 64 KiB. */
+const CONTEXT_LINEAR_BITS = 10;
+/** Largest L1 stream table. Linux `STRTAB_MAX_L1_ENTRIES`. */
+const MOST_L1_BITS = 17;
+
+/** Attributes of structures in write-back cacheable, inner shareable memory. */
+const FETCH = { S1CIR: 1, S1COR: 1, S1CSH: 3 } as const;
+
+/**
+ * The stream table and the context descriptors in memory, as Linux 6.12's arm-smmu-v3 builds them: two levels where the SMMU has
+ * them, level 2 arrays made when the first stream in them appears, streams without a domain abort.
+ *
+ * The structures lie in coherent memory (dma_alloc_coherent), so they need no cache maintenance; what must be invalidated after a
+ * change is the caller's business.
+ */
+export class DriverTables {
+  /** Stream table: address, and the value for STRTAB_BASE_CFG. */
+  readonly base: number;
+  readonly configuration: number;
+  readonly #features: Smmuv3Features;
+  readonly #memory: TableMemory;
+  readonly #pages: TableAllocator;
+  readonly #twoLevel: boolean;
+  readonly #streams: number;
+  /** Level 2 arrays by the upper bits of the StreamID. */
+  readonly #arrays = new Map<number, number>();
+  /** Context descriptor tables by StreamID: base and leaves. */
+  readonly #contexts = new Map<number, ContextTable>();
+
+  /**
+   * @param memory the CPU's view of coherent memory
+   * @param pages where it comes from
+   */
+  constructor(features: Smmuv3Features, memory: TableMemory, pages: TableAllocator) {
+    this.#features = features;
+    this.#memory = memory;
+    this.#pages = pages;
+    this.#twoLevel = features.twoLevelStreams && features.streamBits > SPLIT;
+    const words = new Uint32Array(1);
+    if (this.#twoLevel) {
+      const l1Bits = Math.min(features.streamBits - SPLIT, MOST_L1_BITS);
+      this.#streams = 2 ** (l1Bits + SPLIT);
+      this.base = this.allocate(L1STD_BYTES * 2 ** l1Bits);
+      encodeInto(STRTAB_BASE_CFG, words, 0, { FMT: 1, SPLIT, LOG2SIZE: l1Bits + SPLIT });
+    } else {
+      this.#streams = 2 ** features.streamBits;
+      this.base = this.allocate(STE_BYTES * this.#streams);
+      encodeInto(STRTAB_BASE_CFG, words, 0, { LOG2SIZE: features.streamBits });
+      for (let stream = 0; stream < this.#streams; stream++) this.#abort(this.base + STE_BYTES * stream);
+    }
+    this.configuration = words[0] as number;
+  }
+
+  /** Zeroed coherent memory, aligned to its size. @throws ConfigError when there is none. */
+  allocate(size: number): number {
+    const pa = this.#pages.alloc(null, Math.max(size, 4096), Gfp.KERNEL | Gfp.ZERO);
+    if (pa === NO_PAGES)
+      throw new ConfigError('memory.banks', size, 'enough RAM for the tables and queues of the SMMU');
+    return pa;
+  }
+
+  /** Address of a stream's entry; its level 2 array is made when it is not there. @throws ConfigError for a StreamID out of range. */
+  entry(streamId: number): number {
+    if (!(streamId >= 0 && streamId < this.#streams)) {
+      throw new ConfigError('streamId', streamId, `0 to ${this.#streams - 1}, the streams of the SMMU`);
+    }
+    if (!this.#twoLevel) return this.base + STE_BYTES * streamId;
+    const index = Math.floor(streamId / 2 ** SPLIT);
+    let array = this.#arrays.get(index);
+    if (array === undefined) {
+      array = this.allocate(STE_BYTES * 2 ** SPLIT);
+      for (let i = 0; i < 2 ** SPLIT; i++) this.#abort(array + STE_BYTES * i);
+      this.#arrays.set(index, array);
+      this.#store(L1_STREAM_TABLE_DESCRIPTOR, this.base + L1STD_BYTES * index, L1STD_BYTES, {
+        Span: SPLIT + 1,
+        L2Ptr: array,
+      });
+    }
+    return array + STE_BYTES * (streamId % 2 ** SPLIT);
+  }
+
+  /** Stage 1: the stream uses its own table of 2^substreamBits context descriptors. */
+  attachStage1(streamId: number, substreamBits: number, { stalls = false, ats = false, el2 = false } = {}): void {
+    const table = this.#contextTable(streamId, substreamBits);
+    this.#store(STREAM_TABLE_ENTRY, this.entry(streamId), STE_BYTES, {
+      V: 1,
+      Config: StreamConfig.STAGE1,
+      S1Fmt: table.leaves === null ? ContextFormat.LINEAR : ContextFormat.TWO_LEVEL_64K,
+      S1ContextPtr: table.base,
+      S1CDMax: substreamBits,
+      S1DSS: DefaultSubstream.SUBSTREAM_0,
+      ...FETCH,
+      S1STALLD: Number(this.#features.stallModel === 0 && !stalls),
+      EATS: Number(ats),
+      STRW: el2 ? 2 : 0,
+    });
+  }
+
+  /**
+   * Stage 2, alone or below a stage 1 of the stream's own.
+   * @param contextTable intermediate physical address of the one context descriptor, which a guest has written; null without stage 1
+   */
+  attachStage2(
+    streamId: number,
+    vmid: number,
+    { vttbr, vtcr }: StageTwoRegisters,
+    { contextTable = null, stalls = false }: { contextTable?: number | null; stalls?: boolean } = {},
+  ): void {
+    const nested = contextTable !== null;
+    this.#store(STREAM_TABLE_ENTRY, this.entry(streamId), STE_BYTES, {
+      V: 1,
+      Config: nested ? StreamConfig.NESTED : StreamConfig.STAGE2,
+      ...(nested ? { S1ContextPtr: contextTable, S1DSS: DefaultSubstream.SUBSTREAM_0, ...FETCH } : {}),
+      S1STALLD: Number(nested && this.#features.stallModel === 0 && !stalls),
+      S2VMID: vmid,
+      S2T0SZ: vtcr.tsz,
+      S2SL0: vtcr.sl,
+      S2IR0: vtcr.irgn,
+      S2OR0: vtcr.orgn,
+      S2SH0: vtcr.sh,
+      S2TG: vtcr.tg,
+      S2PS: vtcr.ps,
+      S2AA64: 1,
+      S2PTW: 1,
+      S2S: Number(stalls || this.#features.stallModel === 2),
+      S2R: 1,
+      S2TTB: vttbr,
+    });
+  }
+
+  /** Everything passes through. */
+  attachBypass(streamId: number): void {
+    // SHCFG 1: the shareability of the transaction itself.
+    this.#store(STREAM_TABLE_ENTRY, this.entry(streamId), STE_BYTES, { V: 1, Config: StreamConfig.BYPASS, SHCFG: 1 });
+  }
+
+  /** Everything is aborted: the state of a stream without a domain. */
+  detach(streamId: number): void {
+    this.#abort(this.entry(streamId));
+  }
+
+  /**
+   * Writes the context descriptor of a stream's substream (0 also serves traffic without one). One half is on, the other off.
+   * @param options.upper the registers are of the upper half (TTBR1)
+   */
+  writeContext(
+    streamId: number,
+    substreamId: number,
+    asid: number,
+    { tcr, mairLow, mairHigh, ttbr }: StageOneRegisters,
+    { upper = false, stalls = false, hardwareUpdate = 0 }: ContextOptions = {},
+  ): void {
+    const half = upper
+      ? { T1SZ: tcr.tsz, TG1: tcr.tg, IR1: tcr.irgn, OR1: tcr.orgn, SH1: tcr.sh, EPD0: 1, TTB1: ttbr }
+      : { T0SZ: tcr.tsz, TG0: tcr.tg, IR0: tcr.irgn, OR0: tcr.orgn, SH0: tcr.sh, EPD1: 1, TTB0: ttbr };
+    this.#store(CONTEXT_DESCRIPTOR, this.#context(streamId, substreamId), CD_BYTES, {
+      V: 1,
+      ...half,
+      IPS: tcr.ips,
+      AA64: 1,
+      HA: Number(hardwareUpdate >= 1),
+      HD: Number(hardwareUpdate >= 2),
+      S: Number(stalls || this.#features.stallModel === 2),
+      R: 1,
+      A: 1,
+      ASET: 1,
+      ASID: asid,
+      MAIR0: mairLow >>> 0,
+      MAIR1: mairHigh >>> 0,
+    });
+  }
+
+  /** Makes a context descriptor invalid. */
+  clearContext(streamId: number, substreamId: number): void {
+    this.#store(CONTEXT_DESCRIPTOR, this.#context(streamId, substreamId), CD_BYTES, {});
+  }
+
+  #contextTable(streamId: number, substreamBits: number): ContextTable {
+    const known = this.#contexts.get(streamId);
+    if (known !== undefined && known.bits === substreamBits) return known;
+    const twoLevel = substreamBits > CONTEXT_LINEAR_BITS && this.#features.twoLevelContexts;
+    const table: ContextTable = {
+      bits: substreamBits,
+      base: this.allocate(twoLevel ? 8 * 2 ** (substreamBits - CONTEXT_SPLIT) : CD_BYTES * 2 ** substreamBits),
+      leaves: twoLevel ? new Map() : null,
+    };
+    this.#contexts.set(streamId, table);
+    return table;
+  }
+
+  /** Address of a context descriptor; its leaf table is made when it is not there. */
+  #context(streamId: number, substreamId: number): number {
+    const table = this.#contexts.get(streamId) ?? this.#contextTable(streamId, 0);
+    if (substreamId >= 2 ** table.bits) {
+      throw new ConfigError(
+        'substreamId',
+        substreamId,
+        `0 to ${2 ** table.bits - 1}, the substreams of stream ${streamId}`,
+      );
+    }
+    if (table.leaves === null) return table.base + CD_BYTES * substreamId;
+    const index = Math.floor(substreamId / 2 ** CONTEXT_SPLIT);
+    let leaf = table.leaves.get(index);
+    if (leaf === undefined) {
+      leaf = this.allocate(CD_BYTES * 2 ** CONTEXT_SPLIT);
+      table.leaves.set(index, leaf);
+      this.#store(L1_CONTEXT_DESCRIPTOR, table.base + 8 * index, 8, { V: 1, L2Ptr: leaf });
+    }
+    return leaf + CD_BYTES * (substreamId % 2 ** CONTEXT_SPLIT);
+  }
+
+  #abort(pa: number): void {
+    const at = this.#memory.index(pa);
+    this.#memory.words.fill(0, at, at + STE_WORDS);
+    setField(this.#memory.words, at, STREAM_TABLE_ENTRY.V, 1);
+    this.#memory.written(pa, STE_BYTES);
+  }
+
+  /** Stores a whole structure; fields that are not named become 0. */
+  #store<L extends Layout>(layout: L, pa: number, bytes: number, fields: Partial<Record<keyof L, number>>): void {
+    const at = this.#memory.index(pa);
+    this.#memory.words.fill(0, at, at + bytes / 4);
+    encodeInto(layout, this.#memory.words, at, fields);
+    this.#memory.written(pa, bytes);
+  }
+}
+
+/** A stream's context descriptors. */
+interface ContextTable {
+  /** log2 of the descriptors. */
+  readonly bits: number;
+  readonly base: number;
+  /** Leaf tables by index; null for a linear table. */
+  readonly leaves: Map<number, number> | null;
+}
+
+/** What a context descriptor holds besides its table's registers. */
+export interface ContextOptions {
+  /** The table is the upper half (TTBR1). */
+  readonly upper?: boolean;
+  /** Faults stall. */
+  readonly stalls?: boolean;
+  /** 1: hardware sets the access flag; 2: and marks pages dirty. */
+  readonly hardwareUpdate?: 0 | 1 | 2;
+}

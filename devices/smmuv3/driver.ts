@@ -1,0 +1,390 @@
+import * as v from 'valibot';
+import {
+  allocIoPgtable,
+  ConfigError,
+  Errno,
+  Gfp,
+  type IoPgtableConfig,
+  type IotlbGather,
+  type Machine,
+  PageCutter,
+  Quirk,
+  type TableMemory,
+} from '../../formats/index.ts';
+import { CFGI_RANGE_ALL, type CommandName, Opcode } from './commands.ts';
+import type { Smmuv3 } from './device.ts';
+import type { DomainStage, Smmuv3Domain } from './domain.ts';
+import { type DriverConfig, DriverSchema } from './driver-config.ts';
+import { DriverQueue } from './driver-queue.ts';
+import { DriverTables } from './driver-tables.ts';
+import { decodeEvent, EVENT_BYTES, type EventRecord } from './events.ts';
+import { featuresOf, type Smmuv3Features } from './features.ts';
+import { Identifiers } from './identifiers.ts';
+import { Invalidator, newGather } from './invalidator.ts';
+import { setField } from './layout.ts';
+import { RangeCover } from './range-cover.ts';
+import { Cr0, Cr2, Gbpa, IrqCtrl, QUEUE_BASE, QUEUE_INDEX_MASK, QUEUE_OVERFLOW, REGISTERS } from './registers.ts';
+
+/** What a domain's table is made from: an io-pgtable configuration, of which the driver fills in what it knows. */
+export type DomainConfig = Partial<Omit<IoPgtableConfig, 'tlb'>>;
+
+/** Counters of a driver since its start. */
+export interface DriverCounters {
+  /** Commands by name, CMD_SYNC among them; names that never occurred are absent. */
+  readonly commandsByName: Readonly<Partial<Record<CommandName, number>>>;
+  /** Commands, CMD_SYNC not among them. */
+  readonly commands: number;
+  readonly syncs: number;
+  /** Invalidations of leaves, because tables went away, and of whole address spaces. */
+  readonly byAddress: number;
+  readonly byWalkRange: number;
+  readonly all: number;
+  /** Cycles that the CPU spent on commands, and the part of them that it waited. */
+  readonly cycles: number;
+  readonly waitCycles: number;
+  /** Event records handled, and the cycles for it. */
+  readonly events: number;
+  readonly eventCycles: number;
+}
+
+/** Leaf sizes of each granule, by log2 of the granule (Linux `arm_smmu_device_hw_probe`). */
+const LEAF_SIZES = { 12: 2 ** 12 + 2 ** 21 + 2 ** 30, 14: 2 ** 14 + 2 ** 25, 16: 2 ** 16 + 2 ** 29 } as const;
+/** Blocks of 4 TiB, with 64 KiB pages and 52-bit output. */
+const HUGE_BLOCK = 2 ** 42;
+
+/**
+ * Linux 6.12's arm-smmu-v3 driver, as far as translation goes: probes the SMMU, builds its stream table, queues and context
+ * descriptors in memory, gives domains their tables and tags, and keeps the TLBs true.
+ *
+ *     const driver = new Smmuv3Driver({ smmu, machine });
+ *     const domain = driver.createDomain({ pageSizes: 0x40201000 });
+ *     driver.attach(domain, 0x100);
+ *     driver.map(domain, iova, pa, size, Prot.READ | Prot.WRITE);
+ *     driver.unmap(domain, iova, size, gather);
+ *     driver.iotlbSync(domain, gather);
+ *
+ * Does not: shared virtual addressing, aliases and groups, power management, page requests, more than one CPU.
+ */
+export class Smmuv3Driver {
+  /** What the identification registers said. */
+  readonly features: Smmuv3Features;
+  readonly queue: DriverQueue;
+  readonly tables: DriverTables;
+  readonly invalidator: Invalidator;
+  /** Sees every event record that {@link handleEvents} takes from the queue. */
+  onEvent: ((record: EventRecord) => void) | null = null;
+  /** Event records handled, overflows seen, and the cycles for it. */
+  events = 0;
+  overflows = 0;
+  eventCycles = 0;
+
+  readonly #smmu: Smmuv3;
+  readonly #machine: Machine;
+  readonly #structures: TableMemory;
+  readonly #config: DriverConfig;
+  readonly #asids: Identifiers;
+  readonly #vmids: Identifiers;
+  readonly #eventBase: number;
+  readonly #eventBits: number;
+  readonly #gather = newGather();
+
+  /**
+   * Probes and starts an SMMU (Linux `arm_smmu_device_probe`).
+   *
+   * @param parts.machine what page-table code needs; `pages` also gives the memory of queues and structures
+   * @param parts.structures the CPU's view of coherent memory; default `machine.memory`, which an SMMU that does not snoop must not have
+   * @throws ConfigError for a wrong configuration, an SMMU that cannot translate, or too little memory
+   */
+  constructor(parts: {
+    smmu: Smmuv3;
+    machine: Machine;
+    structures?: TableMemory;
+    config?: v.InferInput<typeof DriverSchema>;
+  }) {
+    const parsed = v.safeParse(DriverSchema, parts.config ?? {});
+    if (!parsed.success) {
+      const issue = parsed.issues[0];
+      throw new ConfigError(`driver.${v.getDotPath(issue) ?? ''}`, issue.input, issue.message);
+    }
+    const { smmu, machine } = parts;
+    const config = parsed.output;
+    this.#smmu = smmu;
+    this.#machine = machine;
+    this.#structures = parts.structures ?? machine.memory;
+    this.#config = config;
+    const id = (register: keyof typeof REGISTERS): number => smmu.read32(REGISTERS[register].offset);
+    const features = featuresOf([id('IDR0'), id('IDR1'), id('IDR2'), id('IDR3'), id('IDR4'), id('IDR5')]);
+    if (!features.stage1 && !features.stage2)
+      throw new ConfigError('smmu.features.stage1', false, 'stage 1 or stage 2');
+    this.features = features;
+    this.#asids = new Identifiers('asid', features.asidBits);
+    this.#vmids = new Identifiers('vmid', features.vmidBits);
+    this.tables = new DriverTables(features, this.#structures, machine.pages);
+    const commandBits = Math.min(config.commandQueueBits, features.commandQueueBits);
+    if (2 ** commandBits <= config.batch) {
+      throw new ConfigError('driver.batch', config.batch, `less than the command queue's ${2 ** commandBits} entries`);
+    }
+    const commandBase = this.tables.allocate(16 * 2 ** commandBits);
+    this.queue = new DriverQueue(smmu, this.#structures, config, commandBase, commandBits);
+    this.invalidator = new Invalidator(this.queue, config.bugs, features.ats);
+    this.#eventBits = Math.min(config.eventQueueBits, features.eventQueueBits);
+    this.#eventBase = this.tables.allocate(EVENT_BYTES * 2 ** this.#eventBits);
+    this.#reset(commandBase, commandBits);
+  }
+
+  /** Cycle at which the driver's CPU is. Set it before a call to say when the call begins; the call moves it on. */
+  get now(): number {
+    return this.queue.now;
+  }
+
+  set now(cycle: number) {
+    this.queue.now = cycle;
+  }
+
+  /** Linux `arm_smmu_device_reset`: everything off, structures and queues in place, everything on. */
+  #reset(commandBase: number, commandBits: number): void {
+    const write = (register: keyof typeof REGISTERS, value: number): void =>
+      this.#smmu.write32(REGISTERS[register].offset, value);
+    write('GBPA', Gbpa.UPDATE | Gbpa.ABORT);
+    write('CR0', 0);
+    // Write-back, inner shareable, for tables and queues.
+    write('CR1', 0xd75);
+    write('CR2', Cr2.PTM | Cr2.RECINVSID | (this.features.el2 ? Cr2.E2H : 0));
+    this.#writeBase(REGISTERS.STRTAB_BASE.offset, this.tables.base, 0);
+    write('STRTAB_BASE_CFG', this.tables.configuration);
+    this.#writeBase(REGISTERS.CMDQ_BASE.offset, commandBase, commandBits);
+    write('CMDQ_PROD', 0);
+    write('CMDQ_CONS', 0);
+    write('CR0', Cr0.CMDQEN);
+    this.queue.add('CFGI_STE_RANGE', { Range: CFGI_RANGE_ALL });
+    this.queue.sync();
+    if (this.features.el2) this.queue.add('TLBI_EL2_ALL', {});
+    this.queue.add('TLBI_NSNH_ALL', {});
+    this.queue.sync();
+    this.#writeBase(REGISTERS.EVENTQ_BASE.offset, this.#eventBase, this.#eventBits);
+    write('EVENTQ_PROD', 0);
+    write('EVENTQ_CONS', 0);
+    const queues = Cr0.CMDQEN | Cr0.EVENTQEN | (this.features.ats ? Cr0.ATSCHK : 0);
+    write('CR0', queues);
+    write('IRQ_CTRL', IrqCtrl.GERROR | IrqCtrl.EVENTQ);
+    write('CR0', queues | Cr0.SMMUEN);
+  }
+
+  /** Writes a base register of 64 bits: an address, and the size of a queue. */
+  #writeBase(offset: number, pa: number, log2Size: number): void {
+    const words = new Uint32Array(2);
+    setField(words, 0, QUEUE_BASE.ADDR, pa);
+    setField(words, 0, QUEUE_BASE.LOG2SIZE, log2Size);
+    setField(words, 0, QUEUE_BASE.ALLOCATE, 1);
+    this.#smmu.write64(offset, words[0] as number, words[1] as number);
+  }
+
+  /**
+   * Makes an address space: a table and a tag. Without a format it is stage 1 where the SMMU has it.
+   * @throws ConfigError, or TableMemoryError without memory for the first level.
+   */
+  createDomain(asked: DomainConfig = {}): Smmuv3Domain {
+    const { features } = this;
+    const format = asked.format ?? (features.stage1 ? 'ARM_64_LPAE_S1' : 'ARM_64_LPAE_S2');
+    if (format !== 'ARM_64_LPAE_S1' && format !== 'ARM_64_LPAE_S2') {
+      throw new ConfigError(
+        'table.format',
+        format,
+        'ARM_64_LPAE_S1 or ARM_64_LPAE_S2: the tables that an SMMUv3 walks',
+      );
+    }
+    const stage: DomainStage = format === 'ARM_64_LPAE_S1' ? 'stage-1' : 'stage-2';
+    if (!(stage === 'stage-1' ? features.stage1 : features.stage2)) {
+      throw new ConfigError('table.format', format, 'a stage that the SMMU has');
+    }
+    const coherentWalk = asked.coherentWalk ?? features.coherent;
+    if (coherentWalk && !features.coherent) {
+      throw new ConfigError('table.coherentWalk', true, 'false: the walks of this SMMU do not snoop');
+    }
+    const domain: { -readonly [K in keyof Smmuv3Domain]?: Smmuv3Domain[K] } = {};
+    const table = allocIoPgtable(
+      {
+        ...asked,
+        format,
+        pageSizes: asked.pageSizes ?? this.#pageSizes(),
+        ias: asked.ias ?? (stage === 'stage-1' ? 48 : Math.min(48, features.outputBits)),
+        oas: asked.oas ?? features.outputBits,
+        coherentWalk,
+        tlb: this.invalidator,
+      },
+      this.#machine,
+      domain,
+    );
+    const cutter = new PageCutter(table.config.pageSizes);
+    domain.table = table;
+    domain.stage = stage;
+    domain.tag = stage === 'stage-1' ? this.#asids.take() : this.#vmids.take();
+    domain.upper = (table.config.quirks & Quirk.ARM_TTBR1) !== 0;
+    domain.streams = new Map();
+    domain.cutter = cutter;
+    domain.cover = new RangeCover(Math.log2(cutter.smallest), features.rangeInvalidation && this.#config.useRanges);
+    domain.mapped = 0;
+    return domain as Smmuv3Domain;
+  }
+
+  /** Every page size of every granule of the SMMU. */
+  #pageSizes(): number {
+    const { granules, outputBits } = this.features;
+    let sizes = granules.reduce((sum, granule) => sum + LEAF_SIZES[granule], 0);
+    if (granules.includes(16) && outputBits === 52) sizes += HUGE_BLOCK;
+    return sizes;
+  }
+
+  /** Frees the table (which flushes the TLB) and the tag. Detach its streams first. */
+  freeDomain(domain: Smmuv3Domain): void {
+    domain.table.free();
+    if (domain.stage === 'stage-1') this.#asids.release(domain.tag);
+    else this.#vmids.release(domain.tag);
+  }
+
+  /**
+   * Lets a stream, or one substream of it, use a domain.
+   * @param substreamId 0 is what traffic without a SubstreamID uses
+   * @param options.substreamBits log2 of the stream's context descriptors
+   */
+  attach(
+    domain: Smmuv3Domain,
+    streamId: number,
+    substreamId = 0,
+    options: { substreamBits?: number; stalls?: boolean; ats?: boolean; hardwareUpdate?: 0 | 1 | 2 } = {},
+  ): void {
+    const { registers } = domain.table;
+    const { tables, queue } = this;
+    domain.streams.set(streamId, substreamId);
+    if (registers.kind === 'stage-2') {
+      tables.attachStage2(streamId, domain.tag, registers, { stalls: options.stalls ?? false });
+    } else if (registers.kind === 'stage-1') {
+      tables.attachStage1(streamId, options.substreamBits ?? 0, options);
+      tables.writeContext(streamId, substreamId, domain.tag, registers, { ...options, upper: domain.upper });
+      queue.add('CFGI_CD', { StreamID: streamId, SubstreamID: substreamId, Leaf: 1 });
+      queue.sync();
+    }
+    this.#streamChanged(streamId);
+    queue.add('PREFETCH_CONFIG', { StreamID: streamId });
+    queue.flush();
+  }
+
+  /** A stream without translation. */
+  attachBypass(streamId: number): void {
+    this.tables.attachBypass(streamId);
+    this.#streamChanged(streamId);
+  }
+
+  /** Takes a stream away from its domain: its traffic aborts from now on. */
+  detach(domain: Smmuv3Domain, streamId: number): void {
+    domain.streams.delete(streamId);
+    this.tables.detach(streamId);
+    this.#streamChanged(streamId);
+  }
+
+  #streamChanged(streamId: number): void {
+    this.queue.add('CFGI_STE', { StreamID: streamId, Leaf: 1 });
+    this.queue.sync();
+  }
+
+  /**
+   * Maps `[iova, iova + size)` to `[pa, pa + size)` in the largest pages that fit (Linux `iommu_map`). On an error nothing stays mapped.
+   * @returns 0 or a negative `Errno`.
+   */
+  map(domain: Smmuv3Domain, iova: number, pa: number, size: number, prot: number): number {
+    const { table, cutter } = domain;
+    domain.mapped = 0;
+    if (size <= 0 || !cutter.aligned(iova, pa, size)) return -Errno.EINVAL;
+    let done = 0;
+    while (done < size) {
+      cutter.choose(iova + done, pa + done, size - done);
+      const error = table.mapPages(iova + done, pa + done, cutter.pageSize, cutter.count, prot, Gfp.KERNEL);
+      done += table.mapped;
+      if (error !== 0) {
+        if (done > 0) {
+          this.unmap(domain, iova, done, this.#gather);
+          this.iotlbSync(domain, this.#gather);
+        }
+        return error;
+      }
+    }
+    domain.mapped = done;
+    return 0;
+  }
+
+  /**
+   * Unmaps `[iova, iova + size)` up to the first hole (Linux `iommu_unmap_fast`). What is to be invalidated gathers in `gather`.
+   * @returns bytes unmapped.
+   */
+  unmap(domain: Smmuv3Domain, iova: number, size: number, gather: IotlbGather): number {
+    const { table, cutter } = domain;
+    if (!cutter.aligned(iova, 0, size)) return 0;
+    let done = 0;
+    while (done < size) {
+      cutter.choose(iova + done, iova + done, size - done);
+      const unmapped = table.unmapPages(iova + done, cutter.pageSize, cutter.count, gather);
+      if (unmapped === 0) break;
+      done += unmapped;
+    }
+    return done;
+  }
+
+  /** Invalidates what `gather` holds and waits for it. */
+  iotlbSync(domain: Smmuv3Domain, gather: IotlbGather): void {
+    this.invalidator.sync(domain, gather);
+  }
+
+  /** Invalidates everything of a domain and waits for it: what a flush queue does. */
+  flushDomain(domain: Smmuv3Domain): void {
+    this.invalidator.flushDomain(domain);
+  }
+
+  /** Takes every record from the event queue (Linux `arm_smmu_evtq_thread`), and acknowledges an overflow. @returns how many. */
+  handleEvents(): number {
+    const smmu = this.#smmu;
+    const mask = 2 ** (this.#eventBits + 1) - 1;
+    let handled = 0;
+    let cons = smmu.read32(REGISTERS.EVENTQ_CONS.offset);
+    for (;;) {
+      const prod = smmu.read32(REGISTERS.EVENTQ_PROD.offset);
+      if (((prod ^ cons) & QUEUE_OVERFLOW) !== 0) {
+        this.overflows++;
+        cons = ((cons & QUEUE_INDEX_MASK) | (prod & QUEUE_OVERFLOW)) >>> 0;
+      }
+      if (((prod ^ cons) & mask) === 0) break;
+      const pa = this.#eventBase + EVENT_BYTES * (cons & (2 ** this.#eventBits - 1));
+      const at = this.#structures.index(pa);
+      const record = decodeEvent(this.#structures.words, at);
+      cons = ((cons & QUEUE_OVERFLOW) | ((cons + 1) & mask)) >>> 0;
+      handled++;
+      if (record !== null) this.onEvent?.(record);
+    }
+    smmu.write32(REGISTERS.EVENTQ_CONS.offset, cons);
+    const cycles = handled * this.#config.cost.event;
+    this.events += handled;
+    this.eventCycles += cycles;
+    this.queue.now += cycles;
+    return handled;
+  }
+
+  /** Answers a stalled transaction, from its event record. */
+  respond(record: EventRecord, answer: 'retry' | 'abort'): void {
+    const { StreamID = 0, STAG = 0 } = record.fields;
+    this.queue.add('RESUME', { StreamID, STAG, Ac: Number(answer === 'retry'), Ab: Number(answer === 'abort') });
+    this.queue.sync();
+  }
+
+  /** All counters as one plain object. */
+  counters(): DriverCounters {
+    const { queue, invalidator } = this;
+    const commandsByName: Partial<Record<CommandName, number>> = {};
+    for (const name of Object.keys(Opcode) as CommandName[]) {
+      const count = queue.byOpcode[Opcode[name]] as number;
+      if (count > 0) commandsByName[name] = count;
+    }
+    const { commands, syncs, cycles, waitCycles } = queue;
+    const { byAddress, byWalkRange, all } = invalidator;
+    const { events, eventCycles } = this;
+    return { commandsByName, commands, syncs, byAddress, byWalkRange, all, cycles, waitCycles, events, eventCycles };
+  }
+}

@@ -1,0 +1,219 @@
+import {
+  AccessFlag,
+  FaultKind,
+  type Mmu,
+  type TranslationRegime,
+  Walker,
+  type WalkMemory,
+} from '../../emulator/index.ts';
+import { EVENT_WORDS, type EventFields, type EventName, encodeEvent, eventName } from './events.ts';
+import type { Smmuv3Features } from './features.ts';
+import { type Interrupts, Wire } from './interrupts.ts';
+import type { OutputQueue } from './output-queue.ts';
+import type { RegisterFile } from './register-file.ts';
+import { Cr0, Cr2, Gerror, REGISTERS } from './registers.ts';
+import { type StalledTransaction, StallTable } from './stalls.ts';
+import { STREAM_ABORTED, type StreamContext, type StreamContexts } from './stream-contexts.ts';
+
+/** How a transaction ended. */
+export const Outcome = {
+  OK: 0,
+  /** The client gets an abort. */
+  ABORTED: 1,
+  /** Terminated quietly: a read returns zeros, a write is ignored (CD.A = 0). */
+  READ_AS_ZERO: 2,
+  /** Parked until software answers; `Smmuv3.onStallEnd` tells how it went on. */
+  STALLED: 3,
+} as const;
+export type Outcome = (typeof Outcome)[keyof typeof Outcome];
+
+/** A transaction as a master presents it. */
+export type Transaction = Omit<StalledTransaction, 'tag'>;
+
+/** Event of each kind of translation fault that software can be told to handle. */
+const FAULT_EVENTS = {
+  [FaultKind.TRANSLATION]: 'F_TRANSLATION',
+  [FaultKind.ADDRESS_SIZE]: 'F_ADDR_SIZE',
+  [FaultKind.ACCESS_FLAG]: 'F_ACCESS',
+  [FaultKind.PERMISSION]: 'F_PERMISSION',
+} as const;
+
+/** What a fault asks for, from the structure that configures the faulting stage. */
+interface FaultPolicy {
+  readonly record: boolean;
+  readonly stall: boolean;
+  readonly outcome: Outcome;
+}
+
+/**
+ * What happens when a transaction is refused: the event record, the stall or the termination (Arm IHI 0070, sections 3.12, 7.2, 7.3).
+ */
+export class FaultReporter {
+  readonly stalls: StallTable;
+  /** Event records by number, written or lost. */
+  readonly byEvent = new Float64Array(256);
+  readonly #mmu: Mmu;
+  readonly #contexts: StreamContexts;
+  readonly #registers: RegisterFile;
+  readonly #queue: OutputQueue;
+  readonly #interrupts: Interrupts;
+  readonly #features: Smmuv3Features;
+  readonly #walker: Walker;
+  readonly #words = new Uint32Array(EVENT_WORDS);
+  /** Records of stalled transactions that found the queue full: they may not be lost, so they wait. */
+  readonly #held: Uint32Array[] = [];
+
+  constructor(parts: {
+    mmu: Mmu;
+    contexts: StreamContexts;
+    registers: RegisterFile;
+    queue: OutputQueue;
+    interrupts: Interrupts;
+    features: Smmuv3Features;
+    memory: WalkMemory;
+  }) {
+    this.#mmu = parts.mmu;
+    this.#contexts = parts.contexts;
+    this.#registers = parts.registers;
+    this.#queue = parts.queue;
+    this.#interrupts = parts.interrupts;
+    this.#features = parts.features;
+    this.#walker = new Walker(parts.memory);
+    this.stalls = new StallTable(parts.features.stallModel === 1 ? 0 : parts.features.stallMax);
+  }
+
+  /** Deals with the fault of the MMU's last translation. */
+  report(transaction: Transaction): Outcome {
+    const mmu = this.#mmu;
+    if (mmu.contextFault !== 0) return this.#configurationFault(transaction, mmu.contextFault);
+    if (mmu.fault === FaultKind.EXTERNAL_ABORT) return this.#walkAborted(transaction);
+    if (mmu.fault === FaultKind.TLB_CONFLICT || mmu.fault === FaultKind.NONE) {
+      this.record('F_TLB_CONFLICT', this.#access(transaction), transaction);
+      return Outcome.ABORTED;
+    }
+    const policy = this.#policy(transaction);
+    if (!policy.record && !policy.stall) return policy.outcome;
+    const name = FAULT_EVENTS[mmu.fault];
+    const fields = { ...this.#access(transaction), ...this.#stage() };
+    if (policy.stall) {
+      const parked: StalledTransaction = { ...transaction, tag: -1 };
+      if (this.stalls.park(parked)) this.record(name, { ...fields, STAG: parked.tag, Stall: 1 }, transaction, true);
+      return Outcome.STALLED;
+    }
+    this.record(name, fields, transaction);
+    return policy.outcome;
+  }
+
+  /** An address beyond what the SMMU outputs, on a stream that bypasses stage 1 (section 7.3.14). */
+  reportBypassedAddress(transaction: Transaction): Outcome {
+    this.record('F_ADDR_SIZE', { ...this.#access(transaction), CLASS: 2 }, transaction);
+    return Outcome.ABORTED;
+  }
+
+  /** Writes an event record, with the transaction's stream, substream and (where the event has it) input address. */
+  record<N extends EventName>(
+    name: N,
+    fields: EventFields<N>,
+    { streamId, substreamId, iova, flags }: Transaction,
+    held = false,
+  ): void {
+    const words = this.#words;
+    const ids = { StreamID: streamId, SSV: Number(substreamId >= 0), SubstreamID: Math.max(substreamId, 0) };
+    encodeEvent(name, { ...ids, ...fields }, words, 0);
+    if ('InputAddress' in fields && (flags & AccessFlag.UPPER) !== 0) this.#signExtend(words, iova);
+    const number = (words[0] as number) & 0xff;
+    this.byEvent[number] = (this.byEvent[number] as number) + 1;
+    if ((this.#registers.get(REGISTERS.CR0ACK) & Cr0.EVENTQEN) === 0) return;
+    if (held && this.#queue.full) this.#held.push(words.slice());
+    else this.#write(words);
+  }
+
+  /** Software has made room in the event queue: writes the records that waited for it. */
+  roomMade(): void {
+    while (this.#held.length > 0 && !this.#queue.full) this.#write(this.#held.shift() as Uint32Array);
+  }
+
+  #write(words: Uint32Array): void {
+    const wasEmpty = this.#queue.empty;
+    const result = this.#queue.write(words);
+    if (result === 'aborted') this.#interrupts.fail(Gerror.EVENTQ_ABT_ERR);
+    else if (wasEmpty && result === 'written') this.#interrupts.raise(Wire.EVENTQ);
+  }
+
+  #configurationFault(transaction: Transaction, fault: number): Outcome {
+    if (fault === STREAM_ABORTED) return Outcome.ABORTED;
+    const name = eventName(fault);
+    if (name === undefined) return Outcome.ABORTED;
+    const recordsInvalid = (this.#registers.get(REGISTERS.CR2) & Cr2.RECINVSID) !== 0;
+    if (name === 'C_BAD_STREAMID' && !recordsInvalid) return Outcome.ABORTED;
+    if (name === 'F_STE_FETCH' || name === 'F_CD_FETCH') {
+      this.record(name, { FetchAddress: this.#contexts.abortedAddress }, transaction);
+    } else this.record(name, {}, transaction);
+    return Outcome.ABORTED;
+  }
+
+  #walkAborted(transaction: Transaction): Outcome {
+    const stage = this.#stage();
+    this.record(
+      'F_WALK_EABT',
+      {
+        ...this.#access(transaction),
+        S2: stage.S2,
+        // Unlike in the other events, a stage 1 walk is class TT here (section 7.3.12).
+        CLASS: stage.S2 === 0 ? 1 : stage.CLASS,
+        FetchAddress: this.#abortedDescriptor(transaction),
+      },
+      transaction,
+    );
+    return Outcome.ABORTED;
+  }
+
+  /** Physical address of the descriptor whose read was aborted: walks again, without caches, to the same place. */
+  #abortedDescriptor({ streamId, substreamId, iova, flags }: Transaction): number {
+    const regime: TranslationRegime | undefined = this.#contexts.known(streamId, substreamId)?.regime;
+    const walker = this.#walker;
+    if (regime === undefined || walker.translate(regime, iova, (flags & AccessFlag.UPPER) !== 0, 0)) return 0;
+    if (walker.faultStage === 2) return walker.stage2.descriptorAddress;
+    return regime.stage2 === null ? walker.stage1.descriptorAddress : walker.stage2.outputAddress;
+  }
+
+  #policy({ streamId, substreamId }: Transaction): FaultPolicy {
+    const known: StreamContext | undefined = this.#contexts.known(streamId, substreamId);
+    const { stallModel } = this.#features;
+    if (this.#mmu.faultStage !== 1) {
+      // A stage 2 fault on the way to a context descriptor comes before any context is known.
+      const ste = known?.ste ?? this.#contexts.lastEntry;
+      const stall = stallModel === 2 || (stallModel === 0 && ste?.S2S === 1);
+      return { record: ste?.S2R !== 0, stall, outcome: Outcome.ABORTED };
+    }
+    const cd = known?.cd ?? null;
+    const stall = stallModel === 2 || (stallModel === 0 && cd?.S === 1 && known?.ste.S1STALLD === 0);
+    const aborts = this.#features.terminateAborts || cd?.A !== 0;
+    return { record: cd?.R !== 0, stall, outcome: aborts ? Outcome.ABORTED : Outcome.READ_AS_ZERO };
+  }
+
+  #access({ iova, flags }: Transaction): { PnU: number; InD: number; RnW: number; InputAddress: number } {
+    const write = (flags & AccessFlag.WRITE) !== 0;
+    return {
+      PnU: Number((flags & AccessFlag.PRIVILEGED) !== 0),
+      // InD is 0 for writes (section 7.3.13).
+      InD: Number(!write && (flags & AccessFlag.EXECUTE) !== 0),
+      RnW: Number(!write),
+      InputAddress: iova,
+    };
+  }
+
+  #stage(): { S2: number; CLASS: number; IPAddress: number; TTRnW: number } {
+    const mmu = this.#mmu;
+    if (mmu.faultStage !== 2) return { S2: 0, CLASS: 2, IPAddress: 0, TTRnW: 0 };
+    return { S2: 1, CLASS: mmu.faultClass, IPAddress: mmu.faultIpa, TTRnW: Number(mmu.faultClass === 1) };
+  }
+
+  /** Puts the ones above the translated bits into the input address of a record. */
+  #signExtend(words: Uint32Array, iova: number): void {
+    const [bits = 48] = this.#contexts.upperInputBits;
+    const address = 2 ** 64 - 2 ** bits + iova;
+    words[4] = iova >>> 0;
+    words[5] = Math.floor(address / 2 ** 32) >>> 0;
+  }
+}

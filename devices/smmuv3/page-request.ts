@@ -1,0 +1,24 @@
+import { address, field, type Layout } from './layout.ts';
+
+/** Size of a PRI queue entry in 32-bit words. */
+export const PAGE_REQUEST_WORDS = 4;
+
+/** A page request of a PCIe device, as the PRI queue holds it: 16 bytes (Arm IHI 0070, section 8.2). */
+export const PAGE_REQUEST = {
+  StreamID: field(0, 32, 'StreamID'),
+  SubstreamID: field(32, 20, 'SubstreamID'),
+  X: field(59, 1, 'Execution is wanted'),
+  Priv: field(58, 1, 'Privileged'),
+  R: field(60, 1, 'Reading is wanted'),
+  W: field(61, 1, 'Writing is wanted'),
+  Last: field(62, 1, 'Last request of its group: a response is expected'),
+  SSV: field(63, 1, 'SubstreamID is valid'),
+  PRGIndex: field(64, 9, 'Page request group'),
+  Address: address(76, 52, 'Page'),
+} as const satisfies Layout;
+
+/** Values for the fields of a page request; those left out are 0. */
+export type PageRequestFields = Partial<Readonly<Record<keyof typeof PAGE_REQUEST, number>>>;
+
+/** Response to a page request group (CMD_PRI_RESP.Resp). */
+export const PageResponse = { DENIED: 0, FAILURE: 1, SUCCESS: 2 } as const;

@@ -1,0 +1,76 @@
+import * as v from 'valibot';
+import { Smmuv3, Smmuv3Driver, type Smmuv3Features, smmuv3Features } from '../../../devices/index.ts';
+import {
+  Bus,
+  BusView,
+  CpuCache,
+  CpuCacheSchema,
+  DmaApi,
+  type MmuOptions,
+  PhysicalMemory,
+} from '../../../emulator/index.ts';
+import { type Machine, NO_PAGES, type TableAllocator } from '../../../formats/index.ts';
+
+/** Memory handed out from the start of RAM upwards, never reused: every address is known. */
+class BumpAllocator implements TableAllocator {
+  live = 0;
+  #next: number;
+  readonly #end: number;
+  readonly #memory: { index(pa: number): number; readonly words: Uint32Array };
+
+  constructor(memory: { index(pa: number): number; readonly words: Uint32Array }, base: number, size: number) {
+    this.#memory = memory;
+    this.#next = base;
+    this.#end = base + size;
+  }
+
+  alloc(_cookie: unknown, size: number): number {
+    const alignment = 2 ** Math.ceil(Math.log2(Math.max(size, 4096)));
+    const pa = Math.ceil(this.#next / alignment) * alignment;
+    if (pa + size > this.#end) return NO_PAGES;
+    this.#next = pa + size;
+    this.live++;
+    for (let at = 0; at < size; at += 4096) {
+      const index = this.#memory.index(pa + at);
+      this.#memory.words.fill(0, index, index + 1024);
+    }
+    return pa;
+  }
+
+  free(): void {
+    this.live--;
+  }
+}
+
+export const RAM_BASE = 0x8000_0000;
+const RAM_SIZE = 0x1000_0000;
+
+/** A machine with RAM at 2 GiB, an SMMUv3 at 0x9050000 and its driver. */
+export function machineWith(
+  asked: Parameters<typeof smmuv3Features>[0] = {},
+  options: { mmu?: MmuOptions; driver?: ConstructorParameters<typeof Smmuv3Driver>[0]['config']; cache?: boolean } = {},
+) {
+  const features: Smmuv3Features = smmuv3Features(asked);
+  const memory = new PhysicalMemory({ banks: [{ base: RAM_BASE, size: RAM_SIZE, node: 0 }] });
+  const cache = options.cache === true ? new CpuCache(memory, v.parse(CpuCacheSchema, {})) : null;
+  const bus = new Bus(memory, cache);
+  const port = bus.port('smmu', features.coherent ? BusView.COHERENT : BusView.NON_COHERENT);
+  const smmu = new Smmuv3({ features, memory: port, ...(options.mmu === undefined ? {} : { mmu: options.mmu }) });
+  bus.attach('smmu', 0x905_0000, 0x2_0000, smmu);
+  const pages = new BumpAllocator(cache ?? memory, RAM_BASE, RAM_SIZE);
+  const warnings: string[] = [];
+  const machine: Machine = {
+    memory: cache ?? memory,
+    dma: new DmaApi(cache ?? memory),
+    pages,
+    warn: (code) => warnings.push(code),
+  };
+  const makeDriver = (): Smmuv3Driver =>
+    new Smmuv3Driver({
+      smmu,
+      machine,
+      structures: features.coherent ? machine.memory : memory,
+      ...(options.driver === undefined ? {} : { config: options.driver }),
+    });
+  return { features, memory, cache, bus, port, smmu, machine, pages, warnings, makeDriver };
+}
