@@ -6,7 +6,7 @@ import {
   Walker,
   type WalkMemory,
 } from '../../emulator/index.ts';
-import { EVENT_WORDS, type EventFields, type EventName, encodeEvent, eventName } from './events.ts';
+import { EVENT_FIELDS, EVENT_WORDS, type EventFields, type EventName, encodeEvent, eventName } from './events.ts';
 import type { Smmuv3Features } from './features.ts';
 import { type Interrupts, Wire } from './interrupts.ts';
 import type { OutputQueue } from './output-queue.ts';
@@ -118,8 +118,9 @@ export class FaultReporter {
     held = false,
   ): void {
     const words = this.#words;
-    const ids = { StreamID: streamId, SSV: Number(substreamId >= 0), SubstreamID: Math.max(substreamId, 0) };
-    encodeEvent(name, { ...ids, ...fields }, words, 0);
+    const ids = { StreamID: streamId, SubstreamID: Math.max(substreamId, 0) };
+    const ssv = 'SSV' in EVENT_FIELDS[name] ? { SSV: Number(substreamId >= 0) } : {};
+    encodeEvent(name, { ...ids, ...ssv, ...fields }, words, 0);
     if ('InputAddress' in fields && (flags & AccessFlag.UPPER) !== 0) this.#signExtend(words, iova);
     const number = (words[0] as number) & 0xff;
     this.byEvent[number] = (this.byEvent[number] as number) + 1;
