@@ -9,6 +9,7 @@ export type { MmioDevice, MmioRange } from './mmio-map.ts';
 export * from './mmu/context-source.ts';
 export { remappedAttributes } from './mmu/decode-short.ts';
 export * from './mmu/fault.ts';
+export { type FinishedFlight, FlightEngine, type FlightJob } from './mmu/flight-engine.ts';
 export * from './mmu/leaves.ts';
 export { AccessFlag, HitFlag, Mmu, neededPermissions } from './mmu/mmu.ts';
 export * from './mmu/mmu-config.ts';

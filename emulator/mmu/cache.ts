@@ -127,6 +127,8 @@ export class AssociativeCache {
   valid = 0;
   /** Entries with a mark now. */
   marked = 0;
+  /** Told when an entry gets a mark, also as the copy of a marked one. */
+  onMarked: ((mark: number) => void) | null = null;
   onMarkedDrop: MarkedDrop | null = null;
 
   readonly #policy: number;
@@ -183,7 +185,7 @@ export class AssociativeCache {
     this.#heads = new Int32Array(buckets).fill(-1);
     this.#next = new Int32Array(this.#hashed ? entries : 0).fill(-1);
     this.#previous = new Int32Array(this.#hashed ? entries : 0).fill(-1);
-    for (let entry = 0; entry < entries; entry++) this.tags[entry * 4 + 1] = EMPTY;
+    for (let entry = 0; entry < entries; entry++) this.#clear(entry);
   }
 
   /**
@@ -303,12 +305,13 @@ export class AssociativeCache {
     return dropped;
   }
 
-  /** Sets an entry's mark; 0 takes it away. */
-  mark(entry: number, mark: number): void {
-    const before = this.marks[entry] as number;
-    if (before === 0 && mark !== 0) this.marked++;
-    else if (before !== 0 && mark === 0) this.marked--;
+  /** Marks an entry that has no mark; a second mark would hide the first, so it is not taken. @returns whether it was taken */
+  mark(entry: number, mark: number): boolean {
+    if (this.marks[entry] !== 0) return false;
     this.marks[entry] = mark;
+    this.marked++;
+    if (this.onMarked !== null) this.onMarked(mark);
+    return true;
   }
 
   /** Page size number `index`, as a shift, of those in the cache. */
@@ -445,10 +448,8 @@ export class AssociativeCache {
   }
 
   #evict(entry: number): number {
-    if ((this.tags[entry * 4 + 1] as number) === EMPTY) {
-      this.insertions++;
-      return entry;
-    }
+    // The way that prefetches have to themselves: gem5 counts no insertion when it is empty.
+    if ((this.tags[entry * 4 + 1] as number) === EMPTY) return entry;
     this.evictions++;
     if (this.marked !== 0) this.#unmark(entry);
     this.#unlink(entry);
@@ -476,6 +477,11 @@ export class AssociativeCache {
   #empty(entry: number): void {
     if (this.marked !== 0) this.#unmark(entry);
     this.#unlink(entry);
+    this.#clear(entry);
+  }
+
+  /** No tag equals EMPTY under a full mask, so an empty entry needs no valid bit in the compare. */
+  #clear(entry: number): void {
     this.tags[entry * 4 + 1] = EMPTY;
     this.tags[entry * 4 + 3] = -1;
   }

@@ -1,3 +1,4 @@
+import { highMask, LPAE_STAGE1_LEAF, LPAE_STAGE2_LEAF, LPAE_TABLE, LpaeType, lowMask } from '../../formats/index.ts';
 import { FaultKind, Permission, type StageRegime } from './regime.ts';
 import type { WalkState, WalkStatus } from './walk-state.ts';
 
@@ -5,33 +6,40 @@ import type { WalkState, WalkStatus } from './walk-state.ts';
  * Reads one VMSAv8-64 descriptor (Arm ARM DDI 0487 D8.3), stage 1 or stage 2; the long descriptors of 32-bit LPAE are the same ones.
  */
 
-/** Bits of the low half. */
-const VALID = 1 << 0;
-/** Table above level 3, page at level 3. */
-const TABLE_OR_PAGE = 1 << 1;
-const NS = 1 << 5;
-const AF = 1 << 10;
-const NG = 1 << 11;
-/** AP[2] of a stage-1 leaf: read only. */
-const AP2 = 1 << 7;
-/** S2AP[1] of a stage-2 leaf: writable. */
-const S2AP1 = 1 << 7;
+const STAGE1 = LPAE_STAGE1_LEAF.fields;
+const STAGE2 = LPAE_STAGE2_LEAF.fields;
 
-/** Bits of the high half (descriptor bit less 32). */
-const DBM = 1 << (51 - 32);
-const CONTIGUOUS = 1 << (52 - 32);
-/** XN[1:0] of stage 2; PXN and UXN of stage 1. */
-const NEVER_SHIFT = 53 - 32;
-/** PXNTable, XNTable, APTable[1:0], NSTable of a table descriptor. */
-const HIERARCHICAL_SHIFT = 59 - 32;
+/** Bit 0: valid. Bit 1: a table above level 3, a page at it. */
+const VALID = LpaeType.BLOCK;
+const TABLE_OR_PAGE = LpaeType.TABLE_OR_PAGE & ~VALID;
 
-/** Output address bits 47:32 in the high half. */
-const ADDRESS_HIGH = 0xffff;
-/** With the 64K granule, bits 15:12 hold address bits 51:48. */
-const ADDRESS_51_48 = 0xf000;
+/** Where single fields stand, stage 1 and stage 2 alike unless named. Bits of the low half. */
+const AF = lowMask(STAGE1.af);
+const NG = lowMask(STAGE1.nonGlobal);
+const NS = lowMask(STAGE1.ns);
+const ATTRIBUTES_SHIFT = STAGE1.attrIndx.lsb;
+const SHAREABILITY_SHIFT = STAGE1.sh.lsb;
+/** AP[2:1] of stage 1, and S2AP[1:0], as two-bit numbers. */
+const ACCESS_SHIFT = STAGE1.apUnprivileged.lsb;
+/** AP[2]: set for read only. S2AP[1]: set for writable. */
+const AP2 = lowMask(STAGE1.apReadOnly);
+const S2AP1 = lowMask(STAGE2.s2apWrite);
 
+/** Bits of the high half. */
+const DBM = highMask(STAGE1.dbm);
+const CONTIGUOUS = highMask(STAGE1.contiguous);
+/** PXN and UXN of stage 1, and XN[1:0] of stage 2, as two-bit numbers. */
+const NEVER_SHIFT = STAGE1.pxn.lsb - 32;
+/** PXNTable, XNTable, APTable[1:0] and NSTable of a table descriptor, as a five-bit number: `hierarchical`. */
+const HIERARCHICAL_SHIFT = LPAE_TABLE.fields.pxnTable.lsb - 32;
 /** NSTable in `hierarchical`. */
 const NS_TABLE = 16;
+
+/** Output address bits 47:32 in the high half. */
+const ADDRESS_HIGH = highMask(STAGE1.outputAddress);
+/** With the 64K granule, bits 15:12 hold address bits 51:48, which are bits 19:16 of the high half. */
+const ADDRESS_51_48 = lowMask(STAGE1.outputAddressLow);
+const ADDRESS_51_48_UP = 16 - STAGE1.outputAddressLow.lsb;
 
 const { READ, WRITE, EXECUTE, PRIVILEGED_READ, PRIVILEGED_WRITE, PRIVILEGED_EXECUTE } = Permission;
 const ANY_WRITE = WRITE | PRIVILEGED_WRITE;
@@ -57,7 +65,7 @@ export function decodeLpae(walk: WalkState, regime: StageRegime, low: number, hi
   // AArch64.DecodeDescriptorType: bit 0 clear is invalid; a block is reserved at level 3 and above the first block level.
   if ((low & VALID) === 0) return walk.refuse(FaultKind.TRANSLATION, level);
   let addressHigh = high & ADDRESS_HIGH;
-  if (walk.granuleShift === 16) addressHigh |= (low & ADDRESS_51_48) << 4;
+  if (walk.granuleShift === 16) addressHigh |= (low & ADDRESS_51_48) << ADDRESS_51_48_UP;
 
   if ((low & TABLE_OR_PAGE) !== 0 && level < 3) {
     // AArch64.S1Walk: the next table's address must fit the output size; then the hierarchical attributes accumulate.
@@ -80,7 +88,7 @@ function decodeLeaf(walk: WalkState, regime: StageRegime, low: number, high: num
   walk.setOutput(shift, low, addressHigh);
   walk.contiguousShift = (high & CONTIGUOUS) === 0 ? shift : shift + contiguousBits(walk.granuleShift, level);
   walk.accessFlag = (low & AF) !== 0;
-  walk.shareability = (low >>> 8) & 3;
+  walk.shareability = (low >>> SHAREABILITY_SHIFT) & 3;
   walk.dirtyModifier = (high & DBM) !== 0;
   if (regime.stage === 1) {
     stage1Attributes(walk, regime, low, high);
@@ -91,13 +99,13 @@ function decodeLeaf(walk: WalkState, regime: StageRegime, low: number, high: num
 }
 
 function stage1Attributes(walk: WalkState, regime: StageRegime, low: number, high: number): void {
-  walk.attributeIndex = (low >>> 2) & 7;
+  walk.attributeIndex = (low >>> ATTRIBUTES_SHIFT) & 7;
   walk.memoryAttribute = regime.memoryAttributes[walk.attributeIndex] ?? 0;
   walk.nonSecure = (low & NS) !== 0 || (walk.hierarchical & NS_TABLE) !== 0;
   walk.notGlobal = (low & NG) !== 0;
   // With dirty state by hardware, a clean page with DBM counts as writable.
   const clean = regime.hardwareDirty && walk.dirtyModifier && (low & AP2) !== 0;
-  const access = ((clean ? low & ~AP2 : low) >>> 6) & 3;
+  const access = ((clean ? low & ~AP2 : low) >>> ACCESS_SHIFT) & 3;
   const never = (high >>> NEVER_SHIFT) & 3;
   let table = STAGE1_PERMISSIONS;
   if (regime.singlePrivilege === true) table = STAGE1_SINGLE_PERMISSIONS;
@@ -112,12 +120,12 @@ function stage1Attributes(walk: WalkState, regime: StageRegime, low: number, hig
 }
 
 function stage2Attributes(walk: WalkState, regime: StageRegime, low: number, high: number): void {
-  walk.attributeIndex = (low >>> 2) & 15;
+  walk.attributeIndex = (low >>> ATTRIBUTES_SHIFT) & 15;
   walk.memoryAttribute = 0;
   walk.nonSecure = false;
   walk.notGlobal = false;
   const clean = regime.hardwareDirty && walk.dirtyModifier && (low & S2AP1) === 0;
-  const access = ((clean ? low | S2AP1 : low) >>> 6) & 3;
+  const access = ((clean ? low | S2AP1 : low) >>> ACCESS_SHIFT) & 3;
   let never = (high >>> NEVER_SHIFT) & 3;
   // Without FEAT_XNX bit 53 is not looked at: bit 54 alone forbids execution.
   if (regime.executeByPrivilege !== true) never &= 2;

@@ -1,3 +1,4 @@
+import { highMask, LpaeType, lowMask, MALI_LEAF, MALI_TABLE } from '../../formats/index.ts';
 import { FaultKind, Permission, type StageRegime } from './regime.ts';
 import type { WalkState, WalkStatus } from './walk-state.ts';
 
@@ -8,37 +9,37 @@ import type { WalkState, WalkStatus } from './walk-state.ts';
  * format of Linux io-pgtable and the page-table entries of Arm's kbase driver.
  */
 
-const TYPE = 3;
-const TYPE_LEAF = 1;
-const TYPE_TABLE = 3;
-const READABLE = 1 << 6;
-const WRITABLE = 1 << 7;
-const ACCESS_FLAG = 1 << 10;
-/** Bit 54, in the high half. */
-const EXECUTE_NEVER = 1 << (54 - 32);
-const ADDRESS_HIGH = 0xffff;
-const PAGE = -1 << 12;
-
+const LEAF = MALI_LEAF.fields;
+const TYPE = lowMask(LEAF.type);
+const READABLE = lowMask(LEAF.read);
+const WRITABLE = lowMask(LEAF.write);
+const ATTRIBUTES_SHIFT = LEAF.attrIndx.lsb;
+const SHAREABILITY_SHIFT = LEAF.sh.lsb;
+/** Drivers set two bits to forbid execution; the upper one is the one that counts. */
+const EXECUTE_NEVER = 1 << (LEAF.xn.lsb + LEAF.xn.width - 1 - 32);
+const ADDRESS_HIGH = highMask(LEAF.outputAddress);
+const TABLE_LOW = lowMask(MALI_TABLE.fields.nextTable) | 0;
 /** One step of a walk over Mali LPAE tables. */
 export function decodeMali(walk: WalkState, regime: StageRegime, low: number, high: number): WalkStatus {
   const level = walk.level;
   const type = low & TYPE;
   const addressHigh = high & ADDRESS_HIGH;
-  if (type === TYPE_TABLE && level < 3) {
+  if (type === LpaeType.TABLE_OR_PAGE && level < 3) {
     if ((addressHigh & walk.outputHighMask) !== 0) return walk.refuse(FaultKind.ADDRESS_SIZE, level);
-    return walk.request(level + 1, addressHigh, low & PAGE);
+    return walk.request(level + 1, addressHigh, low & TABLE_LOW);
   }
   // Blocks at levels 1 and 2, pages at level 3; a table at level 3 and a leaf at level 0 do not exist.
-  if (type !== TYPE_LEAF || level < walk.firstBlockLevel) return walk.refuse(FaultKind.TRANSLATION, level);
+  if (type !== LpaeType.BLOCK || level < walk.firstBlockLevel) return walk.refuse(FaultKind.TRANSLATION, level);
   if ((addressHigh & walk.outputHighMask) !== 0) return walk.refuse(FaultKind.ADDRESS_SIZE, level);
   walk.setOutput(12 + (3 - level) * 9, low, addressHigh);
   walk.contiguousShift = walk.pageShift;
-  walk.attributeIndex = (low >>> 2) & 7;
+  walk.attributeIndex = (low >>> ATTRIBUTES_SHIFT) & 7;
   walk.memoryAttribute = regime.memoryAttributes[walk.attributeIndex] ?? 0;
-  walk.shareability = (low >>> 8) & 3;
+  walk.shareability = (low >>> SHAREABILITY_SHIFT) & 3;
   walk.nonSecure = false;
   walk.notGlobal = false;
-  walk.accessFlag = (low & ACCESS_FLAG) !== 0;
+  // This mode has no access flag: whatever is mapped may be accessed.
+  walk.accessFlag = true;
   walk.dirtyModifier = false;
   walk.writableClean = false;
   let permissions = 0;

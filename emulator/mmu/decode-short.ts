@@ -1,3 +1,14 @@
+import {
+  type BitField,
+  lowMask,
+  MEDIATEK_SECTION,
+  SHORT_LARGE_PAGE,
+  SHORT_SECTION,
+  SHORT_SMALL_PAGE,
+  SHORT_SUPERSECTION,
+  SHORT_TABLE,
+  ShortType,
+} from '../../formats/index.ts';
 import { FaultKind, Permission, type StageRegime } from './regime.ts';
 import type { WalkState, WalkStatus } from './walk-state.ts';
 
@@ -8,12 +19,17 @@ import type { WalkState, WalkStatus } from './walk-state.ts';
  * `accessFlagFaults` doubles as SCTLR.AFE: with it AP[0] is the access flag and AP[2:1] the permission, without it AP[2:0] is.
  */
 
-const TYPE_TABLE = 1;
-const TABLE_BASE = -1 << 10;
-/** Level 1: bit 18 tells a supersection from a section. */
-const SUPERSECTION = 1 << 18;
-/** Level 2: bit 1 tells a small page from a large one. */
-const SMALL_PAGE = 1 << 1;
+const SECTION = SHORT_SECTION.fields;
+const SMALL = SHORT_SMALL_PAGE.fields;
+const LARGE = SHORT_LARGE_PAGE.fields;
+const TABLE = SHORT_TABLE.fields;
+const EXTENDED = SHORT_SUPERSECTION.fields;
+const MEDIATEK = MEDIATEK_SECTION.fields;
+
+/** Level 1: tells a supersection from a section. Level 2: tells a small page from a large one. */
+const SUPERSECTION = lowMask(SECTION.supersection);
+const SMALL_PAGE = lowMask(SMALL.type);
+const TABLE_BASE = lowMask(TABLE.base) | 0;
 
 const { READ, WRITE, EXECUTE, PRIVILEGED_READ, PRIVILEGED_WRITE, PRIVILEGED_EXECUTE, ALL } = Permission;
 
@@ -46,11 +62,11 @@ export function decodeShort(walk: WalkState, regime: StageRegime, descriptor: nu
   const level = walk.level;
   if ((descriptor & 3) === 0) return walk.refuse(FaultKind.TRANSLATION, level);
   if (level === 2) return page(walk, regime, descriptor);
-  if ((descriptor & 3) !== TYPE_TABLE) return section(walk, regime, descriptor);
+  if ((descriptor & 3) !== ShortType.TABLE) return section(walk, regime, descriptor);
   // A table of 1 KiB: PXN in bit 2 and NS in bit 3 hold for all its pages.
   const high = mediatekHigh(regime, descriptor);
   if ((high & walk.outputHighMask) !== 0) return walk.refuse(FaultKind.ADDRESS_SIZE, level);
-  walk.hierarchical = ((descriptor >>> 2) & 1) * PXN_TABLE + ((descriptor >>> 3) & 1) * NS_TABLE;
+  walk.hierarchical = bit(descriptor, TABLE.pxn) * PXN_TABLE + bit(descriptor, TABLE.ns) * NS_TABLE;
   return walk.request(2, high, descriptor & TABLE_BASE);
 }
 
@@ -58,16 +74,18 @@ export function decodeShort(walk: WalkState, regime: StageRegime, descriptor: nu
 function section(walk: WalkState, regime: StageRegime, d: number): WalkStatus {
   let high = mediatekHigh(regime, d);
   const supersection = (d & SUPERSECTION) !== 0;
-  // Address bits 35:32 stand in 23:20 and bits 39:36 in 8:5 (which is the domain in a section).
-  if (supersection && regime.mediatekAddresses !== true) high = ((d >>> 20) & 15) | (((d >>> 5) & 15) << 4);
+  // Address bits 35:32 stand in a section's base and bits 39:36 in its domain.
+  if (supersection && regime.mediatekAddresses !== true) {
+    high = ((d >>> EXTENDED.extended32.lsb) & 15) | (((d >>> EXTENDED.extended36.lsb) & 15) << 4);
+  }
   if ((high & walk.outputHighMask) !== 0) return walk.refuse(FaultKind.ADDRESS_SIZE, walk.level);
   walk.setOutput(supersection ? 24 : 20, d, high);
-  walk.attributeIndex = (((d >>> 12) & 7) << 2) | ((d >>> 2) & 3);
-  walk.shareability = ((d >>> 16) & 1) << 1;
-  walk.notGlobal = ((d >>> 17) & 1) !== 0;
-  walk.nonSecure = ((d >>> 19) & 1) !== 0;
-  const access = (((d >>> 15) & 1) << 2) | ((d >>> 10) & 3);
-  return leaf(walk, regime, d, access, ((d >>> 4) & 1) !== 0, (d & 1) !== 0);
+  walk.attributeIndex = (((d >>> SECTION.tex.lsb) & 7) << 2) | ((d >>> SECTION.b.lsb) & 3);
+  walk.shareability = bit(d, SECTION.s) << 1;
+  walk.notGlobal = bit(d, SECTION.ng) !== 0;
+  walk.nonSecure = bit(d, SECTION.ns) !== 0;
+  const access = (bit(d, SECTION.ap2) << 2) | ((d >>> SECTION.af.lsb) & 3);
+  return leaf(walk, regime, d, access, bit(d, SECTION.xn) !== 0, bit(d, SECTION.pxn) !== 0);
 }
 
 /** Level 2: a large page of 64 KiB or a small page of 4 KiB. */
@@ -76,12 +94,12 @@ function page(walk: WalkState, regime: StageRegime, d: number): WalkStatus {
   const high = mediatekHigh(regime, d);
   if ((high & walk.outputHighMask) !== 0) return walk.refuse(FaultKind.ADDRESS_SIZE, walk.level);
   walk.setOutput(small ? 12 : 16, d, high);
-  walk.attributeIndex = (((d >>> (small ? 6 : 12)) & 7) << 2) | ((d >>> 2) & 3);
-  walk.shareability = ((d >>> 10) & 1) << 1;
-  walk.notGlobal = ((d >>> 11) & 1) !== 0;
+  walk.attributeIndex = (((d >>> (small ? SMALL.tex.lsb : LARGE.tex.lsb)) & 7) << 2) | ((d >>> SMALL.b.lsb) & 3);
+  walk.shareability = bit(d, SMALL.s) << 1;
+  walk.notGlobal = bit(d, SMALL.ng) !== 0;
   walk.nonSecure = (walk.hierarchical & NS_TABLE) !== 0;
-  const access = (((d >>> 9) & 1) << 2) | ((d >>> 4) & 3);
-  const never = ((d >>> (small ? 0 : 15)) & 1) !== 0;
+  const access = (bit(d, SMALL.ap2) << 2) | ((d >>> SMALL.af.lsb) & 3);
+  const never = bit(d, small ? SMALL.xn : LARGE.xn) !== 0;
   return leaf(walk, regime, d, access, never, (walk.hierarchical & PXN_TABLE) !== 0);
 }
 
@@ -120,12 +138,17 @@ function leaf(
 }
 
 /**
- * MediaTek's extension: address bits 32, 33 and 34 in bits 9, 4 and 5, in place of permission and execute-never bits, which that
+ * MediaTek's extension: three more address bits in place of permission and execute-never bits, which that
  * hardware lacks (Linux ARM_MTK_EXT).
  */
 function mediatekHigh(regime: StageRegime, d: number): number {
   if (regime.mediatekAddresses !== true) return 0;
-  return ((d >>> 9) & 1) | (((d >>> 4) & 1) << 1) | (((d >>> 5) & 1) << 2);
+  return bit(d, MEDIATEK.pa32) | (bit(d, MEDIATEK.pa33) << 1) | (bit(d, MEDIATEK.pa34) << 2);
+}
+
+/** A field of one bit. */
+function bit(descriptor: number, field: BitField): number {
+  return (descriptor >>> field.lsb) & 1;
 }
 
 /**

@@ -1,4 +1,5 @@
 import { type AssociativeCache, OWNER_SHIFT } from './cache.ts';
+import { ENTRY } from './entry-attributes.ts';
 import type { MmuConfig } from './mmu-config.ts';
 import { cacheOf, MmuInterface } from './mmu-interface.ts';
 import type { TranslationRegime } from './regime.ts';
@@ -30,7 +31,10 @@ export class MmuCaches {
   readonly streamSpaces2: number[] = [];
   readonly #stage2Asid: number;
 
+  readonly config: MmuConfig;
+
   constructor(config: MmuConfig) {
+    this.config = config;
     this.interfaces = Array.from({ length: config.masters }, (_, index) => new MmuInterface(index, config));
     this.tlb = cacheOf('TLB', config.tlb, config, true);
     this.ipa = cacheOf('IPA cache', config.ipaCache, config, true);
@@ -91,4 +95,24 @@ export class MmuCaches {
     const substream = this.streams.second[stream] as number;
     return ((this.streams.first[stream] as number) ^ Math.max(substream, 0)) & 0x7fffffff;
   }
+}
+
+/**
+ * Fills a TLB, and carries a sanitizer mark over from where the translation came.
+ *
+ * @param ways 0 any way, 1 only the last, 2 any but the last
+ */
+export function fill(
+  cache: AssociativeCache,
+  low: number,
+  high: number,
+  salt: number,
+  value: number,
+  attributes: number,
+  space: number,
+  mark: number,
+  ways: number,
+): void {
+  const entry = cache.store(low, high, attributes & ENTRY.SHIFT_MASK, salt, value, attributes, space, ways);
+  if (mark !== 0) cache.mark(entry, mark);
 }

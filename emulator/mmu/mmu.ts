@@ -1,8 +1,8 @@
-import { type AssociativeCache, OWNER_SHIFT, tagHigh, tagLow, WHOLE_SPACE_SHIFT } from './cache.ts';
+import { OWNER_SHIFT, tagHigh, tagLow, WHOLE_SPACE_SHIFT } from './cache.ts';
 import { type ContextFetch, type ContextSource, ContextStatus } from './context-source.ts';
 import { ENTRY } from './entry-attributes.ts';
 import { FaultClass } from './fault.ts';
-import { MmuCaches } from './mmu-caches.ts';
+import { fill, MmuCaches } from './mmu-caches.ts';
 import { type MmuConfig, type MmuOptions, parseMmuConfig } from './mmu-config.ts';
 import { type MmuCounters, readCounters } from './mmu-counters.ts';
 import type { MmuInterface } from './mmu-interface.ts';
@@ -49,7 +49,7 @@ const NEEDED = [
 const FLAGS = 7;
 
 /** Attributes of a bypassed access: everything is allowed. */
-const BYPASS_ATTRIBUTES = (Permission.ALL << ENTRY.PERMISSIONS_SHIFT) | ENTRY.NOT_GLOBAL;
+export const BYPASS_ATTRIBUTES = (Permission.ALL << ENTRY.PERMISSIONS_SHIFT) | ENTRY.NOT_GLOBAL;
 
 /** Permission bits needed by an access with these flags. */
 export function neededPermissions(flags: number): number {
@@ -238,7 +238,7 @@ export class Mmu {
           this.staleMark = mark;
           if (microTlb !== null) {
             const space = mainTlb.spaces[entry] as number;
-            fill(microTlb, low, high, 0, value, attributes & ~ENTRY.PREFETCHED, space, mark);
+            fill(microTlb, low, high, 0, value, attributes & ~ENTRY.PREFETCHED, space, mark, 0);
           }
           this.#finish(iova + value, attributes, received, cycles + lastBeat);
           return true;
@@ -287,12 +287,12 @@ export class Mmu {
         attributes = walker.attributes;
         mark = walker.mark;
       }
-      if (tlb !== null) fill(tlb, low, tlbHigh, salt, value, attributes, space, mark);
+      if (tlb !== null) fill(tlb, low, tlbHigh, salt, value, attributes, space, mark, 0);
     }
     cycles += this.#returnCycles;
     this.staleMark = mark;
-    if (mainTlb !== null) fill(mainTlb, low, high, 0, value, attributes, space, mark);
-    if (microTlb !== null) fill(microTlb, low, high, 0, value, attributes, space, mark);
+    if (mainTlb !== null) fill(mainTlb, low, high, 0, value, attributes, space, mark, 0);
+    if (microTlb !== null) fill(microTlb, low, high, 0, value, attributes, space, mark, 0);
     this.#finish(iova + value, attributes, received, cycles + lastBeat);
     return true;
   }
@@ -432,19 +432,4 @@ export class Mmu {
     this.pa = 0;
     this.permissions = 0;
   }
-}
-
-/** Fills a TLB, and carries a sanitizer mark over from where the translation came. */
-function fill(
-  cache: AssociativeCache,
-  low: number,
-  high: number,
-  salt: number,
-  value: number,
-  attributes: number,
-  space: number,
-  mark: number,
-): void {
-  const entry = cache.store(low, high, attributes & ENTRY.SHIFT_MASK, salt, value, attributes, space, 0);
-  if (mark !== 0) cache.mark(entry, mark);
 }

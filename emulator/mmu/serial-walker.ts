@@ -28,7 +28,12 @@ export function combineAttributes(stage1: number, stage2: number): number {
   return shift | permissions | rest | (stage2 & ENTRY.WRITABLE_CLEAN);
 }
 
-const HAS_LEAF = ENTRY.LEAF | (ENTRY.HIERARCHICAL_MASK << ENTRY.HIERARCHICAL_SHIFT);
+const TABLE_BITS = ENTRY.LEAF | (ENTRY.HIERARCHICAL_MASK << ENTRY.HIERARCHICAL_SHIFT);
+
+/** Attributes of a walk-cache leaf as a TLB entry has them. */
+export function withoutTableBits(attributes: number): number {
+  return attributes & ~TABLE_BITS;
+}
 
 /**
  * Whole walks, one at a time: stage 1, stage 2 or both, through the walk caches and the IPA cache, with the cycles that they take
@@ -147,7 +152,7 @@ export class SerialWalker {
       if ((attributes & ENTRY.LEAF) !== 0) {
         const output = iova + (cache.values[entry] as number);
         const behind = this.#leafSkipsStage2 ? null : stage2;
-        return this.#finish1(output, attributes & ~HAS_LEAF, behind, space2, vmid, access);
+        return this.#finish1(output, withoutTableBits(attributes), behind, space2, vmid, access);
       }
       walk.resume(
         section + 1,
@@ -273,7 +278,7 @@ export class SerialWalker {
       const attributes = cache.attributes[entry] as number;
       if ((attributes & ENTRY.LEAF) !== 0) {
         this.#output2 = ipa + (cache.values[entry] as number);
-        this.#attributes2 = attributes & ~HAS_LEAF;
+        this.#attributes2 = withoutTableBits(attributes);
         this.#storeIpa(low, high, salt, ipa, space2);
         return true;
       }

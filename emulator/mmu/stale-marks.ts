@@ -2,12 +2,15 @@ import { type AssociativeCache, SECTION_SHIFT, tagHigh, tagLow } from './cache.t
 import { ENTRY } from './entry-attributes.ts';
 import type { MmuCaches } from './mmu-caches.ts';
 import { covers, overlaps } from './mmu-invalidation.ts';
+import { WALK_LEVELS } from './walk-caches.ts';
 
 /** Told when a marked entry is invalidated, evicted or overwritten. */
 export type MarkDropped = (mark: number, cacheName: string) => void;
 
 const PAGE_SHIFT = 12;
 const PAGE_BYTES = 2 ** PAGE_SHIFT;
+/** Pages up to which probing sets is quicker than sweeping every entry. */
+const MOST_PROBED = 64;
 
 /**
  * What the sanitizer asks of the TLBs: which entries still hold a mapping that the tables no longer have. It marks them with a number
@@ -97,13 +100,33 @@ export class StaleMarks {
     leaves: boolean,
     markId: number,
   ): number {
-    let marked = 0;
-    for (const cache of this.#caches.translations()) {
-      if (cache === this.#caches.ipa || cache.valid === 0) continue;
-      if (leaves && this.#hasPlainIndex(cache) && (end - start) / PAGE_BYTES < cache.sets) {
-        marked += this.#eachPage(cache, asid, vmid, start, end, upper, markId);
-        continue;
+    const caches = this.#caches;
+    // A few pages are looked for in the sets where they would be, unless a fault of the index hides entries from that.
+    if (leaves && (end - start) / PAGE_BYTES <= MOST_PROBED && !caches.config.faults.blocksFoundByFirstPageOnly) {
+      let marked = 0;
+      for (const { microTlb, mainTlb } of caches.interfaces) {
+        marked += this.#probe(microTlb, 0, asid, vmid, start, end, upper, markId);
+        marked += this.#probe(mainTlb, 0, asid, vmid, start, end, upper, markId);
       }
+      marked += this.#probe(
+        caches.tlb,
+        caches.config.indexMixesAddressSpace ? asid ^ vmid : 0,
+        asid,
+        vmid,
+        start,
+        end,
+        upper,
+        markId,
+      );
+      for (let section = 0; section < WALK_LEVELS; section++) {
+        const cache = caches.walk.sections[section] ?? null;
+        marked += this.#probe(cache, caches.walk.salt(section), asid, vmid, start, end, upper, markId);
+      }
+      return marked;
+    }
+    let marked = 0;
+    for (const cache of caches.translations()) {
+      if (cache === caches.ipa || cache.valid === 0) continue;
       for (let entry = 0; entry < cache.entries; entry++) {
         if (!cache.holds(entry) || this.#isStage1Leaf(cache, entry) !== leaves) continue;
         if (!this.#isOf(cache, entry, asid, vmid) || !overlaps(cache, entry, start, end, upper)) continue;
@@ -113,9 +136,10 @@ export class StaleMarks {
     return marked;
   }
 
-  /** A few pages: looks only into the sets where a leaf of theirs would be. */
-  #eachPage(
-    cache: AssociativeCache,
+  /** Marks the leaves of [start, end) in one cache, page by page. */
+  #probe(
+    cache: AssociativeCache | null,
+    salt: number,
     asid: number,
     vmid: number,
     start: number,
@@ -123,25 +147,20 @@ export class StaleMarks {
     upper: boolean,
     markId: number,
   ): number {
+    if (cache === null || cache.valid === 0) return 0;
     let marked = 0;
     for (let iova = start - (start % PAGE_BYTES); iova < end; iova += PAGE_BYTES) {
       const low = tagLow(iova);
       const high = tagHigh(iova, upper);
       for (let size = cache.liveSizes - 1; size >= 0; size--) {
-        const first = cache.setStart(cache.liveShift(size), low, high, 0);
+        const first = cache.setStart(cache.liveShift(size), low, high, salt);
         for (let entry = first; entry < first + cache.ways; entry++) {
           if (!covers(cache, entry, low, high) || !this.#isOf(cache, entry, asid, vmid)) continue;
-          if (cache.mark(entry, markId)) marked++;
+          if (this.#isStage1Leaf(cache, entry) && cache.mark(entry, markId)) marked++;
         }
       }
     }
     return marked;
-  }
-
-  /** Whether the set of an entry follows from its address alone: the interfaces' TLBs, where no fault of the index hides entries. */
-  #hasPlainIndex(cache: AssociativeCache): boolean {
-    if (this.#caches.config.faults.blocksFoundByFirstPageOnly) return false;
-    return this.#caches.interfaces.some(({ microTlb, mainTlb }) => cache === microTlb || cache === mainTlb);
   }
 
   #isOf(cache: AssociativeCache, entry: number, asid: number, vmid: number): boolean {

@@ -105,7 +105,7 @@ export function refusalText(refused: RefusedStream): string {
   return `${name}: ${refused.reason}`;
 }
 
-function streamTableOf(image: MemoryImage): StreamContexts['table'] {
+export function streamTableOf(image: MemoryImage): StreamContexts['table'] {
   if (image.registers.has('STRTAB_BASE') && image.registers.has('STRTAB_BASE_CFG')) {
     const base = image.register('STRTAB_BASE');
     const config = Number(image.register('STRTAB_BASE_CFG'));

@@ -1,0 +1,83 @@
+/** Where a request in flight is: the step that it takes when it is woken next. */
+export const FlightState = {
+  // At the interface.
+  DEVICE_PORT: 0,
+  RECEIVED: 1,
+  PASS: 2,
+  MICRO_LOOKUP: 3,
+  MICRO_FOUND: 4,
+  MAIN_LOOKUP: 5,
+  MAIN_FOUND: 6,
+  MAIN_MISSED: 7,
+  HELD: 8,
+  // On the way to the SMMU, and in it.
+  LINK: 9,
+  LINK_SEND: 10,
+  LINK_SENT: 11,
+  CONFIGURATION: 12,
+  CONFIGURATION_FOUND: 13,
+  CONTEXT_STEP: 14,
+  CONTEXT_READ: 15,
+  CONTEXT_TRANSLATED: 16,
+  CONTEXT_GOT: 17,
+  CONTEXT_STORE: 18,
+  TLB_LOOKUP: 19,
+  TLB_FOUND: 20,
+  WALK_SLOT: 21,
+  STAGE2_ALONE: 22,
+  WALK_END: 23,
+  TLB_STORE: 24,
+  RETURN: 25,
+  RETURN_SENT: 26,
+  RETURNED: 27,
+  // Back at the interface.
+  MAIN_STORE: 28,
+  UNHOLD: 29,
+  MICRO_STORE: 30,
+  ORDER: 31,
+  LAST_PORT: 32,
+  LAST_BEAT: 33,
+  DATA: 34,
+  PREFETCH_END: 35,
+  // A read of memory by the SMMU.
+  READ: 36,
+  READ_SEND: 37,
+
+  // Stage 1 (from here on in WalkSteps).
+  STAGE1: 40,
+  PROBE1: 41,
+  PROBED1: 42,
+  ROOT1: 43,
+  STEP1: 44,
+  FETCH1: 45,
+  GOT1: 46,
+  DECODE1: 47,
+  UPDATED1: 48,
+  TABLE1: 49,
+  STORE1: 50,
+  LEAF1: 51,
+  FINAL1: 52,
+  STORE_LEAF1: 53,
+  CACHED_FINAL1: 54,
+  // Stage 2.
+  STAGE2: 60,
+  IPA_FOUND: 61,
+  WALK2: 62,
+  PROBE2: 63,
+  PROBED2: 64,
+  STEP2: 65,
+  FETCH2: 66,
+  GOT2: 67,
+  DECODE2: 68,
+  UPDATED2: 69,
+  STORE2: 70,
+  STORE_LEAF2: 71,
+  IPA_STORE: 72,
+} as const;
+
+export type FlightState = (typeof FlightState)[keyof typeof FlightState];
+
+/** Returned by a step that has to wait for an event. */
+export const WAIT = -1;
+/** First state of the walks. */
+export const FIRST_WALK_STATE = FlightState.STAGE1;

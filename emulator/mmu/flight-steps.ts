@@ -1,0 +1,471 @@
+import { OWNER_SHIFT, tagHigh, tagLow, WHOLE_SPACE_SHIFT } from './cache.ts';
+import { ContextStatus } from './context-source.ts';
+import { ENTRY } from './entry-attributes.ts';
+import { FaultClass } from './fault.ts';
+import { type Flight, Slots } from './flight.ts';
+import type { FlightClock } from './flight-clock.ts';
+import { FIRST_WALK_STATE, FlightState as S, WAIT } from './flight-state.ts';
+import { BYPASS_ATTRIBUTES, HitFlag, type Mmu } from './mmu.ts';
+import { fill } from './mmu-caches.ts';
+import type { MmuInterface } from './mmu-interface.ts';
+import { FaultKind } from './regime.ts';
+import { permits } from './serial-walker.ts';
+import { WalkSteps } from './walk-steps.ts';
+
+const PAGE = 4096;
+/** Ways of the main TLB: any, the last only, all but the last. */
+const Ways = { ANY: 0, LAST: 1, NOT_LAST: 2 } as const;
+
+/** What one interface shares among its requests. */
+export class InterfaceSlots {
+  readonly unit: MmuInterface;
+  readonly devicePort = new Slots(1);
+  readonly microPorts: Slots;
+  readonly mainPorts: Slots;
+  /** Translations that may still be accepted, and beats of write data. */
+  free: number;
+  freeBeats: number;
+  /** A request was refused: its master waits to be told. */
+  refused = false;
+  /** Misses under way, and who waits for one of the same page. */
+  readonly misses: Flight[] = [];
+  readonly held: Flight[] = [];
+  /** Requests in order, by id: reads, then writes. */
+  readonly orders = new Map<number, Flight[]>();
+  /** Who waits for an older request of the same id. */
+  readonly ordered: Flight[] = [];
+
+  constructor(unit: MmuInterface, mmu: Mmu) {
+    const { interface: config } = mmu.config;
+    this.unit = unit;
+    this.microPorts = new Slots(config.microTlb.ports);
+    this.mainPorts = new Slots(config.mainTlb.ports);
+    this.free = config.slots;
+    this.freeBeats = config.writeBufferSlots;
+  }
+
+  /** Requests of one id and direction, oldest first. */
+  orderOf(flight: Flight): Flight[] {
+    const key = flight.order * 2 + (flight.write ? 1 : 0);
+    let list = this.orders.get(key);
+    if (list === undefined) {
+      list = [];
+      this.orders.set(key, list);
+    }
+    return list;
+  }
+}
+
+/** What happens at the end of a request's way. */
+export interface FlightEnds {
+  /** The translation is finished (its trace record is complete). */
+  translated(flight: Flight): void;
+  /** The data has come back, or the fault is known: the master gets its response. */
+  responded(flight: Flight): void;
+  /** A prefetch of the page at `iova` should start. */
+  prefetch(from: Flight, iova: number): void;
+  /** The flight is over. */
+  retired(flight: Flight): void;
+  /** A walk took so many ticks. */
+  walked(ticks: number): void;
+}
+
+/** Requests in flight through interface and SMMU, one step per call; WalkSteps does the walks. */
+export class FlightSteps {
+  readonly interfaces: readonly InterfaceSlots[];
+  readonly #mmu: Mmu;
+  readonly #clock: FlightClock;
+  readonly #ends: FlightEnds;
+  readonly #walks: WalkSteps;
+  readonly #requestPort = new Slots(1);
+  readonly #linkPort = new Slots(1);
+  readonly #returnPort = new Slots(1);
+  readonly #slots: Slots;
+  readonly #walkSlots: Slots;
+  readonly #configurationPorts: Slots;
+  readonly #tlbPorts: Slots;
+
+  constructor(mmu: Mmu, clock: FlightClock, ends: FlightEnds) {
+    const { config } = mmu;
+    this.#mmu = mmu;
+    this.#clock = clock;
+    this.#ends = ends;
+    this.#walks = new WalkSteps(mmu, clock);
+    this.interfaces = mmu.caches.interfaces.map((unit) => new InterfaceSlots(unit, mmu));
+    this.#slots = new Slots(config.slots);
+    this.#walkSlots = new Slots(config.walkSlots);
+    this.#configurationPorts = new Slots(config.configurationCache.ports);
+    this.#tlbPorts = new Slots(config.tlb.ports);
+  }
+
+  /** Beats of write data that a request brings; 0 for a read. */
+  beatsOf(size: number, write: boolean): number {
+    return write ? Math.ceil(size / this.#mmu.config.interface.portWidth) : 0;
+  }
+
+  /** Runs a flight until it has to wait. */
+  run(flight: Flight): void {
+    let { state } = flight;
+    while (state !== WAIT) {
+      if (state >= FIRST_WALK_STATE) state = this.#walks.step(flight, state);
+      else if (state < S.LINK || (state >= S.MAIN_STORE && state < S.READ)) state = this.#atInterface(flight, state);
+      else state = this.#inSmmu(flight, state);
+    }
+  }
+
+  #atInterface(flight: Flight, state: number): number {
+    const clock = this.#clock;
+    const shared = this.interfaces[flight.master] as InterfaceSlots;
+    const { microTlb, mainTlb } = shared.unit;
+    const { config } = this.#mmu;
+    switch (state) {
+      case S.DEVICE_PORT:
+        if (!clock.acquire(flight, shared.devicePort, state)) return WAIT;
+        return clock.delay(flight, Math.max(1, this.beatsOf(flight.size, flight.write)), S.RECEIVED);
+      case S.RECEIVED:
+        return this.#received(flight, shared);
+      case S.PASS:
+        flight.pa = flight.iova;
+        flight.attributes = BYPASS_ATTRIBUTES | WHOLE_SPACE_SHIFT;
+        return S.LAST_PORT;
+      case S.MICRO_LOOKUP:
+        if (!clock.acquire(flight, shared.microPorts, state)) return WAIT;
+        return clock.delay(flight, config.interface.microTlb.latency, S.MICRO_FOUND);
+      case S.MICRO_FOUND: {
+        const hit = microTlb !== null && this.#lookup(flight, microTlb);
+        clock.release(shared.microPorts);
+        if (!hit) return S.MAIN_LOOKUP;
+        flight.hit |= HitFlag.MICRO_TLB;
+        return S.ORDER;
+      }
+      case S.MAIN_LOOKUP:
+        if (mainTlb === null) return S.MAIN_MISSED;
+        if (!clock.acquire(flight, shared.mainPorts, state)) return WAIT;
+        return clock.delay(flight, config.interface.mainTlb.latency, S.MAIN_FOUND);
+      case S.MAIN_FOUND: {
+        const hit = mainTlb !== null && this.#lookup(flight, mainTlb);
+        clock.release(shared.mainPorts);
+        if (!hit) return S.MAIN_MISSED;
+        flight.hit |= HitFlag.MAIN_TLB;
+        if (flight.prefetch) return S.PREFETCH_END;
+        if ((flight.attributes & ENTRY.PREFETCHED) !== 0) this.#prefetch(flight);
+        return S.MICRO_STORE;
+      }
+      case S.MAIN_MISSED:
+        if (flight.prefetch || !this.#isHeld(flight, shared)) {
+          shared.misses.push(flight);
+          return S.LINK;
+        }
+        flight.hit |= HitFlag.HELD;
+        flight.state = S.HELD;
+        shared.held.push(flight);
+        return WAIT;
+      case S.HELD:
+        if (!this.#isHeld(flight, shared)) return S.MAIN_LOOKUP;
+        flight.state = S.HELD;
+        shared.held.push(flight);
+        return WAIT;
+      case S.MAIN_STORE:
+        if (mainTlb !== null) {
+          if (!clock.acquire(flight, shared.mainPorts, state)) return WAIT;
+          let ways: number = Ways.ANY;
+          if (config.interface.prefetch && config.interface.prefetchOwnsLastWay) {
+            ways = flight.prefetch ? Ways.LAST : Ways.NOT_LAST;
+          }
+          const attributes = flight.attributes | (flight.prefetch ? ENTRY.PREFETCHED : 0);
+          this.#fill(flight, mainTlb, attributes, ways);
+          clock.release(shared.mainPorts);
+        }
+        if (!flight.prefetch) this.#prefetch(flight);
+        return S.UNHOLD;
+      case S.UNHOLD:
+        shared.misses.splice(shared.misses.indexOf(flight), 1);
+        clock.broadcast(shared.held);
+        if (flight.prefetch) return S.PREFETCH_END;
+        return flight.fault === FaultKind.NONE && flight.contextFault === 0 ? S.MICRO_STORE : S.ORDER;
+      case S.MICRO_STORE:
+        if (microTlb !== null) {
+          if (!clock.acquire(flight, shared.microPorts, state)) return WAIT;
+          this.#fill(flight, microTlb, flight.attributes & ~ENTRY.PREFETCHED, Ways.ANY);
+          clock.release(shared.microPorts);
+        }
+        return S.ORDER;
+      case S.ORDER: {
+        const order = shared.orderOf(flight);
+        if (order[0] !== flight) {
+          flight.state = S.ORDER;
+          shared.ordered.push(flight);
+          return WAIT;
+        }
+        order.shift();
+        clock.broadcast(shared.ordered);
+        return S.LAST_PORT;
+      }
+      case S.LAST_PORT: {
+        if (!clock.acquire(flight, this.#requestPort, state)) return WAIT;
+        const beats = flight.write ? Math.ceil(flight.size / config.portWidth) : 1;
+        return clock.delay(flight, beats, S.LAST_BEAT);
+      }
+      case S.LAST_BEAT:
+        return this.#leave(flight, shared);
+      case S.DATA:
+        this.#ends.responded(flight);
+        this.#ends.retired(flight);
+        return WAIT;
+      default:
+        shared.free++;
+        this.#ends.retired(flight);
+        return WAIT;
+    }
+  }
+
+  #received(flight: Flight, shared: InterfaceSlots): number {
+    const clock = this.#clock;
+    clock.release(shared.devicePort);
+    flight.startTick = clock.now;
+    if (!this.#mmu.enabled) return clock.delay(flight, 1, S.PASS);
+    if (flight.prefetch) return this.#isHeld(flight, shared) ? S.PREFETCH_END : S.MAIN_LOOKUP;
+    shared.orderOf(flight).push(flight);
+    return shared.unit.microTlb === null ? S.MAIN_LOOKUP : S.MICRO_LOOKUP;
+  }
+
+  /** The translation is done: the access goes on with its output address, or its fault is known. */
+  #leave(flight: Flight, shared: InterfaceSlots): number {
+    const clock = this.#clock;
+    clock.release(this.#requestPort);
+    flight.endTick = clock.now;
+    shared.free++;
+    shared.freeBeats += this.beatsOf(flight.size, flight.write);
+    this.#ends.translated(flight);
+    clock.onAccepted();
+    if (flight.fault !== FaultKind.NONE || flight.contextFault !== 0) {
+      this.#ends.responded(flight);
+      this.#ends.retired(flight);
+      return WAIT;
+    }
+    return clock.send(flight, flight.size, S.DATA);
+  }
+
+  #inSmmu(flight: Flight, state: number): number {
+    const clock = this.#clock;
+    const { config, caches } = this.#mmu;
+    switch (state) {
+      case S.LINK:
+        if (!clock.acquire(flight, this.#slots, state)) return WAIT;
+        return S.LINK_SEND;
+      case S.LINK_SEND:
+        if (!clock.acquire(flight, this.#linkPort, state)) return WAIT;
+        return clock.delay(flight, 1, S.LINK_SENT);
+      case S.LINK_SENT:
+        clock.release(this.#linkPort);
+        return clock.delay(flight, config.link.request - 1, S.CONFIGURATION);
+      case S.CONFIGURATION:
+        if (caches.configuration === null) return this.#fetchContext(flight);
+        if (!clock.acquire(flight, this.#configurationPorts, state)) return WAIT;
+        return clock.delay(flight, config.configurationCache.latency, S.CONFIGURATION_FOUND);
+      case S.CONFIGURATION_FOUND: {
+        const hit = caches.lookupConfiguration(flight.stream);
+        clock.release(this.#configurationPorts);
+        if (!hit) return this.#fetchContext(flight);
+        flight.regime = caches.regimes[flight.stream] ?? null;
+        return this.#configured(flight);
+      }
+      case S.CONTEXT_STEP:
+        return this.#contextStep(flight);
+      case S.CONTEXT_TRANSLATED:
+        flight.address = flight.output2;
+        return S.CONTEXT_READ;
+      case S.CONTEXT_READ: {
+        const fetch = flight.fetch(this.#mmu.contexts);
+        const fetches = this.#mmu.configurationFetches;
+        fetches[fetch.structure] = (fetches[fetch.structure] as number) + 1;
+        flight.configurationReads++;
+        flight.bytes = fetch.bytes;
+        flight.afterRead = S.CONTEXT_GOT;
+        return S.READ;
+      }
+      case S.CONTEXT_GOT:
+        flight.contextStatus = flight.fetch(this.#mmu.contexts).step(flight.address);
+        return S.CONTEXT_STEP;
+      case S.CONTEXT_STORE:
+        if (caches.configuration !== null && !clock.acquire(flight, this.#configurationPorts, state)) return WAIT;
+        if (flight.regime !== null) caches.storeConfiguration(flight.stream, flight.regime);
+        if (caches.configuration !== null) clock.release(this.#configurationPorts);
+        return this.#configured(flight);
+      case S.TLB_LOOKUP:
+        if (caches.tlb === null) return S.WALK_SLOT;
+        if (!clock.acquire(flight, this.#tlbPorts, state)) return WAIT;
+        return clock.delay(flight, config.tlb.latency, S.TLB_FOUND);
+      case S.TLB_FOUND:
+        return this.#tlbFound(flight);
+      case S.WALK_SLOT:
+        if (!clock.acquire(flight, this.#walkSlots, state)) return WAIT;
+        return this.#beginWalk(flight);
+      case S.STAGE2_ALONE:
+        flight.pa = flight.output2;
+        flight.attributes = flight.attributes2 | ENTRY.STAGE2_ONLY | ENTRY.NOT_GLOBAL;
+        return S.WALK_END;
+      case S.WALK_END:
+        return this.#endWalk(flight);
+      case S.TLB_STORE:
+        return this.#tlbStore(flight);
+      case S.RETURN:
+        if (!clock.acquire(flight, this.#returnPort, state)) return WAIT;
+        return clock.delay(flight, 1, S.RETURN_SENT);
+      case S.RETURN_SENT:
+        clock.release(this.#returnPort);
+        return clock.delay(flight, config.link.response - 1, S.RETURNED);
+      case S.RETURNED:
+        clock.release(this.#slots);
+        return flight.fault === FaultKind.NONE && flight.contextFault === 0 ? S.MAIN_STORE : S.UNHOLD;
+      case S.READ:
+        if (!clock.acquire(flight, this.#requestPort, state)) return WAIT;
+        return clock.delay(flight, 1, S.READ_SEND);
+      default: {
+        clock.release(this.#requestPort);
+        if (flight.afterRead !== S.CONTEXT_GOT) this.#readDescriptor(flight);
+        return clock.send(flight, flight.bytes, flight.afterRead);
+      }
+    }
+  }
+
+  /** Memory is read when the request reaches it; the answer travels back. */
+  #readDescriptor(flight: Flight): void {
+    const { memory } = this.#mmu;
+    if (flight.afterRead !== S.UPDATED1 && flight.afterRead !== S.UPDATED2) {
+      flight.descriptorReads++;
+      this.#mmu.totalDescriptorReads++;
+      flight.readable = memory.read(flight.address, flight.bytes);
+      flight.low = memory.low;
+      flight.high = memory.high;
+    }
+  }
+
+  #fetchContext(flight: Flight): number {
+    flight.contextStatus = flight.fetch(this.#mmu.contexts).begin(flight.streamId, flight.substreamId);
+    return S.CONTEXT_STEP;
+  }
+
+  #contextStep(flight: Flight): number {
+    const fetch = flight.fetch(this.#mmu.contexts);
+    if (flight.contextStatus === ContextStatus.READ) {
+      flight.address = fetch.address;
+      if (fetch.stage2 === null) return S.CONTEXT_READ;
+      flight.space2 = this.#mmu.caches.stage2Space(fetch.vmid);
+      flight.faultClass = FaultClass.CONTEXT;
+      return this.#walks.stage2(flight, fetch.stage2, fetch.address, false, 1, S.CONTEXT_TRANSLATED);
+    }
+    if (flight.configurationReads > 0) flight.hit |= HitFlag.CONFIGURATION_FETCHED;
+    flight.regime = fetch.regime;
+    if (flight.contextStatus === ContextStatus.FAULT || fetch.regime === null) {
+      flight.contextFault = fetch.fault;
+      return S.RETURN;
+    }
+    return S.CONTEXT_STORE;
+  }
+
+  #configured(flight: Flight): number {
+    const { caches } = this.#mmu;
+    flight.space = caches.streamSpaces[flight.stream] as number;
+    flight.space2 = caches.streamSpaces2[flight.stream] as number;
+    return S.TLB_LOOKUP;
+  }
+
+  #tlbFound(flight: Flight): number {
+    const { tlb } = this.#mmu.caches;
+    const entry = tlb === null ? -1 : tlb.lookup(tagLow(flight.iova), this.#spaceTag(flight), this.#salt(flight));
+    this.#clock.release(this.#tlbPorts);
+    if (tlb === null || entry < 0 || !permits(tlb.attributes[entry] as number, flight.needed)) return S.WALK_SLOT;
+    flight.hit |= HitFlag.TLB;
+    flight.attributes = tlb.attributes[entry] as number;
+    flight.pa = flight.iova + (tlb.values[entry] as number);
+    if (tlb.marked !== 0) flight.mark = tlb.marks[entry] as number;
+    return S.RETURN;
+  }
+
+  #tlbStore(flight: Flight): number {
+    const { tlb } = this.#mmu.caches;
+    if (tlb === null) return S.RETURN;
+    if (!this.#clock.acquire(flight, this.#tlbPorts, S.TLB_STORE)) return WAIT;
+    const value = flight.pa - flight.iova;
+    const low = tagLow(flight.iova);
+    const salt = this.#salt(flight);
+    fill(tlb, low, this.#spaceTag(flight), salt, value, flight.attributes, flight.space, flight.mark, Ways.ANY);
+    this.#clock.release(this.#tlbPorts);
+    return S.RETURN;
+  }
+
+  #beginWalk(flight: Flight): number {
+    const { regime } = flight;
+    flight.walkTick = this.#clock.now;
+    flight.faultClass = FaultClass.INPUT;
+    if (regime !== null && regime.stage1 !== null) return S.STAGE1;
+    if (regime !== null && regime.stage2 !== null) {
+      return this.#walks.stage2(flight, regime.stage2, flight.iova, true, flight.needed, S.STAGE2_ALONE);
+    }
+    flight.pa = flight.iova;
+    const matchesAll = this.#mmu.config.faults.bypassEntryMatchesAll;
+    flight.attributes = BYPASS_ATTRIBUTES | (matchesAll ? WHOLE_SPACE_SHIFT : 12);
+    return S.WALK_END;
+  }
+
+  #endWalk(flight: Flight): number {
+    const { regime } = flight;
+    if (regime !== null && (regime.stage1 !== null || regime.stage2 !== null)) {
+      const ticks = this.#clock.now - flight.walkTick;
+      flight.hit |= HitFlag.WALKED;
+      this.#mmu.walks++;
+      this.#mmu.totalWalkCycles += ticks / this.#clock.period;
+      this.#ends.walked(ticks);
+    }
+    this.#clock.release(this.#walkSlots);
+    return flight.fault === FaultKind.NONE ? S.TLB_STORE : S.RETURN;
+  }
+
+  /** Looks into an interface's TLB; on a hit the flight has its translation. */
+  #lookup(flight: Flight, cache: NonNullable<MmuInterface['microTlb']>): boolean {
+    const entry = cache.lookup(tagLow(flight.iova), this.#streamTag(flight), 0);
+    if (entry < 0) return false;
+    const attributes = cache.attributes[entry] as number;
+    if (!permits(attributes, flight.needed)) return false;
+    flight.attributes = attributes;
+    flight.pa = flight.iova + (cache.values[entry] as number);
+    flight.space = cache.spaces[entry] as number;
+    if (cache.marked !== 0) flight.mark = cache.marks[entry] as number;
+    return true;
+  }
+
+  #fill(flight: Flight, cache: NonNullable<MmuInterface['microTlb']>, attributes: number, ways: number): void {
+    const value = flight.pa - flight.iova;
+    const low = tagLow(flight.iova);
+    fill(cache, low, this.#streamTag(flight), 0, value, attributes, flight.space, flight.mark, ways);
+  }
+
+  #streamTag(flight: Flight): number {
+    return tagHigh(flight.iova, flight.upper) | (flight.stream << OWNER_SHIFT);
+  }
+
+  #spaceTag(flight: Flight): number {
+    return tagHigh(flight.iova, flight.upper) | (flight.space << OWNER_SHIFT);
+  }
+
+  #salt(flight: Flight): number {
+    const { regime } = flight;
+    return this.#mmu.config.indexMixesAddressSpace && regime !== null ? regime.asid ^ regime.vmid : 0;
+  }
+
+  /** Whether a miss of the same page is under way. */
+  #isHeld(flight: Flight, shared: InterfaceSlots): boolean {
+    const byAddress = this.#mmu.config.faults.mergesBy4KiBAddress;
+    const page = Math.floor(flight.iova / PAGE);
+    for (const other of shared.misses) {
+      if (Math.floor(other.iova / PAGE) !== page) continue;
+      if (byAddress || (other.stream === flight.stream && other.upper === flight.upper)) return true;
+    }
+    return false;
+  }
+
+  #prefetch(flight: Flight): void {
+    if (this.#mmu.config.interface.prefetch) this.#ends.prefetch(flight, (Math.floor(flight.iova / PAGE) + 1) * PAGE);
+  }
+}
