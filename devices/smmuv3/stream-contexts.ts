@@ -21,6 +21,7 @@ import {
   L1CD_BYTES,
   readContextDescriptor,
 } from './context-descriptor.ts';
+import { GRANULE_SHIFT_TG0 } from './encodings.ts';
 import { EventId } from './events.ts';
 import type { Smmuv3Features } from './features.ts';
 import { getField } from './layout.ts';
@@ -76,8 +77,8 @@ export class StreamContexts implements ContextSource {
   readonly features: Smmuv3Features;
   readonly memory: WalkMemory;
   /**
-   * Context descriptors are taken as gem5 takes them: fields it does not know are not checked, TTBR1 is left unread. Images made for
-   * it are not what the architecture asks for (TG1 reserved without EPD1).
+   * Structures are taken as gem5 takes them: of the fields that the architecture wants checked only V is, TTBR1 is left unread. Images
+   * made for it are not what the architecture asks for (TG1 reserved without EPD1, S2SL0 and S2PS left at 0).
    */
   lenient = false;
   /** Input address sizes, in bits, of the upper halves (TTBR1) met so far. */
@@ -219,9 +220,10 @@ class StreamFetch implements ContextFetch {
   #stepStream(pa: number): ContextStatus {
     const { features } = this.#source;
     if (!this.#load(pa, 0, STE_WORDS)) return this.#abort(EventId.F_STE_FETCH, pa);
-    const ste = readStreamTableEntry(this.#words, 0);
+    let ste = readStreamTableEntry(this.#words, 0);
+    if (this.#source.lenient) ste = asGem5Reads(ste);
     const reason = streamTableEntryFault(ste, features);
-    if (reason !== null) return this.#refuse(EventId.C_BAD_STE, reason);
+    if (reason !== null && !(this.#source.lenient && ste.V !== 0)) return this.#refuse(EventId.C_BAD_STE, reason);
     this.#ste = ste;
     this.#source.lastEntry = ste;
     if (ste.Config < StreamConfig.BYPASS) return this.#refuse(STREAM_ABORTED, 'Config is abort');
@@ -342,4 +344,11 @@ function contextLeafBits(ste: StreamTableEntry): number {
 function tableBase(base: number, bytes: number): number {
   const alignment = Math.max(64, bytes);
   return Math.floor(base / alignment) * alignment;
+}
+
+/** An entry as gem5 reads it: the first level of stage 2 follows from S2T0SZ alone, and S2PS is not looked at. */
+function asGem5Reads(ste: StreamTableEntry): StreamTableEntry {
+  const granuleShift = GRANULE_SHIFT_TG0[ste.S2TG] ?? 12;
+  const levels = Math.ceil((64 - ste.S2T0SZ - granuleShift) / (granuleShift - 3));
+  return { ...ste, S2SL0: levels - (granuleShift === 12 ? 2 : 1), S2PS: 5 };
 }
