@@ -1,6 +1,8 @@
 export * from './access.ts';
 export * from './capture/capture-reader.ts';
 export * from './capture/stats.ts';
+export * from './config/run-config.ts';
+export * from './config/set-field.ts';
 export { openVectors } from './conformance/open-vectors.ts';
 export {
   type ConformanceOptions,
@@ -9,6 +11,8 @@ export {
   describeMismatch,
   type FileResult,
 } from './conformance/run-file.ts';
+export { parseVector, type Vector } from './conformance/vector.ts';
+export { type CaseCall, writeCase } from './conformance/write-case.ts';
 export * from './event.ts';
 export * from './image/bare-table.ts';
 export * from './image/compare-leaves.ts';
@@ -18,4 +22,8 @@ export * from './image/memory-image.ts';
 export * from './image/narrate.ts';
 export * from './image/summary.ts';
 export * from './input-error.ts';
+export * from './latency-histogram.ts';
 export * from './page-sizes.ts';
+export * from './report/report.ts';
+export * from './report/terminal.ts';
+export * from './scenarios/index.ts';

@@ -4,10 +4,11 @@ import { InputError } from '../../traces/index.ts';
 import * as conform from './conform.ts';
 import { ExitCode, exitWith } from './exit.ts';
 import * as replay from './replay.ts';
+import * as scenario from './scenario.ts';
 import * as walk from './walk.ts';
 
 /** Every command, in the order in which `--help` lists them. */
-const COMMANDS: readonly { readonly register: (program: Command) => void }[] = [conform, replay, walk];
+const COMMANDS: readonly { readonly register: (program: Command) => void }[] = [conform, replay, scenario, walk];
 
 function buildProgram(): Command {
   const program = new Command('tablewalk')

@@ -1,0 +1,189 @@
+import * as v from 'valibot';
+import {
+  type BindReport,
+  type BindTotals,
+  type Deadlock,
+  Fence,
+  GpuJob,
+  GpuMemory,
+  JobClock,
+  VmBind,
+} from '../../devices/index.ts';
+import { BuddySystemPages, PageAllocator, PhysicalMemory } from '../../emulator/index.ts';
+import {
+  type AllocatorFinding,
+  type AllocatorReport,
+  allocIoPgtable,
+  createAllocatorStack,
+  type IoPgtable,
+  type Machine,
+  Prot,
+  type TableAllocator,
+} from '../../formats/index.ts';
+import { checkConfig } from '../config/check.ts';
+
+const RAM_BASE = 0x8000_0000;
+const MIB = 2 ** 20;
+const GIB = 2 ** 30;
+const SMALL_PAGE = 4096;
+const IOVA = 0x10_0000_0000;
+
+export const VmBindDeadlockSchema = v.strictObject({
+  /** Stack of table allocators, layers joined by `/`. */
+  allocator: v.optional(v.pipe(v.string(), v.minLength(1)), 'page'),
+  /** RAM of the machine in MiB. */
+  memoryMib: v.optional(v.pipe(v.number(), v.integer(), v.minValue(4), v.maxValue(1024)), 16),
+  /** Size of each GPU buffer in MiB; buffers fill the memory. */
+  bufferMib: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(256)), 2),
+  /** Buffers that no GPU job uses, so that reclaim can take them at once. */
+  idleBuffers: v.optional(v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(64)), 0),
+  /** VM_BIND jobs, each of which maps into a different GiB. Few enough live off what a pool happens to keep. */
+  jobs: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(256)), 16),
+  /** Size of the mapping that each makes, in KiB. */
+  mapKib: v.optional(v.pipe(v.number(), v.integer(), v.minValue(4), v.multipleOf(4)), 64),
+  /** How long the render job runs, in cycles. */
+  renderCycles: v.optional(v.pipe(v.number(), v.minValue(0)), 2_000_000),
+});
+
+export type VmBindDeadlockConfig = v.InferOutput<typeof VmBindDeadlockSchema>;
+export type VmBindDeadlockInput = v.InferInput<typeof VmBindDeadlockSchema>;
+
+/** One line of a scenario's story. */
+export interface ScenarioEvent {
+  /** Time in cycles. */
+  readonly cycles: number;
+  readonly what: string;
+}
+
+/** What the scenario came to. Plain JSON. */
+export interface VmBindDeadlockReport {
+  readonly scenario: 'vm-bind-deadlock';
+  readonly config: VmBindDeadlockConfig;
+  /** Null when everything completed. */
+  readonly deadlock: Deadlock | null;
+  readonly events: readonly ScenarioEvent[];
+  readonly binds: readonly BindReport[];
+  /** Time at which the render job ended, in cycles, or -1. */
+  readonly renderedAt: number;
+  readonly reclaimedPages: number;
+  readonly totals: BindTotals;
+  readonly findings: readonly AllocatorFinding[];
+  readonly allocation: AllocatorReport;
+}
+
+/**
+ * The deadlock that table reservation was made for: a VM_BIND map job runs when memory is out; the table it needs makes reclaim wait
+ * for a GPU job, and that job waits for the VM_BIND job.
+ *
+ * 1. Map jobs are submitted; they wait for a fence from outside (the last frame on screen).
+ * 2. The application fills the memory with buffers, and submits a render job that uses them and waits for the map jobs.
+ * 3. The fence from outside signals, and the map jobs run.
+ *
+ * @throws ConfigError naming the first wrong field.
+ */
+export function runVmBindDeadlock(input: VmBindDeadlockInput = {}): VmBindDeadlockReport {
+  const config = checkConfig(VmBindDeadlockSchema, input);
+  const memory = new PhysicalMemory({ banks: [{ base: RAM_BASE, size: config.memoryMib * MIB, node: 0 }] });
+  const pages = new PageAllocator(memory, memory);
+  const system = new BuddySystemPages(pages);
+  const clock = new JobClock();
+  const gpu = new GpuMemory(clock, system);
+  const events: ScenarioEvent[] = [];
+  const findings: AllocatorFinding[] = [];
+  const tell = (what: string): void => {
+    events.push({ cycles: clock.now, what });
+  };
+  pages.onReclaim = () => {
+    tell('no memory is free: the system reclaims');
+    const freed = gpu.reclaim();
+    if (freed > 0) tell(`reclaim got ${freed} pages from an idle buffer`);
+    return freed;
+  };
+
+  const allocator = createAllocatorStack(config.allocator, {
+    system,
+    memory,
+    tableSize: SMALL_PAGE,
+    onFinding: (finding) => findings.push(finding),
+  });
+  const table = maliTable(allocator, memory);
+  const vm = new VmBind('vm-0', {
+    table,
+    allocator,
+    cookie: 'vm-0',
+    clock,
+    onJob: (job) => tell(`${job.name} is ${job.state}: ${job.used} tables used, ${job.returned} returned`),
+  });
+
+  const frame = new Fence('fence of the last frame', null);
+  const size = config.mapKib * 1024;
+  const binds = Array.from({ length: config.jobs }, (_, i) =>
+    vm.submit('q0', {
+      kind: 'map',
+      iova: IOVA + i * GIB,
+      size,
+      pa: RAM_BASE,
+      prot: Prot.READ | Prot.WRITE,
+      waitFor: [frame],
+      name: `bind-${i + 1}`,
+    }),
+  );
+  tell(
+    `${config.jobs} VM_BIND jobs are queued: each maps ${config.mapKib} KiB once the last frame is shown; ` +
+      `${vm.reservedNow} tables reserved`,
+  );
+
+  const render = new GpuJob(
+    clock,
+    'render-1',
+    binds.map(({ done }) => done),
+    config.renderCycles,
+  );
+  render.done.onSignal(() => tell('render-1 is done'));
+  let idle = 0;
+  for (let i = 0; ; i++) {
+    const buffer =
+      gpu.createBuffer(`buffer-${i}`, config.bufferMib * MIB) ?? gpu.createBuffer(`buffer-${i}`, SMALL_PAGE);
+    if (buffer === null) break;
+    if (i < config.idleBuffers) idle++;
+    else gpu.use(buffer, render.done);
+  }
+  const busy = gpu.buffers.length - idle;
+  tell(`render-1 waits for them and works on ${busy} buffers; with ${idle} idle ones they fill the memory`);
+
+  clock.after(10_000, () => {
+    tell('the last frame is shown: the jobs may run');
+    frame.signal(clock.now);
+  });
+  vm.finish();
+
+  const deadlock = clock.deadlocks[0] ?? null;
+  if (deadlock !== null) tell(`${deadlock.chain[0]?.who ?? 'a job'} can never go on`);
+  return {
+    scenario: 'vm-bind-deadlock',
+    config,
+    deadlock,
+    events,
+    binds: binds.map((bind) => bind.report()),
+    renderedAt: render.done.signalledAt,
+    reclaimedPages: gpu.reclaimedPages,
+    totals: vm.totals(),
+    findings,
+    allocation: allocator.report(),
+  };
+}
+
+function maliTable(allocator: TableAllocator, memory: PhysicalMemory): IoPgtable {
+  const machine: Machine = {
+    memory,
+    // The GPU walks coherently here: cache maintenance has no part in this story.
+    dma: { mapSingle: (pa) => pa, unmapSingle: () => {}, syncSingleForDevice: () => {} },
+    pages: allocator,
+    warn: () => {},
+  };
+  return allocIoPgtable(
+    { format: 'ARM_MALI_LPAE', pageSizes: SMALL_PAGE + 2 * MIB, ias: 48, oas: 40, allocator },
+    machine,
+    'vm-0',
+  );
+}
