@@ -167,7 +167,7 @@ describe.each(['vfio', 'dma'])('the SMMU state of a running Linux, %s dump', (na
     expect(machine.events()).toEqual([]);
     expect(smmu.translate(0, 0x300, -1, 0x1000, AccessFlag.READ, 0)).toBe(false);
     expect(smmu.translate(0, 0x10000, -1, 0x1000, AccessFlag.READ, 0)).toBe(false);
-    expect(machine.events().map(({ name: event, fields }) => [event, fields['StreamID']])).toEqual([
+    expect(machine.events().map(({ name: event, fields: { StreamID } }) => [event, StreamID])).toEqual([
       ['C_BAD_STREAMID', 0x300],
       ['C_BAD_STREAMID', 0x10000],
     ]);
