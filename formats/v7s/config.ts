@@ -12,13 +12,13 @@ export const SECTION_SHIFT = 20;
 /** log2 of what one level 2 entry covers: a small page. */
 export const PAGE_SHIFT = 12;
 /** Bytes that one level 1 entry covers. */
-export const SECTION_SIZE = 2 ** SECTION_SHIFT;
+export const SECTION_SIZE = 0x10_0000;
 /** Bytes that one level 2 entry covers. */
-export const SMALL_PAGE_SIZE = 2 ** PAGE_SHIFT;
+export const SMALL_PAGE_SIZE = 0x1000;
 /** Entries that a supersection or a large page takes. */
 export const RUN_ENTRIES = 16;
 /** Entries of a level 2 table. */
-export const PAGE_ENTRIES = 2 ** (SECTION_SHIFT - PAGE_SHIFT);
+export const PAGE_ENTRIES = 256;
 /** Bytes of a descriptor. */
 export const DESCRIPTOR_BYTES = 4;
 /** Bytes of a level 2 table. */

@@ -2,7 +2,7 @@
  * The state of one short-descriptor table and the small steps that every edit is made of: taking and giving back tables, storing
  * and syncing descriptors, installing a level 2 table by compare-and-exchange, filling in addresses.
  */
-import { encode, lowMask } from '../descriptors/field.ts';
+import { encode } from '../descriptors/field.ts';
 import {
   SHORT_LARGE_PAGE,
   SHORT_SECTION,
@@ -17,16 +17,16 @@ import { Gfp, type IotlbGather, NO_PAGES, type TableAllocator, type TableMemory,
 import { TableSupply } from '../table-supply.ts';
 import { Teardown } from '../teardown.ts';
 import type { WarningCode } from '../warnings.ts';
-import { DESCRIPTOR_BYTES, PAGE_TABLE_SIZE, v7sGeometry } from './config.ts';
-import { leafAttributes, mediatekBits, mediatekHigh, SMALL_PAGE_BIT, SUPERSECTION_BIT } from './leaf.ts';
+import { DESCRIPTOR_BYTES, PAGE_TABLE_SIZE, SECTION_SHIFT, v7sGeometry } from './config.ts';
+import { fieldMask, leafAttributes, mediatekBits, mediatekHigh, SMALL_PAGE_BIT, SUPERSECTION_BIT } from './leaf.ts';
 
 /** The built-in allocator hands out whole CPU pages. */
 const CPU_PAGE = 4096;
-const TABLE_BASE = lowMask(SHORT_TABLE.fields.base);
-export const SECTION_BASE = lowMask(SHORT_SECTION.fields.base);
-const SUPERSECTION_BASE = lowMask(SHORT_SUPERSECTION.fields.base);
-export const PAGE_BASE = lowMask(SHORT_SMALL_PAGE.fields.base);
-const LARGE_PAGE_BASE = lowMask(SHORT_LARGE_PAGE.fields.base);
+const TABLE_BASE = fieldMask(SHORT_TABLE.fields.base);
+export const SECTION_BASE = fieldMask(SHORT_SECTION.fields.base);
+const SUPERSECTION_BASE = fieldMask(SHORT_SUPERSECTION.fields.base);
+export const PAGE_BASE = fieldMask(SHORT_SMALL_PAGE.fields.base);
+const LARGE_PAGE_BASE = fieldMask(SHORT_LARGE_PAGE.fields.base);
 
 /** An index that no entry has: the cursor is empty. */
 const NOWHERE = -1;
@@ -67,6 +67,8 @@ export class V7sCore {
   readonly attributes: Uint32Array;
   /** Entries of the level 1 table, less one. */
   readonly indexMask: number;
+  /** 1 / section size: times an iova, the index with the bits above still on it. */
+  readonly #inverse = 2 ** -SECTION_SHIFT;
   /** Physical address of the level 1 table. */
   readonly pgd: number;
   /** Index of the level 1 table's first word in the memory. */
@@ -134,6 +136,11 @@ export class V7sCore {
   warn(code: WarningCode, first: number, second: number): void {
     this.stats.warnings++;
     this.machine.warn(code, first, second);
+  }
+
+  /** Index of `iova` in level 1. Address bits above the input size are ignored. */
+  indexOf(iova: number): number {
+    return (iova * this.#inverse) & this.indexMask;
   }
 
   /** A level 2 table, or {@link NO_PAGES}. */

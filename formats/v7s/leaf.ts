@@ -2,7 +2,7 @@
  * What goes into a short-descriptor leaf: the attribute bits for each protection, worked out once per table so that a map call
  * looks them up, and the way back from a descriptor when a large leaf is split.
  */
-import { type DescriptorLayout, encode, lowMask } from '../descriptors/field.ts';
+import { type BitField, type DescriptorLayout, encode, lowMask } from '../descriptors/field.ts';
 import {
   MEDIATEK_SECTION,
   SHORT_LARGE_PAGE,
@@ -76,10 +76,15 @@ export function attributeIndex(kind: LeafKind, prot: number): number {
   return kind * PROTS + (prot & PROT_MASK);
 }
 
+/** Bits of a field as a 32-bit integer, which the engine keeps unboxed wherever it goes. */
+export function fieldMask(field: BitField): number {
+  return lowMask(field) | 0;
+}
+
 /** Tells a supersection from a section. */
-export const SUPERSECTION_BIT = lowMask(SHORT_SECTION.fields.supersection);
+export const SUPERSECTION_BIT = fieldMask(SHORT_SECTION.fields.supersection);
 /** Clear in a large page, set in a small one. */
-export const SMALL_PAGE_BIT = lowMask(SHORT_SMALL_PAGE.fields.type);
+export const SMALL_PAGE_BIT = fieldMask(SHORT_SMALL_PAGE.fields.type);
 
 const SECTION_XN = lowMask(SHORT_SECTION.fields.xn);
 const SECTION_C = lowMask(SHORT_SECTION.fields.c);

@@ -2,7 +2,7 @@
 import { Errno } from '../io-pgtable.ts';
 import { NO_PAGES } from '../ports.ts';
 import { WarningCode } from '../warnings.ts';
-import { DESCRIPTOR_BYTES, PAGE_ENTRIES, SECTION_SIZE, SMALL_PAGE_SIZE } from './config.ts';
+import { DESCRIPTOR_BYTES, PAGE_ENTRIES, PAGE_SHIFT, SECTION_SIZE, SMALL_PAGE_SIZE } from './config.ts';
 import { isTable, PAGE_BASE, SECTION_BASE, type V7sCore } from './core.ts';
 import { attributeIndex, LeafKind } from './leaf.ts';
 import { unmapSections } from './unmap.ts';
@@ -20,7 +20,7 @@ export function mapRun(
   prot: number,
   gfp: number,
 ): number {
-  const index = (iova / SECTION_SIZE) & core.indexMask;
+  const index = core.indexOf(iova);
   if (size >= SECTION_SIZE) return mapSections(core, index, iova, pa, Math.floor(size / SECTION_SIZE), prot);
 
   const entryPa = core.pgd + index * DESCRIPTOR_BYTES;
@@ -91,12 +91,12 @@ function mapPages(
   count: number,
   prot: number,
 ): number {
-  const entries = pageSize >>> 12;
+  const entries = pageSize >>> PAGE_SHIFT;
   if (entries === 0) {
     core.warn(WarningCode.MAP_BELOW_LAST_LEVEL, iova, pageSize);
     return -Errno.EINVAL;
   }
-  const first = (iova / SMALL_PAGE_SIZE) & (PAGE_ENTRIES - 1);
+  const first = (iova >>> PAGE_SHIFT) & (PAGE_ENTRIES - 1);
   const room = entries === 1 ? PAGE_ENTRIES - first : Math.floor((PAGE_ENTRIES - first) / entries);
   if (room === 0) return overrun(core, pageSize);
   const wanted = Math.min(count, room);
@@ -124,26 +124,27 @@ function writeRun(
   const { memory } = core;
   const at = memory.index(table) + first;
   const { words } = memory;
-  let done = 0;
+  let i = at;
   if (entries === 1 && !core.mediatek) {
     // The usual run: pages of 4 KiB. The address counts modulo 2^32, as the descriptors do.
     let word = attributes | (pa & PAGE_BASE);
-    for (; done < wanted && words[at + done] === 0; done++) {
-      words[at + done] = word;
-      word = (word + SMALL_PAGE_SIZE) | 0;
+    const step = SMALL_PAGE_SIZE;
+    for (const end = at + wanted; i < end && words[i] === 0; i++) {
+      words[i] = word;
+      word = (word + step) | 0;
     }
   } else {
-    const step = entries * SMALL_PAGE_SIZE;
-    for (let i = at; done < wanted && isClear(words, i, entries); done++, i += entries) {
-      const word = attributes | core.addressBits(pa + done * step, PAGE_BASE);
-      for (let k = i; k < i + entries; k++) words[k] = word;
+    for (const end = at + wanted * entries; i < end && isClear(words, i, entries); ) {
+      const word = attributes | core.addressBits(pa + (i - at) * SMALL_PAGE_SIZE, PAGE_BASE);
+      for (const next = i + entries; i < next; i++) words[i] = word;
     }
   }
-  if (done > 0) {
-    core.stats.descriptorsWritten += done * entries;
-    memory.written(table + first * DESCRIPTOR_BYTES, done * entries * DESCRIPTOR_BYTES);
+  const written = i - at;
+  if (written > 0) {
+    core.stats.descriptorsWritten += written;
+    memory.written(table + first * DESCRIPTOR_BYTES, written * DESCRIPTOR_BYTES);
   }
-  return done;
+  return written / entries;
 }
 
 /**

@@ -35,6 +35,7 @@ import {
   DESCRIPTOR_BYTES,
   judgeV7s,
   PAGE_ENTRIES,
+  PAGE_SHIFT,
   PAGE_TABLE_SIZE,
   RUN_ENTRIES,
   SECTION_SIZE,
@@ -86,8 +87,8 @@ class V7sTable implements IoPgtable {
     }
     if ((prot & (Prot.READ | Prot.WRITE)) === 0) return -Errno.EINVAL;
     if (pageSize === SMALL_PAGE_SIZE && count === 1 && this.#mapsAtOnce) {
-      const index = (iova / SECTION_SIZE) & core.indexMask;
-      const first = (iova / SMALL_PAGE_SIZE) & (PAGE_ENTRIES - 1);
+      const index = core.indexOf(iova);
+      const first = (iova >>> PAGE_SHIFT) & (PAGE_ENTRIES - 1);
       const at = core.cursorAt + first;
       const { words } = core.memory;
       // One page in the table of the cursor: the same as the general way does, without its calls.
@@ -125,8 +126,8 @@ class V7sTable implements IoPgtable {
       return 0;
     }
     if (pageSize === SMALL_PAGE_SIZE && count === 1 && core.coherent) {
-      const index = (iova / SECTION_SIZE) & core.indexMask;
-      const first = (iova / SMALL_PAGE_SIZE) & (PAGE_ENTRIES - 1);
+      const index = core.indexOf(iova);
+      const first = (iova >>> PAGE_SHIFT) & (PAGE_ENTRIES - 1);
       const at = core.cursorAt + first;
       const { words } = core.memory;
       // As in mapPages.
@@ -155,7 +156,7 @@ class V7sTable implements IoPgtable {
   iovaToPhys(iova: number): number {
     const core = this.#core;
     if (core.closing) return 0;
-    const index = (iova / SECTION_SIZE) & core.indexMask;
+    const index = core.indexOf(iova);
     if (index !== core.cursorIndex) {
       const entry = core.memory.words[core.pgdAt + index] as number;
       if (!isTable(entry)) {
@@ -164,7 +165,7 @@ class V7sTable implements IoPgtable {
       }
       core.enterTable(index, entry);
     }
-    const page = core.memory.words[core.cursorAt + ((iova / SMALL_PAGE_SIZE) & (PAGE_ENTRIES - 1))] as number;
+    const page = core.memory.words[core.cursorAt + ((iova >>> PAGE_SHIFT) & (PAGE_ENTRIES - 1))] as number;
     if (!isValid(page)) return 0;
     return core.pageAddress(page) + (iova & (isLargePage(page) ? LARGE_PAGE_OFFSET : PAGE_OFFSET));
   }

@@ -1,16 +1,16 @@
 /** Unmapping: clearing entries, freeing tables that hang below them, splitting leaves that are larger than what goes. */
 import { Gfp, type IotlbGather, NO_PAGES } from '../ports.ts';
 import { WarningCode } from '../warnings.ts';
-import { DESCRIPTOR_BYTES, PAGE_ENTRIES, RUN_ENTRIES, SECTION_SIZE, SMALL_PAGE_SIZE } from './config.ts';
+import { DESCRIPTOR_BYTES, PAGE_ENTRIES, PAGE_SHIFT, RUN_ENTRIES, SECTION_SIZE, SMALL_PAGE_SIZE } from './config.ts';
 import { isLargePage, isSupersection, isTable, isValid, PAGE_BASE, type V7sCore } from './core.ts';
-import { attributeIndex, LeafKind, largeToSmall, SUPERSECTION_BIT, sectionProt } from './leaf.ts';
+import { attributeIndex, LeafKind, largeToSmall, SMALL_PAGE_BIT, SUPERSECTION_BIT, sectionProt } from './leaf.ts';
 
 /**
  * Unmaps up to `count` pages of `size` bytes, all of them in one table.
  * @returns how many pages it unmapped; 0 when it met a hole or could not split.
  */
 export function unmapRun(core: V7sCore, iova: number, size: number, count: number, gather: IotlbGather | null): number {
-  const index = (iova / SECTION_SIZE) & core.indexMask;
+  const index = core.indexOf(iova);
   if (size >= SECTION_SIZE) return unmapSections(core, index, iova, Math.floor(size / SECTION_SIZE), gather);
 
   if (index === core.cursorIndex) return unmapPages(core, core.cursorTable, iova, size, count, gather);
@@ -39,9 +39,9 @@ export function unmapSections(
 ): number {
   if (index + entries > core.indexMask + 1 || entries > RUN_ENTRIES) return overrun(core, entries * SECTION_SIZE);
   const entryPa = core.pgd + index * DESCRIPTOR_BYTES;
-  if (!allValid(core, entryPa, entries, iova, 1)) return 0;
+  if (!allValid(core, core.pgdAt + index, entries, iova, 1)) return 0;
   if (entries === 1) {
-    const word = core.memory.words[core.memory.index(entryPa)] as number;
+    const word = core.memory.words[core.pgdAt + index] as number;
     if (isTable(word)) {
       core.store(entryPa, 0, 1);
       removePageTable(core, word, iova);
@@ -55,7 +55,7 @@ export function unmapSections(
     reportLeaf(core, gather, iova, SECTION_SIZE, 1, 1);
     return 1;
   }
-  const at = core.memory.index(entryPa);
+  const at = core.pgdAt + index;
   const found = core.memory.words.slice(at, at + entries);
   core.store(entryPa, 0, entries);
   for (let i = 0; i < entries; i++) {
@@ -95,8 +95,8 @@ function unmapPages(
   count: number,
   gather: IotlbGather | null,
 ): number {
-  const entries = size >>> 12;
-  const index = (iova / SMALL_PAGE_SIZE) & (PAGE_ENTRIES - 1);
+  const entries = size >>> PAGE_SHIFT;
+  const index = (iova >>> PAGE_SHIFT) & (PAGE_ENTRIES - 1);
   if (index + entries > PAGE_ENTRIES || entries > RUN_ENTRIES) return overrun(core, size);
   const entryPa = table + index * DESCRIPTOR_BYTES;
   if (entries <= 1) {
@@ -108,8 +108,9 @@ function unmapPages(
         return done;
       }
     }
-    if (!allValid(core, entryPa, 1, iova, 2)) return 0;
-    const word = core.memory.words[core.memory.index(entryPa)] as number;
+    const at = core.memory.index(entryPa);
+    if (!allValid(core, at, 1, iova, 2)) return 0;
+    const word = core.memory.words[at] as number;
     if (isLargePage(word)) {
       if (core.config.split === 'refuse') return refuseSplit(core, iova, size);
       splitLargePage(core, table, index, iova, word);
@@ -118,7 +119,7 @@ function unmapPages(
       core.warn(WarningCode.UNMAP_BELOW_LAST_LEVEL, iova, size);
       return 0;
     }
-  } else if (!allValid(core, entryPa, entries, iova, 2)) return 0;
+  } else if (!allValid(core, core.memory.index(entryPa), entries, iova, 2)) return 0;
   core.store(entryPa, 0, entries);
   reportLeaf(core, gather, iova, SMALL_PAGE_SIZE, entries, 2);
   return 1;
@@ -129,8 +130,10 @@ function clearSmallPages(core: V7sCore, entryPa: number, wanted: number): number
   const { memory } = core;
   const at = memory.index(entryPa);
   const { words } = memory;
-  let done = 0;
-  while (done < wanted && !isLargePage(words[at + done] as number)) words[at + done++] = 0;
+  const small = SMALL_PAGE_BIT;
+  let i = at;
+  for (const end = at + wanted; i < end && ((words[i] as number) & small) !== 0; i++) words[i] = 0;
+  const done = i - at;
   if (done > 0) {
     core.stats.descriptorsCleared += done;
     core.stats.leavesUnmapped[2] = (core.stats.leavesUnmapped[2] as number) + done;
@@ -139,9 +142,8 @@ function clearSmallPages(core: V7sCore, entryPa: number, wanted: number): number
   return done;
 }
 
-/** True when `count` entries from `pa` on are valid; warns at the first that is not. */
-function allValid(core: V7sCore, pa: number, count: number, iova: number, level: number): boolean {
-  const at = core.memory.index(pa);
+/** True when `count` words of the memory from `at` on are valid descriptors; warns at the first that is not. */
+function allValid(core: V7sCore, at: number, count: number, iova: number, level: number): boolean {
   const { words } = core.memory;
   for (let i = 0; i < count; i++) {
     if (isValid(words[at + i] as number)) continue;
@@ -207,7 +209,7 @@ function splitSection(
   size: number,
   gather: IotlbGather | null,
 ): number {
-  const entries = size >>> 12;
+  const entries = size >>> PAGE_SHIFT;
   // Linux would loop for ever, or write past the table.
   if (entries === 0 || PAGE_ENTRIES % entries !== 0 || entries > RUN_ENTRIES) return overrun(core, size);
   const inPlace = core.config.split === 'in-place';
@@ -216,7 +218,7 @@ function splitSection(
   const kind = entries > 1 ? LeafKind.LARGE_PAGE : LeafKind.SMALL_PAGE;
   const attributes = core.attributes[attributeIndex(kind, sectionProt(section))] as number;
   const base = inPlace ? 0 : core.sectionAddress(section);
-  const unmapped = (iova / SMALL_PAGE_SIZE) & (PAGE_ENTRIES - 1);
+  const unmapped = (iova >>> PAGE_SHIFT) & (PAGE_ENTRIES - 1);
   for (let i = 0; i < PAGE_ENTRIES; i += entries) {
     if (i === unmapped) continue;
     const bits = core.addressBits(base + i * SMALL_PAGE_SIZE, PAGE_BASE);
