@@ -70,6 +70,11 @@ export class TraceEvent {
   pa: number = UNKNOWN;
   /** Bytes asked for. */
   size: number = UNKNOWN;
+  /**
+   * On a map: where the run of maps ends that this one begins, each continuing where the same thread's last one ended, as far as the reader
+   * looked ahead. A scattered buffer is such a run; a map that does not begin one has its own end here.
+   */
+  runEnd: number = UNKNOWN;
   /** Bytes that an unmap really removed. */
   unmappedSize: number = UNKNOWN;
   /** Protection of a map: Linux `IOMMU_READ` 1, `WRITE` 2, `CACHE` 4, `NOEXEC` 8, `MMIO` 16, `PRIV` 32. */
@@ -99,6 +104,7 @@ export function copyEvent(from: TraceEvent, to: TraceEvent): void {
   to.iova = from.iova;
   to.pa = from.pa;
   to.size = from.size;
+  to.runEnd = from.runEnd;
   to.unmappedSize = from.unmappedSize;
   to.prot = from.prot;
   to.domain = from.domain;

@@ -13,6 +13,7 @@ export {
 } from './conformance/run-file.ts';
 export { parseVector, type Vector } from './conformance/vector.ts';
 export { type CaseCall, writeCase } from './conformance/write-case.ts';
+export * from './domains.ts';
 export * from './event.ts';
 export * from './image/bare-table.ts';
 export * from './image/compare-leaves.ts';
@@ -23,6 +24,7 @@ export * from './image/narrate.ts';
 export * from './image/summary.ts';
 export * from './input-error.ts';
 export * from './latency-histogram.ts';
+export * from './live-ranges.ts';
 export * from './page-sizes.ts';
 export * from './report/report.ts';
 export * from './report/terminal.ts';

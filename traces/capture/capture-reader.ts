@@ -1,7 +1,7 @@
 import { EventKind, type TraceEvent, UNKNOWN } from '../event.ts';
 import { InputError } from '../input-error.ts';
 import { type Block, captureBlocks, checkFile, type Progress } from './byte-source.ts';
-import { DeviceLabels } from './device-labels.ts';
+import { EventWindow } from './event-window.ts';
 import { SUPPORTED } from './file-kind.ts';
 import { FtraceText } from './ftrace-text.ts';
 import { NameTable } from './intern.ts';
@@ -28,7 +28,7 @@ export interface CaptureOptions {
  * and clocks have nothing to do with each other. (Parts of one run are joined by the shell: `cat part1 part2 | tablewalk replay -`.)
  * `event.capture` tells which one an event is from.
  *
- * The stream holds each call once (see `PairedCalls`) and names devices where `dma:*` events do (see `DeviceLabels`); for that it runs up
+ * The stream holds each call once (see `PairedCalls`) and names devices where `dma:*` events do (see `EventWindow`); for that it runs up
  * to 256 events behind the input.
  */
 export class CaptureReader {
@@ -42,7 +42,7 @@ export class CaptureReader {
   readonly #paths: readonly string[];
   readonly #strict: boolean;
   readonly #stdin: AsyncIterable<Uint8Array>;
-  readonly #labels = new DeviceLabels();
+  readonly #window = new EventWindow();
   #pairs = new PairedCalls();
   #capture = -1;
   #blocks: AsyncGenerator<Block> | null = null;
@@ -61,7 +61,7 @@ export class CaptureReader {
     this.#strict = options.strict ?? false;
     this.#stdin = options.stdin ?? process.stdin;
     this.progress.total = total;
-    this.event = this.#labels.slot();
+    this.event = this.#window.slot();
   }
 
   /** Name of the capture an event is from, as the user gave it. */
@@ -94,17 +94,17 @@ export class CaptureReader {
   next(): boolean {
     const text = this.#text;
     if (text === null) return false;
-    const labels = this.#labels;
-    while (!labels.full) {
-      text.event = labels.slot();
+    const window = this.#window;
+    while (!window.full) {
+      text.event = window.slot();
       if (!text.next()) {
-        if (!this.#ended || labels.empty) return false;
+        if (!this.#ended || window.empty) return false;
         break;
       }
       if (this.#pairs.repeats(text.event)) this.stats.paired++;
-      else labels.push();
+      else window.push();
     }
-    const event = labels.shift();
+    const event = window.shift();
     event.capture = this.#capture;
     if (event.domain !== UNKNOWN) event.domain += this.#domainBase;
     this.#count(event);
@@ -138,7 +138,7 @@ export class CaptureReader {
     const path = this.#paths[++this.#capture];
     if (path === undefined) return false;
     this.#blocks = captureBlocks(path, this.#stdin, this.progress);
-    this.#text = new FtraceText(path, this.#labels.slot(), this.stats, this.devices, this.#strict);
+    this.#text = new FtraceText(path, this.#window.slot(), this.stats, this.devices, this.#strict);
     this.#pairs = new PairedCalls();
     this.#eventsBefore = this.stats.events;
     this.#damagedBefore = this.stats.damaged;

@@ -144,6 +144,7 @@ export class FtraceFields {
     event.iova = UNKNOWN;
     event.pa = UNKNOWN;
     event.size = UNKNOWN;
+    event.runEnd = UNKNOWN;
     event.unmappedSize = UNKNOWN;
     event.prot = UNKNOWN;
     event.domain = UNKNOWN;

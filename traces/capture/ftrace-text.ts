@@ -416,6 +416,7 @@ function clearFields(event: TraceEvent): void {
   event.iova = -1;
   event.pa = -1;
   event.size = -1;
+  event.runEnd = -1;
   event.unmappedSize = -1;
   event.prot = -1;
   event.domain = -1;

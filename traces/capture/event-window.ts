@@ -1,4 +1,4 @@
-import { EventKind, TraceEvent, UNKNOWN } from '../event.ts';
+import { Context, EventKind, TraceEvent, UNKNOWN } from '../event.ts';
 
 /** Events held back. A scatter list of 128 segments may cause as many maps before its `dma_map_sg` line. */
 const WINDOW = 256;
@@ -6,12 +6,17 @@ const WINDOW = 256;
 const PENDING_FREES = 8;
 const PAGE = 4096;
 
+/** Threads whose run of maps is followed at once; a clash only ends a run early. */
+const RUN_SLOTS = 256;
+
 /**
- * Writes the device into map and unmap events, which do not name one, from the `dma:*` events beside them: the DMA API reports a mapping
- * right after the maps it caused, and takes one back right after the unmap (a coherent buffer: right before). So events pass through a
- * window of {@link WINDOW}, in which a DMA event looks for its calls: same IOVA, same CPU or same thread.
+ * Looks a little ahead: events pass through a window of {@link WINDOW}, in which what comes later tells about what came before.
+ *
+ * - The device of a map or unmap, from the `dma:*` events beside it. The DMA API reports a mapping right after the maps it caused, and takes
+ *   one back right after the unmap (a coherent buffer: right before). So a DMA event looks back for its calls: same IOVA, same CPU or thread.
+ * - How far a scattered buffer reaches: `runEnd` of its first map, from the maps of the same thread that continue where it ended.
  */
-export class DeviceLabels {
+export class EventWindow {
   readonly #ring: TraceEvent[] = Array.from({ length: WINDOW }, () => new TraceEvent());
   #first = 0;
   #held = 0;
@@ -19,6 +24,12 @@ export class DeviceLabels {
   readonly #freeDevice = new Int32Array(PENDING_FREES);
   #nextFree = 0;
   #frees = 0;
+  /** Events ever pushed: the newest has this number less one. */
+  #pushed = 0;
+  readonly #runKey = new Int32Array(RUN_SLOTS).fill(UNKNOWN);
+  readonly #runEnd = new Float64Array(RUN_SLOTS);
+  /** Number of the run's first event. */
+  readonly #runFirst = new Float64Array(RUN_SLOTS);
 
   /** Whether {@link push} would exceed the window: {@link shift} first. */
   get full(): boolean {
@@ -38,7 +49,11 @@ export class DeviceLabels {
   push(): void {
     const event = this.#at(this.#held);
     this.#held++;
+    this.#pushed++;
     switch (event.kind) {
+      case EventKind.MAP:
+        this.#extendRun(event);
+        break;
       case EventKind.DMA_MAP:
         this.#label(event, EventKind.MAP);
         break;
@@ -69,6 +84,22 @@ export class DeviceLabels {
     return this.#ring[(this.#first + index) % WINDOW] as TraceEvent;
   }
 
+  #extendRun(event: TraceEvent): void {
+    const end = event.iova + event.size;
+    event.runEnd = end;
+    const key = event.context > Context.TASK ? -2 - event.cpu * CONTEXT_LEVELS - event.context : event.pid;
+    const slot = (Math.imul(key, 0x9e3779b1) >>> 16) & (RUN_SLOTS - 1);
+    const first = this.#runFirst[slot] as number;
+    const age = this.#pushed - 1 - first;
+    if (this.#runKey[slot] === key && this.#runEnd[slot] === event.iova && age < this.#held) {
+      this.#at(this.#held - 1 - age).runEnd = end;
+    } else {
+      this.#runKey[slot] = key;
+      this.#runFirst[slot] = this.#pushed - 1;
+    }
+    this.#runEnd[slot] = end;
+  }
+
   #label(dma: TraceEvent, kind: EventKind): void {
     const start = dma.iova;
     const end = start + (dma.size > 0 ? dma.size : 1);
@@ -97,3 +128,5 @@ export class DeviceLabels {
     }
   }
 }
+
+const CONTEXT_LEVELS = 4;
