@@ -70,7 +70,9 @@ function deadlockText(report: VmBindDeadlockReport): string {
   lines.push('');
   if (report.deadlock === null) {
     lines.push(
-      ansis.green(`No deadlock: the job and the GPU work that waited for it completed at ${time(report.renderedAt)}.`),
+      ansis.green(
+        `No deadlock: the jobs and the GPU work that waited for them completed at ${time(report.renderedAt)}.`,
+      ),
     );
   } else {
     lines.push(ansis.red.bold('Deadlock. Who waits for whom:'));
@@ -79,7 +81,7 @@ function deadlockText(report: VmBindDeadlockReport): string {
   }
   const inRun = report.findings.filter(({ kind }) => kind === 'allocation-in-run').length;
   if (inRun > 0)
-    lines.push(ansis.yellow(`${inRun} calls to the system allocator in the run phase, which must make none.`));
+    lines.push(ansis.yellow(`Calls to the system allocator in the run phase, which must make none: ${inRun}.`));
   return lines.join('\n');
 }
 

@@ -141,11 +141,11 @@ export function runVmBindDeadlock(input: VmBindDeadlockInput = {}): VmBindDeadlo
   );
   render.done.onSignal(() => tell('render-1 is done'));
   let idle = 0;
-  for (let i = 0; ; i++) {
-    const buffer =
-      gpu.createBuffer(`buffer-${i}`, config.bufferMib * MIB) ?? gpu.createBuffer(`buffer-${i}`, SMALL_PAGE);
-    if (buffer === null) break;
-    if (i < config.idleBuffers) idle++;
+  // Buffers of the size asked for while they fit, then ever smaller ones, until not even a page is left.
+  for (let bytes = config.bufferMib * MIB; bytes >= SMALL_PAGE; ) {
+    const buffer = gpu.createBuffer(`buffer-${gpu.buffers.length + 1}`, bytes);
+    if (buffer === null) bytes /= 2;
+    else if (gpu.buffers.length <= config.idleBuffers) idle++;
     else gpu.use(buffer, render.done);
   }
   const busy = gpu.buffers.length - idle;
@@ -158,7 +158,6 @@ export function runVmBindDeadlock(input: VmBindDeadlockInput = {}): VmBindDeadlo
   vm.finish();
 
   const deadlock = clock.deadlocks[0] ?? null;
-  if (deadlock !== null) tell(`${deadlock.chain[0]?.who ?? 'a job'} can never go on`);
   return {
     scenario: 'vm-bind-deadlock',
     config,
