@@ -23,6 +23,8 @@ export const FindingKind = {
   DOUBLE_FREE: 'double-free',
   /** A table page was freed with another size or cookie than it was allocated with. */
   WRONG_FREE: 'wrong-free',
+  /** An owner asked for more table memory than it may have. */
+  OVER_LIMIT: 'over-limit',
   /** An invalidation dropped much more than the unmap that asked for it. */
   WIDE_INVALIDATION: 'wide-invalidation',
 } as const;
@@ -54,6 +56,8 @@ export class Sanitizer {
   operation = 0;
   /** Domain of that operation. */
   domain = 0;
+  /** Address of the device access that is under way or was last. */
+  accessIova = 0;
   readonly findings: Finding[] = [];
   longestWindowCycles = 0;
   longestWindowSeconds = 0;
@@ -145,6 +149,15 @@ export class Sanitizer {
       iova,
       () => `served by a translation that operation ${operation} unmapped ${age} cycles before`,
     );
+  }
+
+  /** The walker read a descriptor at `pa` that the CPU had changed, but not made visible to it. */
+  staleWalk(pa: number, low: number, high: number): void {
+    const { accessIova } = this;
+    this.found(FindingKind.STALE_WALK, accessIova, () => {
+      const descriptor = high.toString(16).padStart(8, '0') + low.toString(16).padStart(8, '0');
+      return `the walker read descriptor 0x${descriptor} at 0x${pa.toString(16)}, which is newer in the CPU cache: not synced`;
+    });
   }
 
   /** The end of the run: windows still open count as lasting until now. */

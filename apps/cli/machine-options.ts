@@ -84,7 +84,7 @@ export function addMachineOptions(command: Command): Command {
  */
 export function machineFrom(flags: MachineFlags): RunConfig {
   const input = flags.config === undefined ? {} : readConfigFile(flags.config);
-  if (flags.preset !== undefined) setField(input, `mmu.preset=${JSON.stringify(flags.preset)}`);
+  if (flags.preset !== undefined) setField(input, `preset=${flags.preset}`);
   for (const { flags: spelled, field } of FIELD_OPTIONS) {
     const value = flags[attributeOf(spelled)];
     if (typeof value === 'string')

@@ -1,19 +1,29 @@
 import { Command, CommanderError } from 'commander';
 import { ConfigError } from '../../formats/index.ts';
+import packageJson from '../../package.json' with { type: 'json' };
 import { InputError } from '../../traces/index.ts';
+import * as config from './config.ts';
 import * as conform from './conform.ts';
 import { ExitCode, exitWith } from './exit.ts';
 import * as replay from './replay.ts';
 import * as scenario from './scenario.ts';
+import * as translate from './translate.ts';
 import * as walk from './walk.ts';
 
 /** Every command, in the order in which `--help` lists them. */
-const COMMANDS: readonly { readonly register: (program: Command) => void }[] = [conform, replay, scenario, walk];
+const COMMANDS: readonly { readonly register: (program: Command) => void }[] = [
+  replay,
+  config,
+  walk,
+  conform,
+  scenario,
+  translate,
+];
 
 function buildProgram(): Command {
   const program = new Command('tablewalk')
     .description('A cycle-approximate SMMU / Mali MMU emulator with the LPAE page-table software that drives it.')
-    .version(__VERSION__)
+    .version(packageJson.version)
     .showHelpAfterError('(run with --help for the options)')
     .exitOverride()
     .configureHelp({ showGlobalOptions: true });
@@ -21,9 +31,6 @@ function buildProgram(): Command {
   for (const command of program.commands) command.exitOverride();
   return program;
 }
-
-/** The version of package.json, put in by the bundler. */
-declare const __VERSION__: string;
 
 async function main(): Promise<void> {
   // A reader that stops early (`| head`) is no error of ours.

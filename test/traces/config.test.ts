@@ -37,7 +37,7 @@ describe('runConfig', () => {
     [{ seed: 1.5 }, 'seed', 'a whole number'],
     [{ table: { granule: '8k' } }, 'table.granule', '("4k" | "16k" | "64k")'],
     [{ table: 5 }, 'table', 'Object'],
-    [[], 'configuration', 'Object'],
+    [[], 'configuration', 'an object'],
   ])('says what is allowed instead of %j', (input, field, allowed) => {
     const error = refusal(input);
     expect([error.field, error.allowed]).toEqual([field, allowed]);

@@ -1,13 +1,16 @@
 import * as v from 'valibot';
-import { DriverSchema, FlushQueueSchema } from '../../devices/index.ts';
+import { DriverSchema, FlushQueueSchema, Smmuv3FeaturesSchema } from '../../devices/index.ts';
 import {
   CpuCacheSchema,
+  DEFAULT_PRESET,
   DmaSchema,
   MmuSchema,
   PageAllocatorSchema,
   PhysicalMemorySchema,
+  PRESETS,
+  type PresetName,
 } from '../../emulator/index.ts';
-import { AllocatorCostsSchema } from '../../formats/index.ts';
+import { AllocatorCostsSchema, ConfigError } from '../../formats/index.ts';
 import { AccessSchema } from '../access.ts';
 import { EditCostsSchema } from '../edit-costs.ts';
 import { checkConfig } from './check.ts';
@@ -20,6 +23,13 @@ export const FORMAT_NAMES = {
 
 /** log2 of each granule. */
 export const GRANULES = { '4k': 12, '16k': 14, '64k': 16 } as const;
+
+/** Sum of the leaf sizes of each granule. */
+export const LEAF_SIZES = {
+  '4k': 2 ** 12 + 2 ** 21 + 2 ** 30,
+  '16k': 2 ** 14 + 2 ** 25,
+  '64k': 2 ** 16 + 2 ** 29,
+} as const;
 
 const tableSchema = v.strictObject({
   /** Format of every domain's table. An SMMUv3 walks VMSAv8-64 stage 1 and stage 2. */
@@ -56,6 +66,8 @@ const invalidationSchema = v.strictObject({
 export const RunConfigSchema = v.strictObject({
   /** Seed of every choice by chance. Parts with a seed of their own add it to theirs. */
   seed: v.optional(v.pipe(v.number(), v.integer(), v.minValue(0)), 1),
+  /** Clock of the SMMU, by which seconds of the trace become cycles. */
+  clockMHz: v.optional(v.pipe(v.number(), v.minValue(1), v.maxValue(100_000)), 1000),
   table: v.optional(tableSchema, {}),
   invalidation: v.optional(invalidationSchema, {}),
   access: v.optional(AccessSchema, {}),
@@ -64,7 +76,11 @@ export const RunConfigSchema = v.strictObject({
   cpuCache: v.optional(CpuCacheSchema, {}),
   /** The SMMU's own DMA path: its table walks and the cache maintenance for them. Whether it snoops is `table.walk`. */
   dma: v.optional(v.omit(DmaSchema, ['coherent']), {}),
+  /** MMU to start from; `mmu` below changes single fields of it. */
+  preset: v.optional(v.picklist(Object.keys(PRESETS) as PresetName[]), DEFAULT_PRESET),
   mmu: v.optional(MmuSchema, {}),
+  /** What the SMMU offers in its identification registers. Whether it snoops is `table.walk`. */
+  smmu: v.optional(v.omit(Smmuv3FeaturesSchema, ['coherent']), {}),
   driver: v.optional(DriverSchema, {}),
   allocatorCosts: v.optional(AllocatorCostsSchema, {}),
   editCosts: v.optional(EditCostsSchema, {}),
@@ -75,5 +91,25 @@ export type RunConfigInput = v.InferInput<typeof RunConfigSchema>;
 
 /** A whole machine from part of one. @throws ConfigError naming the first wrong field. */
 export function runConfig(input: unknown = {}): RunConfig {
-  return checkConfig(RunConfigSchema, input);
+  return checkConfig(RunConfigSchema, withPreset(input));
+}
+
+/** Puts the preset's MMU under the fields that are given. What is wrong is left for the schema to refuse. */
+function withPreset(input: unknown): unknown {
+  if (!isObject(input)) throw new ConfigError('configuration', input, 'an object');
+  const name = input['preset'] ?? DEFAULT_PRESET;
+  const preset = Object.entries(PRESETS).find(([key]) => key === name)?.[1];
+  if (preset === undefined) return input;
+  return { ...input, mmu: overlay(preset, input['mmu'] ?? {}) };
+}
+
+function overlay(base: unknown, over: unknown): unknown {
+  if (!isObject(base) || !isObject(over)) return over;
+  const both: Record<string, unknown> = { ...base };
+  for (const [key, value] of Object.entries(over)) both[key] = key in base ? overlay(base[key], value) : value;
+  return both;
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -1,0 +1,138 @@
+import { Smmuv3, type Smmuv3Domain, Smmuv3Driver, smmuv3Features } from '../devices/index.ts';
+import {
+  BuddySystemPages,
+  Bus,
+  type BusPort,
+  BusView,
+  CpuCache,
+  DmaApi,
+  FindingKind,
+  type MachineClock,
+  PageAllocator,
+  PhysicalMemory,
+  Sanitizer,
+} from '../emulator/index.ts';
+import {
+  type AllocatorFinding,
+  type AllocatorStack,
+  createAllocatorStack,
+  type Machine as TableMachine,
+  type WarningCode,
+} from '../formats/index.ts';
+import { FORMAT_NAMES, GRANULES, LEAF_SIZES, type RunConfig } from './config/run-config.ts';
+
+/** Which finding each misuse of an allocator is. */
+const ALLOCATOR_FINDINGS: Readonly<Record<AllocatorFinding['kind'], FindingKind>> = {
+  'double-free': FindingKind.DOUBLE_FREE,
+  'unknown-free': FindingKind.DOUBLE_FREE,
+  'wrong-size': FindingKind.WRONG_FREE,
+  'wrong-cookie': FindingKind.WRONG_FREE,
+  'allocation-in-run': FindingKind.ALLOCATION_IN_RUN,
+  'reservation-exhausted': FindingKind.ALLOCATION_IN_RUN,
+  'over-limit': FindingKind.OVER_LIMIT,
+  leak: FindingKind.LEAKED_TABLE,
+};
+
+/**
+ * The whole computer of one run: memory, CPU cache, bus, page allocator, DMA API, SMMU and its driver, as one configuration
+ * describes them, with a sanitizer that watches all of it.
+ */
+export class Machine {
+  readonly config: RunConfig;
+  readonly clock: MachineClock = { cycles: 0, seconds: 0 };
+  readonly sanitizer: Sanitizer;
+  readonly memory: PhysicalMemory;
+  /** The CPU's cache; null when table walks snoop it, because then nobody can tell. */
+  readonly cache: CpuCache | null;
+  readonly dma: DmaApi;
+  readonly pages: PageAllocator;
+  /** Where the tables come from. */
+  readonly tables: AllocatorStack;
+  readonly smmu: Smmuv3;
+  readonly driver: Smmuv3Driver;
+  /** The SMMU's way to memory. */
+  readonly port: BusPort;
+  /** Bytes of the smallest page. */
+  readonly granule: number;
+  /** Warning code to how often the kernel would have warned. */
+  readonly warnings = new Map<WarningCode, number>();
+
+  /** @throws ConfigError for a combination that cannot work */
+  constructor(config: RunConfig) {
+    this.config = config;
+    const coherent = config.table.walk === 'coherent';
+    const granule = 2 ** GRANULES[config.table.granule];
+    this.granule = granule;
+    this.sanitizer = new Sanitizer(this.clock);
+    this.memory = new PhysicalMemory(config.memory);
+    this.cache = coherent
+      ? null
+      : new CpuCache(this.memory, { ...config.cpuCache, seed: config.cpuCache.seed + config.seed });
+    const view = this.cache ?? this.memory;
+    const bus = new Bus(this.memory, this.cache);
+    this.port = bus.port('smmu', coherent ? BusView.COHERENT : BusView.NON_COHERENT);
+    this.dma = new DmaApi(view, { ...config.dma, coherent, seed: config.dma.seed + config.seed });
+    this.pages = new PageAllocator(this.memory, view, config.pages);
+    this.tables = createAllocatorStack(config.table.allocator, {
+      system: new BuddySystemPages(this.pages),
+      memory: view,
+      tableSize: granule,
+      costs: config.allocatorCosts,
+      onFinding: (finding) => this.#allocatorFinding(finding),
+    });
+    const tableMachine: TableMachine = {
+      memory: view,
+      dma: this.dma,
+      pages: this.pages,
+      warn: (code) => {
+        this.warnings.set(code, (this.warnings.get(code) ?? 0) + 1);
+      },
+    };
+    const features = smmuv3Features({ ...config.smmu, coherent });
+    this.smmu = new Smmuv3({ features, mmu: config.mmu, memory: this.port });
+    this.driver = new Smmuv3Driver({
+      smmu: this.smmu,
+      machine: tableMachine,
+      // Queues and stream tables are in coherent memory, whatever the page tables are in.
+      structures: this.memory,
+      config: config.driver,
+    });
+    this.#watch();
+  }
+
+  /** One more address space, as the configuration describes its table. */
+  createDomain(): Smmuv3Domain {
+    const { table } = this.config;
+    return this.driver.createDomain({
+      format: FORMAT_NAMES[table.format],
+      pageSizes: LEAF_SIZES[table.granule],
+      ias: table.ias,
+      oas: table.oas,
+      coherentWalk: table.walk === 'coherent',
+      linux: table.linux,
+      split: table.split,
+      contiguous: table.contiguous,
+      allocator: this.tables,
+    });
+  }
+
+  /** Lets the sanitizer see what the TLBs drop and what the walker reads. */
+  #watch(): void {
+    const { sanitizer, port, smmu } = this;
+    smmu.mmu.stale.watch(
+      (mark) => sanitizer.entryMarked(mark),
+      (mark) => sanitizer.entryDropped(mark),
+    );
+    if (this.cache !== null) {
+      port.checkStale = true;
+      port.onStaleRead = (pa) => {
+        const { low, high } = port;
+        sanitizer.staleWalk(pa, low, high);
+      };
+    }
+  }
+
+  #allocatorFinding(finding: AllocatorFinding): void {
+    this.sanitizer.found(ALLOCATOR_FINDINGS[finding.kind], Math.max(finding.pa, 0), () => finding.detail);
+  }
+}

@@ -1,0 +1,88 @@
+import { type CaptureReader, openCaptures } from './capture/capture-reader.ts';
+import type { RunConfig } from './config/run-config.ts';
+import { EventKind } from './event.ts';
+import { Replayer } from './replayer.ts';
+import { buildReport } from './report/build.ts';
+import type { Report } from './report/report.ts';
+
+export interface ReplayOptions {
+  /** Refuse the first damaged record instead of counting it. */
+  readonly strict?: boolean;
+  /** Stop after this many events. */
+  readonly limit?: number;
+  /** Stop before the first event after this time of the trace clock. */
+  readonly until?: number;
+  /** What the path `-` reads; default the process's standard input. */
+  readonly stdin?: AsyncIterable<Uint8Array>;
+}
+
+/** One replay of one or several captures on one machine. */
+export class ReplayRun {
+  /** Where the machine stands; null before {@link run} has opened the captures. */
+  replayer: Replayer | null = null;
+  readonly #captures: readonly string[];
+  readonly #config: RunConfig;
+  readonly #options: ReplayOptions;
+  #stopped = false;
+
+  constructor(captures: readonly string[], config: RunConfig, options: ReplayOptions = {}) {
+    this.#captures = captures;
+    this.#config = config;
+    this.#options = options;
+  }
+
+  /** Whether {@link stop} ended the replay. */
+  get stopped(): boolean {
+    return this.#stopped;
+  }
+
+  /** Ends the replay at the next block of input; the report tells of what was done until then. */
+  stop(): void {
+    this.#stopped = true;
+  }
+
+  /**
+   * Replays everything.
+   * @param onProgress told now and then which share of the input was read (0 to 1) and how many events there were
+   * @throws InputError for captures that cannot be read, ConfigError for a machine that cannot work
+   */
+  async run(onProgress: (done: number, events: number) => void = () => {}): Promise<Report> {
+    const { strict = false, limit = Number.POSITIVE_INFINITY, until = Number.POSITIVE_INFINITY, stdin } = this.#options;
+    const reader = await openCaptures(this.#captures, { strict, ...(stdin === undefined ? {} : { stdin }) });
+    const replayer = new Replayer(this.#config, (device) => streamIdOf(reader.devices.name(device)));
+    this.replayer = replayer;
+    let ended = true;
+    reading: while (!this.#stopped && (await reader.fill())) {
+      while (reader.next()) {
+        const { event } = reader;
+        if (event.time > until) {
+          ended = false;
+          break reading;
+        }
+        replayer.take(event);
+        if (event.kind !== EventKind.LOST && reader.stats.events >= limit) {
+          ended = false;
+          break reading;
+        }
+      }
+      const { read, total } = reader.progress;
+      onProgress(total > 0 ? read / total : 0, reader.stats.events);
+    }
+    await reader.close();
+    return this.#report(reader, replayer, ended && !this.#stopped);
+  }
+
+  #report(reader: CaptureReader, replayer: Replayer, complete: boolean): Report {
+    replayer.end();
+    const report = buildReport(reader.stats, replayer, complete);
+    return report;
+  }
+}
+
+/** StreamID of a PCI device named `domain:bus:device.function`, as Arm systems commonly wire it (bus, device, function); -1 for other names. */
+export function streamIdOf(device: string): number {
+  const match = /^(?:[0-9a-f]+:)?([0-9a-f]{2}):([0-9a-f]{2})\.([0-7])$/i.exec(device);
+  if (match === null) return -1;
+  const [, bus = '', slot = '', fn = ''] = match;
+  return Number.parseInt(bus, 16) * 256 + Number.parseInt(slot, 16) * 8 + Number(fn);
+}

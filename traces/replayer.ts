@@ -1,0 +1,351 @@
+import { FlushQueue, newGather, resetGather, type Smmuv3Domain } from '../devices/index.ts';
+import { AccessFlag } from '../emulator/index.ts';
+import { Errno, type IotlbGather, mapReservation, Prot, type TableStats, unmapReservation } from '../formats/index.ts';
+import { AccessStream } from './access.ts';
+import type { RunConfig } from './config/run-config.ts';
+import { DomainTracker, NO_DOMAIN } from './domains.ts';
+import { EventKind, type TraceEvent, UNKNOWN } from './event.ts';
+import { LiveRanges } from './live-ranges.ts';
+import { Machine } from './machine.ts';
+import { AccessMeter, SoftwareMeter } from './meters.ts';
+
+/** What a plain `map` line does not tell: a coherent device's buffer, as dma-iommu maps it. */
+const DEFAULT_PROT = Prot.READ | Prot.WRITE | Prot.CACHE;
+
+/** StreamIDs of domains whose device the capture does not name begin here, above every PCI address of bus 0 to 0x7f. */
+const FIRST_MADE_UP_STREAM = 0x8000;
+
+/** One domain of the capture, on the machine. */
+export interface ReplayDomain {
+  readonly domain: Smmuv3Domain;
+  /** Streams of the devices that the capture names; one made up where it names none. */
+  readonly streams: number[];
+  readonly flushQueue: FlushQueue | null;
+  /** What waits in the flush queue. */
+  readonly queued: LiveRanges;
+}
+
+/**
+ * Drives the machine with the events of a capture: each map and unmap goes through the driver, the device accesses the mapping
+ * while it lives, time goes by as the capture says, and meters and sanitizer watch. One event at a time, in constant memory.
+ */
+export class Replayer {
+  readonly machine: Machine;
+  readonly tracker = new DomainTracker();
+  readonly accesses = new AccessMeter();
+  readonly software = new SoftwareMeter();
+  /** Domains by the tracker's number. */
+  readonly domains: (ReplayDomain | undefined)[] = [];
+  /** Maps and unmaps that the table did not do, or not wholly. */
+  refused = 0;
+  /** Maps of an IOVA whose invalidation was still queued. */
+  reusedBeforeFlush = 0;
+
+  readonly #config: RunConfig;
+  readonly #lazy: boolean;
+  readonly #stream: AccessStream;
+  readonly #gather: IotlbGather = newGather();
+  readonly #streamOfDevice: (device: number) => number;
+  /** Cycles per second of the trace's clock. */
+  readonly #rate: number;
+  #operation = 0;
+  #start = Number.NaN;
+
+  /**
+   * @param streamOfDevice StreamID of a device of the capture, or -1
+   * @throws ConfigError for a machine that cannot work
+   */
+  constructor(config: RunConfig, streamOfDevice: (device: number) => number) {
+    this.#config = config;
+    this.machine = new Machine(config);
+    this.#lazy = config.invalidation.mode === 'lazy';
+    this.#stream = new AccessStream({ ...config.access, seed: config.access.seed + config.seed }, this.machine.granule);
+    this.#streamOfDevice = streamOfDevice;
+    this.#rate = config.clockMHz * 1e6;
+  }
+
+  /** Operations so far. */
+  get operations(): number {
+    return this.#operation;
+  }
+
+  take(event: TraceEvent): void {
+    this.#passTime(event.time);
+    const { kind } = event;
+    if (kind === EventKind.MAP) this.#map(event);
+    else if (kind === EventKind.UNMAP) this.#unmap(event);
+    else {
+      this.tracker.take(event);
+      if (kind === EventKind.ATTACH) this.#attach(event.device);
+    }
+  }
+
+  /** The capture is over: what still waits is flushed. Tables stay as they are. */
+  end(): void {
+    for (const one of this.domains) one?.flushQueue?.drain();
+    this.machine.sanitizer.finish();
+  }
+
+  /** Takes every table down, so that what was lost on the way shows. */
+  tearDown(): void {
+    for (const one of this.domains) {
+      if (one === undefined) continue;
+      for (const stream of one.streams) this.machine.driver.detach(one.domain, stream);
+      this.machine.driver.freeDomain(one.domain);
+    }
+    this.machine.tables.close();
+  }
+
+  #passTime(seconds: number): void {
+    if (Number.isNaN(this.#start)) this.#start = seconds;
+    // Timers of the time in between fire at their time, not at that of the next event.
+    if (this.#lazy) for (const one of this.domains) if (one !== undefined) this.#fireTimer(one, seconds);
+    this.#setTime(seconds);
+  }
+
+  #fireTimer(one: ReplayDomain, until: number): void {
+    const { flushQueue } = one;
+    if (flushQueue === null) return;
+    while (flushQueue.deadline <= until) {
+      this.#setTime(flushQueue.deadline);
+      flushQueue.advance(flushQueue.deadline);
+    }
+  }
+
+  #setTime(seconds: number): void {
+    const { clock } = this.machine;
+    clock.seconds = seconds;
+    clock.cycles = Math.max(clock.cycles, (seconds - this.#start) * this.#rate);
+  }
+
+  #map(event: TraceEvent): void {
+    const { machine, tracker } = this;
+    const at = tracker.take(event);
+    const one = this.#domainAt(at);
+    const { iova, size } = event;
+    this.#begin(at);
+    if (this.#lazy && one.queued.overlaps(iova, iova + size)) {
+      this.reusedBeforeFlush++;
+      one.queued.remove(iova, iova + size);
+    }
+    const { table } = one.domain;
+    const reserved = machine.tables.reserver === null ? 0 : mapReservation(table.geometry, iova, size);
+    const prot = event.prot === UNKNOWN ? DEFAULT_PROT : event.prot;
+    let error: number = -Errno.ENOMEM;
+    if (machine.tables.beginOperation(this.#operation, reserved, one.domain)) {
+      this.#beginEdit(one);
+      error = machine.driver.map(one.domain, iova, event.pa, size, prot);
+      this.#endEdit(one, true);
+    }
+    if (error !== 0) {
+      this.refused++;
+      return;
+    }
+    this.#stream.afterMap(iova, size);
+    this.#access(one);
+  }
+
+  #unmap(event: TraceEvent): void {
+    const { machine, tracker } = this;
+    const at = tracker.take(event);
+    if (at === NO_DOMAIN) return;
+    const one = this.#domainAt(at);
+    const { domain } = one;
+    const { iova, size } = event;
+    this.#begin(at);
+    this.#stream.beforeUnmap(iova, size);
+    this.#access(one);
+    const gather = this.#gather;
+    resetGather(gather);
+    gather.queued = this.#lazy;
+    const reserved =
+      machine.tables.reserver === null
+        ? 0
+        : unmapReservation(domain.table.geometry, domain.table.config.pageSizes, iova, size);
+    let done = 0;
+    if (machine.tables.beginOperation(this.#operation, reserved, domain)) {
+      this.#beginEdit(one);
+      done = machine.driver.unmap(domain, iova, size, gather);
+      this.#endEdit(one, false);
+    }
+    if (done !== size) this.refused++;
+    if (this.#lazy) {
+      if (done > 0) this.#queue(one, iova, done);
+    } else {
+      const before = this.#beginInvalidation();
+      machine.driver.iotlbSync(domain, gather);
+      this.#endInvalidation(before);
+    }
+    if (done > 0) this.#lookForStale(domain, iova, done);
+    this.#stream.afterUnmap(iova, size);
+    this.#access(one);
+  }
+
+  #begin(domain: number): void {
+    const { sanitizer } = this.machine;
+    this.#operation++;
+    sanitizer.operation = this.#operation;
+    sanitizer.domain = domain;
+  }
+
+  // What the meters showed when the edit under way began.
+  #allocationBefore = 0;
+  #syncBefore = 0;
+  #invalidationBefore = 0;
+  #editBefore = 0;
+
+  #beginEdit(one: ReplayDomain): void {
+    const { driver, tables, dma, clock } = this.machine;
+    this.#allocationBefore = tables.context.cycles;
+    this.#syncBefore = dma.stats.cycles;
+    this.#invalidationBefore = driver.queue.cycles;
+    this.#editBefore = this.#descriptorCycles(one.domain.table.stats);
+    driver.now = clock.cycles;
+  }
+
+  /** Adds up what the edit cost, and lets that time pass. */
+  #endEdit(one: ReplayDomain, maps: boolean): void {
+    const { software } = this;
+    const { driver, tables, dma, clock } = this.machine;
+    const { editCosts } = this.#config;
+    tables.endOperation();
+    const edit =
+      (maps ? editCosts.mapCall : editCosts.unmapCall) +
+      this.#descriptorCycles(one.domain.table.stats) -
+      this.#editBefore;
+    if (maps) {
+      software.mapCalls++;
+      software.mapEdit += edit;
+    } else {
+      software.unmapCalls++;
+      software.unmapEdit += edit;
+    }
+    const allocation = tables.context.cycles - this.#allocationBefore;
+    const sync = dma.stats.cycles - this.#syncBefore;
+    software.allocation += allocation;
+    software.sync += sync;
+    software.invalidation += driver.queue.cycles - this.#invalidationBefore;
+    clock.cycles = driver.now + edit + allocation + sync;
+  }
+
+  #descriptorCycles(stats: Readonly<TableStats>): number {
+    const { writeDescriptor, clearDescriptor } = this.#config.editCosts;
+    return stats.descriptorsWritten * writeDescriptor + stats.descriptorsCleared * clearDescriptor;
+  }
+
+  #beginInvalidation(): number {
+    const { driver, clock } = this.machine;
+    driver.now = clock.cycles;
+    return driver.queue.cycles;
+  }
+
+  #endInvalidation(before: number): void {
+    const { driver, clock } = this.machine;
+    this.software.invalidation += driver.queue.cycles - before;
+    clock.cycles = driver.now;
+  }
+
+  #queue(one: ReplayDomain, iova: number, size: number): void {
+    const { clock } = this.machine;
+    if (!one.queued.overlaps(iova, iova + size)) one.queued.insert(iova, iova + size, 0);
+    one.flushQueue?.queue(iova, size, clock.seconds);
+  }
+
+  /** The unmap has returned: whatever a TLB still holds of it is a stale window from now on. */
+  #lookForStale(domain: Smmuv3Domain, iova: number, size: number): void {
+    const { sanitizer, smmu } = this.machine;
+    const { cutter } = domain;
+    const stage1 = domain.stage === 'stage-1';
+    for (let done = 0; done < size; ) {
+      cutter.choose(iova + done, iova + done, size - done);
+      for (let page = 0; page < cutter.count; page++) {
+        const start = iova + done;
+        const end = start + cutter.pageSize;
+        const mark = sanitizer.takeMark();
+        const held = smmu.mmu.stale.mark(
+          stage1 ? domain.tag : 0,
+          stage1 ? 0 : domain.tag,
+          start,
+          end,
+          mark,
+          domain.upper,
+        );
+        if (held > 0) sanitizer.openWindow(mark, start, cutter.pageSize);
+        else sanitizer.returnMark(mark);
+        done += cutter.pageSize;
+      }
+    }
+  }
+
+  /** Makes the accesses that the stream holds. */
+  #access(one: ReplayDomain): void {
+    const { smmu, clock, sanitizer, driver } = this.machine;
+    const { mmu } = smmu;
+    const stream = this.#stream;
+    const id = one.streams[0] as number;
+    const master = id % mmu.config.masters;
+    while (stream.next()) {
+      sanitizer.accessIova = stream.iova;
+      const translated = smmu.translate(master, id, -1, stream.iova, AccessFlag.READ, clock.cycles, stream.size);
+      clock.cycles = mmu.completion;
+      this.accesses.add(mmu, translated);
+      if (mmu.staleMark !== 0) sanitizer.staleHit(mmu.staleMark, stream.iova);
+      if (!translated) {
+        driver.now = clock.cycles;
+        driver.handleEvents();
+        clock.cycles = driver.now;
+      }
+    }
+  }
+
+  #domainAt(at: number): ReplayDomain {
+    const known = this.domains[at];
+    if (known !== undefined) return known;
+    const { machine, tracker } = this;
+    const domain = machine.createDomain();
+    const streams: number[] = [];
+    const queued = new LiveRanges();
+    const flushQueue = this.#lazy
+      ? new FlushQueue(this.#config.invalidation.flushQueue, {
+          flush: () => {
+            const before = this.#beginInvalidation();
+            machine.driver.flushDomain(domain);
+            this.#endInvalidation(before);
+          },
+          release: (iova, size) => {
+            queued.remove(iova, iova + size);
+          },
+        })
+      : null;
+    const one: ReplayDomain = { domain, streams, flushQueue, queued };
+    this.domains[at] = one;
+    for (const device of tracker.domains[at]?.devices ?? []) this.#attach(device);
+    this.#ensureStream(one, at);
+    return one;
+  }
+
+  /** Lets a device use the newest domain that the capture attached it to. */
+  #attach(device: number): void {
+    const stream = this.#streamOfDevice(device);
+    const at = this.tracker.domains.findLastIndex(({ devices }) => devices.includes(device));
+    const one = this.domains[at];
+    if (stream < 0 || one === undefined || one.streams.includes(stream)) return;
+    const { driver } = this.machine;
+    for (const [before, other] of this.domains.entries()) {
+      const held = other?.streams.indexOf(stream) ?? -1;
+      if (other === undefined || held < 0) continue;
+      driver.detach(other.domain, stream);
+      other.streams.splice(held, 1);
+      this.#ensureStream(other, before);
+    }
+    driver.attach(one.domain, stream);
+    // The device itself comes before the one that was made up for it.
+    one.streams.unshift(stream);
+  }
+
+  #ensureStream(one: ReplayDomain, at: number): void {
+    if (one.streams.length > 0) return;
+    this.machine.driver.attach(one.domain, FIRST_MADE_UP_STREAM + at);
+    one.streams.push(FIRST_MADE_UP_STREAM + at);
+  }
+}
