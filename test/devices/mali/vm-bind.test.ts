@@ -304,9 +304,11 @@ describe.each(['in-place', 'unmap-and-remap'] as SplitPolicy[])('any sequence of
           ranges.add({ start: iova, end: iova + size, pa, prot });
           for (let at = 0; at < size; at += PAGE) plain.set(iova + at, pa + at);
         }
+        const wrong: number[] = [];
         for (let iova = BASE - 4 * PAGE; iova < BASE + 12 * M; iova += PAGE) {
-          expect(table.iovaToPhys(iova)).toBe(plain.get(iova) ?? 0);
+          if (table.iovaToPhys(iova) !== (plain.get(iova) ?? 0)) wrong.push(iova);
         }
+        expect(wrong).toEqual([]);
         expect(leavesOf(table)).toEqual(leavesOf(direct));
         expect(vm.totals().done).toBe(requests.length);
         expect(findings).toEqual([]);
