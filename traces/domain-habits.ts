@@ -56,7 +56,7 @@ export class DomainHabits {
 }
 
 function contextClass(event: TraceEvent): number {
-  return event.context < 0 ? 0 : event.context;
+  return Math.max(event.context, 0);
 }
 
 function sizeClass(event: TraceEvent): number {
