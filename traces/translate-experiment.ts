@@ -63,8 +63,9 @@ export function readExperiment(file: string): Experiment {
     throw new InputError(file, '', (error as Error).message, 'the JSON of an experiment');
   }
   const { config, ...expected } = record(file, '', parsed);
+  const { name } = expected;
   return {
-    name: typeof expected['name'] === 'string' ? expected['name'] : basename(file, '.json'),
+    name: typeof name === 'string' ? name : basename(file, '.json'),
     file,
     config: readConfig(file, record(file, 'config', config)),
     expected,
@@ -85,10 +86,9 @@ function readConfig(file: string, raw: Readonly<Record<string, unknown>>): Exper
     if (match === null || match[2] !== unit) throw new InputError(file, `config.${name}`, value, `a number of ${unit}`);
     return Number(match[1]);
   };
-  const bus = raw['bus'] ?? 'none';
+  const { bus = 'none', list, smmu, ifc, write, inval } = raw;
   if (bus !== 'none') throw new InputError(file, 'config.bus', JSON.stringify(bus), '"none": buses are not modelled');
   const invalidateAt = number('inval_at', -1, -1);
-  const list = raw['list'];
   if (typeof list !== 'string') throw new InputError(file, 'config.list', JSON.stringify(list), 'the name of a list');
   return {
     list,
@@ -96,15 +96,15 @@ function readConfig(file: string, raw: Readonly<Record<string, unknown>>): Exper
     mo: number('mo', 1, 1),
     ids: number('ids', 1, 1),
     gap: number('gap', 1, 1),
-    smmu: parameters(file, 'config.smmu', raw['smmu']),
-    ifc: parameters(file, 'config.ifc', raw['ifc']),
+    smmu: parameters(file, 'config.smmu', smmu),
+    ifc: parameters(file, 'config.ifc', ifc),
     memoryNanoseconds: quantity('mem_lat', '100ns', 'ns'),
     clockGigahertz: quantity('clk', '1GHz', 'GHz'),
     size: number('size', 64, 1),
-    write: raw['write'] === true,
+    write: write === true,
     cr0: number('cr0', 9, 0),
     invalidateAt,
-    command: invalidateAt < 0 ? null : commandWords(file, raw['inval']),
+    command: invalidateAt < 0 ? null : commandWords(file, inval),
   };
 }
 

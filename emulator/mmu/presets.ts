@@ -89,6 +89,8 @@ const mmu700: MmuOptions = {
   // Arm 101542: one unified walk cache in banks.
   walkCache: {
     unifiedEntries: 4096,
+    stage1: [0, 0, 0, 0],
+    stage2: [0, 0, 0, 0],
     ways: 8,
     policy: 'plru',
     stage1Levels: [0, 1, 2, 3],
