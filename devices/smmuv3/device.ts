@@ -1,14 +1,13 @@
-import { AccessFlag, type MmioDevice, Mmu, type MmuOptions, type WalkMemory } from '../../emulator/index.ts';
-import { type AtsClient, AtsStatus } from './ats.ts';
+import { type MmioDevice, Mmu, type MmuOptions, type WalkMemory } from '../../emulator/index.ts';
+import { AtsPort } from './ats-port.ts';
 import { CommandConsumer, type CommandEffects } from './command-consumer.ts';
 import { COMMAND_BYTES } from './commands.ts';
 import { EVENT_WORDS } from './events.ts';
-import { FaultReporter, Outcome, type Transaction } from './fault-reporter.ts';
+import { FaultReporter, Outcome } from './fault-reporter.ts';
 import { idRegistersOf, type Smmuv3Features } from './features.ts';
 import { Interrupts, Wire } from './interrupts.ts';
-import { encodeInto, getField } from './layout.ts';
 import { OutputQueue, type QueueMemory } from './output-queue.ts';
-import { PAGE_REQUEST, PAGE_REQUEST_WORDS, type PageRequestFields, PageResponse } from './page-request.ts';
+import { PAGE_REQUEST_WORDS } from './page-request.ts';
 import { RegisterFile } from './register-file.ts';
 import {
   CommandError,
@@ -24,7 +23,6 @@ import {
 } from './registers.ts';
 import type { StalledTransaction } from './stalls.ts';
 import { StreamContexts } from './stream-contexts.ts';
-import { Eats } from './stream-table-entry.ts';
 
 /** Memory as the SMMU sees it: a `BusPort` of the emulator, coherent or not as IDR0.COHACC says. */
 export interface SmmuMemory extends WalkMemory, QueueMemory {}
@@ -78,6 +76,8 @@ export class Smmuv3 implements MmioDevice, CommandEffects {
   readonly pageRequests: OutputQueue;
   readonly commands: CommandConsumer;
   readonly faults: FaultReporter;
+  /** Translation requests, translated traffic and page requests of PCIe devices. */
+  readonly ats: AtsPort;
   /** Cycle of the register accesses that follow: whoever drives the model sets it. */
   now = 0;
   /** How the last refused transaction ended; set by {@link translate} when it returns false. */
@@ -86,8 +86,6 @@ export class Smmuv3 implements MmioDevice, CommandEffects {
   onStallEnd: ((transaction: StalledTransaction, outcome: Outcome) => void) | null = null;
 
   readonly #registers = new RegisterFile();
-  readonly #atsClients = new Map<number, AtsClient>();
-  readonly #pageRequestWords = new Uint32Array(PAGE_REQUEST_WORDS);
   #commandBase = 0;
   #commandLog2Size = 0;
   /** First address that the SMMU cannot output. */
@@ -114,6 +112,15 @@ export class Smmuv3 implements MmioDevice, CommandEffects {
       interrupts: this.interrupts,
       features,
       memory,
+    });
+    this.ats = new AtsPort({
+      mmu: this.mmu,
+      contexts: this.contexts,
+      faults: this.faults,
+      registers: this.#registers,
+      interrupts: this.interrupts,
+      queue: this.pageRequests,
+      features,
     });
     idRegistersOf(features).forEach((value, i) => {
       this.#registers.setAt(4 * i, value);
@@ -315,89 +322,6 @@ export class Smmuv3 implements MmioDevice, CommandEffects {
     return false;
   }
 
-  // ATS and page requests.
-
-  /** Connects a device's end of ATS to a stream. */
-  connectAts(streamId: number, client: AtsClient): void {
-    this.#atsClients.set(streamId, client);
-  }
-
-  /**
-   * A translation request of a PCIe device. On SUCCESS the translation is in {@link mmu}: its `permissions` are 0 where nothing is
-   * mapped, and its `pageShift` gives the size.
-   */
-  translationRequest(
-    master: number,
-    streamId: number,
-    substreamId: number,
-    iova: number,
-    flags: number,
-    start: number,
-  ): AtsStatus {
-    const transaction: Transaction = { master, streamId, substreamId, iova, flags, size: 64, since: start };
-    if (!this.mmu.enabled || !this.features.ats) {
-      this.faults.record('F_BAD_ATS_TREQ', { InputAddress: iova }, transaction);
-      return AtsStatus.UNSUPPORTED;
-    }
-    const { mmu } = this;
-    const translated = mmu.translate(master, streamId, substreamId, iova, flags, start);
-    // Configuration errors of a request are not recorded (CR2.REC_CFG_ATS is not offered).
-    if (mmu.contextFault !== 0) return AtsStatus.ABORT;
-    if (!this.#allowsAts(streamId, substreamId)) {
-      this.faults.record('F_BAD_ATS_TREQ', { InputAddress: iova }, transaction);
-      return AtsStatus.UNSUPPORTED;
-    }
-    if (!translated) mmu.permissions = 0;
-    return AtsStatus.SUCCESS;
-  }
-
-  /** An access of a PCIe device whose address is a translation it was given. @returns false when it was refused. */
-  translatedAccess(
-    master: number,
-    streamId: number,
-    substreamId: number,
-    pa: number,
-    flags: number,
-    start: number,
-  ): boolean {
-    const checks = (this.#registers.get(REGISTERS.CR0ACK) & Cr0.ATSCHK) !== 0;
-    if (this.mmu.enabled) {
-      if (!checks) return true;
-      const refusal = this.contexts.lookUp(streamId, substreamId);
-      if (typeof refusal === 'number') return this.#end(Outcome.ABORTED);
-      if (this.#allowsAts(streamId, substreamId)) return true;
-    }
-    const transaction: Transaction = { master, streamId, substreamId, iova: pa, flags, size: 64, since: start };
-    this.faults.record(
-      'F_TRANSL_FORBIDDEN',
-      { RnW: Number((flags & AccessFlag.WRITE) === 0), InputAddress: pa },
-      transaction,
-    );
-    return this.#end(Outcome.ABORTED);
-  }
-
-  /** A page request of a PCIe device. A full queue answers the last request of a group by itself. @returns false when it was lost. */
-  requestPage(fields: PageRequestFields): boolean {
-    if ((this.#registers.get(REGISTERS.CR0ACK) & Cr0.PRIQEN) === 0) return false;
-    const words = this.#pageRequestWords.fill(0);
-    encodeInto(PAGE_REQUEST, words, 0, fields);
-    const wasEmpty = this.pageRequests.empty;
-    const result = this.pageRequests.write(words);
-    if (result === 'aborted') this.interrupts.fail(Gerror.PRIQ_ABT_ERR);
-    else if (result === 'full' && getField(words, 0, PAGE_REQUEST.Last) !== 0) {
-      const { StreamID = 0, SubstreamID = 0, SSV = 0, PRGIndex = 0 } = fields;
-      this.respondToPageRequest(StreamID, SSV === 0 ? -1 : SubstreamID, PRGIndex, PageResponse.SUCCESS);
-    }
-    if (result === 'written' && wasEmpty) this.interrupts.raise(Wire.PRIQ);
-    return result === 'written';
-  }
-
-  #allowsAts(streamId: number, substreamId: number): boolean {
-    const context = this.contexts.known(streamId, substreamId);
-    // Bypass is never allowed to use ATS (section 5.2, EATS).
-    return context !== undefined && context.ste.EATS === Eats.FULL && context.ste.Config > 4;
-  }
-
   // What commands do outside the MMU's caches.
 
   upperInputBits(): Iterable<number> {
@@ -429,11 +353,11 @@ export class Smmuv3 implements MmioDevice, CommandEffects {
   }
 
   invalidateAtc(streamId: number, substreamId: number, iova: number, size: number): boolean {
-    return this.#atsClients.get(streamId)?.invalidate(streamId, substreamId, iova, size) ?? true;
+    return this.ats.client(streamId)?.invalidate(streamId, substreamId, iova, size) ?? true;
   }
 
   respondToPageRequest(streamId: number, substreamId: number, group: number, response: number): void {
-    this.#atsClients.get(streamId)?.pageResponse?.(streamId, substreamId, group, response);
+    this.ats.client(streamId)?.pageResponse?.(streamId, substreamId, group, response);
   }
 
   signal(sync: 'message' | 'interrupt' | 'event', target: number, data: number): void {

@@ -330,15 +330,15 @@ describe('ATS', () => {
     driver.attach(domain, 0x70, 0, { ats: true });
     driver.map(domain, 0x1000, 0x4000_0000, 4096, Prot.READ);
     const atc = new AddressTranslationCache(16);
-    parts.smmu.connectAts(0x70, atc);
+    parts.smmu.ats.connect(0x70, atc);
     return { ...parts, driver, domain, atc };
   }
 
   it('answers a request with the translation and its permissions, and an unmapped page with none and no record', () => {
     const { smmu, driver } = withAts();
-    expect(smmu.translationRequest(0, 0x70, -1, 0x1000, AccessFlag.READ, 0)).toBe(AtsStatus.SUCCESS);
+    expect(smmu.ats.translate(0, 0x70, -1, 0x1000, AccessFlag.READ, 0)).toBe(AtsStatus.SUCCESS);
     expect([smmu.mmu.pa, smmu.mmu.permissions & (Permission.READ | Permission.WRITE)]).toEqual([0x4000_0000, 1]);
-    expect(smmu.translationRequest(0, 0x70, -1, 0x9000, AccessFlag.READ, 0)).toBe(AtsStatus.SUCCESS);
+    expect(smmu.ats.translate(0, 0x70, -1, 0x9000, AccessFlag.READ, 0)).toBe(AtsStatus.SUCCESS);
     expect(smmu.mmu.permissions).toBe(0);
     expect(driver.handleEvents()).toBe(0);
   });
@@ -348,22 +348,22 @@ describe('ATS', () => {
     driver.attach(driver.createDomain(), 0x71);
     const names: string[] = [];
     driver.onEvent = ({ name }) => names.push(name);
-    expect(smmu.translationRequest(0, 0x71, -1, 0x1000, AccessFlag.READ, 0)).toBe(AtsStatus.UNSUPPORTED);
-    expect(smmu.translatedAccess(0, 0x71, -1, 0x4000_0000, AccessFlag.READ, 0)).toBe(false);
-    expect(smmu.translatedAccess(0, 0x70, -1, 0x4000_0000, AccessFlag.READ, 0)).toBe(true);
+    expect(smmu.ats.translate(0, 0x71, -1, 0x1000, AccessFlag.READ, 0)).toBe(AtsStatus.UNSUPPORTED);
+    expect(smmu.ats.access(0, 0x71, -1, 0x4000_0000, AccessFlag.READ, 0)).toBe(false);
+    expect(smmu.ats.access(0, 0x70, -1, 0x4000_0000, AccessFlag.READ, 0)).toBe(true);
     driver.handleEvents();
     expect(names).toEqual(['F_BAD_ATS_TREQ', 'F_TRANSL_FORBIDDEN']);
   });
 
   it('answers a wrong configuration with Completer Abort and no record', () => {
     const { smmu, driver } = withAts();
-    expect(smmu.translationRequest(0, 0x7000, -1, 0x1000, AccessFlag.READ, 0)).toBe(AtsStatus.ABORT);
+    expect(smmu.ats.translate(0, 0x7000, -1, 0x1000, AccessFlag.READ, 0)).toBe(AtsStatus.ABORT);
     expect(driver.handleEvents()).toBe(0);
   });
 
   it('an unmap reaches the cache in the device too', () => {
     const { smmu, driver, domain, atc } = withAts();
-    smmu.translationRequest(0, 0x70, -1, 0x1000, AccessFlag.READ, 0);
+    smmu.ats.translate(0, 0x70, -1, 0x1000, AccessFlag.READ, 0);
     atc.keep(0x70, -1, 0x1000, 2 ** smmu.mmu.pageShift, smmu.mmu.pa, smmu.mmu.permissions);
     atc.keep(0x70, -1, 0x5000, 4096, 0x9000, 1);
     expect(atc.lookup(0x70, -1, 0x1040)).toBe(true);
@@ -399,12 +399,12 @@ describe('page requests', () => {
     const wires: string[] = [];
     smmu.interrupts.onWire = (wire) => wires.push(wire);
     const responses: number[][] = [];
-    smmu.connectAts(0x70, {
+    smmu.ats.connect(0x70, {
       invalidate: () => true,
       pageResponse: (_stream, substream, group, response) => responses.push([substream, group, response]),
     });
     const request = { StreamID: 0x70, R: 1, Last: 1, PRGIndex: 9, Address: 0x12_3000 };
-    expect(smmu.requestPage(request)).toBe(true);
+    expect(smmu.ats.requestPage(request)).toBe(true);
     expect(wires).toEqual(['priq']);
     const at = memory.index(base);
     expect([...memory.words.subarray(at, at + 4)]).toEqual([0x70, 0x5000_0000, 0x12_3009, 0]);
@@ -412,7 +412,7 @@ describe('page requests', () => {
     driver.queue.sync();
     expect(responses).toEqual([[-1, 9, 2]]);
     // The queue has two entries: the third request is answered by the SMMU itself.
-    expect([smmu.requestPage(request), smmu.requestPage(request)]).toEqual([true, false]);
+    expect([smmu.ats.requestPage(request), smmu.ats.requestPage(request)]).toEqual([true, false]);
     expect(responses).toHaveLength(2);
     expect(smmu.pageRequests.overflown).toBe(true);
   });
