@@ -16,6 +16,8 @@ import {
   type AllocatorFinding,
   type AllocatorStack,
   createAllocatorStack,
+  NO_PAGES,
+  type TableAllocator,
   type Machine as TableMachine,
   type WarningCode,
 } from '../formats/index.ts';
@@ -32,6 +34,27 @@ const ALLOCATOR_FINDINGS: Readonly<Record<AllocatorFinding['kind'], FindingKind>
   'over-limit': FindingKind.OVER_LIMIT,
   leak: FindingKind.LEAKED_TABLE,
 };
+
+/** Pages that nothing is left of in the CPU's cache, as `dma_alloc_coherent` gives them to devices that do not snoop. */
+class UncachedPages implements TableAllocator {
+  readonly #pages: TableAllocator;
+  readonly #cache: CpuCache;
+
+  constructor(pages: TableAllocator, cache: CpuCache) {
+    this.#pages = pages;
+    this.#cache = cache;
+  }
+
+  alloc(cookie: unknown, size: number, gfp: number): number {
+    const pa = this.#pages.alloc(cookie, size, gfp);
+    if (pa !== NO_PAGES) this.#cache.cleanInvalidate(pa, size);
+    return pa;
+  }
+
+  free(cookie: unknown, pa: number, size: number): void {
+    this.#pages.free(cookie, pa, size);
+  }
+}
 
 /**
  * The whole computer of one run: memory, CPU cache, bus, page allocator, DMA API, SMMU and its driver, as one configuration
@@ -83,7 +106,8 @@ export class Machine {
     const tableMachine: TableMachine = {
       memory: view,
       dma: this.dma,
-      pages: this.pages,
+      // Tables come from the stack below; these are for queues and stream tables.
+      pages: this.cache === null ? this.pages : new UncachedPages(this.pages, this.cache),
       warn: (code) => {
         this.warnings.set(code, (this.warnings.get(code) ?? 0) + 1);
       },

@@ -115,7 +115,7 @@ export class Replayer {
   #setTime(seconds: number): void {
     const { clock } = this.machine;
     clock.seconds = seconds;
-    clock.cycles = Math.max(clock.cycles, (seconds - this.#start) * this.#rate);
+    clock.cycles = Math.max(clock.cycles, Math.round((seconds - this.#start) * this.#rate));
   }
 
   #map(event: TraceEvent): void {
@@ -147,8 +147,10 @@ export class Replayer {
 
   #unmap(event: TraceEvent): void {
     const { machine, tracker } = this;
+    const before = tracker.bytesUnmapped;
     const at = tracker.take(event);
     if (at === NO_DOMAIN) return;
+    const live = tracker.bytesUnmapped - before;
     const one = this.#domainAt(at);
     const { domain } = one;
     const { iova, size } = event;
@@ -165,20 +167,35 @@ export class Replayer {
     let done = 0;
     if (machine.tables.beginOperation(this.#operation, reserved, domain)) {
       this.#beginEdit(one);
-      done = machine.driver.unmap(domain, iova, size, gather);
+      done = this.#unmapLive(domain, iova, size, live, gather);
       this.#endEdit(one, false);
     }
-    if (done !== size) this.refused++;
+    if (done !== live) this.refused++;
     if (this.#lazy) {
-      if (done > 0) this.#queue(one, iova, done);
+      if (done > 0) this.#queue(one, iova, size);
     } else {
       const before = this.#beginInvalidation();
       machine.driver.iotlbSync(domain, gather);
       this.#endInvalidation(before);
     }
-    if (done > 0) this.#lookForStale(domain, iova, done);
+    if (done > 0) this.#lookForStale(domain, iova, size);
     this.#stream.afterUnmap(iova, size);
     this.#access(one);
+  }
+
+  /**
+   * Unmaps a range of which `live` bytes are mapped. The kernel stops at the first hole; here what lies behind it goes too,
+   * because an unmap with holes means that the capture lost events or that a domain was inferred wrongly.
+   */
+  #unmapLive(domain: Smmuv3Domain, iova: number, size: number, live: number, gather: IotlbGather): number {
+    const { driver } = this.machine;
+    let done = 0;
+    for (let at = iova; at < iova + size && done < live; ) {
+      const bytes = driver.unmap(domain, at, iova + size - at, gather);
+      done += bytes;
+      at += bytes > 0 ? bytes : domain.cutter.smallest;
+    }
+    return done;
   }
 
   #begin(domain: number): void {

@@ -10,15 +10,19 @@ describe('LatencyHistogram', () => {
 
   it('gives the percentile of a sorted list, exactly, for latencies below 32768 cycles', () => {
     fc.assert(
-      fc.property(fc.array(fc.nat(32767), { minLength: 1 }), fc.double({ min: 0, max: 1, noNaN: true }), (latencies, p) => {
-        const histogram = new LatencyHistogram();
-        for (const latency of latencies) histogram.add(latency);
-        const sorted = [...latencies].sort((a, b) => a - b);
-        const rank = Math.max(1, Math.ceil(p * sorted.length));
-        expect(histogram.percentile(p)).toBe(sorted[rank - 1]);
-        expect(histogram.max).toBe(sorted.at(-1));
-        expect(histogram.mean).toBeCloseTo(latencies.reduce((a, b) => a + b) / latencies.length, 6);
-      }),
+      fc.property(
+        fc.array(fc.nat(32767), { minLength: 1 }),
+        fc.double({ min: 0, max: 1, noNaN: true }),
+        (latencies, p) => {
+          const histogram = new LatencyHistogram();
+          for (const latency of latencies) histogram.add(latency);
+          const sorted = [...latencies].sort((a, b) => a - b);
+          const rank = Math.max(1, Math.ceil(p * sorted.length));
+          expect(histogram.percentile(p)).toBe(sorted[rank - 1]);
+          expect(histogram.max).toBe(sorted.at(-1));
+          expect(histogram.mean).toBeCloseTo(latencies.reduce((a, b) => a + b) / latencies.length, 6);
+        },
+      ),
     );
   });
 
