@@ -1,11 +1,9 @@
 import { decodeLpae } from './decode-lpae.ts';
 import { decodeMali } from './decode-mali.ts';
 import { decodeShort } from './decode-short.ts';
+import { permissionTable } from './permission-tables.ts';
 import { FaultKind, type StageRegime, type TableRoot } from './regime.ts';
 import { WalkState, WalkStatus } from './walk-state.ts';
-
-/** 2 to the 32: weight of the high half of an address. */
-const HIGH = 4294967296;
 
 /**
  * One stage of one translation table walk, as a machine that never touches memory: it says which descriptor it wants, is given it,
@@ -56,7 +54,7 @@ export class StageWalk extends WalkState {
       return this.refuse(FaultKind.TRANSLATION, 0);
     }
     this.inputLow = inputAddress | 0;
-    this.inputHigh = (inputAddress / HIGH) | 0;
+    this.inputHigh = (inputAddress / 2 ** 32) | 0;
     // AArch64.OAOutOfRange of the table base: an address size fault at level 0.
     if ((this.#rootHigh & this.outputHighMask) !== 0) return this.refuse(FaultKind.ADDRESS_SIZE, 0);
     return this.request(this.startLevel, this.#rootHigh, this.#rootLow);
@@ -69,7 +67,7 @@ export class StageWalk extends WalkState {
    */
   resume(level: number, tableBase: number, hierarchical: number): WalkStatus {
     this.hierarchical = hierarchical;
-    return this.request(level, (tableBase / HIGH) | 0, tableBase | 0);
+    return this.request(level, (tableBase / 2 ** 32) | 0, tableBase | 0);
   }
 
   /** Consumes the descriptor at `descriptorAddress`; `high` is 0 for short descriptors. */
@@ -103,6 +101,7 @@ export class StageWalk extends WalkState {
     this.granuleShift = root.granuleShift;
     this.startLevel = root.startLevel;
     this.hierarchicalMask = regime.stage === 2 ? 0 : root.ignoreHierarchicalPermissions ? 16 : 31;
+    this.permissionTable = permissionTable(regime);
     this.#inputLimit = 2 ** root.inputBits;
     const short = regime.family === 'short';
     this.descriptorBytes = short ? 4 : 8;
@@ -116,7 +115,7 @@ export class StageWalk extends WalkState {
     const tableBytes = this.descriptorBytes * 2 ** Math.max(indexBits, 0);
     const base = root.base - (root.base % tableBytes);
     this.#rootLow = base | 0;
-    this.#rootHigh = (base / HIGH) | 0;
+    this.#rootHigh = (base / 2 ** 32) | 0;
     // AArch64.PhysicalAddressSize: without LPA2 only the 64K granule can express more than 48 bits.
     const outputBits = root.granuleShift === 16 ? regime.outputBits : Math.min(regime.outputBits, 48);
     this.outputHighMask = outputBits >= 52 ? 0 : 0xfffff & ~(2 ** Math.max(outputBits - 32, 0) - 1);

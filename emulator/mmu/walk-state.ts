@@ -19,8 +19,8 @@ export const WalkStatus = {
 
 export type WalkStatus = (typeof WalkStatus)[keyof typeof WalkStatus];
 
-/** 2 to the 32: weight of the high half of an address. */
-const HIGH = 4294967296;
+/** Of a walk that has no regime yet. */
+const NO_PERMISSIONS = new Uint8Array(0);
 
 const ANY_WRITE = Permission.WRITE | Permission.PRIVILEGED_WRITE;
 
@@ -96,6 +96,8 @@ export class WalkState {
   startLevel = 0;
   /** Which bits of `hierarchical` count: none at stage 2, NSTable alone with HPD. */
   hierarchicalMask = 31;
+  /** What permission bits grant under this regime; see permission-tables.ts. */
+  permissionTable: Uint8Array = NO_PERMISSIONS;
   /** Bits of an address's high half that the configured output size forbids. */
   outputHighMask = 0;
   /** Lowest level number at which a block is allowed; above it the encoding is reserved. */
@@ -121,7 +123,7 @@ export class WalkState {
    */
   request(level: number, high: number, low: number): WalkStatus {
     this.level = level;
-    this.tableBase = high * HIGH + (low >>> 0);
+    this.tableBase = high * 2 ** 32 + (low >>> 0);
     let offset: number;
     if (this.descriptorBytes === 4) {
       offset = (level === 1 ? this.inputLow >>> 20 : (this.inputLow >>> 12) & 0xff) << 2;
@@ -149,10 +151,10 @@ export class WalkState {
     this.pageShift = shift;
     if (shift < 32) {
       const below = ~(-1 << shift);
-      this.outputAddress = addressHigh * HIGH + (((low & ~below) | (this.inputLow & below)) >>> 0);
+      this.outputAddress = addressHigh * 2 ** 32 + (((low & ~below) | (this.inputLow & below)) >>> 0);
     } else {
       const below = (1 << (shift - 32)) - 1;
-      this.outputAddress = ((addressHigh & ~below) | (this.inputHigh & below)) * HIGH + (this.inputLow >>> 0);
+      this.outputAddress = ((addressHigh & ~below) | (this.inputHigh & below)) * 2 ** 32 + (this.inputLow >>> 0);
     }
   }
 
@@ -163,6 +165,11 @@ export class WalkState {
    * @param accessFlagBit the low half's access flag, 0 where hardware cannot set one
    */
   finishLeaf(regime: StageRegime, low: number, high: number, dirtied: number, accessFlagBit: number): WalkStatus {
+    // Nearly every leaf: accessed, permitted, nothing to write back.
+    if (this.accessFlag && !this.writableClean && (this.access & ~this.permissions) === 0) {
+      this.status = WalkStatus.LEAF;
+      return WalkStatus.LEAF;
+    }
     const setsAccessFlag = !this.accessFlag && regime.hardwareAccessFlag && accessFlagBit !== 0;
     if (!this.accessFlag && !setsAccessFlag && regime.accessFlagFaults) {
       return this.refuse(FaultKind.ACCESS_FLAG, this.level);
