@@ -87,7 +87,8 @@ export class Smmuv3 implements MmioDevice, CommandEffects {
 
   readonly #registers = new RegisterFile();
   #commandBase = 0;
-  #commandLog2Size = 0;
+  /** Bits of an index into the command queue; the wrap flag is the bit above. */
+  #commandIndexMask = 0;
   /** First address that the SMMU cannot output. */
   readonly #outputLimit: number;
   /** SMMUEN is 0 and GBPA says abort. */
@@ -231,10 +232,9 @@ export class Smmuv3 implements MmioDevice, CommandEffects {
         if ((enabled & Cr0.CMDQEN) !== 0) return;
         registers.setAt(offset, value);
         this.#commandBase = registers.field64(REGISTERS.CMDQ_BASE, QUEUE_BASE.ADDR);
-        this.#commandLog2Size = Math.min(
-          registers.field64(REGISTERS.CMDQ_BASE, QUEUE_BASE.LOG2SIZE),
-          this.features.commandQueueBits,
-        );
+        this.#commandIndexMask =
+          2 ** Math.min(registers.field64(REGISTERS.CMDQ_BASE, QUEUE_BASE.LOG2SIZE), this.features.commandQueueBits) -
+          1;
         return;
       case R.CMDQ_PROD:
         registers.setAt(offset, value & QUEUE_INDEX_MASK);
@@ -298,14 +298,14 @@ export class Smmuv3 implements MmioDevice, CommandEffects {
   /** Carries out commands until the queue is empty or one is wrong. */
   #consume(): void {
     const registers = this.#registers;
-    const mask = 2 ** (this.#commandLog2Size + 1) - 1;
+    const indexMask = this.#commandIndexMask;
+    const mask = 2 * indexMask + 1;
     let read = registers.get(REGISTERS.CMDQ_CONS) & QUEUE_INDEX_MASK;
     const write = registers.get(REGISTERS.CMDQ_PROD);
     while (((read ^ write) & mask) !== 0) {
       if ((registers.get(REGISTERS.CR0ACK) & Cr0.CMDQEN) === 0) return;
       if ((this.interrupts.activeErrors & Gerror.CMDQ_ERR) !== 0) return;
-      const index = read & (2 ** this.#commandLog2Size - 1);
-      const error = this.commands.execute(this.#commandBase + index * COMMAND_BYTES);
+      const error = this.commands.execute(this.#commandBase + (read & indexMask) * COMMAND_BYTES);
       if (error !== CommandError.NONE) {
         registers.set(REGISTERS.CMDQ_CONS, read | (error << 24));
         this.interrupts.fail(Gerror.CMDQ_ERR);

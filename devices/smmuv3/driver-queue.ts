@@ -53,6 +53,8 @@ export class DriverQueue {
   #prod = 0;
   readonly #seenAfter: number;
   readonly #signal: number;
+  /** CMD_SYNC without its MSI address, which is that of the command itself. */
+  readonly #syncCommand = new Uint32Array(COMMAND_WORDS);
 
   /**
    * @param memory the CPU's view of the queue: uncached for an SMMU that does not snoop
@@ -79,6 +81,7 @@ export class DriverQueue {
       this.#signal = SyncSignal.NONE;
       this.#seenAfter = cost.seenByPoll;
     }
+    encodeCommand('SYNC', { CS: this.#signal, MSH: 3, MSIAttr: 15 }, this.#syncCommand, 0);
   }
 
   /** Adds a command to the batch. */
@@ -107,8 +110,10 @@ export class DriverQueue {
   /** Sends what is in the batch, with a CMD_SYNC behind it, and waits for it. */
   sync(): void {
     const at = this.#batched * COMMAND_WORDS;
-    const address = this.#signal === SyncSignal.IRQ ? this.#address(this.#prod + this.#batched) : 0;
-    encodeCommand('SYNC', { CS: this.#signal, MSH: 3, MSIAttr: 15, MSIAddress: address }, this.#batch, at);
+    this.#batch.set(this.#syncCommand, at);
+    if (this.#signal === SyncSignal.IRQ) {
+      setField(this.#batch, at, COMMAND_FIELDS.SYNC.MSIAddress, this.#address(this.#prod + this.#batched));
+    }
     this.#batched++;
     this.#submit();
     this.syncs++;

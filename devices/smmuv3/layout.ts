@@ -4,7 +4,9 @@
  * against the manual. Bits are counted as IHI 0070 counts them, from bit 0 of the first word: bit 67 is bit 3 of word 2.
  */
 
-/** One field: bits [lsb, lsb + width). */
+const TWO_32 = 2 ** 32;
+
+/** One field: bits [lsb, lsb + width), within one word or within one doubleword. */
 export interface Field {
   readonly lsb: number;
   /** At most 52 bits, so that the value is an exact number (64 for an input address, whose upper half is not). */
@@ -13,6 +15,11 @@ export interface Field {
   readonly unit: number;
   /** What it means, with its encodings. */
   readonly meaning: string;
+  /** Word that holds the lowest bit; for a field of two words the even one. */
+  readonly word: number;
+  /** Bits of that word, and of the next one; 0 when the field ends before it. */
+  readonly lowMask: number;
+  readonly highMask: number;
 }
 
 /** The fields of one structure, by the name the manual gives them. */
@@ -22,7 +29,7 @@ export type Layout = Readonly<Record<string, Field>>;
 export type Decoded<L extends Layout> = { -readonly [Name in keyof L]: number };
 
 export function field(lsb: number, width: number, meaning: string): Field {
-  return { lsb, width, unit: 1, meaning };
+  return place(lsb, width, 1, meaning);
 }
 
 /**
@@ -30,45 +37,45 @@ export function field(lsb: number, width: number, meaning: string): Field {
  * them at those very bits of a doubleword, so the address bits below the field are zero.
  */
 export function address(lsb: number, width: number, meaning: string): Field {
-  return { lsb, width, unit: 2 ** (lsb & 63), meaning };
+  return place(lsb, width, 2 ** (lsb & 63), meaning);
+}
+
+function place(lsb: number, width: number, unit: number, meaning: string): Field {
+  const inWord = lsb & 31;
+  if (inWord + width <= 32) {
+    const lowMask = 2 ** (inWord + width) - 2 ** inWord;
+    return { lsb, width, unit, meaning, word: lsb >>> 5, lowMask, highMask: 0 };
+  }
+  const from = lsb & 63;
+  const lowMask = 2 ** 32 - 2 ** Math.min(from, 32);
+  const highMask = 2 ** (from + width - 32) - 2 ** Math.max(from - 32, 0);
+  return { lsb, width, unit, meaning, word: (lsb >>> 6) * 2, lowMask, highMask };
 }
 
 /** The value of a field of the structure that starts at `words[at]`. */
-export function getField(words: Uint32Array, at: number, { lsb, width, unit }: Field): number {
-  let index = at + (lsb >>> 5);
-  const shift = lsb & 31;
-  const inFirst = 32 - shift;
-  const first = (words[index] as number) >>> shift;
-  // A shift count is taken modulo 32, so a mask of 32 ones cannot be made by shifting one up.
-  if (width <= inFirst) return (width === 32 ? first : (first & ((1 << width) - 1)) >>> 0) * unit;
-  let value = first;
-  let have = inFirst;
-  while (have < width) {
-    index++;
-    const take = Math.min(32, width - have);
-    const word = words[index] as number;
-    value += (take === 32 ? word : (word & ((1 << take) - 1)) >>> 0) * 2 ** have;
-    have += take;
+export function getField(words: Uint32Array, at: number, of: Field): number {
+  const { unit, lowMask, highMask } = of;
+  const low = ((words[at + of.word] as number) & lowMask) >>> 0;
+  if (highMask === 0) {
+    const bits = low >>> (of.lsb & 31);
+    return unit === 1 ? bits : bits * unit;
   }
-  return value * unit;
+  const high = ((words[at + of.word + 1] as number) & highMask) >>> 0;
+  return (high * TWO_32 + low) * (unit / 2 ** (of.lsb & 63));
 }
 
 /** Sets a field of the structure that starts at `words[at]`; bits of `value` above and below the field are dropped. */
-export function setField(words: Uint32Array, at: number, { lsb, width, unit }: Field, value: number): void {
-  let index = at + (lsb >>> 5);
-  let shift = lsb & 31;
-  let left = width;
-  let rest = unit === 1 ? value : Math.floor(value / unit);
-  while (left > 0) {
-    const take = Math.min(32 - shift, left);
-    const ones = take === 32 ? 0xffffffff : (1 << take) - 1;
-    const bits = (rest % 2 ** take) >>> 0;
-    words[index] = (((words[index] as number) & ~(ones << shift)) | (bits << shift)) >>> 0;
-    rest = Math.floor(rest / 2 ** take);
-    left -= take;
-    shift = 0;
-    index++;
+export function setField(words: Uint32Array, at: number, of: Field, value: number): void {
+  const { unit, lowMask, highMask } = of;
+  const index = at + of.word;
+  if (highMask === 0) {
+    const steps = unit === 1 ? value : Math.floor(value / unit);
+    words[index] = ((words[index] as number) & ~lowMask) | ((steps << (of.lsb & 31)) & lowMask);
+    return;
   }
+  const placed = value / (unit / 2 ** (of.lsb & 63));
+  words[index] = ((words[index] as number) & ~lowMask) | (placed & lowMask);
+  words[index + 1] = ((words[index + 1] as number) & ~highMask) | (Math.floor(placed / TWO_32) & highMask);
 }
 
 /** Every field of a structure, decoded. For printing and tests; code that runs often reads the fields it needs. */

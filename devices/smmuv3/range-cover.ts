@@ -23,6 +23,7 @@ export class RangeCover {
   bytes = 0;
   /** log2 of the smallest page of the table. */
   readonly #pageShift: number;
+  readonly #page: number;
   readonly #ranges: boolean;
   #end = 0;
   #next = 0;
@@ -34,6 +35,7 @@ export class RangeCover {
    */
   constructor(pageShift: number, ranges: boolean) {
     this.#pageShift = pageShift;
+    this.#page = 2 ** pageShift;
     this.#ranges = ranges;
   }
 
@@ -52,7 +54,7 @@ export class RangeCover {
     if (!this.#ranges) return;
     const shift = this.#pageShift;
     this.tg = (shift - 10) / 2;
-    this.#pages = Math.floor(size / 2 ** shift);
+    this.#pages = Math.floor(size / this.#page);
     if (leaf) {
       // A leaf of 2^n bytes stands at level 4 - (n - 3) / (bits per level), rounded down.
       this.ttl = 4 - Math.floor((Math.floor(Math.log2(granule)) - 3) / (shift - 3));
