@@ -102,7 +102,7 @@ function ownersOf(image: MemoryImage, options: WalkOptions): { owners: LeafOwner
 function bareOwner(options: WalkOptions): LeafOwner | null {
   if (options.ttb0 === undefined && options.ttb1 === undefined) return null;
   const mali = options.format === 'arm-mali-lpae';
-  if (options.tcr === undefined && !mali) throw new ConfigError('--tcr', 'nothing', 'the value of TCR, with --ttb0');
+  if (options.tcr === undefined && !mali) throw new ConfigError('--tcr', null, 'the value of TCR, with --ttb0');
   if (options.sid !== undefined)
     throw new ConfigError('--sid', options.sid, 'no --sid with --ttb0: a bare table has no streams');
   const regime = bareRegime({
@@ -128,7 +128,7 @@ function streamOf(streams: ImageStreams, options: WalkOptions): LeafOwner {
 function walkOne(image: MemoryImage, iova: bigint, options: WalkOptions): void {
   let owner = bareOwner(options);
   if (owner === null) {
-    if (options.sid === undefined) throw new ConfigError('--sid', 'nothing', 'the StreamID whose tables to walk');
+    if (options.sid === undefined) throw new ConfigError('--sid', null, 'the StreamID whose tables to walk');
     owner = streamOf(new ImageStreams(image), options);
   }
   const walked = narrateWalk(image, owner.regime, iova, accessBits(options.access));

@@ -1,0 +1,110 @@
+import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import ansis from 'ansis';
+import { Command } from 'commander';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { register } from '../../../apps/cli/walk.ts';
+
+const IMAGES = join(import.meta.dirname, '../../vectors/images');
+const VFIO = join(IMAGES, 'vfio');
+const FOLDER = mkdtempSync(join(tmpdir(), 'tablewalk-walk-'));
+
+/** Runs the command; what it printed and its exit code. */
+async function run(...args: string[]): Promise<{ text: string; code: number }> {
+  let text = '';
+  const write = vi.spyOn(process.stdout, 'write').mockImplementation((chunk) => {
+    text += String(chunk);
+    return true;
+  });
+  process.exitCode = 0;
+  try {
+    const program = new Command('tablewalk').exitOverride();
+    register(program);
+    await program.parseAsync(['node', 'tablewalk', 'walk', ...args]);
+  } finally {
+    write.mockRestore();
+  }
+  return { text: ansis.strip(text), code: Number(process.exitCode ?? 0) };
+}
+
+afterEach(() => {
+  process.exitCode = 0;
+});
+
+describe('tablewalk walk', () => {
+  it('sums an image up', async () => {
+    const { text, code } = await run(VFIO);
+    expect(code).toBe(0);
+    expect(text).toContain('9 streams with 7 sets of tables, 5,627 leaves');
+    expect(text).toContain('268 tables; reached by level: 0: 9, 1: 12, 2: 79, 3: 176');
+  });
+
+  it('gives the summary as JSON', async () => {
+    const { text } = await run(VFIO, '--json', '-');
+    const summary = JSON.parse(text);
+    expect(summary.leavesBySize[2 ** 21]).toEqual({ leaves: 13, bytes: 13 * 2 ** 21 });
+    expect(summary.refused).toEqual([]);
+  });
+
+  it('--leaves --json prints a list that --expect takes', async () => {
+    const file = join(FOLDER, 'leaves.jsonl');
+    await run(VFIO, '--leaves', '--json', file);
+    expect(readFileSync(file, 'utf8').trimEnd().split('\n')).toHaveLength(5627);
+    const { text, code } = await run(VFIO, '--expect', file);
+    expect([code, text]).toEqual([0, `5,627 leaves as in ${file}; all equal\n`]);
+  });
+
+  it.each(['vfio', 'dma'])('%s passes its reference list', async (name) => {
+    const { code } = await run(join(IMAGES, name), '--expect', join(IMAGES, name, 'pt.leaves.jsonl.gz'));
+    expect(code).toBe(0);
+  });
+
+  it('--expect exits 1 on any difference and names it', async () => {
+    const file = join(FOLDER, 'one.jsonl');
+    writeFileSync(file, '{"sid": 16, "iova": "0xfffe0000", "pa": "0x1000"}\n');
+    const { text, code } = await run(VFIO, '--sid', '16', '--expect', file);
+    expect(code).toBe(1);
+    expect(text).toContain('different sid 16 iova 0xfffe0000: pa: expected 0x1000, found 0x10cfb6000');
+    expect(text).toContain('25 differences');
+    const json = JSON.parse((await run(VFIO, '--sid', '16', '--expect', file, '--json', '-')).text);
+    expect([json.equal, json.differences.length]).toEqual([false, 25]);
+  });
+
+  it('--iova walks one address of one stream', async () => {
+    const { text } = await run(VFIO, '--iova', '0x200000123', '--sid', '0x40');
+    expect(text).toContain('StreamID 0x40: stage 1 with ASID 8');
+    expect(text).toContain('0x200000123 is at 0x80000123 in a page of 1 GiB');
+    const json = JSON.parse((await run(VFIO, '--iova', '0x200000123', '--sid', '64', '--json', '-')).text);
+    expect([json.sid, json.pa, json.fault]).toEqual([64, '0x80000123', null]);
+  });
+
+  it('--access finds that a read-only page refuses a write', async () => {
+    const { text } = await run(VFIO, '--iova', '0x60000000', '--sid', '64', '--access', 'w');
+    expect(text).toContain('0x60000000 is refused: permission fault, stage 1, level 2.');
+  });
+
+  it('a bare table gives the same leaves as the stream that uses it', async () => {
+    const bare = await run(VFIO, '--leaves', '--ttb0', '0x10ccd9000', '--tcr', '0x4b5103510', '--mair', '0xf404ff44');
+    const stream = await run(VFIO, '--leaves', '--sid', '16');
+    const addresses = (text: string): string[] => text.split('\n').map((line) => line.slice(18));
+    expect(addresses(bare.text)).toEqual(addresses(stream.text));
+  });
+
+  it.each([
+    ['a folder that is not there', ['nowhere'], /nowhere: found no such folder/],
+    ['a stream beyond the table', [VFIO, '--sid', '0x10000', '--iova', '0'], /--sid: found 0x10000/],
+    ['a stream without a translation', [VFIO, '--sid', '0', '--iova', '0'], /aborts all traffic/],
+    ['an address that is none', [VFIO, '--sid', '16', '--iova', '12z'], /--iova: found "12z"/],
+    ['an address of 65 bits', [VFIO, '--sid', '16', '--iova', '0x10000000000000000'], /below 2\^64/],
+    ['--iova without a stream', [VFIO, '--iova', '0'], /--sid: found null/],
+    ['--ttb0 without --tcr', [VFIO, '--ttb0', '0x1000'], /--tcr: found null/],
+    ['a reserved granule', [VFIO, '--ttb0', '0x1000', '--tcr', '0xc010'], /tcr: found 0xc010, allowed: a TG0/],
+    ['a leaf list that is not there', [VFIO, '--expect', 'nowhere.jsonl'], /nowhere.jsonl: found no such file/],
+    ['a leaf list of something else', [VFIO, '--expect', join(VFIO, 'pt.pages.bin')], /pt.pages.bin: line 1/],
+    ['rights that do not exist', [VFIO, '--sid', '16', '--iova', '0', '--access', 'q'], /--access: found "q"/],
+  ])('refuses %s in one line', async (_name, args, message) => {
+    await expect(run(...args)).rejects.toThrow(message);
+    await expect(run(...args)).rejects.toThrow(/^[^\n]*$/);
+  });
+});
