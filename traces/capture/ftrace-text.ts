@@ -144,9 +144,9 @@ export class FtraceText {
     }
   }
 
-  /** Counts damage that is not in a line, such as a compressed file that ends early. */
+  /** Counts damage that is not in a line, such as a compressed file that ends early; its reason is kept in any case. */
   damage(reason: string): void {
-    this.#damaged(this.#fed, reason);
+    this.#damaged(this.#fed, reason, true);
   }
 
   /** Makes the whole lines of `chunk` from `start` on current and carries the begun one. */
@@ -363,7 +363,7 @@ export class FtraceText {
     return instance === this.#instance;
   }
 
-  #damaged(offset: number, reason: string): number {
+  #damaged(offset: number, reason: string, always = false): number {
     const line = this.#lineNumber;
     if (this.#strict) {
       throw new InputError(
@@ -374,7 +374,8 @@ export class FtraceText {
       );
     }
     this.stats.damaged++;
-    if (this.stats.damage.length < DAMAGE_KEPT) this.stats.damage.push({ file: this.#file, line, offset, reason });
+    if (always || this.stats.damage.length < DAMAGE_KEPT)
+      this.stats.damage.push({ file: this.#file, line, offset, reason });
     return Line.NOTHING;
   }
 }
