@@ -2,6 +2,7 @@ export * from './access.ts';
 export * from './address-list.ts';
 export * from './capture/capture-reader.ts';
 export * from './capture/stats.ts';
+export * from './compare.ts';
 export * from './config/run-config.ts';
 export * from './config/set-field.ts';
 export { openVectors } from './conformance/open-vectors.ts';

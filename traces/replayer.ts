@@ -1,6 +1,14 @@
 import { FlushQueue, newGather, resetGather, type Smmuv3Domain } from '../devices/index.ts';
 import { AccessFlag } from '../emulator/index.ts';
-import { Errno, type IotlbGather, mapReservation, Prot, type TableStats, unmapReservation } from '../formats/index.ts';
+import {
+  Errno,
+  errnoName,
+  type IotlbGather,
+  mapReservation,
+  Prot,
+  type TableStats,
+  unmapReservation,
+} from '../formats/index.ts';
 import { AccessStream } from './access.ts';
 import type { RunConfig } from './config/run-config.ts';
 import { DomainTracker, NO_DOMAIN } from './domains.ts';
@@ -14,6 +22,17 @@ const DEFAULT_PROT = Prot.READ | Prot.WRITE | Prot.CACHE;
 
 /** StreamIDs of domains whose device the capture does not name begin here, above every PCI address of bus 0 to 0x7f. */
 const FIRST_MADE_UP_STREAM = 0x8000;
+
+/** Refusals that are kept with their reason; all are counted. */
+const KEPT_REFUSALS = 100;
+
+/** A map or unmap that the table did not do, or not wholly. */
+export interface Refusal {
+  /** Line of the capture. */
+  readonly line: number;
+  readonly request: string;
+  readonly reason: string;
+}
 
 /** One domain of the capture, on the machine. */
 export interface ReplayDomain {
@@ -38,6 +57,8 @@ export class Replayer {
   readonly domains: (ReplayDomain | undefined)[] = [];
   /** Maps and unmaps that the table did not do, or not wholly. */
   refused = 0;
+  /** The first {@link KEPT_REFUSALS} of them. */
+  readonly refusals: Refusal[] = [];
   /** Maps of an IOVA whose invalidation was still queued. */
   reusedBeforeFlush = 0;
 
@@ -138,7 +159,7 @@ export class Replayer {
       this.#endEdit(one, true);
     }
     if (error !== 0) {
-      this.refused++;
+      this.#refuse(event, errnoName(error));
       return;
     }
     this.#stream.afterMap(iova, size);
@@ -163,14 +184,14 @@ export class Replayer {
     const reserved =
       machine.tables.reserver === null
         ? 0
-        : unmapReservation(domain.table.geometry, domain.table.config.pageSizes, iova, size);
+        : unmapReservation(domain.table.geometry, domain.table.config.pageSizes, iova, size, domain.table.config.split);
     let done = 0;
     if (machine.tables.beginOperation(this.#operation, reserved, domain)) {
       this.#beginEdit(one);
       done = this.#unmapLive(domain, iova, size, live, gather);
       this.#endEdit(one, false);
     }
-    if (done !== live) this.refused++;
+    if (done !== live) this.#refuse(event, `${done} of ${live} mapped bytes unmapped`);
     if (this.#lazy) {
       if (done > 0) this.#queue(one, iova, size);
     } else {
@@ -181,6 +202,24 @@ export class Replayer {
     if (done > 0) this.#lookForStale(domain, iova, size);
     this.#stream.afterUnmap(iova, size);
     this.#access(one);
+  }
+
+  #refuse(event: TraceEvent, result: string): void {
+    this.refused++;
+    if (this.refusals.length >= KEPT_REFUSALS) return;
+    const { iova, pa, size, kind } = event;
+    const { granule } = this.machine;
+    const { table } = this.#config;
+    const what = kind === EventKind.MAP ? 'map' : 'unmap';
+    let reason = result;
+    if (size <= 0) reason = 'a size of 0';
+    else if (iova % granule !== 0 || size % granule !== 0 || (kind === EventKind.MAP && pa % granule !== 0)) {
+      reason = `${result}, not a multiple of the granule (${table.granule})`;
+    } else if (iova + size > 2 ** table.ias) reason = `${result}, beyond the ${table.ias} bits of ias`;
+    else if (kind === EventKind.MAP && pa + size > 2 ** table.oas)
+      reason = `${result}, beyond the ${table.oas} bits of oas`;
+    const request = `${what} iova 0x${iova.toString(16)} size 0x${size.toString(16)}`;
+    this.refusals.push({ line: event.line, request, reason });
   }
 
   /**

@@ -94,6 +94,11 @@ export function machineFrom(flags: MachineFlags): RunConfig {
   return runConfig(input);
 }
 
+/** The field of the configuration that an option stands for: `table.allocator` for `allocator`; null where there is none. */
+export function fieldOfOption(name: string): string | null {
+  return FIELD_OPTIONS.find(({ flags }) => flags.startsWith(`--${name} `))?.field ?? null;
+}
+
 /** A whole number of at least `least`, for options that are no field of the configuration. */
 export function wholeNumber(least: number): (text: string) => number {
   return (text) => {

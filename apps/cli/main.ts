@@ -2,6 +2,7 @@ import { Command, CommanderError } from 'commander';
 import { ConfigError } from '../../formats/index.ts';
 import packageJson from '../../package.json' with { type: 'json' };
 import { InputError } from '../../traces/index.ts';
+import * as compare from './compare.ts';
 import * as config from './config.ts';
 import * as conform from './conform.ts';
 import { ExitCode, exitWith } from './exit.ts';
@@ -13,6 +14,7 @@ import * as walk from './walk.ts';
 /** Every command, in the order in which `--help` lists them. */
 const COMMANDS: readonly { readonly register: (program: Command) => void }[] = [
   replay,
+  compare,
   config,
   walk,
   conform,

@@ -1,5 +1,4 @@
 /** `tablewalk scenario`: small worlds that show one thing each. */
-import { writeFileSync } from 'node:fs';
 import ansis from 'ansis';
 import Table from 'cli-table3';
 import type { Command } from 'commander';
@@ -12,6 +11,7 @@ import {
   type VmBindDeadlockReport,
 } from '../../traces/index.ts';
 import { ExitCode, exitWith } from './exit.ts';
+import { writeJson } from './json-output.ts';
 
 interface DeadlockFlags {
   readonly allocator?: string;
@@ -131,17 +131,4 @@ function whole(option: string, text: string): number {
   const value = Number(text);
   if (!/^\d+$/.test(text) || !Number.isSafeInteger(value)) throw new ConfigError(option, text, 'a whole number');
   return value;
-}
-
-function writeJson(file: string, report: object): void {
-  const text = `${JSON.stringify(report, null, 2)}\n`;
-  if (file === '-') {
-    process.stdout.write(text);
-    return;
-  }
-  try {
-    writeFileSync(file, text);
-  } catch (error) {
-    throw new ConfigError('--json', file, `a file that can be written (${(error as Error).message})`);
-  }
 }

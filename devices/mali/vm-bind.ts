@@ -14,8 +14,8 @@ import {
   Errno,
   Gfp,
   type IoPgtable,
-  mapReservation,
   Prot,
+  replaceReservation,
   unmapReservation,
 } from '../../formats/index.ts';
 import type { Party } from './dependency-graph.ts';
@@ -23,7 +23,7 @@ import type { JobClock } from './job-clock.ts';
 import { RangeEditor } from './range-editor.ts';
 import { type VmBindConfig, type VmBindConfigInput, VmBindSchema } from './vm-bind-config.ts';
 import { BindJob, type BindReport, type BindRequest } from './vm-bind-job.ts';
-import { VmRanges } from './vm-ranges.ts';
+import { type Overlap, VmRanges } from './vm-ranges.ts';
 
 /** What a VM stands on. */
 export interface VmBindPorts {
@@ -173,9 +173,8 @@ export class VmBind {
 
   #worstCase({ kind, iova, size }: BindRequest): number {
     const { geometry, config } = this.#ports.table;
-    return kind === 'map'
-      ? mapReservation(geometry, iova, size)
-      : unmapReservation(geometry, config.pageSizes, iova, size);
+    const worst = kind === 'map' ? replaceReservation : unmapReservation;
+    return worst(geometry, config.pageSizes, iova, size, config.split);
   }
 
   #prepare(job: BindJob): boolean {
@@ -324,15 +323,24 @@ export class VmBind {
     return this.#cut(iova, size);
   }
 
-  /** Unmaps what is mapped in the range; what sticks out stays mapped, as ranges of its own. */
+  /** Unmaps what is mapped in the range, neighbours in one go; what sticks out stays mapped, as ranges of its own. */
   #cut(iova: number, size: number): number {
-    for (const { start, end, previous, next } of this.ranges.overlaps(iova, iova + size)) {
+    const overlaps = this.ranges.overlaps(iova, iova + size);
+    for (let first = 0; first < overlaps.length; ) {
+      const { start } = overlaps[first] as Overlap;
+      let end = start;
+      let next = first;
+      for (; next < overlaps.length && (overlaps[next] as Overlap).start === end; next++) {
+        const part = overlaps[next] as Overlap;
+        end = part.end;
+        this.#totals.overlaps++;
+        this.#totals.remaps += (part.previous === null ? 0 : 1) + (part.next === null ? 0 : 1);
+      }
       const whole = this.#editor.unmap(start, end - start, null);
       this.ranges.cut(start, start + this.#editor.unmapped);
-      this.#totals.overlaps++;
-      this.#totals.remaps += (previous === null ? 0 : 1) + (next === null ? 0 : 1);
-      // Only a block that could not be split stops an unmap inside a known mapping.
+      // Only a block that could not be split stops an unmap inside known mappings.
       if (!whole) return -Errno.ENOMEM;
+      first = next;
     }
     return 0;
   }

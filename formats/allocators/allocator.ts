@@ -93,6 +93,8 @@ export class AllocatorContext {
   operation = 0;
   /** True in a phase that must not ask the system for memory. */
   noAllocation = false;
+  /** True while an operation edits the table, its preparation being over. */
+  running = false;
   /** Modelled time spent by all layers so far, in cycles. */
   cycles = 0;
   /** Findings so far. */

@@ -14,7 +14,7 @@ export { type AllocatorCosts, AllocatorCostsSchema } from './costs.ts';
 export { FailingAllocator } from './failing.ts';
 export { GenericCacheAllocator } from './generic-cache.ts';
 export { PoolAllocator } from './pool.ts';
-export { mapReservation, unmapReservation } from './reservation-size.ts';
+export { mapReservation, replaceReservation, unmapReservation } from './reservation-size.ts';
 export { type Reservation, ReserveAllocator } from './reserve.ts';
 export { SizingAllocator } from './sizing.ts';
 export {

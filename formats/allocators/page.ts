@@ -87,9 +87,11 @@ export class PageAllocator implements AllocatorLayer {
   }
 
   #enter(size: number): void {
+    const context = this.#context;
     this.stats.systemCalls++;
-    if (!this.#context.noAllocation) return;
-    this.#context.report('allocation-in-run', -1, size, 'the system was asked for memory where that is forbidden');
+    if (context.running || context.noAllocation) this.stats.callsInRun++;
+    if (!context.noAllocation) return;
+    context.report('allocation-in-run', -1, size, 'the system was asked for memory where that is forbidden');
   }
 
   /** Zeroing is done here, where it is counted; the system does it only when this stack does not know the memory. */

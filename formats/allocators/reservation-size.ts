@@ -3,8 +3,9 @@
  * tree may be another one by the time it runs. The panthor driver does this for one shape (4 KiB granule, 48 bits, blocks of 2 MiB);
  * here it holds for every granule, every number of levels and every set of page sizes.
  */
-import { sizesOf } from '../address.ts';
+import { alignDown, alignUp, hasSize } from '../address.ts';
 import type { Geometry } from '../geometry.ts';
+import type { SplitPolicy } from '../io-pgtable.ts';
 
 /** Aligned spans of `span` bytes that `[start, end)` touches. */
 function spansTouched(start: number, end: number, span: number): number {
@@ -21,8 +22,8 @@ function spansCut(start: number, end: number, span: number): number {
 }
 
 /**
- * Tables that mapping `[iova, iova + size)` can need: below the first level, one per span of a table that the range touches. This
- * also covers the splits at both ends when the range replaces what was mapped there before.
+ * Tables that mapping `[iova, iova + size)` can need where nothing is mapped: below the first level, one per span of a table that
+ * the range touches.
  * @param iova below 2^ias; `size` in bytes. A map of no pages can still build the way down to its place.
  */
 export function mapReservation(geometry: Geometry, iova: number, size: number): number {
@@ -36,17 +37,54 @@ export function mapReservation(geometry: Geometry, iova: number, size: number): 
 
 /**
  * Tables that unmapping `[iova, iova + size)` can need: one for each block that may have to be split because an end lies inside
- * it; a large block cut by a small page is split once per level.
+ * it; a large block cut by a small page is split once per level. Where split blocks are mapped again instead, and a size is
+ * missing between the block and the pages, all that stays of the block needs the tables of that level.
  * @param pageSizes page sizes in use, as a bitmap: without blocks of a size none of that size is split.
  */
-export function unmapReservation(geometry: Geometry, pageSizes: number, iova: number, size: number): number {
-  const sizes = sizesOf(pageSizes);
-  const largest = sizes[sizes.length - 1] ?? 0;
+export function unmapReservation(
+  geometry: Geometry,
+  pageSizes: number,
+  iova: number,
+  size: number,
+  split: SplitPolicy = 'in-place',
+): number {
   const end = iova + Math.max(size, 1);
   let tables = 0;
+  // Smallest size in use that is not smaller than the entry looked at; 0: no block is that large.
+  let around = 0;
   for (let level = geometry.startLevel; level < geometry.lastLevel; level++) {
-    const block = geometry.blockSizes[level] as number;
-    if (block <= largest) tables += spansCut(iova, end, block);
+    const span = geometry.blockSizes[level] as number;
+    const offered = hasSize(pageSizes, span);
+    if (offered) around = span;
+    if (around === 0) continue;
+    if (offered || split !== 'unmap-and-remap') tables += spansCut(iova, end, span);
+    else {
+      const kept = spansTouched(alignDown(iova, around), alignUp(end, around), span);
+      tables += kept - Math.max(0, Math.floor(end / span) - Math.ceil(iova / span));
+    }
+  }
+  return tables;
+}
+
+/**
+ * Tables that mapping `[iova, iova + size)` can need when whatever is mapped there is unmapped first, as VM_BIND does. This is
+ * {@link mapReservation}, and more only where split blocks are mapped again and a size is missing, as for {@link unmapReservation}.
+ */
+export function replaceReservation(
+  geometry: Geometry,
+  pageSizes: number,
+  iova: number,
+  size: number,
+  split: SplitPolicy = 'in-place',
+): number {
+  const end = iova + Math.max(size, 1);
+  let tables = 0;
+  let around = 0;
+  for (let level = geometry.startLevel; level < geometry.lastLevel; level++) {
+    const span = geometry.blockSizes[level] as number;
+    if (hasSize(pageSizes, span)) around = span;
+    const reach = around > span && split === 'unmap-and-remap' ? around : span;
+    tables += spansTouched(alignDown(iova, reach), alignUp(end, reach), span);
   }
   return tables;
 }

@@ -41,6 +41,8 @@ export interface AllocatorTotals {
   /** Calls for memory to the system (or the protected region), single and bulk, and the bulk ones among them. */
   readonly systemCalls: number;
   readonly bulkCalls: number;
+  /** Calls to the system while an operation ran, rather than before it: what VM_BIND must not make. */
+  readonly callsInRun: number;
   /** Blocks taken from the system. */
   readonly systemAllocations: number;
   /** Allocations that a layer served from its own stock. */
@@ -133,16 +135,19 @@ export class AllocatorStack implements TableAllocator {
     const { context, reserver } = this;
     context.operation = operation;
     this.#operationStart = context.cycles;
-    if (reserver === null) return true;
-    this.#reservation = reserver.reserve(cookie, tables, operation);
-    if (this.#reservation === null) return false;
-    reserver.begin(this.#reservation);
+    if (reserver !== null) {
+      this.#reservation = reserver.reserve(cookie, tables, operation);
+      if (this.#reservation === null) return false;
+      reserver.begin(this.#reservation);
+    }
+    context.running = true;
     return true;
   }
 
   /** Ends the operation; what it did not use of its reservation goes back. */
   endOperation(): void {
     const { context, reserver } = this;
+    context.running = false;
     if (reserver !== null && this.#reservation !== null) {
       reserver.end();
       reserver.release(this.#reservation);
@@ -194,8 +199,10 @@ export class AllocatorStack implements TableAllocator {
         failures: top.failures,
         systemCalls: bottom.systemCalls,
         bulkCalls: bottom.bulkCalls,
+        callsInRun: bottom.callsInRun,
         systemAllocations: bottom.allocations,
-        hits: sum((counters) => counters.hits),
+        // The topmost stock is what allocations are served from; a stock below it fills that one.
+        hits: this.layers.find((layer) => layer.stats.hits > 0)?.stats.hits ?? 0,
         peakTables: top.peakTables,
         peakBytes: top.peakBytes,
         peakFootprintBytes: bottom.peakFootprintBytes,

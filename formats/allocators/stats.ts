@@ -10,6 +10,8 @@ export interface AllocatorCounters {
   readonly systemCalls: number;
   /** Those of `systemCalls` that asked for several tables at once. */
   readonly bulkCalls: number;
+  /** Those of `systemCalls` that the bottom layer made while an operation ran. A VM_BIND run may make none. */
+  readonly callsInRun: number;
   /** Allocations served without asking the layer below. */
   readonly hits: number;
   /** Tables out now, and the most there ever were. */
@@ -42,6 +44,7 @@ export class AllocatorStats implements AllocatorCounters {
   frees = 0;
   systemCalls = 0;
   bulkCalls = 0;
+  callsInRun = 0;
   hits = 0;
   liveTables = 0;
   peakTables = 0;

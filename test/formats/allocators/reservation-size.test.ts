@@ -1,14 +1,17 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { RangeEditor } from '../../../devices/index.ts';
+import { JobClock, RangeEditor, VmBind } from '../../../devices/index.ts';
 import {
+  type AllocatorStack,
   allocIoPgtable,
   createAllocatorStack,
   Gfp,
+  type IoPgtable,
   type IoPgtableFormat,
   lpaeGeometry,
   mapReservation,
   Prot,
+  replaceReservation,
   type SplitPolicy,
   unmapReservation,
 } from '../../../formats/index.ts';
@@ -53,6 +56,16 @@ describe('the worst case of an unmap', () => {
     expect(unmapReservation(mali, pages + G, 2 * M, 2 * M)).toBe(1);
     expect(unmapReservation(mali, pages + G, 4 * K, G)).toBe(4);
     expect(unmapReservation(mali, pages + G, G, G)).toBe(0);
+  });
+
+  it('what stays of a block that is mapped again needs the tables of a size that is missing', () => {
+    expect(unmapReservation(mali, 4 * K + G, 4 * K, 4 * K, 'in-place')).toBe(2);
+    expect(unmapReservation(mali, 4 * K + G, 4 * K, 4 * K, 'unmap-and-remap')).toBe(1 + 512);
+    expect(unmapReservation(mali, 4 * K + G, 0, 512 * M, 'unmap-and-remap')).toBe(1 + 256);
+    expect(unmapReservation(mali, 4 * K + G, 0, G, 'unmap-and-remap')).toBe(0);
+    expect(unmapReservation(mali, pages + G, 4 * K, 4 * K, 'unmap-and-remap')).toBe(2);
+    expect(replaceReservation(mali, 4 * K + G, 4 * K, 4 * K, 'unmap-and-remap')).toBe(1 + 1 + 512);
+    expect(replaceReservation(mali, pages + G, 4 * K, 4 * K, 'unmap-and-remap')).toBe(3);
   });
 
   it('without blocks there is nothing to split', () => {
@@ -106,6 +119,26 @@ const SHAPES: readonly Shape[] = [
   { format: 'ARM_MALI_LPAE', ias: 40, sizes: [4 * K, 2 * M] },
 ];
 
+function tableOf(shape: Shape, stack: AllocatorStack, split: SplitPolicy): IoPgtable {
+  return allocIoPgtable(
+    {
+      format: shape.format,
+      pageSizes: shape.sizes.reduce((sum, size) => sum + size, 0),
+      ias: shape.ias,
+      oas: shape.format.startsWith('ARM_64') ? 48 : 40,
+      allocator: stack,
+      split,
+    },
+    {
+      memory,
+      dma: { mapSingle: (pa) => pa, unmapSingle: () => {}, syncSingleForDevice: () => {} },
+      pages: { alloc: () => -1, free: () => {} },
+      warn: () => {},
+    },
+    'vm',
+  );
+}
+
 /** Places where the count changes: near the edges of the largest block and of the page above it. */
 const step = fc.record({
   map: fc.boolean(),
@@ -135,23 +168,7 @@ describe.each(['in-place', 'unmap-and-remap'] as SplitPolicy[])('with %s splits'
             tableSize: page,
             onFinding: ({ kind, operation, detail }) => exhausted.push(`${operation}: ${kind}: ${detail}`),
           });
-          const table = allocIoPgtable(
-            {
-              format: shape.format,
-              pageSizes: shape.sizes.reduce((sum, size) => sum + size, 0),
-              ias: shape.ias,
-              oas: shape.format.startsWith('ARM_64') ? 48 : 40,
-              allocator: stack,
-              split,
-            },
-            {
-              memory,
-              dma: { mapSingle: (pa) => pa, unmapSingle: () => {}, syncSingleForDevice: () => {} },
-              pages: { alloc: () => -1, free: () => {} },
-              warn: () => {},
-            },
-            'vm',
-          );
+          const table = tableOf(shape, stack, split);
           const editor = new RangeEditor(table);
           steps.forEach((s, operation) => {
             const iova = Math.max(0, s.block * block + s.middle * middle + s.page * page);
@@ -160,7 +177,7 @@ describe.each(['in-place', 'unmap-and-remap'] as SplitPolicy[])('with %s splits'
             if (iova + size > 2 ** shape.ias) return;
             const need = s.map
               ? mapReservation(table.geometry, iova, size)
-              : unmapReservation(table.geometry, table.config.pageSizes, iova, size);
+              : unmapReservation(table.geometry, table.config.pageSizes, iova, size, split);
             expect(stack.beginOperation(operation, need, 'vm')).toBe(true);
             const pa = (s.skew ? page : iova % block) + 8 * block;
             if (s.map) editor.map(iova, pa % 2 ** 40, size, Prot.READ, Gfp.KERNEL);
@@ -176,4 +193,39 @@ describe.each(['in-place', 'unmap-and-remap'] as SplitPolicy[])('with %s splits'
       );
     },
   );
+
+  it.each(SHAPES)('$format, $ias bits, pages of $sizes: no VM_BIND job that replaces mappings does either', (shape) => {
+    const [page = 4 * K] = shape.sizes;
+    const middle = shape.sizes[1] ?? page;
+    const block = shape.sizes[shape.sizes.length - 1] ?? page;
+    fc.assert(
+      fc.property(fc.array(step, { minLength: 1, maxLength: 20 }), (steps) => {
+        const system = new FakeSystem(memory);
+        const exhausted: string[] = [];
+        const allocator = createAllocatorStack('reserve', {
+          system,
+          memory,
+          tableSize: page,
+          onFinding: ({ kind, operation }) => exhausted.push(`${operation}: ${kind}`),
+        });
+        const table = tableOf(shape, allocator, split);
+        const vm = new VmBind('vm', { table, allocator, cookie: 'vm', clock: new JobClock() });
+        for (const s of steps) {
+          const iova = Math.max(0, s.block * block + s.middle * middle + s.page * page);
+          const blocks = s.skew && block > 64 * M ? 0 : s.blocks % 2;
+          const size = Math.max(page, blocks * block + s.pages * page);
+          if (iova + size > 2 ** shape.ias) continue;
+          const pa = (s.skew ? page : iova % block) + 8 * block;
+          vm.submit('q', { kind: s.map ? 'map' : 'unmap', iova, size, pa: pa % 2 ** 39, prot: Prot.READ });
+        }
+        vm.finish();
+        expect(exhausted).toEqual([]);
+        const { submitted, done } = vm.totals();
+        expect(done).toBe(submitted);
+        table.free();
+        expect(allocator.close()).toBe(0);
+      }),
+      { numRuns: 25 },
+    );
+  });
 });
