@@ -1,2 +1,4 @@
+export * from './access-pattern.ts';
+export * from './dma-master.ts';
 export * from './mali/index.ts';
 export * from './smmuv3/index.ts';
