@@ -12,6 +12,7 @@ import { Gfp, NO_PAGES } from '../ports.ts';
 import { TableSupply } from '../table-supply.ts';
 import { Teardown } from '../teardown.ts';
 import type { WarningCode } from '../warnings.ts';
+import { CONTIGUOUS_HIGH, runLengths } from './contiguous.ts';
 import { Cursor } from './cursor.ts';
 import type { LeafEncoding } from './leaf-encoding.ts';
 
@@ -60,6 +61,10 @@ export class LpaeCore {
   /** For {@link Teardown}. */
   childPa = 0;
 
+  /** Leaves in a contiguous run by level; all 0 when the hint is off. */
+  readonly runLengths: Int32Array;
+  /** The contiguous hint where it is on, else 0. */
+  readonly contiguousHigh: number;
   readonly cursor: Cursor;
   /** Linux 6.1 reports pages also without a gather. */
   readonly reportsWithoutGather: boolean;
@@ -86,6 +91,8 @@ export class LpaeCore {
     this.packsHighBits = geometry.granuleShift === 16;
     this.limit = 2 ** config.ias;
     this.tlb = config.tlb;
+    this.runLengths = runLengths(geometry, config.contiguous);
+    this.contiguousHigh = config.contiguous ? CONTIGUOUS_HIGH : 0;
     this.cursor = new Cursor(geometry);
     this.reportsWithoutGather = config.linux === '6.1';
     this.#supply = new TableSupply(config, machine, cookie, this.stats, Number.POSITIVE_INFINITY);

@@ -89,6 +89,10 @@ function judgeStageOne(config: AdjustedConfig): Judgement {
   }
   const narrowed = restrict(config);
   if (narrowed.refusal !== null) return narrowed;
+  if (config.contiguous && (config.quirks & Quirk.ARM_HD) !== 0) {
+    // Hardware may mark any one leaf of a run dirty for all of them; the scan looks at each leaf alone.
+    return refused(narrowed.config, 'contiguous', true, 'false with ARM_HD');
+  }
   if (config.coherentWalk && (config.quirks & Quirk.ARM_OUTER_WBWA) !== 0) {
     return refused(narrowed.config, 'quirks', config.quirks, 'ARM_OUTER_WBWA only with a walk that is not coherent');
   }
@@ -103,6 +107,7 @@ function judgeStageTwo(config: AdjustedConfig): Judgement {
 
 function judgeMali(config: AdjustedConfig): Judgement {
   if (config.quirks !== 0) return refused(config, 'quirks', config.quirks, '0: Mali has none');
+  if (config.contiguous) return refused(config, 'contiguous', true, 'false: Mali has no contiguous hint');
   if (!(config.ias <= 48)) return refused(config, 'ias', config.ias, 'at most 48');
   if (!(config.oas <= 40)) return refused(config, 'oas', config.oas, 'at most 40');
   return restrict(smallGranule(config));

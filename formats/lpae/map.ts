@@ -3,6 +3,7 @@ import { LpaeType } from '../descriptors/lpae.ts';
 import { Errno } from '../io-pgtable.ts';
 import { NO_PAGES } from '../ports.ts';
 import { WarningCode } from '../warnings.ts';
+import { markRuns } from './contiguous.ts';
 import type { LpaeCore } from './core.ts';
 import { writeLeaves } from './leaves.ts';
 import { unmapFrom } from './unmap.ts';
@@ -87,6 +88,7 @@ export function mapEntries(
   }
   const stats = core.stats;
   writeLeaves(core, table, level, index, wanted, pa, low | (core.leafTypes[level] as number), high);
+  if (core.contiguousHigh !== 0) markRuns(core, table, level, index, wanted, pa);
   if (!core.coherent) core.sync(table + 8 * index, 8 * wanted);
   stats.leavesMapped[level] = (stats.leavesMapped[level] as number) + wanted;
   core.mapped = wanted * (core.blockSizes[level] as number);

@@ -20,7 +20,8 @@ import { readAndClearDirty } from './dirty.ts';
 import type { LeafEncoding } from './leaf-encoding.ts';
 import { leafAddress, lookup, visitLeaves, visitTables } from './lookup.ts';
 import { mapEntries, mapFrom } from './map.ts';
-import { type PartialBlock, unmapEntries, unmapFrom } from './unmap.ts';
+import { unmapPartOfBlock } from './remap.ts';
+import { PARTIAL_BLOCK, type PartialBlock, unmapEntries, unmapFrom } from './unmap.ts';
 
 /** What a format brings to its tables. */
 export interface LpaeFormat {
@@ -136,7 +137,11 @@ export class LpaeTable implements IoPgtable {
         const at = (cursor.words[level] as number) + 2 * index;
         const words = core.memory.words;
         const low = words[at] as number;
-        if (count !== 1 || (low & 3) !== core.leafTypes[level]) {
+        if (
+          count !== 1 ||
+          (low & 3) !== core.leafTypes[level] ||
+          ((words[at + 1] as number) & core.contiguousHigh) !== 0
+        ) {
           if (low !== 0) return unmapEntries(core, table, level, index, iova, count, gather);
         } else {
           // One leaf: the same as unmapEntries does, without its calls.
@@ -155,7 +160,8 @@ export class LpaeTable implements IoPgtable {
       }
     }
     const partial = this.#remaps ? this.#partial : null;
-    return unmapFrom(core, core.pgd, core.startLevel, iova, pageSize, count, gather, partial);
+    const unmapped = unmapFrom(core, core.pgd, core.startLevel, iova, pageSize, count, gather, partial);
+    return unmapped === PARTIAL_BLOCK ? unmapPartOfBlock(core, this.#partial, iova, pageSize, count) : unmapped;
   }
 
   iovaToPhys(iova: number): number {

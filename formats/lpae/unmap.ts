@@ -3,6 +3,7 @@ import { LpaeType } from '../descriptors/lpae.ts';
 import type { IotlbGather } from '../ports.ts';
 import { Gfp, NO_PAGES } from '../ports.ts';
 import { WarningCode } from '../warnings.ts';
+import { breakRuns } from './contiguous.ts';
 import type { LpaeCore } from './core.ts';
 import { clearEntries, writeLeaves } from './leaves.ts';
 
@@ -56,6 +57,10 @@ export function unmapFrom(
         core.warn(WarningCode.SPLIT_REFUSED, iova, size);
         return 0;
       }
+      if ((high & core.contiguousHigh) !== 0) {
+        breakRuns(core, table, level, index, 1, iova);
+        continue;
+      }
       if (partial !== null) {
         partial.table = table;
         partial.level = level;
@@ -82,6 +87,7 @@ export function unmapEntries(
 ): number {
   const room = core.entriesPerTable - (index & (core.entriesPerTable - 1));
   const wanted = Math.min(count, room);
+  if (core.contiguousHigh !== 0) breakRuns(core, table, level, index, wanted, iova);
   if (core.config.linux === '6.1') return unmapOneByOne(core, table, level, index, iova, wanted, gather);
 
   const memory = core.memory;
@@ -146,7 +152,7 @@ function unmapOneByOne(
 }
 
 /** Takes a table out of its entry, has partial walks of it flushed, and frees it with all below. */
-function removeTable(
+export function removeTable(
   core: LpaeCore,
   table: number,
   level: number,

@@ -1,5 +1,6 @@
 /** Comparing what happened with what a vector says happened. */
-import type { RecordedEvent } from './recorder.ts';
+import type { WholeAddress } from './outcome.ts';
+import { IOVA_EVENTS, type RecordedEvent } from './recorder.ts';
 import type { VectorEvent } from './vector.ts';
 
 /** How the texts of the original's warnings and errors correspond to our codes: found from the vectors, and one to one. */
@@ -21,12 +22,6 @@ export class CodeBook {
     return knownCode === code && knownText === text;
   }
 }
-
-/** Turns an iova of a table into the 64-bit address of the vector: they differ in the upper half (TTBR1). */
-export type WholeAddress = (iova: number) => bigint;
-
-/** Kinds whose first value is an iova. */
-const IOVA_KINDS = new Set(['W', 'P', 'D']);
 
 /** The vector's events with its runs written out, and its nested operations left out (their own events are compared in place). */
 export function expandEvents(events: readonly VectorEvent[]): VectorEvent[] {
@@ -59,7 +54,7 @@ export function sameEvent(
     return book.agree(family, `${kind} ${expected.slice(1).join(' | ')}`, String(actual.values[0]));
   }
   if (expected.length !== actual.values.length + 1) return false;
-  const iovaFirst = IOVA_KINDS.has(kind);
+  const iovaFirst = IOVA_EVENTS.has(kind);
   return actual.values.every((value, i) => {
     const wanted = expected[i + 1];
     if (typeof value === 'string' || typeof wanted !== 'string') return value === wanted;
@@ -92,7 +87,7 @@ function describeExpected(event: VectorEvent | undefined): string {
 
 function describeActual(event: RecordedEvent | undefined, whole: WholeAddress): string {
   if (event === undefined) return 'nothing more';
-  const iovaFirst = IOVA_KINDS.has(event.kind);
+  const iovaFirst = IOVA_EVENTS.has(event.kind);
   const values = event.values.map((value, i) => {
     if (typeof value === 'string') return value;
     return `0x${(iovaFirst && i === 0 ? whole(value) : value).toString(16)}`;

@@ -6,15 +6,13 @@ import {
   type IoPgtable,
   type IoPgtableConfig,
   type IoPgtableFormat,
-  type IotlbGather,
   judgeConfig,
-  Quirk,
-  type Registers,
   TableMemoryError,
 } from '../../formats/index.ts';
-import { type CodeBook, findEventDifference, type WholeAddress } from './match-events.ts';
+import { type CodeBook, findEventDifference } from './match-events.ts';
 import { findTableDifference } from './match-tables.ts';
-import { type RecordedEvent, RecordingMachine } from './recorder.ts';
+import { isUpperHalf, outcomeOf, toHex, wholeAddress } from './outcome.ts';
+import { newGather, type RecordedEvent, RecordingMachine } from './recorder.ts';
 import {
   type DirtyOp,
   type MapOp,
@@ -57,7 +55,7 @@ class CaseRun {
     this.#vector = vector;
     this.#book = book;
     this.#machine = new RecordingMachine(Number(vector.cfg.phys_base));
-    this.#upperHalf = vector.cfg.fmt !== 'ARM_V7S' && (Number(vector.cfg.quirks) & Quirk.ARM_TTBR1) !== 0;
+    this.#upperHalf = isUpperHalf(vector.cfg.fmt, Number(vector.cfg.quirks));
     this.#ias = vector.cfg.ias;
   }
 
@@ -104,13 +102,7 @@ class CaseRun {
     this.#compareEvents(alloc.ev, this.#machine.events);
     this.#compare('live', alloc.live, this.#machine.live);
     const sizes = config.pageSizes === asked.pageSizes ? this.#vector.cfg.pgsize_bitmap : toHex(config.pageSizes);
-    const outcome: Record<string, unknown> = {
-      pgsize_bitmap: sizes,
-      ias: config.ias,
-      oas: config.oas,
-      quirks: toHex(config.quirks),
-      ...(table === null ? {} : describeRegisters(table)),
-    };
+    const outcome: Record<string, unknown> = { ...outcomeOf(config, table), pgsize_bitmap: sizes };
     for (const [name, value] of Object.entries(alloc.out)) {
       this.#compare(name, JSON.stringify(value), JSON.stringify(outcome[name]));
     }
@@ -217,14 +209,10 @@ class CaseRun {
     return edit < 2 ** this.#ias ? edit : Number(BigInt.asUintN(52, BigInt(address)));
   }
 
-  readonly #whole: WholeAddress = (iova) => {
-    if (!this.#upperHalf) return BigInt(iova);
-    return BigInt.asUintN(64, BigInt(iova) - (1n << BigInt(this.#ias)));
-  };
-
   #compareEvents(expected: readonly VectorEvent[], actual: readonly RecordedEvent[]): void {
     const family = this.#vector.cfg.fmt === 'ARM_V7S' ? 'short' : 'lpae';
-    const difference = findEventDifference(expected, actual, this.#book, family, this.#whole);
+    const whole = wholeAddress(this.#upperHalf, this.#ias);
+    const difference = findEventDifference(expected, actual, this.#book, family, whole);
     if (difference !== null) this.#differs(`event ${difference.index}`, difference.expected, difference.actual, []);
   }
 
@@ -268,48 +256,8 @@ function nestedOps(events: readonly VectorEvent[]): ReadonlyMap<number, readonly
   return found;
 }
 
-function newGather(queued: boolean): IotlbGather {
-  return { start: Number.MAX_SAFE_INTEGER, end: 0, pageSize: 0, queued };
-}
-
 function exactSizes(bitmap: string): number {
   return Number(BigInt.asUintN(52, BigInt(bitmap)));
-}
-
-function toHex(value: number): string {
-  return `0x${value.toString(16)}`;
-}
-
-/** Registers and geometry under the names that vectors have for them. */
-function describeRegisters(table: IoPgtable): Record<string, unknown> {
-  const { geometry } = table;
-  const geom = {
-    start_level: geometry.startLevel,
-    pgd_bits: geometry.pgdBits,
-    bits_per_level: geometry.bitsPerLevel,
-    pgd_size: toHex(geometry.pgdSize),
-  };
-  return { ...registerValues(table.registers), geom };
-}
-
-function registerValues(registers: Registers): Record<string, unknown> {
-  switch (registers.kind) {
-    case 'stage-1': {
-      const { ips, tg, sh, orgn, irgn, tsz } = registers.tcr;
-      const mair = (BigInt(registers.mairHigh) << 32n) | BigInt(registers.mairLow);
-      return { ttbr: toHex(registers.ttbr), mair: `0x${mair.toString(16)}`, tcr: { ips, tg, sh, orgn, irgn, tsz } };
-    }
-    case 'stage-2': {
-      const { ps, tg, sh, orgn, irgn, sl, tsz } = registers.vtcr;
-      return { vttbr: toHex(registers.vttbr), vtcr: { ps, tg, sh, orgn, irgn, sl, tsz } };
-    }
-    case 'mali':
-      return { transtab: toHex(registers.transtab), memattr: toHex(registers.memattr) };
-    case 'short': {
-      const { ttbr, tcr, nmrr, prrr } = registers;
-      return { ttbr: toHex(ttbr), tcr: toHex(tcr), nmrr: toHex(nmrr), prrr: toHex(prrr) };
-    }
-  }
 }
 
 function describe(op: VectorOp): string {

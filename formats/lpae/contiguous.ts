@@ -1,0 +1,81 @@
+/**
+ * The contiguous hint (Arm ARM DDI 0487 D8.7.1): an aligned run of leaves that map consecutive memory alike carries a bit that
+ * lets a TLB hold the run as one entry. The bit must be on all leaves of a run or on none, so it goes from the whole run before
+ * a part of the run goes.
+ *
+ * No released kernel's io-pgtable sets it. Only runs that one map call writes whole are marked.
+ */
+import { highMask } from '../descriptors/field.ts';
+import { LPAE_STAGE1_LEAF } from '../descriptors/lpae.ts';
+import type { Geometry } from '../geometry.ts';
+import type { LpaeCore } from './core.ts';
+
+/** The hint, in the high half; at the same place in leaves of both stages. */
+export const CONTIGUOUS_HIGH = highMask(LPAE_STAGE1_LEAF.fields.contiguous);
+
+/** Leaves in a run, by log2 of the granule and level; 0 where there are no runs (DDI 0487 table D8-81). */
+const RUN_LENGTHS: Readonly<Record<number, readonly number[]>> = {
+  12: [0, 16, 16, 16],
+  14: [0, 0, 32, 128],
+  16: [0, 0, 32, 32],
+};
+
+/** Leaves in a run by level. A table too small for a run has none. */
+export function runLengths(geometry: Geometry, enabled: boolean): Int32Array {
+  const lengths = enabled ? RUN_LENGTHS[geometry.granuleShift] : undefined;
+  return Int32Array.from(geometry.indexMasks, (mask, level) => {
+    const length = lengths?.[level] ?? 0;
+    return length <= mask + 1 ? length : 0;
+  });
+}
+
+/** Puts the hint on every whole run among `count` leaves that were just written from entry `index` on, which lead to `pa`. */
+export function markRuns(core: LpaeCore, table: number, level: number, index: number, count: number, pa: number): void {
+  const length = core.runLengths[level] as number;
+  if (length === 0 || count < length) return;
+  const size = core.blockSizes[level] as number;
+  const span = length * size;
+  const first = Math.ceil(index / length) * length;
+  // The runs of one call are all aligned in memory, or none is.
+  if ((pa + (first - index) * size) % span !== 0) return;
+  const end = index + count - ((index + count) % length);
+  if (end <= first) return;
+  const at = core.memory.index(table + 8 * first);
+  const words = core.memory.words;
+  for (let i = at + 1; i < at + 2 * (end - first); i += 2) words[i] = (words[i] as number) | CONTIGUOUS_HIGH;
+  core.memory.written(table + 8 * first, 8 * (end - first));
+}
+
+/** Takes the hint from the runs of which entries `index` to `index + count` are only a part, and has a TLB drop those runs. */
+export function breakRuns(
+  core: LpaeCore,
+  table: number,
+  level: number,
+  index: number,
+  count: number,
+  iova: number,
+): void {
+  const length = core.runLengths[level] as number;
+  if (length === 0) return;
+  const size = core.blockSizes[level] as number;
+  const last = index + count - 1;
+  if (index % length !== 0 || count < length) breakRun(core, table, level, index, iova);
+  if ((last + 1) % length !== 0) breakRun(core, table, level, last, iova + (count - 1) * size);
+}
+
+/** Takes the hint from the run that holds the entry at `index`, if it has one. */
+function breakRun(core: LpaeCore, table: number, level: number, index: number, iova: number): void {
+  const length = core.runLengths[level] as number;
+  const size = core.blockSizes[level] as number;
+  const offset = index % length;
+  const runPa = table + 8 * (index - offset);
+  const at = core.memory.index(runPa);
+  const words = core.memory.words;
+  const low = words[at + 2 * offset] as number;
+  if (!core.isLeaf(low, level) || ((words[at + 2 * offset + 1] as number) & CONTIGUOUS_HIGH) === 0) return;
+  for (let i = at + 1; i < at + 2 * length; i += 2) words[i] = (words[i] as number) & ~CONTIGUOUS_HIGH;
+  core.memory.written(runPa, 8 * length);
+  if (!core.coherent) core.sync(runPa, 8 * length);
+  // A TLB that holds the run as one entry would go on serving the part that goes.
+  core.tlb?.flushWalk(Math.floor(iova / size) * size - offset * size, length * size, size, core.cookie);
+}
