@@ -32,6 +32,7 @@ interface WalkOptions {
   readonly sid?: string;
   readonly ssid?: string;
   readonly access: string;
+  readonly lenient?: true;
   readonly expect?: string;
   readonly json?: string;
   readonly ttb0?: string;
@@ -50,6 +51,7 @@ export function register(program: Command): void {
     .option('--iova <address>', 'walk this address step by step')
     .option('--sid <n>', 'StreamID: which stream to look at (default: all of them)')
     .option('--ssid <n>', 'SubstreamID of the stream')
+    .option('--lenient', 'take stream table and context descriptors unchecked, as gem5 does')
     .option('--access <rights>', 'rights that the walked access needs: letters of r, w, x, and p for privileged', '')
     .option('--expect <leaves>', 'compare with a leaf list (JSON lines, gzipped or not); exit 1 on any difference')
     .option('--ttb0 <address>', 'bare table: walk this TTBR0 (VTTBR, TRANSTAB) instead of the stream table')
@@ -88,7 +90,7 @@ function walk(folder: string, options: WalkOptions): void {
 function ownersOf(image: MemoryImage, options: WalkOptions): { owners: LeafOwner[]; refused: RefusedStream[] } {
   const bare = bareOwner(options);
   if (bare !== null) return { owners: [bare], refused: [] };
-  const streams = new ImageStreams(image);
+  const streams = new ImageStreams(image, options.lenient === true);
   if (options.sid !== undefined) return { owners: [streamOf(streams, options)], refused: [] };
   const owners: LeafOwner[] = [];
   const refused: RefusedStream[] = [];
@@ -129,7 +131,7 @@ function walkOne(image: MemoryImage, iova: bigint, options: WalkOptions): void {
   let owner = bareOwner(options);
   if (owner === null) {
     if (options.sid === undefined) throw new ConfigError('--sid', null, 'the StreamID whose tables to walk');
-    owner = streamOf(new ImageStreams(image), options);
+    owner = streamOf(new ImageStreams(image, options.lenient === true), options);
   }
   const walked = narrateWalk(image, owner.regime, iova, accessBits(options.access));
   const output = new Output(options.json);

@@ -43,10 +43,10 @@ export class StageWalk extends WalkState {
     this.hierarchical = 0;
     this.fault = FaultKind.NONE;
     if (root === null) {
-      // AArch64.S1Walk: walks of this half are disabled (EPDx).
+      // AArch64.S1Walk: walks of this half are disabled (EPDx). Short descriptors have no level 0: theirs is a level-1 fault.
       this.regime = regime;
       this.#boundRoot = null;
-      return this.refuse(FaultKind.TRANSLATION, 0);
+      return this.refuse(FaultKind.TRANSLATION, regime.family === 'short' ? 1 : 0);
     }
     if (root !== this.#boundRoot || regime !== this.regime) this.#bind(regime, root);
     // AArch64.VAIsOutOfRange / IPAIsOutOfRange (D8.2.1): reported as a translation fault at level 0.

@@ -37,11 +37,15 @@ export class ImageStreams {
   readonly #contexts: StreamContexts;
   readonly #walker: Walker;
 
-  /** @throws InputError for an image without a stream table */
-  constructor(image: MemoryImage) {
+  /**
+   * @param lenient takes stream table entries and context descriptors as gem5 takes them, without the architecture's checks
+   * @throws InputError for an image without a stream table
+   */
+  constructor(image: MemoryImage, lenient = false) {
     const idr = (n: number): number => Number(image.register(`IDR${n}`) & 0xffff_ffffn);
     this.#contexts = new StreamContexts(image, featuresOf([idr(0), idr(1), idr(2), idr(3), idr(4), idr(5)]));
     this.#contexts.table = streamTableOf(image);
+    this.#contexts.lenient = lenient;
     this.#walker = new Walker(image);
   }
 

@@ -2,7 +2,7 @@ import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { Permission, Walker } from '../../../emulator/index.ts';
+import { FaultClass, Permission, type TranslationRegime, Walker } from '../../../emulator/index.ts';
 import {
   forEachLeafRecord,
   ImageStreams,
@@ -86,6 +86,73 @@ describe('the page tables of a real Linux, dumped from its memory', () => {
     expect('event' in aborted ? refusalText(aborted) : 'translated').toMatch(/aborts all traffic/);
     const beyond = streams.stream(0x300);
     expect('event' in beyond ? refusalText(beyond) : 'translated').toMatch(/C_BAD_STREAMID/);
+  });
+});
+
+describe("the tables of gem5's experiments, which another program built", () => {
+  const image = MemoryImage.load(join(VECTORS, '../gem5/image'));
+
+  it('are refused as the architecture says, for reserved encodings', () => {
+    const refused = [...new ImageStreams(image).survey()].map((stream) =>
+      'event' in stream ? refusalText(stream) : '',
+    );
+    expect(refused).toHaveLength(4);
+    for (const text of refused) expect(text).toMatch(/^C_BAD_(CD|STE): /);
+  });
+
+  const regimeOf = (sid: number): TranslationRegime => {
+    const stream = new ImageStreams(image, true).stream(sid);
+    if ('event' in stream) throw new Error(refusalText(stream));
+    return stream.regime;
+  };
+
+  it('taken unchecked, every page of stage 1 is where the experiments have it', () => {
+    const regime = regimeOf(0);
+    const walker = new Walker(image);
+    let wrong = 0;
+    for (let i = 0; i < 16384; i++) {
+      const translated = walker.translate(regime, 0x7f00_0000_0000 + 4096 * i + 5, false, Permission.PRIVILEGED_READ);
+      if (!translated || walker.outputAddress !== 0x1000_0000 + 4096 * ((5 * i + 3) % 16384) + 5) wrong++;
+    }
+    for (let i = 0; i < 512; i++) {
+      const translated = walker.translate(regime, 0x7e00_0000_0000 + 2 ** 21 * i + 0x12345);
+      if (!translated || walker.outputAddress !== 0x4000_0000 + 2 ** 21 * ((5 * i + 3) % 512) + 0x12345) wrong++;
+    }
+    expect(wrong).toBe(0);
+    expect(walker.translate(regime, 0x7f00_0000_0000 + 4096 * 16384)).toBe(false);
+  });
+
+  it('nested, every page is what stage 2 alone makes of what stage 1 alone makes of it', () => {
+    const [stage1, nested, stage2] = [regimeOf(0), regimeOf(1), regimeOf(3)];
+    const walker = new Walker(image);
+    let wrong = 0;
+    for (let i = 0; i < 16384; i++) {
+      const iova = 0x7f00_0000_0000 + 4096 * i + 5;
+      walker.translate(stage1, iova);
+      const ipa = walker.outputAddress;
+      walker.translate(stage2, ipa);
+      const pa = walker.outputAddress;
+      if (!walker.translate(nested, iova) || walker.outputAddress !== pa || walker.intermediateAddress !== ipa) wrong++;
+      // Four descriptors of stage 1, each behind four of stage 2, and four more for the output.
+      if (walker.descriptorReads !== 24) wrong++;
+    }
+    expect(wrong).toBe(0);
+    // Stage 2 maps nothing behind the 1 GiB of blocks that stage 1 has.
+    expect(walker.translate(nested, 0x7e00_0000_0000)).toBe(false);
+    expect([walker.faultStage, walker.faultClass, walker.faultIpa]).toEqual([2, FaultClass.INPUT, 0x4060_0000]);
+  });
+
+  it('nested leaves are listed cut along the pages of stage 2, and only where both stages map', () => {
+    const streams = new ImageStreams(image, true);
+    const sizes = [0, 1, 2].map((sid) => {
+      const stream = streams.stream(sid);
+      return 'event' in stream ? {} : summarise(image, [stream]).leavesBySize;
+    });
+    const pages = { leaves: 32768, bytes: 2 ** 27 };
+    const blocks = { leaves: 512, bytes: 2 ** 30 };
+    expect(sizes[0]).toEqual({ 4096: pages, [2 ** 21]: blocks });
+    expect(sizes[1]).toEqual({ 4096: pages });
+    expect(sizes[2]).toEqual({ 4096: pages, [2 ** 21]: blocks });
   });
 });
 
