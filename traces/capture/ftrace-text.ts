@@ -207,10 +207,11 @@ export class FtraceText {
 
   #event(name: number, cursor: TextCursor, start: number, header: FtraceHeader | null): number {
     const event = this.event;
-    if (!this.#fields.read(name, cursor, event)) return this.#damaged(this.#base + start, this.#fields.reason);
-    if (this.#cut && !this.#provesWhole(name, event)) {
+    const whole = this.#fields.read(name, cursor, event);
+    if (this.#cut && !(whole && this.#provesWhole(name, event))) {
       return this.#damaged(this.#base + start, 'the text ends in the middle of this line');
     }
+    if (!whole) return this.#damaged(this.#base + start, this.#fields.reason);
     if (header !== null) this.#stamp(event, header);
     event.line = this.#lineNumber;
     return Line.EVENT;
