@@ -359,3 +359,74 @@ describe('the walker reads what the editor wrote', () => {
     );
   });
 });
+
+describe('two stages that the editor wrote', () => {
+  const pairs = GRANULES.flatMap(([one, sizes1]) =>
+    GRANULES.map(([two, sizes2]) => [one, two, sizes1, sizes2] as const),
+  );
+
+  it.each(pairs)('stage 1 with %s over stage 2 with %s', (_one, _two, sizes1, sizes2) => {
+    const kind1: Kind = {
+      name: 'stage 1',
+      bare: 'arm-64-lpae-s1',
+      sizes: sizes1,
+      config: { format: 'ARM_64_LPAE_S1', pageSizes: sum(sizes1), ias: 48, oas: 40 },
+    };
+    const kind2: Kind = {
+      name: 'stage 2',
+      bare: 'arm-64-lpae-s2',
+      sizes: sizes2,
+      config: { format: 'ARM_64_LPAE_S2', pageSizes: sum(sizes2), ias: 40, oas: 44 },
+    };
+    const bench = new Bench();
+    const machine = bench.machine();
+    const table1 = allocIoPgtable(kind1.config, machine, null);
+    const table2 = allocIoPgtable(kind2.config, machine, null);
+    const map = (table: IoPgtable, iova: number, pa: number, size: number, count: number, prot: number): void => {
+      for (let done = 0; done < size * count; done += table.mapped) {
+        expect(table.mapPages(iova + done, pa + done, size, count - done / size, prot, Gfp.KERNEL)).toBe(0);
+      }
+    };
+    const page1 = sizes1[0] as number;
+    const page2 = sizes2[0] as number;
+    const block2 = sizes2[1] as number;
+    const pages = 64;
+    // Tables of stage 1 are where they are; the data lies at 64 GiB for stage 1 and at 8 TiB in memory, with a hole every 256 KiB.
+    map(table2, 0x8000_0000, 0x8000_0000, block2, Math.ceil((32 * MiB) / block2), Prot.READ);
+    map(table1, GiB, 64 * GiB, page1, pages, Prot.READ | Prot.WRITE);
+    const hole = 256 * KiB;
+    for (let ipa = 0; ipa < pages * page1; ipa += page2) {
+      if (ipa % hole !== 0) map(table2, 64 * GiB + ipa, 8192 * GiB + ipa, page2, 1, Prot.READ | Prot.WRITE);
+    }
+    const nested: TranslationRegime = {
+      stage1: regimeOf(kind1, table1).stage1,
+      stage2: regimeOf(kind2, table2).stage2,
+      asid: 0,
+      vmid: 0,
+    };
+    const walker = new Walker(bench);
+    const wrong: string[] = [];
+    const step = Math.min(page1, page2);
+    for (let offset = 0; offset < pages * page1; offset += step) {
+      const inHole = offset % hole < page2;
+      const translated = walker.translate(nested, GiB + offset + 5, false, Permission.WRITE);
+      if (translated === inHole) wrong.push(`0x${offset.toString(16)} ${translated ? 'translates' : 'faults'}`);
+      if (translated && walker.outputAddress !== 8192 * GiB + offset + 5)
+        wrong.push(`0x${offset.toString(16)} elsewhere`);
+      if (translated && walker.pageShift !== Math.log2(step)) wrong.push(`0x${offset.toString(16)} of another size`);
+      if (!translated && (walker.faultStage !== 2 || walker.faultIpa !== 64 * GiB + offset + 5)) {
+        wrong.push(`0x${offset.toString(16)} with another fault`);
+      }
+    }
+    expect(wrong).toEqual([]);
+    let bytes = 0;
+    new LeafEnumerator(bench).forEachLeaf(nested, false, {
+      leaf(iova, pa, shift) {
+        if (pa - iova !== 8191 * GiB) wrong.push(`leaf 0x${iova.toString(16)} elsewhere`);
+        bytes += 2 ** shift;
+      },
+    });
+    expect(wrong).toEqual([]);
+    expect(bytes).toBe(pages * page1 - Math.ceil((pages * page1) / hole) * page2);
+  });
+});
