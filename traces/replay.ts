@@ -1,6 +1,5 @@
-import { type CaptureReader, openCaptures } from './capture/capture-reader.ts';
+import { openCaptures } from './capture/capture-reader.ts';
 import type { RunConfig } from './config/run-config.ts';
-import { EventKind } from './event.ts';
 import { Replayer } from './replayer.ts';
 import { buildReport } from './report/build.ts';
 import type { Report } from './report/report.ts';
@@ -24,6 +23,8 @@ export class ReplayRun {
   readonly #config: RunConfig;
   readonly #options: ReplayOptions;
   #stopped = false;
+  /** Wakes a replay that waits for input. */
+  #wake: () => void = () => {};
 
   constructor(captures: readonly string[], config: RunConfig, options: ReplayOptions = {}) {
     this.#captures = captures;
@@ -36,9 +37,10 @@ export class ReplayRun {
     return this.#stopped;
   }
 
-  /** Ends the replay at the next block of input; the report tells of what was done until then. */
+  /** Ends the replay after the block of input under way; the report tells of what was done until then. */
   stop(): void {
     this.#stopped = true;
+    this.#wake();
   }
 
   /**
@@ -51,31 +53,31 @@ export class ReplayRun {
     const reader = await openCaptures(this.#captures, { strict, ...(stdin === undefined ? {} : { stdin }) });
     const replayer = new Replayer(this.#config, (device) => streamIdOf(reader.devices.name(device)));
     this.replayer = replayer;
-    let ended = true;
-    reading: while (!this.#stopped && (await reader.fill())) {
+    const stopped = new Promise<false>((resolve) => {
+      this.#wake = () => resolve(false);
+    });
+    let complete = true;
+    reading: while (!this.#stopped && (await Promise.race([reader.fill(), stopped]))) {
       while (reader.next()) {
         const { event } = reader;
-        if (event.time > until) {
-          ended = false;
+        if (event.time > until || replayer.events >= limit) {
+          complete = false;
           break reading;
         }
         replayer.take(event);
-        if (event.kind !== EventKind.LOST && reader.stats.events >= limit) {
-          ended = false;
-          break reading;
-        }
       }
       const { read, total } = reader.progress;
-      onProgress(total > 0 ? read / total : 0, reader.stats.events);
+      onProgress(total > 0 ? read / total : 0, replayer.events);
     }
-    await reader.close();
-    return this.#report(reader, replayer, ended && !this.#stopped);
-  }
-
-  #report(reader: CaptureReader, replayer: Replayer, complete: boolean): Report {
+    if (this.#stopped) {
+      // What is being waited for may never come: nobody waits for the reader to close either.
+      void reader.close();
+      complete = false;
+    } else {
+      await reader.close();
+    }
     replayer.end();
-    const report = buildReport(reader.stats, replayer, complete);
-    return report;
+    return buildReport(reader.stats, replayer, complete);
   }
 }
 

@@ -55,6 +55,12 @@ export class Replayer {
   readonly software = new SoftwareMeter();
   /** Domains by the tracker's number. */
   readonly domains: (ReplayDomain | undefined)[] = [];
+  /** Events taken, the maps and unmaps among them, and the times of the first and the last. */
+  events = 0;
+  maps = 0;
+  unmaps = 0;
+  firstTime = 0;
+  lastTime = 0;
   /** Maps and unmaps that the table did not do, or not wholly. */
   refused = 0;
   /** The first {@link KEPT_REFUSALS} of them. */
@@ -91,8 +97,13 @@ export class Replayer {
   }
 
   take(event: TraceEvent): void {
-    this.#passTime(event.time);
     const { kind } = event;
+    if (kind !== EventKind.LOST) {
+      if (this.events === 0) this.firstTime = event.time;
+      this.events++;
+      this.lastTime = event.time;
+    }
+    this.#passTime(event.time);
     if (kind === EventKind.MAP) this.#map(event);
     else if (kind === EventKind.UNMAP) this.#unmap(event);
     else {
@@ -141,6 +152,7 @@ export class Replayer {
 
   #map(event: TraceEvent): void {
     const { machine, tracker } = this;
+    this.maps++;
     const at = tracker.take(event);
     const one = this.#domainAt(at);
     const { iova, size } = event;
@@ -168,6 +180,7 @@ export class Replayer {
 
   #unmap(event: TraceEvent): void {
     const { machine, tracker } = this;
+    this.unmaps++;
     const before = tracker.bytesUnmapped;
     const at = tracker.take(event);
     if (at === NO_DOMAIN) return;

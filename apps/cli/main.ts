@@ -26,11 +26,22 @@ function buildProgram(): Command {
   const program = new Command('tablewalk')
     .description('A cycle-approximate SMMU / Mali MMU emulator with the LPAE page-table software that drives it.')
     .version(packageJson.version)
-    .showHelpAfterError('(run with --help for the options)')
-    .exitOverride()
     .configureHelp({ showGlobalOptions: true });
   for (const command of COMMANDS) command.register(program);
-  for (const command of program.commands) command.exitOverride();
+  for (const command of [program, ...program.commands]) {
+    command.exitOverride().configureOutput({
+      // One line, like every other complaint.
+      outputError: (text, write) => {
+        const line = text
+          .replace(/^error: /, '')
+          .trim()
+          .replaceAll('\n', ' ');
+        write(
+          `tablewalk: ${line} (${[command.name() === 'tablewalk' ? '' : 'tablewalk', command.name()].join(' ').trim()} --help lists what is allowed)\n`,
+        );
+      },
+    });
+  }
   return program;
 }
 

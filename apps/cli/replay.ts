@@ -1,4 +1,5 @@
-import { writeFileSync } from 'node:fs';
+import { accessSync, constants, existsSync, statSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
 import type { Command } from 'commander';
 import { ConfigError } from '../../formats/index.ts';
 import { ReplayRun, type Report, renderReport } from '../../traces/index.ts';
@@ -44,6 +45,7 @@ export function register(program: Command): void {
 
 async function run(captures: readonly string[], flags: ReplayFlags): Promise<void> {
   const config = machineFrom(flags);
+  if (flags.json !== undefined && flags.json !== '-') checkWritable(flags.json);
   const replay = new ReplayRun(captures, config, {
     strict: flags.strict === true,
     limit: flags.limit ?? Number.POSITIVE_INFINITY,
@@ -58,6 +60,8 @@ async function run(captures: readonly string[], flags: ReplayFlags): Promise<voi
     progress.end();
     print(report, captures, flags.json);
     exitWith(replay.stopped ? ExitCode.INTERRUPTED : ExitCode.OK);
+    // An open pipe on standard input would keep the process alive.
+    if (replay.stopped) process.stdin.destroy();
   } finally {
     progress.end();
     process.removeListener('SIGINT', stop);
@@ -71,22 +75,24 @@ function print(report: Report, captures: readonly string[], json: string | undef
     process.stdout.write(text);
     return;
   }
-  if (json !== undefined) writeOrExplain(json, text);
+  if (json !== undefined) writeFileSync(json, text);
   const title = captures.map((name) => (name === '-' ? 'standard input' : name)).join(', ');
   process.stdout.write(
     renderReport(report, { title, color: process.stdout.isTTY && process.env['NO_COLOR'] === undefined }),
   );
 }
 
-function writeOrExplain(file: string, text: string): void {
+/** A long replay must not end with a report that cannot be written. */
+function checkWritable(file: string): void {
   try {
-    writeFileSync(file, text);
+    if (existsSync(file)) accessSync(file, constants.W_OK);
+    else accessSync(dirname(file), constants.W_OK);
+    if (existsSync(file) && statSync(file).isDirectory())
+      throw new ConfigError('--json', file, 'a file, not a directory');
   } catch (error) {
-    throw new ConfigError(
-      '--json',
-      file,
-      `a file that can be written (${(error as NodeJS.ErrnoException).code ?? 'error'})`,
-    );
+    if (error instanceof ConfigError) throw error;
+    const code = (error as NodeJS.ErrnoException).code ?? 'error';
+    throw new ConfigError('--json', file, `a file that can be written (${code})`);
   }
 }
 

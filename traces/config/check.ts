@@ -56,6 +56,10 @@ function allowedBy(issue: v.BaseIssue<unknown>): string {
     case 'check':
       return issue.message;
     default:
-      return issue.expected ?? issue.message;
+      // A list of literals reads `("4k" | "16k")` in valibot's words.
+      return (issue.expected ?? issue.message)
+        .replace(/^\((.*)\)$/, '$1')
+        .replaceAll(' | ', ', ')
+        .replaceAll('"', '');
   }
 }

@@ -64,14 +64,16 @@ export function buildReport(stats: CaptureStats, replayer: Replayer, complete: b
 function captureSection(stats: CaptureStats, replayer: Replayer): CaptureSection {
   const { tracker } = replayer;
   return {
-    events: stats.events,
-    maps: stats.maps,
-    unmaps: stats.unmaps,
-    other: stats.other,
+    events: replayer.events,
+    maps: replayer.maps,
+    unmaps: replayer.unmaps,
+    other: replayer.events - replayer.maps - replayer.unmaps,
     damaged: stats.damaged,
     lost: stats.lostEvents,
     unmatchedUnmaps: tracker.unmatchedUnmaps,
     refused: replayer.refused,
+    refusals: replayer.refusals,
+    partialUnmaps: tracker.partialUnmaps,
     liveAtEnd: tracker.liveRanges,
     liveBytesAtEnd: tracker.liveBytes,
     domains: tracker.used,
@@ -79,8 +81,8 @@ function captureSection(stats: CaptureStats, replayer: Replayer): CaptureSection
     ambiguous: tracker.ambiguousMaps + tracker.ambiguousUnmaps,
     bytesMapped: tracker.bytesMapped,
     bytesUnmapped: tracker.bytesUnmapped,
-    firstTime: stats.firstTime,
-    lastTime: stats.lastTime,
+    firstTime: replayer.firstTime,
+    lastTime: replayer.lastTime,
     damage: stats.damage.map(({ file, line, reason }) => ({ file, line, reason })),
   };
 }
@@ -99,8 +101,9 @@ function tableSection(replayer: Replayer, config: RunConfig): TableSection {
   return {
     format: FORMAT_NAMES[config.table.format],
     granule: config.table.granule,
-    ias: config.table.ias,
-    oas: config.table.oas,
+    // What the table made of the configuration: an oas beyond what the granule can reach is clamped.
+    ias: first?.domain.table.config.ias ?? config.table.ias,
+    oas: first?.domain.table.config.oas ?? config.table.oas,
     coherentWalk: config.table.walk === 'coherent',
     allocations: total.allocations,
     frees: total.frees,

@@ -16,6 +16,10 @@ export interface CaptureSection {
   readonly unmatchedUnmaps: number;
   /** Maps and unmaps that the table refused, in whole or in part. */
   readonly refused: number;
+  /** The first refusals: which line of the capture asked for what, and why not. */
+  readonly refusals: readonly { readonly line: number; readonly request: string; readonly reason: string }[];
+  /** Unmaps of a part of a mapping, or of more than was mapped. */
+  readonly partialUnmaps: number;
   /** Ranges still mapped when the capture ended. */
   readonly liveAtEnd: number;
   readonly liveBytesAtEnd: number;

@@ -53,7 +53,16 @@ export function renderReport(report: Report, options: TerminalOptions): string {
   row('unmapped', bytes(capture.bytesUnmapped));
   row('live at end', `${count(capture.liveAtEnd)} ranges`, bytes(capture.liveBytesAtEnd));
   if (capture.unmatchedUnmaps > 0) row('unmatched unmaps', ink.yellow(count(capture.unmatchedUnmaps)));
-  if (capture.refused > 0) row('refused', ink.yellow(count(capture.refused)), 'maps or unmaps the table would not do');
+  if (capture.partialUnmaps > 0) row('partial unmaps', count(capture.partialUnmaps));
+  if (capture.refused > 0) {
+    row('refused', ink.yellow(count(capture.refused)), 'maps or unmaps that the table would not do');
+    for (const { line, request, reason } of capture.refusals.slice(0, 3)) {
+      lines.push(ink.dim(`    line ${line}: ${request}: ${reason}`));
+    }
+  }
+  if (capture.maps + capture.unmaps === 0) {
+    lines.push(ink.yellow('  No map or unmap in it. Were the events iommu:map and iommu:unmap enabled?'));
+  }
   if (capture.lost > 0) row('lost', ink.yellow(count(capture.lost)), 'events the recorder lost');
   if (capture.damaged > 0) {
     row('damaged', ink.yellow(count(capture.damaged)), 'skipped');

@@ -1,0 +1,23 @@
+import { execSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { TestProject } from 'vitest/node';
+
+declare module 'vitest' {
+  export interface ProvidedContext {
+    /** The command line as users get it: one bundled file. */
+    cli: string;
+  }
+}
+
+/** Bundles the command line once for all test files, apart from `dist/`, so that tests never run an old one. */
+export default function setup(project: TestProject): () => void {
+  const directory = mkdtempSync(join(tmpdir(), 'tablewalk-cli-'));
+  const cli = join(directory, 'tablewalk.mjs');
+  execSync(`npm run --silent build:cli -- --outfile=${JSON.stringify(cli)}`, {
+    stdio: ['ignore', 'inherit', 'ignore'],
+  });
+  project.provide('cli', cli);
+  return () => rmSync(directory, { recursive: true });
+}
