@@ -126,11 +126,9 @@ export class CompareRun {
     this.#variations = variations;
     this.#options = options;
     this.#settings = settings;
-    this.#configs = settings.map((values) => {
-      const input = structuredClone(base) as unknown as Record<string, unknown>;
-      for (const [at, { field }] of variations.entries()) setField(input, `${field}=${values[at] ?? ''}`);
-      return runConfig(input);
-    });
+    this.#configs = settings.map((values) =>
+      variations.reduce((config, { field }, at) => withField(config, field, values[at] ?? ''), base),
+    );
   }
 
   /** How many combinations there are. */
@@ -179,6 +177,25 @@ export class CompareRun {
       stack: tables.stack,
       metrics: Object.fromEntries(COMPARE_METRICS.map(({ key, pick }) => [key, pick(report, tables)])),
     };
+  }
+}
+
+/** The configuration with one field changed. A value such as 6.12 is tried as a number first, then as a word. */
+function withField(config: RunConfig, field: string, value: string): RunConfig {
+  const tried = (text: string): RunConfig => {
+    const input = structuredClone(config) as unknown as Record<string, unknown>;
+    setField(input, `${field}=${text}`);
+    return runConfig(input);
+  };
+  try {
+    return tried(value);
+  } catch (error) {
+    try {
+      return tried(JSON.stringify(value));
+    } catch {
+      // What was found is best told as it was written.
+      throw error;
+    }
   }
 }
 

@@ -1,5 +1,6 @@
 export * from './access.ts';
 export * from './address-list.ts';
+export { BIND_SCHEMA, BindReplay, type BindReplayReport } from './bind-replay.ts';
 export * from './capture/capture-reader.ts';
 export * from './capture/stats.ts';
 export * from './compare.ts';

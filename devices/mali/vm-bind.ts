@@ -23,6 +23,7 @@ import type { JobClock } from './job-clock.ts';
 import { RangeEditor } from './range-editor.ts';
 import { type VmBindConfig, type VmBindConfigInput, VmBindSchema } from './vm-bind-config.ts';
 import { BindJob, type BindReport, type BindRequest } from './vm-bind-job.ts';
+import { type BindTotals, newBindTotals } from './vm-bind-totals.ts';
 import { type Overlap, VmRanges } from './vm-ranges.ts';
 
 /** What a VM stands on. */
@@ -38,31 +39,6 @@ export interface VmBindPorts {
   readonly afterEdit?: (iova: number, size: number) => number;
   /** Takes the report of each job that is over. */
   readonly onJob?: (report: BindReport) => void;
-}
-
-/** What a VM's jobs came to. Plain JSON. */
-export interface BindTotals {
-  readonly submitted: number;
-  readonly done: number;
-  readonly failed: number;
-  readonly refused: number;
-  readonly cancelled: number;
-  readonly deadlocked: number;
-  /** Tables reserved, used and returned, over all jobs that ran. */
-  readonly reserved: number;
-  readonly used: number;
-  readonly returned: number;
-  /** The most tables reserved at once. */
-  readonly peakReserved: number;
-  /** Submissions that had to wait for room, and how long in all. */
-  readonly throttled: number;
-  readonly throttledCycles: number;
-  /** Overlapped mappings that were cut, and the previous and next parts that stayed of them. */
-  readonly overlaps: number;
-  readonly remaps: number;
-  readonly prepareCycles: number;
-  readonly runCycles: number;
-  readonly worstRunCycles: number;
 }
 
 interface BindQueue {
@@ -86,25 +62,7 @@ export class VmBind {
   #unusable = false;
   #nextId = 1;
   #reservedNow = 0;
-  readonly #totals = {
-    submitted: 0,
-    done: 0,
-    failed: 0,
-    refused: 0,
-    cancelled: 0,
-    deadlocked: 0,
-    reserved: 0,
-    used: 0,
-    returned: 0,
-    peakReserved: 0,
-    throttled: 0,
-    throttledCycles: 0,
-    overlaps: 0,
-    remaps: 0,
-    prepareCycles: 0,
-    runCycles: 0,
-    worstRunCycles: 0,
-  };
+  readonly #totals = newBindTotals();
 
   /** @throws ConfigError for a field that does not fit. */
   constructor(name: string, ports: VmBindPorts, config: VmBindConfigInput = {}) {
