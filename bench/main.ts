@@ -2,8 +2,10 @@
 import { printGroup } from './harness.ts';
 import { memoryBenchmarks } from './memory.ts';
 import { pageTableBenchmarks } from './page-table.ts';
+import { traceBenchmarks } from './trace-parse.ts';
 import { v7sBenchmarks } from './v7s.ts';
 
 printGroup('Page-table software (reference: Linux 6.12, native)', pageTableBenchmarks());
 printGroup('Page-table software, short descriptors', v7sBenchmarks());
 printGroup('Memory, bus and page allocator', memoryBenchmarks());
+printGroup('Captures', traceBenchmarks());
