@@ -15,6 +15,8 @@ import { Eats, StreamConfig } from './stream-table-entry.ts';
  * The SMMU's end of ATS and of the page request interface (Arm IHI 0070, sections 3.9 and 8).
  */
 export class AtsPort {
+  /** Bits of `Permission` that the last successful request was granted; 0 where nothing is mapped. */
+  permissions = 0;
   readonly #clients = new Map<number, AtsClient>();
   readonly #words = new Uint32Array(PAGE_REQUEST_WORDS);
   readonly #mmu: Mmu;
@@ -53,8 +55,8 @@ export class AtsPort {
   }
 
   /**
-   * A translation request. On SUCCESS the translation is in the MMU's results: `permissions` is 0 where nothing is mapped, and
-   * `pageShift` gives the size.
+   * A translation request. On SUCCESS the translation is in the MMU's results (`pa`, `pageShift`), and what it grants in
+   * {@link permissions}.
    */
   translate(
     master: number,
@@ -67,13 +69,11 @@ export class AtsPort {
     const mmu = this.#mmu;
     const transaction: Transaction = { master, streamId, substreamId, iova, flags, size: 64, since: start };
     if (mmu.enabled && this.#features.ats) {
-      const translated = mmu.translate(master, streamId, substreamId, iova, flags, start);
+      // A fault leaves mmu.permissions at 0: no access is granted.
+      mmu.translate(master, streamId, substreamId, iova, flags, start);
       // Configuration errors of a request are not recorded: CR2.REC_CFG_ATS is not offered.
       if (mmu.contextFault !== 0) return AtsStatus.ABORT;
-      if (this.#allowed(streamId, substreamId)) {
-        if (!translated) mmu.permissions = 0;
-        return AtsStatus.SUCCESS;
-      }
+      if (this.#allowed(streamId, substreamId)) return AtsStatus.SUCCESS;
     }
     this.#faults.record('F_BAD_ATS_TREQ', { InputAddress: iova }, transaction);
     return AtsStatus.UNSUPPORTED;

@@ -9,7 +9,7 @@ import {
 } from '../../formats/index.ts';
 import { CD_BYTES, CONTEXT_DESCRIPTOR, L1_CONTEXT_DESCRIPTOR } from './context-descriptor.ts';
 import type { Smmuv3Features } from './features.ts';
-import { encodeInto, type Layout, setField } from './layout.ts';
+import { encodeInto, getField, type Layout, setField } from './layout.ts';
 import { STRTAB_BASE_CFG } from './registers.ts';
 import {
   ContextFormat,
@@ -38,8 +38,7 @@ const FETCH = { S1CIR: 1, S1COR: 1, S1CSH: 3 } as const;
  * The stream table and the context descriptors in memory, as Linux 6.12's arm-smmu-v3 builds them: two levels where the SMMU has
  * them, level 2 arrays made when the first stream in them appears, streams without a domain abort.
  *
- * The structures lie in coherent memory (dma_alloc_coherent), so they need no cache maintenance; what must be invalidated after a
- * change is the caller's business.
+ * The structures lie in coherent memory (dma_alloc_coherent), so they need no cache maintenance.
  */
 export class DriverTables {
   /** Stream table: address, and the value for STRTAB_BASE_CFG. */
@@ -107,10 +106,18 @@ export class DriverTables {
     return array + STE_BYTES * (streamId % 2 ** SPLIT);
   }
 
-  /** Stage 1: the stream uses its own table of 2^substreamBits context descriptors. */
-  attachStage1(streamId: number, substreamBits: number, { stalls = false, ats = false, el2 = false } = {}): void {
+  /**
+   * Stage 1: the stream uses its own table of 2^substreamBits context descriptors.
+   * @param changed called after each step of the change: the SMMU must be told (CFGI) and waited for (SYNC)
+   */
+  attachStage1(
+    streamId: number,
+    substreamBits: number,
+    changed: () => void,
+    { stalls = false, ats = false, el2 = false } = {},
+  ): void {
     const table = this.#contextTable(streamId, substreamBits);
-    this.#store(STREAM_TABLE_ENTRY, this.entry(streamId), STE_BYTES, {
+    this.#writeEntry(STREAM_TABLE_ENTRY, this.entry(streamId), changed, {
       V: 1,
       Config: StreamConfig.STAGE1,
       S1Fmt: table.leaves === null ? ContextFormat.LINEAR : ContextFormat.TWO_LEVEL_64K,
@@ -126,16 +133,18 @@ export class DriverTables {
 
   /**
    * Stage 2, alone or below a stage 1 of the stream's own.
-   * @param contextTable intermediate physical address of the one context descriptor, which a guest has written; null without stage 1
+   * @param options.contextTable intermediate physical address of the one context descriptor, which a guest has written; null
+   * without stage 1
    */
   attachStage2(
     streamId: number,
     vmid: number,
     { vttbr, vtcr }: StageTwoRegisters,
+    changed: () => void,
     { contextTable = null, stalls = false }: { contextTable?: number | null; stalls?: boolean } = {},
   ): void {
     const nested = contextTable !== null;
-    this.#store(STREAM_TABLE_ENTRY, this.entry(streamId), STE_BYTES, {
+    this.#writeEntry(STREAM_TABLE_ENTRY, this.entry(streamId), changed, {
       V: 1,
       Config: nested ? StreamConfig.NESTED : StreamConfig.STAGE2,
       ...(nested ? { S1ContextPtr: contextTable, S1DSS: DefaultSubstream.SUBSTREAM_0, ...FETCH } : {}),
@@ -157,14 +166,18 @@ export class DriverTables {
   }
 
   /** Everything passes through. */
-  attachBypass(streamId: number): void {
+  attachBypass(streamId: number, changed: () => void): void {
     // SHCFG 1: the shareability of the transaction itself.
-    this.#store(STREAM_TABLE_ENTRY, this.entry(streamId), STE_BYTES, { V: 1, Config: StreamConfig.BYPASS, SHCFG: 1 });
+    this.#writeEntry(STREAM_TABLE_ENTRY, this.entry(streamId), changed, {
+      V: 1,
+      Config: StreamConfig.BYPASS,
+      SHCFG: 1,
+    });
   }
 
   /** Everything is aborted: the state of a stream without a domain. */
-  detach(streamId: number): void {
-    this.#abort(this.entry(streamId));
+  detach(streamId: number, changed: () => void): void {
+    this.#writeEntry(STREAM_TABLE_ENTRY, this.entry(streamId), changed, { V: 1 });
   }
 
   /**
@@ -176,12 +189,13 @@ export class DriverTables {
     substreamId: number,
     asid: number,
     { tcr, mairLow, mairHigh, ttbr }: StageOneRegisters,
+    changed: () => void,
     { upper = false, stalls = false, hardwareUpdate = 0 }: ContextOptions = {},
   ): void {
     const half = upper
       ? { T1SZ: tcr.tsz, TG1: tcr.tg, IR1: tcr.irgn, OR1: tcr.orgn, SH1: tcr.sh, EPD0: 1, TTB1: ttbr }
       : { T0SZ: tcr.tsz, TG0: tcr.tg, IR0: tcr.irgn, OR0: tcr.orgn, SH0: tcr.sh, EPD1: 1, TTB0: ttbr };
-    this.#store(CONTEXT_DESCRIPTOR, this.#context(streamId, substreamId), CD_BYTES, {
+    this.#writeEntry(CONTEXT_DESCRIPTOR, this.#context(streamId, substreamId), changed, {
       V: 1,
       ...half,
       IPS: tcr.ips,
@@ -198,9 +212,14 @@ export class DriverTables {
     });
   }
 
+  /** Makes a stream's table of 2^substreamBits context descriptors, unless it is there. */
+  reserveContexts(streamId: number, substreamBits: number): void {
+    this.#contextTable(streamId, substreamBits);
+  }
+
   /** Makes a context descriptor invalid. */
-  clearContext(streamId: number, substreamId: number): void {
-    this.#store(CONTEXT_DESCRIPTOR, this.#context(streamId, substreamId), CD_BYTES, {});
+  clearContext(streamId: number, substreamId: number, changed: () => void): void {
+    this.#writeEntry(CONTEXT_DESCRIPTOR, this.#context(streamId, substreamId), changed, {});
   }
 
   #contextTable(streamId: number, substreamBits: number): ContextTable {
@@ -244,6 +263,49 @@ export class DriverTables {
     this.#memory.written(pa, STE_BYTES);
   }
 
+  /**
+   * Changes a stream table entry or a context descriptor while the SMMU may read it, as Linux 6.12 does (`arm_smmu_write_entry`): it
+   * is never seen half changed. What only the new state uses is stored first, then the first doubleword, which decides, then what
+   * only the old state used; `changed` is called after each step that changed something. Where both states use more, the entry is
+   * invalid in between. Fields that are not named become 0.
+   */
+  #writeEntry<L extends Layout>(
+    layout: L,
+    pa: number,
+    changed: () => void,
+    fields: Partial<Record<keyof L, number>>,
+  ): void {
+    const target = new Uint32Array(STE_WORDS);
+    encodeInto(layout, target, 0, fields);
+    const isContext: boolean = (layout as Layout) === CONTEXT_DESCRIPTOR;
+    const at = this.#memory.index(pa);
+    const current = this.#memory.words.slice(at, at + STE_WORDS);
+    const store = (from: number, words: Uint32Array, to: number): void => {
+      const memory = this.#memory;
+      const index = memory.index(pa);
+      let differs = false;
+      for (let i = from; i < to; i++) {
+        if (memory.words[index + i] !== words[i]) differs = true;
+        memory.words[index + i] = words[i] as number;
+      }
+      if (!differs) return;
+      memory.written(pa + 4 * from, 4 * (to - from));
+      changed();
+    };
+    const usesMore = usesMoreThanFirst(current, isContext);
+    if (!usesMore) {
+      store(2, target, STE_WORDS);
+      store(0, target, 2);
+    } else if (!usesMoreThanFirst(target, isContext) || differences(current, target) <= 1) {
+      store(0, target, 2);
+      store(2, target, STE_WORDS);
+    } else {
+      store(0, INVALID, 2);
+      store(2, target, STE_WORDS);
+      store(0, target, 2);
+    }
+  }
+
   /** Stores a whole structure; fields that are not named become 0. */
   #store<L extends Layout>(layout: L, pa: number, bytes: number, fields: Partial<Record<keyof L, number>>): void {
     const at = this.#memory.index(pa);
@@ -251,6 +313,22 @@ export class DriverTables {
     encodeInto(layout, this.#memory.words, at, fields);
     this.#memory.written(pa, bytes);
   }
+}
+
+/** First doubleword of an invalid structure. */
+const INVALID = new Uint32Array(2);
+
+/** Whether the SMMU looks at more than the first doubleword: anything but an invalid structure, or an entry that aborts. */
+function usesMoreThanFirst(words: Uint32Array, isContext: boolean): boolean {
+  if (isContext) return getField(words, 0, CONTEXT_DESCRIPTOR.V) !== 0;
+  return getField(words, 0, STREAM_TABLE_ENTRY.V) !== 0 && getField(words, 0, STREAM_TABLE_ENTRY.Config) >= 4;
+}
+
+/** Doublewords in which two structures differ. */
+function differences(a: Uint32Array, b: Uint32Array): number {
+  let count = 0;
+  for (let i = 0; i < STE_WORDS; i += 2) if (a[i] !== b[i] || a[i + 1] !== b[i + 1]) count++;
+  return count;
 }
 
 /** A stream's context descriptors. */

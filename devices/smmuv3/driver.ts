@@ -15,15 +15,16 @@ import { CFGI_RANGE_ALL, type CommandName, Opcode } from './commands.ts';
 import type { Smmuv3 } from './device.ts';
 import type { DomainStage, Smmuv3Domain } from './domain.ts';
 import { type DriverConfig, DriverSchema } from './driver-config.ts';
+import { DriverEventQueue } from './driver-event-queue.ts';
 import { DriverQueue } from './driver-queue.ts';
 import { DriverTables } from './driver-tables.ts';
-import { decodeEvent, EVENT_BYTES, type EventRecord } from './events.ts';
+import { EVENT_BYTES, type EventRecord } from './events.ts';
 import { featuresOf, type Smmuv3Features } from './features.ts';
 import { Identifiers } from './identifiers.ts';
 import { Invalidator, newGather } from './invalidator.ts';
 import { setField } from './layout.ts';
 import { RangeCover } from './range-cover.ts';
-import { Cr0, Cr2, Gbpa, IrqCtrl, QUEUE_BASE, QUEUE_INDEX_MASK, QUEUE_OVERFLOW, REGISTERS } from './registers.ts';
+import { Cr0, Cr2, Gbpa, IrqCtrl, QUEUE_BASE, REGISTERS } from './registers.ts';
 
 /** What a domain's table is made from: an io-pgtable configuration, of which the driver fills in what it knows. */
 export type DomainConfig = Partial<Omit<IoPgtableConfig, 'tlb'>>;
@@ -73,10 +74,7 @@ export class Smmuv3Driver {
   readonly invalidator: Invalidator;
   /** Sees every event record that {@link handleEvents} takes from the queue. */
   onEvent: ((record: EventRecord) => void) | null = null;
-  /** Event records handled, overflows seen, and the cycles for it. */
-  events = 0;
-  overflows = 0;
-  eventCycles = 0;
+  readonly eventQueue: DriverEventQueue;
 
   readonly #smmu: Smmuv3;
   readonly #machine: Machine;
@@ -84,8 +82,6 @@ export class Smmuv3Driver {
   readonly #config: DriverConfig;
   readonly #asids: Identifiers;
   readonly #vmids: Identifiers;
-  readonly #eventBase: number;
-  readonly #eventBits: number;
   readonly #gather = newGather();
 
   /**
@@ -127,8 +123,9 @@ export class Smmuv3Driver {
     const commandBase = this.tables.allocate(16 * 2 ** commandBits);
     this.queue = new DriverQueue(smmu, this.#structures, config, commandBase, commandBits);
     this.invalidator = new Invalidator(this.queue, config.bugs, features.ats);
-    this.#eventBits = Math.min(config.eventQueueBits, features.eventQueueBits);
-    this.#eventBase = this.tables.allocate(EVENT_BYTES * 2 ** this.#eventBits);
+    const eventBits = Math.min(config.eventQueueBits, features.eventQueueBits);
+    const eventBase = this.tables.allocate(EVENT_BYTES * 2 ** eventBits);
+    this.eventQueue = new DriverEventQueue(smmu, this.#structures, eventBase, eventBits);
     this.#reset(commandBase, commandBits);
   }
 
@@ -141,11 +138,23 @@ export class Smmuv3Driver {
     this.queue.now = cycle;
   }
 
+  /** Event records handled. */
+  get events(): number {
+    return this.eventQueue.handled;
+  }
+
+  /** Cycles that the CPU spent on event records. */
+  get eventCycles(): number {
+    return this.eventQueue.handled * this.#config.cost.event;
+  }
+
   /** Linux `arm_smmu_device_reset`: everything off, structures and queues in place, everything on. */
   #reset(commandBase: number, commandBits: number): void {
     const write = (register: keyof typeof REGISTERS, value: number): void =>
       this.#smmu.write32(REGISTERS[register].offset, value);
-    write('GBPA', Gbpa.UPDATE | Gbpa.ABORT);
+    const smmu = this.#smmu;
+    // Left on by firmware: nothing may pass untranslated while it is off.
+    if ((smmu.read32(REGISTERS.CR0.offset) & Cr0.SMMUEN) !== 0) write('GBPA', Gbpa.UPDATE | Gbpa.ABORT);
     write('CR0', 0);
     // Write-back, inner shareable, for tables and queues.
     write('CR1', 0xd75);
@@ -161,11 +170,14 @@ export class Smmuv3Driver {
     if (this.features.el2) this.queue.add('TLBI_EL2_ALL', {});
     this.queue.add('TLBI_NSNH_ALL', {});
     this.queue.sync();
-    this.#writeBase(REGISTERS.EVENTQ_BASE.offset, this.#eventBase, this.#eventBits);
+    this.#writeBase(REGISTERS.EVENTQ_BASE.offset, this.eventQueue.base, this.eventQueue.log2Size);
     write('EVENTQ_PROD', 0);
     write('EVENTQ_CONS', 0);
     const queues = Cr0.CMDQEN | Cr0.EVENTQEN | (this.features.ats ? Cr0.ATSCHK : 0);
     write('CR0', queues);
+    write('IRQ_CTRL', 0);
+    smmu.write64(REGISTERS.GERROR_IRQ_CFG0.offset, 0, 0);
+    smmu.write64(REGISTERS.EVENTQ_IRQ_CFG0.offset, 0, 0);
     write('IRQ_CTRL', IrqCtrl.GERROR | IrqCtrl.EVENTQ);
     write('CR0', queues | Cr0.SMMUEN);
   }
@@ -254,37 +266,56 @@ export class Smmuv3Driver {
     options: { substreamBits?: number; stalls?: boolean; ats?: boolean; hardwareUpdate?: 0 | 1 | 2 } = {},
   ): void {
     const { registers } = domain.table;
-    const { tables, queue } = this;
     domain.streams.set(streamId, substreamId);
     if (registers.kind === 'stage-2') {
-      tables.attachStage2(streamId, domain.tag, registers, { stalls: options.stalls ?? false });
+      const { stalls = false } = options;
+      this.tables.attachStage2(streamId, domain.tag, registers, this.#streamChanged(streamId), { stalls });
     } else if (registers.kind === 'stage-1') {
-      tables.attachStage1(streamId, options.substreamBits ?? 0, options);
-      tables.writeContext(streamId, substreamId, domain.tag, registers, { ...options, upper: domain.upper });
-      queue.add('CFGI_CD', { StreamID: streamId, SubstreamID: substreamId, Leaf: 1 });
-      queue.sync();
+      const changed = this.#contextChanged(streamId, substreamId);
+      const { upper } = domain;
+      this.tables.reserveContexts(streamId, options.substreamBits ?? 0);
+      this.tables.writeContext(streamId, substreamId, domain.tag, registers, changed, { ...options, upper });
+      this.tables.attachStage1(streamId, options.substreamBits ?? 0, this.#streamChanged(streamId), options);
     }
-    this.#streamChanged(streamId);
-    queue.add('PREFETCH_CONFIG', { StreamID: streamId });
-    queue.flush();
+    this.#prefetch(streamId);
   }
 
   /** A stream without translation. */
   attachBypass(streamId: number): void {
-    this.tables.attachBypass(streamId);
-    this.#streamChanged(streamId);
+    this.tables.attachBypass(streamId, this.#streamChanged(streamId));
+    this.#prefetch(streamId);
   }
 
   /** Takes a stream away from its domain: its traffic aborts from now on. */
   detach(domain: Smmuv3Domain, streamId: number): void {
+    const substreamId = domain.streams.get(streamId);
     domain.streams.delete(streamId);
-    this.tables.detach(streamId);
-    this.#streamChanged(streamId);
+    this.tables.detach(streamId, this.#streamChanged(streamId));
+    this.#prefetch(streamId);
+    if (substreamId !== undefined && domain.stage === 'stage-1') {
+      this.tables.clearContext(streamId, substreamId, this.#contextChanged(streamId, substreamId));
+    }
   }
 
-  #streamChanged(streamId: number): void {
-    this.queue.add('CFGI_STE', { StreamID: streamId, Leaf: 1 });
-    this.queue.sync();
+  /** Tells the SMMU that a stream's entry has changed, and waits. */
+  #streamChanged(streamId: number): () => void {
+    return () => {
+      this.queue.add('CFGI_STE', { StreamID: streamId, Leaf: 1 });
+      this.queue.sync();
+    };
+  }
+
+  #contextChanged(streamId: number, substreamId: number): () => void {
+    return () => {
+      this.queue.add('CFGI_CD', { StreamID: streamId, SubstreamID: substreamId, Leaf: 1 });
+      this.queue.sync();
+    };
+  }
+
+  /** A hint that the stream will soon be used. */
+  #prefetch(streamId: number): void {
+    this.queue.add('PREFETCH_CONFIG', { StreamID: streamId });
+    this.queue.flush();
   }
 
   /**
@@ -339,31 +370,10 @@ export class Smmuv3Driver {
     this.invalidator.flushDomain(domain);
   }
 
-  /** Takes every record from the event queue (Linux `arm_smmu_evtq_thread`), and acknowledges an overflow. @returns how many. */
+  /** Takes every record from the event queue and acknowledges an overflow. @returns how many. */
   handleEvents(): number {
-    const smmu = this.#smmu;
-    const mask = 2 ** (this.#eventBits + 1) - 1;
-    let handled = 0;
-    let cons = smmu.read32(REGISTERS.EVENTQ_CONS.offset);
-    for (;;) {
-      const prod = smmu.read32(REGISTERS.EVENTQ_PROD.offset);
-      if (((prod ^ cons) & QUEUE_OVERFLOW) !== 0) {
-        this.overflows++;
-        cons = ((cons & QUEUE_INDEX_MASK) | (prod & QUEUE_OVERFLOW)) >>> 0;
-      }
-      if (((prod ^ cons) & mask) === 0) break;
-      const pa = this.#eventBase + EVENT_BYTES * (cons & (2 ** this.#eventBits - 1));
-      const at = this.#structures.index(pa);
-      const record = decodeEvent(this.#structures.words, at);
-      cons = ((cons & QUEUE_OVERFLOW) | ((cons + 1) & mask)) >>> 0;
-      handled++;
-      if (record !== null) this.onEvent?.(record);
-    }
-    smmu.write32(REGISTERS.EVENTQ_CONS.offset, cons);
-    const cycles = handled * this.#config.cost.event;
-    this.events += handled;
-    this.eventCycles += cycles;
-    this.queue.now += cycles;
+    const handled = this.eventQueue.drain(this.onEvent);
+    this.queue.now += handled * this.#config.cost.event;
     return handled;
   }
 

@@ -159,9 +159,11 @@ describe('nested translation', () => {
       MAIR0: registers.mairLow >>> 0,
     });
     if (host.table.registers.kind !== 'stage-2') throw new Error('stage 2 asked for');
-    driver.tables.attachStage2(0x30, host.tag, host.table.registers, { contextTable });
-    driver.queue.add('CFGI_STE', { StreamID: 0x30, Leaf: 1 });
-    driver.queue.sync();
+    const changed = (): void => {
+      driver.queue.add('CFGI_STE', { StreamID: 0x30, Leaf: 1 });
+      driver.queue.sync();
+    };
+    driver.tables.attachStage2(0x30, host.tag, host.table.registers, changed, { contextTable });
     const records: EventRecord[] = [];
     driver.onEvent = (record) => records.push(record);
     const access = (iova: number, flags: number = AccessFlag.READ): number => {
@@ -299,7 +301,7 @@ describe('EL2 contexts', () => {
     const sharedAsid = el1.tag;
     const registers = el2.table.registers;
     if (registers.kind !== 'stage-1') throw new Error('stage 1 asked for');
-    driver.tables.writeContext(0x61, 0, sharedAsid, registers);
+    driver.tables.writeContext(0x61, 0, sharedAsid, registers, () => {});
     encodeInto(STREAM_TABLE_ENTRY, memory.words, memory.index(driver.tables.entry(0x61)), { STRW: 2 });
     driver.queue.add('CFGI_STE_RANGE', { Range: 31 });
     driver.queue.sync();
@@ -337,9 +339,9 @@ describe('ATS', () => {
   it('answers a request with the translation and its permissions, and an unmapped page with none and no record', () => {
     const { smmu, driver } = withAts();
     expect(smmu.ats.translate(0, 0x70, -1, 0x1000, AccessFlag.READ, 0)).toBe(AtsStatus.SUCCESS);
-    expect([smmu.mmu.pa, smmu.mmu.permissions & (Permission.READ | Permission.WRITE)]).toEqual([0x4000_0000, 1]);
+    expect([smmu.mmu.pa, smmu.ats.permissions & (Permission.READ | Permission.WRITE)]).toEqual([0x4000_0000, 1]);
     expect(smmu.ats.translate(0, 0x70, -1, 0x9000, AccessFlag.READ, 0)).toBe(AtsStatus.SUCCESS);
-    expect(smmu.mmu.permissions).toBe(0);
+    expect(smmu.ats.permissions).toBe(0);
     expect(driver.handleEvents()).toBe(0);
   });
 
@@ -364,7 +366,7 @@ describe('ATS', () => {
   it('an unmap reaches the cache in the device too', () => {
     const { smmu, driver, domain, atc } = withAts();
     smmu.ats.translate(0, 0x70, -1, 0x1000, AccessFlag.READ, 0);
-    atc.keep(0x70, -1, 0x1000, 2 ** smmu.mmu.pageShift, smmu.mmu.pa, smmu.mmu.permissions);
+    atc.keep(0x70, -1, 0x1000, 2 ** smmu.mmu.pageShift, smmu.mmu.pa, smmu.ats.permissions);
     atc.keep(0x70, -1, 0x5000, 4096, 0x9000, 1);
     expect(atc.lookup(0x70, -1, 0x1040)).toBe(true);
     expect(atc.pa).toBe(0x4000_0040);

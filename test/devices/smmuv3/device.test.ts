@@ -463,7 +463,7 @@ describe('stalled transactions', () => {
     expect(smmu.events.lost).toBe(0);
     smmu.write32(REGISTERS.EVENTQ_CONS.offset, 2);
     expect(smmu.events.written).toBe(4);
-    expect([driver.overflows, records.length]).toEqual([0, 0]);
+    expect([driver.eventQueue.overflows, records.length]).toEqual([0, 0]);
   });
 });
 
@@ -507,7 +507,7 @@ describe('configuration cache', () => {
     driver.attach(domain, 3);
     driver.map(domain, 0x1000, 0x4000_0000, 0x2000, RW);
     expect(smmu.translate(0, 3, -1, 0x1000, AccessFlag.READ, 0)).toBe(true);
-    driver.tables.detach(3);
+    driver.tables.detach(3, () => {});
     expect(smmu.translate(0, 3, -1, 0x2000, AccessFlag.READ, 0)).toBe(true);
     driver.detach(domain, 3);
     expect(smmu.translate(0, 3, -1, 0x2000, AccessFlag.READ, 0)).toBe(false);
