@@ -1,9 +1,11 @@
 import { accessSync, constants, existsSync, statSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { ConfigError } from '../../formats/index.ts';
-import { ReplayRun, type Report, renderReport } from '../../traces/index.ts';
+import { BindReplay, type BindReplayReport, ReplayRun, type Report, renderReport } from '../../traces/index.ts';
+import { bindText } from './bind-text.ts';
 import { ExitCode, exitWith } from './exit.ts';
+import { writeJson } from './json-output.ts';
 import { addMachineOptions, type MachineFlags, machineFrom, wholeNumber } from './machine-options.ts';
 import { Progress } from './progress.ts';
 
@@ -12,6 +14,8 @@ interface ReplayFlags extends MachineFlags {
   readonly strict?: boolean;
   readonly limit?: number;
   readonly until?: number;
+  readonly bind: 'direct' | 'async';
+  readonly bindDelay?: number;
 }
 
 const AFTER_HELP = `
@@ -23,9 +27,10 @@ Examples:
   tablewalk replay trace.txt
   tablewalk replay trace.txt.gz --invalidation lazy --access probe
   tablewalk replay trace.txt --walk non-coherent --drop-sync 0.01
+  tablewalk replay trace.txt --bind async --allocator reserve --bind-delay 100000
   tablewalk replay trace.txt --set mmu.interface.mainTlb.entries=512 --json report.json
 
-Exit code: 0 done, 2 a wrong option, configuration or file, 130 interrupted (the report so far is printed).`;
+Exit code: 0 done, 1 --bind async found a deadlock, 2 a wrong option, configuration or file, 130 interrupted (the report so far is printed).`;
 
 export function register(program: Command): void {
   const command = program
@@ -39,6 +44,12 @@ export function register(program: Command): void {
     .option('--strict', 'stop at the first damaged record instead of counting and skipping it')
     .option('--limit <n>', 'stop after this many events', wholeNumber(1))
     .option('--until <time>', 'stop after the last event at or before this time of the trace clock', timeOfTrace)
+    .addOption(
+      new Option('--bind <mode>', 'maps and unmaps at once, or as VM_BIND jobs that are prepared first and run later')
+        .choices(['direct', 'async'])
+        .default('direct'),
+    )
+    .option('--bind-delay <cycles>', 'time between prepare and run of a VM_BIND job (default: 0)', wholeNumber(0))
     .addHelpText('after', AFTER_HELP)
     .action(run);
 }
@@ -46,11 +57,30 @@ export function register(program: Command): void {
 async function run(captures: readonly string[], flags: ReplayFlags): Promise<void> {
   const config = machineFrom(flags);
   if (flags.json !== undefined && flags.json !== '-') checkWritable(flags.json);
-  const replay = new ReplayRun(captures, config, {
+  const options = {
     strict: flags.strict === true,
     limit: flags.limit ?? Number.POSITIVE_INFINITY,
     until: flags.until ?? Number.POSITIVE_INFINITY,
-  });
+  };
+  if (flags.bind === 'async') {
+    const replay = new BindReplay(captures, config, { runDelay: flags.bindDelay ?? 0 }, options);
+    await supervise(replay, (report) => printBound(report, flags.json));
+  } else {
+    if (flags.bindDelay !== undefined)
+      throw new ConfigError('--bind-delay', String(flags.bindDelay), '--bind async beside it');
+    await supervise(new ReplayRun(captures, config, options), (report) => print(report, captures, flags.json));
+  }
+}
+
+/** Runs a replay with a bar and a way to stop it, and ends with what `show` makes of its report. */
+async function supervise<R>(
+  replay: {
+    readonly stopped: boolean;
+    stop(): void;
+    run(onProgress: (done: number, events: number) => void): Promise<R>;
+  },
+  show: (report: R) => ExitCode,
+): Promise<void> {
   const progress = new Progress();
   // The first Ctrl-C stops the replay between two events; a second one is for the impatient.
   const stop = (): void => replay.stop();
@@ -58,8 +88,8 @@ async function run(captures: readonly string[], flags: ReplayFlags): Promise<voi
   try {
     const report = await replay.run((done, events) => progress.update(done, events));
     progress.end();
-    print(report, captures, flags.json);
-    exitWith(replay.stopped ? ExitCode.INTERRUPTED : ExitCode.OK);
+    const code = show(report);
+    exitWith(replay.stopped ? ExitCode.INTERRUPTED : code);
     // An open pipe on standard input would keep the process alive.
     if (replay.stopped) process.stdin.destroy();
   } finally {
@@ -68,18 +98,25 @@ async function run(captures: readonly string[], flags: ReplayFlags): Promise<voi
   }
 }
 
+function printBound(report: BindReplayReport, json: string | undefined): ExitCode {
+  if (json !== undefined) writeJson(json, report);
+  if (json !== '-') process.stdout.write(`${bindText(report)}\n`);
+  return report.deadlocks.length === 0 ? ExitCode.OK : ExitCode.FOUND;
+}
+
 /** The report where it was asked for: JSON in a file or on standard output, else text. */
-function print(report: Report, captures: readonly string[], json: string | undefined): void {
+function print(report: Report, captures: readonly string[], json: string | undefined): ExitCode {
   const text = json === undefined ? '' : `${JSON.stringify(report, null, 2)}\n`;
   if (json === '-') {
     process.stdout.write(text);
-    return;
+    return ExitCode.OK;
   }
   if (json !== undefined) writeFileSync(json, text);
   const title = captures.map((name) => (name === '-' ? 'standard input' : name)).join(', ');
   process.stdout.write(
     renderReport(report, { title, color: process.stdout.isTTY && process.env['NO_COLOR'] === undefined }),
   );
+  return ExitCode.OK;
 }
 
 /** A long replay must not end with a report that cannot be written. */

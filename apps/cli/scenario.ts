@@ -10,6 +10,7 @@ import {
   type TeardownRun,
   type VmBindDeadlockReport,
 } from '../../traces/index.ts';
+import { chainText } from './chain-text.ts';
 import { ExitCode, exitWith } from './exit.ts';
 import { writeJson } from './json-output.ts';
 
@@ -75,9 +76,7 @@ function deadlockText(report: VmBindDeadlockReport): string {
       ),
     );
   } else {
-    lines.push(ansis.red.bold('Deadlock. Who waits for whom:'));
-    for (const { who, on, why } of report.deadlock.chain) lines.push(`  ${who} ${ansis.dim('->')} ${on}: ${why}`);
-    lines.push(`  and so on, in a circle of ${report.deadlock.chain.length}.`);
+    lines.push(...chainText(report.deadlock));
   }
   const inRun = report.findings.filter(({ kind }) => kind === 'allocation-in-run').length;
   if (inRun > 0)
