@@ -267,13 +267,16 @@ function check(chosen: Configuration, operations: readonly Operation[]): void {
 
 describe('an LPAE table and a plain map of pages', () => {
   it('agree after any sequence, with each live table reachable once and none left after teardown', () => {
-    fc.assert(fc.property(configuration, fc.array(operation, { maxLength: 40, size: 'max' }), check), { numRuns: 100 });
+    fc.assert(fc.property(configuration, fc.array(operation, { maxLength: 40, size: 'max' }), check), {
+      numRuns: 60,
+      seed: 1,
+    });
   });
 
   for (const shape of SHAPES) {
     it(`agree for ${shape.format}, ias ${shape.ias}, page sizes 0x${shape.pageSizes.toString(16)}`, () => {
       const here = configuration.map((chosen) => ({ ...chosen, shape }));
-      fc.assert(fc.property(here, fc.array(operation, { maxLength: 40, size: 'max' }), check), { numRuns: 12 });
+      fc.assert(fc.property(here, fc.array(operation, { maxLength: 40, size: 'max' }), check), { numRuns: 8, seed: 2 });
     });
   }
 

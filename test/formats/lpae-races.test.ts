@@ -1,0 +1,81 @@
+/** Two CPUs at one entry: what the loser of a compare-and-exchange does. The other CPU runs in the interleaving hook. */
+import { describe, expect, it } from 'vitest';
+import { Errno, Gfp, type IoPgtable, Prot } from '../../formats/index.ts';
+import { LpaeRig } from './lpae-rig.ts';
+
+const PAGE = 4096;
+const BLOCK = 2 ** 21;
+const PROT = Prot.READ | Prot.WRITE;
+
+function make(coherentWalk: boolean): { rig: LpaeRig; table: IoPgtable } {
+  const rig = new LpaeRig();
+  const pageSizes = PAGE + BLOCK + 2 ** 30;
+  return { rig, table: rig.table({ format: 'ARM_64_LPAE_S1', pageSizes, ias: 39, oas: 40, coherentWalk }) };
+}
+
+/** Runs `other` at the next compare-and-exchange only. */
+function meanwhile(rig: LpaeRig, other: () => void): void {
+  rig.interleave = () => {
+    rig.interleave = () => {};
+    other();
+  };
+}
+
+/** Nothing leaked, nothing lost: every table that is out is in the tree. */
+function expectWhole(rig: LpaeRig, table: IoPgtable): void {
+  const reachable = new Set<number>();
+  table.visitTables((pa) => reachable.add(pa));
+  expect([...reachable].toSorted()).toEqual([...rig.live.keys()].toSorted());
+  if (!table.config.coherentWalk) expect(rig.staleDescriptor()).toBe(null);
+}
+
+for (const coherentWalk of [true, false]) {
+  const walk = coherentWalk ? 'a coherent walk' : 'a walk that is not coherent';
+
+  describe(`a lost race with ${walk}`, () => {
+    it('for a table: ours is freed, theirs is used, and both pages are mapped', () => {
+      const { rig, table } = make(coherentWalk);
+      meanwhile(rig, () => expect(table.mapPages(PAGE, 7 * PAGE, PAGE, 1, PROT, Gfp.ATOMIC)).toBe(0));
+      expect(table.mapPages(0, 3 * PAGE, PAGE, 1, PROT, Gfp.KERNEL)).toBe(0);
+      expect(table.mapped).toBe(PAGE);
+      expect([table.iovaToPhys(0), table.iovaToPhys(PAGE)]).toEqual([3 * PAGE, 7 * PAGE]);
+      expect([table.stats.racesLost, table.liveTables]).toEqual([1, 3]);
+      expectWhole(rig, table);
+    });
+
+    it('for a table against a block: the mapping fails, and says so', () => {
+      const { rig, table } = make(coherentWalk);
+      table.mapPages(2 ** 30 - PAGE, 0, PAGE, 1, PROT, Gfp.KERNEL);
+      meanwhile(rig, () => expect(table.mapPages(0, 4 * BLOCK, BLOCK, 1, PROT, Gfp.ATOMIC)).toBe(0));
+      expect(table.mapPages(PAGE, 0, PAGE, 1, PROT, Gfp.KERNEL)).toBe(-Errno.EEXIST);
+      expect(table.mapped).toBe(0);
+      expect(table.iovaToPhys(PAGE)).toBe(4 * BLOCK + PAGE);
+      expectWhole(rig, table);
+    });
+
+    it('for a split against another split: ours is freed, and our page leaves their table', () => {
+      const { rig, table } = make(coherentWalk);
+      table.mapPages(0, 4 * BLOCK, BLOCK, 1, PROT, Gfp.KERNEL);
+      meanwhile(rig, () => expect(table.unmapPages(PAGE, PAGE, 1, null)).toBe(PAGE));
+      expect(table.unmapPages(5 * PAGE, PAGE, 1, null)).toBe(PAGE);
+      expect([0, 1, 2, 5, 6].map((page) => table.iovaToPhys(page * PAGE) !== 0)).toEqual([
+        true,
+        false,
+        true,
+        false,
+        true,
+      ]);
+      expect([table.stats.racesLost, table.stats.blockSplits]).toEqual([1, 1]);
+      expectWhole(rig, table);
+    });
+
+    it('for a split against an unmap of the whole block: nothing is left to unmap', () => {
+      const { rig, table } = make(coherentWalk);
+      table.mapPages(0, 4 * BLOCK, BLOCK, 1, PROT, Gfp.KERNEL);
+      meanwhile(rig, () => expect(table.unmapPages(0, BLOCK, 1, null)).toBe(BLOCK));
+      expect(table.unmapPages(5 * PAGE, PAGE, 1, null)).toBe(0);
+      expect(table.iovaToPhys(0)).toBe(0);
+      expectWhole(rig, table);
+    });
+  });
+}
