@@ -184,7 +184,8 @@ function cacheParameters(prefix: string, ...path: readonly string[]): Readonly<R
   return {
     [`${prefix}_enable`]: put(...path, 'enabled'),
     [`${prefix}_entries`]: put(...path, 'entries'),
-    [`${prefix}_assoc`]: put(...path, 'ways'),
+    // gem5 writes fully associative as 0.
+    [`${prefix}_assoc`]: (machine, ways) => put(...path, 'ways')(machine, (ways === 0 ? 'full' : ways) as never),
     [`${prefix}_policy`]: policy(...path),
     [`${prefix}_lat`]: put(...path, 'latency'),
     [`${prefix}_slots`]: put(...path, 'ports'),

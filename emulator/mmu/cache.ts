@@ -59,6 +59,8 @@ const FIRST_SHIFT = 12;
 /** High tag word of an empty entry: no owner is negative. */
 const EMPTY = -1;
 const HIGH = 4294967296;
+/** Exact, and cheaper than a division. */
+const PER_HIGH = 2 ** -32;
 
 /** Low tag word of an input address. */
 export function tagLow(address: number): number {
@@ -67,7 +69,7 @@ export function tagLow(address: number): number {
 
 /** High tag word of an input address, without its owner. */
 export function tagHigh(address: number, upper: boolean): number {
-  return (((address / HIGH) | 0) >>> 12) | (upper ? UPPER_HALF_BIT : 0);
+  return (((address * PER_HIGH) | 0) >>> 12) | (upper ? UPPER_HALF_BIT : 0);
 }
 
 /** Mask over the low tag word of a page of `2 ** shift` bytes. */
@@ -146,7 +148,11 @@ export class AssociativeCache {
   // Page sizes that are in the cache, and how many entries each has.
   readonly #sizeCounts = new Int32Array(PAGE_SHIFT_LIMIT);
   readonly #liveShifts = new Int32Array(PAGE_SHIFT_LIMIT);
+  readonly #liveMasksLow = new Int32Array(PAGE_SHIFT_LIMIT);
+  readonly #liveMasksHigh = new Int32Array(PAGE_SHIFT_LIMIT);
   #liveSizes = 0;
+  /** Page size of each entry, as a shift. */
+  readonly #shifts: Uint8Array;
 
   // Hash chains of a fully associative cache.
   readonly #hashed: boolean;
@@ -154,6 +160,8 @@ export class AssociativeCache {
   readonly #heads: Int32Array;
   readonly #next: Int32Array;
   readonly #previous: Int32Array;
+  /** The entry that was found last: streams mostly stay on their page. */
+  #recent = 0;
 
   /** @param pointers a round-robin pointer to share with other caches (gem5's walk cache has one for all its levels) */
   constructor(name: string, geometry: CacheGeometry, pointers: Int32Array | null = null) {
@@ -169,6 +177,7 @@ export class AssociativeCache {
     this.attributes = new Int32Array(entries);
     this.spaces = new Int32Array(entries);
     this.marks = new Int32Array(entries);
+    this.#shifts = new Uint8Array(entries);
     this.#policy = { 'round-robin': 0, lru: LRU, plru: PLRU, random: RANDOM, 'drop-all': DROP_ALL }[geometry.policy];
     this.#setMask = (this.sets & (this.sets - 1)) === 0 ? this.sets - 1 : -1;
     this.#inverse = 1 / this.sets;
@@ -236,7 +245,8 @@ export class AssociativeCache {
   }
 
   /**
-   * Stores an entry over the one that covers the same address, or into a free way, or over a victim.
+   * Stores an entry over the one that covers the same address, or into a free way, or over a victim. The caller then writes the
+   * entry's value: `cache.values[cache.store(...)] = value`, because a double as an argument may cost an object.
    *
    * @param low tag words of any address of the page, not necessarily its first
    * @param shift log2 of the page size
@@ -248,7 +258,6 @@ export class AssociativeCache {
     high: number,
     shift: number,
     salt: number,
-    value: number,
     attributes: number,
     space: number,
     last: number,
@@ -257,29 +266,37 @@ export class AssociativeCache {
     const mHigh = maskHigh(shift);
     const tLow = low & mLow;
     const tHigh = high & mHigh;
+    const { tags } = this;
     this.updates++;
     let entry = -1;
     let set = 0;
-    if (this.#hashed) entry = this.#findHashed(tLow, tHigh);
-    else {
+    if (this.#hashed) {
+      entry = this.#findHashed(tLow, tHigh);
+    } else {
       set = this.#firstPageOnly ? this.#setOf(tLow, tHigh, salt) : this.#setOfSized(shift, tLow, tHigh, salt);
       entry = this.#scan(set, tLow, tHigh);
     }
-    if (entry >= 0) {
-      if (this.marked !== 0) this.#unmark(entry);
-      this.#unlink(entry);
-    } else {
-      entry = this.#victim(set, last);
-    }
+    if (entry < 0) entry = this.#victim(set, last);
     const at = entry * 4;
-    this.tags[at] = tLow;
-    this.tags[at + 1] = tHigh;
-    this.tags[at + 2] = mLow;
-    this.tags[at + 3] = mHigh;
-    this.values[entry] = value;
+    if ((tags[at + 1] as number) !== EMPTY) {
+      if (this.marked !== 0) this.#unmark(entry);
+      if ((this.#shifts[entry] as number) !== shift) {
+        this.#countSize(this.#shifts[entry] as number, -1);
+        this.#countSize(shift, 1);
+      }
+      if (this.#hashed) this.#unchain(entry);
+    } else {
+      this.valid++;
+      this.#countSize(shift, 1);
+    }
+    tags[at] = tLow;
+    tags[at + 1] = tHigh;
+    tags[at + 2] = mLow;
+    tags[at + 3] = mHigh;
     this.attributes[entry] = attributes;
     this.spaces[entry] = space;
-    this.#link(entry, shift);
+    this.#shifts[entry] = shift;
+    if (this.#hashed) this.#chain(entry, tLow, tHigh);
     if (this.#policy === LRU) this.#stamps[entry] = this.#freshIsOldest ? 0 : ++this.#clock;
     else if (this.#policy === PLRU) this.#touch(entry);
     return entry;
@@ -353,15 +370,26 @@ export class AssociativeCache {
 
   #findHashed(low: number, high: number): number {
     const { tags } = this;
+    const recent = this.#recent * 4;
+    const different =
+      (((tags[recent] as number) ^ low) & (tags[recent + 2] as number)) |
+      (((tags[recent + 1] as number) ^ high) & (tags[recent + 3] as number));
+    if (different === 0) return this.#recent;
     for (let size = 0; size < this.#liveSizes; size++) {
-      const shift = this.#liveShifts[size] as number;
-      let entry = this.#heads[this.#bucket(low & maskLow(shift), high & maskHigh(shift))] as number;
+      const bucket = this.#bucket(
+        low & (this.#liveMasksLow[size] as number),
+        high & (this.#liveMasksHigh[size] as number),
+      );
+      let entry = this.#heads[bucket] as number;
       while (entry >= 0) {
         const at = entry * 4;
         const mismatch =
           (((tags[at] as number) ^ low) & (tags[at + 2] as number)) |
           (((tags[at + 1] as number) ^ high) & (tags[at + 3] as number));
-        if (mismatch === 0) return entry;
+        if (mismatch === 0) {
+          this.#recent = entry;
+          return entry;
+        }
         entry = this.#next[entry] as number;
       }
     }
@@ -449,10 +477,7 @@ export class AssociativeCache {
 
   #evict(entry: number): number {
     // The way that prefetches have to themselves: gem5 counts no insertion when it is empty.
-    if ((this.tags[entry * 4 + 1] as number) === EMPTY) return entry;
-    this.evictions++;
-    if (this.marked !== 0) this.#unmark(entry);
-    this.#unlink(entry);
+    if ((this.tags[entry * 4 + 1] as number) !== EMPTY) this.evictions++;
     return entry;
   }
 
@@ -476,7 +501,9 @@ export class AssociativeCache {
 
   #empty(entry: number): void {
     if (this.marked !== 0) this.#unmark(entry);
-    this.#unlink(entry);
+    this.valid--;
+    this.#countSize(this.#shifts[entry] as number, -1);
+    if (this.#hashed) this.#unchain(entry);
     this.#clear(entry);
   }
 
@@ -494,49 +521,40 @@ export class AssociativeCache {
     if (this.onMarkedDrop !== null) this.onMarkedDrop(mark, this);
   }
 
-  /** Enters a filled entry in the books: page sizes, number of entries, hash chain. */
-  #link(entry: number, shift: number): void {
-    this.valid++;
-    const count = this.#sizeCounts[shift] as number;
-    this.#sizeCounts[shift] = count + 1;
-    if (count === 0) this.#liveShifts[this.#liveSizes++] = shift;
-    if (!this.#hashed) return;
-    const at = entry * 4;
-    const bucket = this.#bucket(this.tags[at] as number, this.tags[at + 1] as number);
+  /** Keeps count of the page sizes in the cache. */
+  #countSize(shift: number, change: number): void {
+    const count = (this.#sizeCounts[shift] as number) + change;
+    this.#sizeCounts[shift] = count;
+    if (count === 1 && change === 1) {
+      const at = this.#liveSizes++;
+      this.#liveShifts[at] = shift;
+      this.#liveMasksLow[at] = maskLow(shift);
+      this.#liveMasksHigh[at] = maskHigh(shift);
+    } else if (count === 0) {
+      const at = this.#liveShifts.indexOf(shift);
+      const last = --this.#liveSizes;
+      this.#liveShifts[at] = this.#liveShifts[last] as number;
+      this.#liveMasksLow[at] = this.#liveMasksLow[last] as number;
+      this.#liveMasksHigh[at] = this.#liveMasksHigh[last] as number;
+    }
+  }
+
+  #chain(entry: number, low: number, high: number): void {
+    const bucket = this.#bucket(low, high);
     const head = this.#heads[bucket] as number;
     this.#next[entry] = head;
     this.#previous[entry] = ~bucket;
     if (head >= 0) this.#previous[head] = entry;
     this.#heads[bucket] = entry;
+    this.#recent = entry;
   }
 
-  #unlink(entry: number): void {
-    this.valid--;
-    const shift = this.#shiftOf(entry);
-    const count = (this.#sizeCounts[shift] as number) - 1;
-    this.#sizeCounts[shift] = count;
-    if (count === 0) this.#forgetSize(shift);
-    if (!this.#hashed) return;
+  #unchain(entry: number): void {
     const next = this.#next[entry] as number;
     const previous = this.#previous[entry] as number;
     // The first entry of a chain points back to its bucket, as a negative number.
     if (previous >= 0) this.#next[previous] = next;
     else this.#heads[~previous] = next;
     if (next >= 0) this.#previous[next] = previous;
-  }
-
-  #shiftOf(entry: number): number {
-    const low = this.tags[entry * 4 + 2] as number;
-    if (low !== 0) return FIRST_SHIFT + 31 - Math.clz32(low & -low);
-    const high = this.tags[entry * 4 + 3] as number;
-    const bits = 31 - Math.clz32(high & -high);
-    return bits >= SECTION_SHIFT ? WHOLE_SPACE_SHIFT : FIRST_SHIFT + 32 + bits;
-  }
-
-  #forgetSize(shift: number): void {
-    let at = 0;
-    while ((this.#liveShifts[at] as number) !== shift) at++;
-    this.#liveSizes--;
-    this.#liveShifts[at] = this.#liveShifts[this.#liveSizes] as number;
   }
 }

@@ -387,10 +387,11 @@ export class FlightSteps {
     const { tlb } = this.#mmu.caches;
     if (tlb === null) return S.RETURN;
     if (!this.#clock.acquire(flight, this.#tlbPorts, S.TLB_STORE)) return WAIT;
-    const value = flight.pa - flight.iova;
     const low = tagLow(flight.iova);
-    const salt = this.#salt(flight);
-    fill(tlb, low, this.#spaceTag(flight), salt, value, flight.attributes, flight.space, flight.mark, Ways.ANY);
+    const tag = this.#spaceTag(flight);
+    const { attributes, space, mark } = flight;
+    const entry = fill(tlb, low, tag, this.#salt(flight), attributes, space, mark, Ways.ANY);
+    tlb.values[entry] = flight.pa - flight.iova;
     this.#clock.release(this.#tlbPorts);
     return S.RETURN;
   }
@@ -436,9 +437,9 @@ export class FlightSteps {
   }
 
   #fill(flight: Flight, cache: NonNullable<MmuInterface['microTlb']>, attributes: number, ways: number): void {
-    const value = flight.pa - flight.iova;
     const low = tagLow(flight.iova);
-    fill(cache, low, this.#streamTag(flight), 0, value, attributes, flight.space, flight.mark, ways);
+    const entry = fill(cache, low, this.#streamTag(flight), 0, attributes, flight.space, flight.mark, ways);
+    cache.values[entry] = flight.pa - flight.iova;
   }
 
   #streamTag(flight: Flight): number {

@@ -29,6 +29,8 @@ export class MmuCaches {
   /** Address space of each stream, and its stage-2 space. */
   readonly streamSpaces: number[] = [];
   readonly streamSpaces2: number[] = [];
+  /** What each stream's set in the configuration cache follows from. */
+  readonly configurationSets: number[] = [];
   readonly #stage2Asid: number;
 
   readonly config: MmuConfig;
@@ -50,6 +52,7 @@ export class MmuCaches {
       this.regimes.push(null);
       this.streamSpaces.push(0);
       this.streamSpaces2.push(0);
+      this.configurationSets.push((streamId ^ Math.max(substreamId, 0)) & 0x7fffffff);
     }
     return stream;
   }
@@ -62,7 +65,7 @@ export class MmuCaches {
   /** Whether the configuration cache holds a stream; counts. */
   lookupConfiguration(stream: number): boolean {
     const cache = this.configuration;
-    return cache !== null && cache.lookup(0, stream << OWNER_SHIFT, this.#configurationSet(stream)) >= 0;
+    return cache !== null && cache.lookup(0, stream << OWNER_SHIFT, this.configurationSets[stream] as number) >= 0;
   }
 
   /** Keeps a fetched configuration. */
@@ -70,7 +73,7 @@ export class MmuCaches {
     this.regimes[stream] = regime;
     this.streamSpaces[stream] = this.spaces.numberOf(regime.asid, regime.vmid);
     this.streamSpaces2[stream] = this.stage2Space(regime.vmid);
-    this.configuration?.store(0, stream << OWNER_SHIFT, 12, this.#configurationSet(stream), 0, 12, stream, 0);
+    this.configuration?.store(0, stream << OWNER_SHIFT, 12, this.configurationSets[stream] as number, 12, stream, 0);
   }
 
   /** Every cache that holds translations, walk caches included. */
@@ -89,30 +92,25 @@ export class MmuCaches {
     this.walk.resetCounters();
     this.configuration?.resetCounters();
   }
-
-  /** What the set of a configuration follows from: stream ID and substream ID. */
-  #configurationSet(stream: number): number {
-    const substream = this.streams.second[stream] as number;
-    return ((this.streams.first[stream] as number) ^ Math.max(substream, 0)) & 0x7fffffff;
-  }
 }
 
 /**
- * Fills a TLB, and carries a sanitizer mark over from where the translation came.
+ * Fills a TLB, and carries a sanitizer mark over from where the translation came. The caller writes the value of the entry.
  *
  * @param ways 0 any way, 1 only the last, 2 any but the last
+ * @returns the entry
  */
 export function fill(
   cache: AssociativeCache,
   low: number,
   high: number,
   salt: number,
-  value: number,
   attributes: number,
   space: number,
   mark: number,
   ways: number,
-): void {
-  const entry = cache.store(low, high, attributes & ENTRY.SHIFT_MASK, salt, value, attributes, space, ways);
+): number {
+  const entry = cache.store(low, high, attributes & ENTRY.SHIFT_MASK, salt, attributes, space, ways);
   if (mark !== 0) cache.mark(entry, mark);
+  return entry;
 }

@@ -1,4 +1,4 @@
-import { OWNER_SHIFT, tagHigh, tagLow, WHOLE_SPACE_SHIFT } from './cache.ts';
+import { OWNER_SHIFT, SECTION_SHIFT, tagHigh, tagLow, WHOLE_SPACE_SHIFT } from './cache.ts';
 import { type ContextFetch, type ContextSource, ContextStatus } from './context-source.ts';
 import { ENTRY } from './entry-attributes.ts';
 import { FaultClass } from './fault.ts';
@@ -48,6 +48,9 @@ const NEEDED = [
 ];
 const FLAGS = 7;
 
+/** The high tag word without its owner and section. */
+const PAGE_BITS = (1 << SECTION_SHIFT) - 1;
+
 /** Attributes of a bypassed access: everything is allowed. */
 export const BYPASS_ATTRIBUTES = (Permission.ALL << ENTRY.PERMISSIONS_SHIFT) | ENTRY.NOT_GLOBAL;
 
@@ -79,7 +82,8 @@ export class Mmu {
   /** False: SMMUEN is 0, every access passes through untranslated. */
   enabled = true;
 
-  // Results of the last translate.
+  // The last translate: what was asked, and what came out.
+  iova = 0;
   /** Output address. */
   pa = 0;
   /** Cycle at which the access goes on to memory with its output address, or at which its fault is known. */
@@ -95,14 +99,6 @@ export class Mmu {
   faultIpa = 0;
   /** Why the stream has no usable configuration (see `ContextFetch.fault`); 0 when that was not the fault. */
   contextFault = 0;
-  /** Bits of `Permission` that the translation grants. */
-  permissions = 0;
-  /** MAIR byte of the leaf. */
-  memoryAttribute = 0;
-  /** SH of the leaf. */
-  shareability = 0;
-  /** log2 of the page size of the entry that served the access. */
-  pageShift = 0;
   /** Bits of {@link HitFlag}. */
   hit = 0;
   /** Level of the stage-1 walk-cache entry that the walk began from, -1 without one. */
@@ -134,7 +130,20 @@ export class Mmu {
   #substreamId = -1;
   #stream = -1;
 
-  // Latencies, out of the configuration.
+  // The request under way.
+  #start = 0;
+  /** Cycle at which the interface has the request. */
+  #received = 0;
+  #attributes = 0;
+  /** Cycles between the two links. */
+  #smmuCycles = 0;
+  /** Whether the last request left something to forget. */
+  #walkedBefore = false;
+
+  // Out of the configuration.
+  readonly #unitWidth: number;
+  readonly #portWidth: number;
+  readonly #bypassMatchesAll: boolean;
   readonly #microCycles: number;
   readonly #mainCycles: number;
   readonly #linkCycles: number;
@@ -162,6 +171,9 @@ export class Mmu {
     this.#fetch = contexts.newFetch();
     this.invalidation = new MmuInvalidation(config, caches);
     this.stale = new StaleMarks(caches);
+    this.#unitWidth = config.interface.portWidth;
+    this.#portWidth = config.portWidth;
+    this.#bypassMatchesAll = config.faults.bypassEntryMatchesAll;
     this.#microCycles = config.interface.microTlb.latency;
     this.#mainCycles = config.interface.mainTlb.latency;
     this.#linkCycles = config.link.request;
@@ -192,40 +204,57 @@ export class Mmu {
     start: number,
     size = 64,
   ): boolean {
-    const write = (flags & AccessFlag.WRITE) !== 0;
+    // Small, so that it is inlined: then the two doubles go into fields without becoming objects.
+    this.iova = iova;
+    this.#start = start;
+    return this.#serve(master, streamId, substreamId, flags, size);
+  }
+
+  #serve(master: number, streamId: number, substreamId: number, flags: number, size: number): boolean {
     this.requests++;
-    this.#clear();
-    const received = start + (write ? Math.ceil(size / this.config.interface.portWidth) : 1);
-    const lastBeat = write ? Math.ceil(size / this.config.portWidth) : 1;
+    if (this.#walkedBefore) this.#forgetWalk();
+    const { iova } = this;
+    let lastBeat = 1;
+    this.#received = this.#start + 1;
+    if ((flags & AccessFlag.WRITE) !== 0) {
+      this.#received = this.#start + Math.ceil(size / this.#unitWidth);
+      lastBeat = Math.ceil(size / this.#portWidth);
+    }
     if (!this.enabled) {
-      this.#finish(iova, BYPASS_ATTRIBUTES | WHOLE_SPACE_SHIFT, received, 1 + lastBeat);
+      this.hit = 0;
+      this.pa = iova;
+      this.#finish(BYPASS_ATTRIBUTES | WHOLE_SPACE_SHIFT, 1 + lastBeat);
       return true;
     }
     const stream =
       streamId === this.#streamId && substreamId === this.#substreamId
         ? this.#stream
         : this.#findStream(streamId, substreamId);
-    const needed = NEEDED[flags & FLAGS] as number;
     const low = tagLow(iova);
-    const page = tagHigh(iova, (flags & AccessFlag.UPPER) !== 0);
-    const high = page | (stream << OWNER_SHIFT);
-    const unit = this.#interfaces[master] as MmuInterface;
-    let cycles = 0;
-
-    const { microTlb, mainTlb } = unit;
+    const high = tagHigh(iova, (flags & AccessFlag.UPPER) !== 0) | (stream << OWNER_SHIFT);
+    const { microTlb } = this.#interfaces[master] as MmuInterface;
     if (microTlb !== null) {
-      cycles += this.#microCycles;
       const entry = microTlb.lookup(low, high, 0);
       if (entry >= 0) {
         const attributes = microTlb.attributes[entry] as number;
-        if (permits(attributes, needed)) {
+        if (permits(attributes, NEEDED[flags & FLAGS] as number)) {
           this.hit = HitFlag.MICRO_TLB;
-          if (microTlb.marked !== 0) this.staleMark = microTlb.marks[entry] as number;
-          this.#finish(iova + (microTlb.values[entry] as number), attributes, received, cycles + lastBeat);
+          this.staleMark = microTlb.marked === 0 ? 0 : (microTlb.marks[entry] as number);
+          this.pa = iova + (microTlb.values[entry] as number);
+          this.#finish(attributes, this.#microCycles + lastBeat);
           return true;
         }
       }
     }
+    return this.#missMicro(master, stream, flags, lastBeat, low, high);
+  }
+
+  /** The micro-TLB does not have it, or is off. */
+  #missMicro(master: number, stream: number, flags: number, lastBeat: number, low: number, high: number): boolean {
+    const { iova } = this;
+    const { microTlb, mainTlb } = this.#interfaces[master] as MmuInterface;
+    const needed = NEEDED[flags & FLAGS] as number;
+    let cycles = microTlb === null ? lastBeat : this.#microCycles + lastBeat;
     if (mainTlb !== null) {
       cycles += this.#mainCycles;
       const entry = mainTlb.lookup(low, high, 0);
@@ -233,68 +262,102 @@ export class Mmu {
         const attributes = mainTlb.attributes[entry] as number;
         if (permits(attributes, needed)) {
           this.hit = HitFlag.MAIN_TLB;
-          const value = mainTlb.values[entry] as number;
           const mark = mainTlb.marked === 0 ? 0 : (mainTlb.marks[entry] as number);
           this.staleMark = mark;
           if (microTlb !== null) {
             const space = mainTlb.spaces[entry] as number;
-            fill(microTlb, low, high, 0, value, attributes & ~ENTRY.PREFETCHED, space, mark, 0);
+            const filled = fill(microTlb, low, high, 0, attributes & ~ENTRY.PREFETCHED, space, mark, 0);
+            microTlb.values[filled] = mainTlb.values[entry] as number;
           }
-          this.#finish(iova + value, attributes, received, cycles + lastBeat);
+          this.pa = iova + (mainTlb.values[entry] as number);
+          this.#finish(attributes, cycles);
           return true;
         }
       }
     }
-
-    cycles += this.#linkCycles;
-    const regime = this.#configuration(streamId, substreamId, stream);
-    cycles += this.#configuredIn;
-    if (regime === null) {
-      this.#fail(received, cycles + this.#returnCycles + lastBeat);
+    this.hit = 0;
+    this.#walkedBefore = true;
+    cycles += this.#linkCycles + this.#returnCycles;
+    const served = this.#throughSmmu(stream, low, high, needed, (flags & AccessFlag.UPPER) !== 0);
+    cycles += this.#smmuCycles;
+    if (!served) {
+      this.faults++;
+      this.pa = 0;
+      this.#finish(0, cycles);
       return false;
     }
+    const attributes = this.#attributes;
     const space = this.caches.streamSpaces[stream] as number;
-    const { tlb } = this.caches;
+    const mark = this.staleMark;
+    const value = this.pa - iova;
+    if (mainTlb !== null) mainTlb.values[fill(mainTlb, low, high, 0, attributes, space, mark, 0)] = value;
+    if (microTlb !== null) microTlb.values[fill(microTlb, low, high, 0, attributes, space, mark, 0)] = value;
+    this.#finish(attributes, cycles);
+    return true;
+  }
+
+  /** From the link to the SMMU to the link back: sets `pa`, `staleMark`, `#attributes` and `#smmuCycles`. */
+  #throughSmmu(stream: number, low: number, high: number, needed: number, upper: boolean): boolean {
+    const { caches } = this;
+    this.#smmuCycles = 0;
+    const regime = this.#configuration(stream);
+    if (regime === null) return false;
+    const space = caches.streamSpaces[stream] as number;
+    const { tlb } = caches;
+    const page = high & PAGE_BITS;
     const tlbHigh = page | (space << OWNER_SHIFT);
     const salt = this.#mixesSpace ? regime.asid ^ regime.vmid : 0;
-    let value = 0;
-    let attributes = 0;
-    let mark = 0;
-    let served = -1;
     if (tlb !== null) {
-      cycles += this.#tlbCycles;
-      served = tlb.lookup(low, tlbHigh, salt);
-      if (served >= 0 && !permits(tlb.attributes[served] as number, needed)) served = -1;
+      this.#smmuCycles += this.#tlbCycles;
+      const entry = tlb.lookup(low, tlbHigh, salt);
+      if (entry >= 0 && permits(tlb.attributes[entry] as number, needed)) {
+        this.hit |= HitFlag.TLB;
+        this.#attributes = tlb.attributes[entry] as number;
+        this.pa = this.iova + (tlb.values[entry] as number);
+        if (tlb.marked !== 0) this.staleMark = tlb.marks[entry] as number;
+        return true;
+      }
     }
-    if (tlb !== null && served >= 0) {
-      this.hit |= HitFlag.TLB;
-      value = tlb.values[served] as number;
-      attributes = tlb.attributes[served] as number;
-      if (tlb.marked !== 0) mark = tlb.marks[served] as number;
+    if (regime.stage1 === null && regime.stage2 === null) {
+      this.pa = this.iova;
+      this.#attributes = BYPASS_ATTRIBUTES | (this.#bypassMatchesAll ? WHOLE_SPACE_SHIFT : 12);
     } else {
       const walker = this.#walker;
-      if (regime.stage1 === null && regime.stage2 === null) {
-        attributes = BYPASS_ATTRIBUTES | (this.config.faults.bypassEntryMatchesAll ? WHOLE_SPACE_SHIFT : 12);
-      } else {
-        const done = this.#walk(regime, space, stream, iova, (flags & AccessFlag.UPPER) !== 0, needed);
-        cycles += walker.cycles;
-        if (!done) {
-          this.#refused();
-          this.#fail(received, cycles + this.#returnCycles + lastBeat);
-          return false;
-        }
-        value = walker.output - iova;
-        attributes = walker.attributes;
-        mark = walker.mark;
+      const done = this.#walk(regime, stream, space, low, page, upper, needed);
+      this.#smmuCycles += walker.cycles;
+      if (!done) {
+        this.#refused();
+        return false;
       }
-      if (tlb !== null) fill(tlb, low, tlbHigh, salt, value, attributes, space, mark, 0);
+      this.pa = walker.output;
+      this.#attributes = walker.attributes;
+      this.staleMark = walker.mark;
     }
-    cycles += this.#returnCycles;
-    this.staleMark = mark;
-    if (mainTlb !== null) fill(mainTlb, low, high, 0, value, attributes, space, mark, 0);
-    if (microTlb !== null) fill(microTlb, low, high, 0, value, attributes, space, mark, 0);
-    this.#finish(iova + value, attributes, received, cycles + lastBeat);
+    if (tlb !== null) {
+      const entry = fill(tlb, low, tlbHigh, salt, this.#attributes, space, this.staleMark, 0);
+      tlb.values[entry] = this.pa - this.iova;
+    }
     return true;
+  }
+
+  /** Bits of `Permission` that the translation grants. */
+  get permissions(): number {
+    return (this.#attributes >>> ENTRY.PERMISSIONS_SHIFT) & ENTRY.PERMISSIONS_MASK;
+  }
+
+  /** MAIR byte of the leaf. */
+  get memoryAttribute(): number {
+    return (this.#attributes >>> ENTRY.MEMORY_SHIFT) & ENTRY.MEMORY_MASK;
+  }
+
+  /** SH of the leaf. */
+  get shareability(): number {
+    return (this.#attributes >>> ENTRY.SHAREABILITY_SHIFT) & ENTRY.SHAREABILITY_MASK;
+  }
+
+  /** log2 of the page size of the entry that served the access. */
+  get pageShift(): number {
+    return this.#attributes & ENTRY.SHIFT_MASK;
   }
 
   /** All counters as one plain object; see {@link MmuCounters}. */
@@ -315,8 +378,9 @@ export class Mmu {
     this.invalidation.resetCounters();
   }
 
-  #clear(): void {
-    this.hit = 0;
+  /** Takes back what only a request that got to the SMMU has. */
+  #forgetWalk(): void {
+    this.#walkedBefore = false;
     this.hitLevel = -1;
     this.descriptorReads = 0;
     this.configurationReads = 0;
@@ -334,33 +398,29 @@ export class Mmu {
     return this.#stream;
   }
 
-  /** Cycles that the last configuration lookup took. */
-  #configuredIn = 0;
-
   /** The stream's regime, from the configuration cache or from memory; null on a fault. */
-  #configuration(streamId: number, substreamId: number, stream: number): TranslationRegime | null {
+  #configuration(stream: number): TranslationRegime | null {
     const { caches } = this;
-    this.#configuredIn = 0;
     if (caches.configuration !== null) {
-      this.#configuredIn += this.#configurationCycles;
+      this.#smmuCycles += this.#configurationCycles;
       if (caches.lookupConfiguration(stream)) return caches.regimes[stream] ?? null;
     }
     const fetch = this.#fetch;
-    let status = fetch.begin(streamId, substreamId);
+    let status = fetch.begin(this.#streamId, this.#substreamId);
     while (status === ContextStatus.READ) {
       let { address } = fetch;
       if (fetch.stage2 !== null) {
         const walker = this.#walker;
         const done = walker.stage2OfContext(fetch.stage2, caches.stage2Space(fetch.vmid), fetch.vmid, address);
         this.#countWalker();
-        this.#configuredIn += walker.cycles;
+        this.#smmuCycles += walker.cycles;
         if (!done) {
           this.#refused();
           return null;
         }
         address = walker.output;
       }
-      this.#configuredIn += this.#readCycles;
+      this.#smmuCycles += this.#readCycles;
       this.configurationReads++;
       this.configurationFetches[fetch.structure] = (this.configurationFetches[fetch.structure] as number) + 1;
       status = fetch.step(address);
@@ -376,18 +436,20 @@ export class Mmu {
 
   #walk(
     regime: TranslationRegime,
-    space: number,
     stream: number,
-    iova: number,
+    space: number,
+    low: number,
+    page: number,
     upper: boolean,
     needed: number,
   ): boolean {
     const walker = this.#walker;
     const space2 = this.caches.streamSpaces2[stream] as number;
+    walker.input = this.iova;
     const done =
       regime.stage1 !== null
-        ? walker.stage1(regime.stage1, regime.stage2, space, space2, regime.vmid, iova, upper, needed)
-        : regime.stage2 !== null && walker.stage2(regime.stage2, space2, regime.vmid, iova, needed);
+        ? walker.stage1(regime.stage1, regime.stage2, low, page, space, space2, regime.vmid, upper, needed)
+        : regime.stage2 !== null && walker.stage2(regime.stage2, space2, regime.vmid, needed);
     this.hit |= HitFlag.WALKED;
     this.hitLevel = walker.hitLevel;
     this.walkCycles = walker.cycles;
@@ -413,23 +475,10 @@ export class Mmu {
     this.faultIpa = walker.faultIpa;
   }
 
-  #finish(pa: number, attributes: number, received: number, cycles: number): void {
-    this.pa = pa;
+  #finish(attributes: number, cycles: number): void {
+    this.#attributes = attributes;
     this.latency = cycles;
     this.totalLatency += cycles;
-    this.completion = received + cycles;
-    this.pageShift = attributes & ENTRY.SHIFT_MASK;
-    this.permissions = (attributes >>> ENTRY.PERMISSIONS_SHIFT) & ENTRY.PERMISSIONS_MASK;
-    this.memoryAttribute = (attributes >>> ENTRY.MEMORY_SHIFT) & ENTRY.MEMORY_MASK;
-    this.shareability = (attributes >>> ENTRY.SHAREABILITY_SHIFT) & ENTRY.SHAREABILITY_MASK;
-  }
-
-  #fail(received: number, cycles: number): void {
-    this.faults++;
-    this.latency = cycles;
-    this.totalLatency += cycles;
-    this.completion = received + cycles;
-    this.pa = 0;
-    this.permissions = 0;
+    this.completion = this.#received + cycles;
   }
 }

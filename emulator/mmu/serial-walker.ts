@@ -28,6 +28,8 @@ export function combineAttributes(stage1: number, stage2: number): number {
   return shift | permissions | rest | (stage2 & ENTRY.WRITABLE_CLEAN);
 }
 
+const PER_HIGH = 2 ** -32;
+
 const TABLE_BITS = ENTRY.LEAF | (ENTRY.HIERARCHICAL_MASK << ENTRY.HIERARCHICAL_SHIFT);
 
 /** Attributes of a walk-cache leaf as a TLB entry has them. */
@@ -54,6 +56,8 @@ export class SerialWalker {
   /** Mark of a walk-cache entry it used, 0 for none; see StaleMarks. */
   mark = 0;
 
+  /** The address to translate, set before `stage1` and `stage2`: as an argument it may cost an object. */
+  input = 0;
   /** Output address. */
   output = 0;
   /** Attributes for a TLB entry; see {@link ENTRY}. */
@@ -114,8 +118,10 @@ export class SerialWalker {
   }
 
   /**
-   * Translates through stage 1, and stage 2 if there is one.
+   * Translates `input` through stage 1, and stage 2 if there is one.
    *
+   * @param low tag words of `input`
+   * @param page the high one, without owner
    * @param space number of the address space (ASID and VMID)
    * @param space2 number of the VMID's stage-2 space
    * @param access bits of `Permission` that the access needs
@@ -124,18 +130,20 @@ export class SerialWalker {
   stage1(
     stage1: StageRegime,
     stage2: StageRegime | null,
+    low: number,
+    page: number,
     space: number,
     space2: number,
     vmid: number,
-    iova: number,
     upper: boolean,
     access: number,
   ): boolean {
     this.#reset();
+    const iova = this.input;
     const walk = this.#walk1;
-    if (walk.begin(stage1, iova, upper, access) === WalkStatus.FAULT) return this.#refused1();
-    const low = tagLow(iova);
-    const high = tagHigh(iova, upper) | (space << OWNER_SHIFT);
+    walk.inputAddress = iova;
+    if (walk.beginPrepared(stage1, upper, access) === WalkStatus.FAULT) return this.#refused1();
+    const high = page | (space << OWNER_SHIFT);
 
     // The lowest level that a walk cache knows spares all levels above it.
     const from = this.#probe(walk, 0, low, high, access);
@@ -154,11 +162,9 @@ export class SerialWalker {
         const behind = this.#leafSkipsStage2 ? null : stage2;
         return this.#finish1(output, withoutTableBits(attributes), behind, space2, vmid, access);
       }
-      walk.resume(
-        section + 1,
-        cache.values[entry] as number,
-        (attributes >>> ENTRY.HIERARCHICAL_SHIFT) & ENTRY.HIERARCHICAL_MASK,
-      );
+      const table = cache.values[entry] as number;
+      walk.hierarchical = (attributes >>> ENTRY.HIERARCHICAL_SHIFT) & ENTRY.HIERARCHICAL_MASK;
+      walk.request(section + 1, (table * PER_HIGH) | 0, table | 0);
       descriptor = walk.descriptorAddress;
     } else {
       descriptor = walk.descriptorAddress;
@@ -193,7 +199,7 @@ export class SerialWalker {
       if (cacheable) {
         const level = walk.level - 1;
         const attributes = walk.hierarchical << ENTRY.HIERARCHICAL_SHIFT;
-        this.#caches.store(level, walk.entryShift(level), low, high, table, attributes, space);
+        this.#caches.keep(level, walk.entryShift(level), low, high, table, attributes, space);
       }
     }
 
@@ -202,22 +208,22 @@ export class SerialWalker {
     const output1 = walk.outputAddress;
     if (!this.#finish1(output1, attributes1, stage2, space2, vmid, access)) return false;
     if (this.#holdsLeaves && (stage2 === null || !this.#leafSkipsStage2)) {
-      this.#caches.store(walk.level, walk.pageShift, low, high, output1 - iova, attributes1 | ENTRY.LEAF, space);
+      this.#caches.keep(walk.level, walk.pageShift, low, high, output1 - iova, attributes1 | ENTRY.LEAF, space);
     } else if (this.#holdsLeaves) {
       // The base of the stage-1 leaf is kept with the page size of both stages.
       const both = this.attributes & ENTRY.SHIFT_MASK;
       const base = output1 - (iova % 2 ** walk.pageShift);
       const value = base + (iova % 2 ** both) - iova;
-      this.#caches.store(walk.level, both, low, high, value, this.attributes | ENTRY.LEAF, space);
+      this.#caches.keep(walk.level, both, low, high, value, this.attributes | ENTRY.LEAF, space);
     }
     return true;
   }
 
-  /** Translates through stage 2 alone. */
-  stage2(stage2: StageRegime, space2: number, vmid: number, ipa: number, access: number): boolean {
+  /** Translates `input` through stage 2 alone. */
+  stage2(stage2: StageRegime, space2: number, vmid: number, access: number): boolean {
     this.#reset();
     this.faultClass = FaultClass.INPUT;
-    if (!this.#stage2(stage2, space2, vmid, ipa, true, access)) return false;
+    if (!this.#stage2(stage2, space2, vmid, this.input, true, access)) return false;
     this.output = this.#output2;
     this.attributes = this.#attributes2 | ENTRY.STAGE2_ONLY | ENTRY.NOT_GLOBAL;
     return true;
@@ -299,7 +305,7 @@ export class SerialWalker {
       if (status === WalkStatus.LEAF) break;
       if (cached) {
         const level = walk.level - 1;
-        this.#caches.store(level + WALK_LEVELS, walk.entryShift(level), low, high, walk.tableBase, 0, space2);
+        this.#caches.keep(level + WALK_LEVELS, walk.entryShift(level), low, high, walk.tableBase, 0, space2);
       }
     }
     const shift = this.#runsAreEntries ? walk.contiguousShift : walk.pageShift;
@@ -308,7 +314,7 @@ export class SerialWalker {
     if (cached && this.#holdsLeaves) {
       const value = walk.outputAddress - ipa;
       const attributes = this.#attributes2 | ENTRY.LEAF;
-      this.#caches.store(walk.level + WALK_LEVELS, walk.pageShift, low, high, value, attributes, space2);
+      this.#caches.keep(walk.level + WALK_LEVELS, walk.pageShift, low, high, value, attributes, space2);
     }
     this.#storeIpa(low, high, salt, ipa, space2);
     return true;
@@ -317,7 +323,8 @@ export class SerialWalker {
   #storeIpa(low: number, high: number, salt: number, ipa: number, space2: number): void {
     if (this.#ipaCache === null) return;
     const shift = this.#attributes2 & ENTRY.SHIFT_MASK;
-    this.#ipaCache.store(low, high, shift, salt, this.#output2 - ipa, this.#attributes2, space2, 0);
+    const entry = this.#ipaCache.store(low, high, shift, salt, this.#attributes2, space2, 0);
+    this.#ipaCache.values[entry] = this.#output2 - ipa;
   }
 
   /** Looks through a stage's walk caches from the last level up; entry * 8 + section, or -1. */

@@ -36,8 +36,14 @@ export class StageWalk extends WalkState {
    * @param access bits of `Permission` that the access needs; 0 checks none
    */
   begin(regime: StageRegime, inputAddress: number, upper = false, access = 0): WalkStatus {
-    const root = upper ? regime.root1 : regime.root0;
     this.inputAddress = inputAddress;
+    return this.beginPrepared(regime, upper, access);
+  }
+
+  /** As {@link begin}, for an engine that has put the address into `inputAddress` itself: as an argument it may be boxed. */
+  beginPrepared(regime: StageRegime, upper: boolean, access: number): WalkStatus {
+    const { inputAddress } = this;
+    const root = upper ? regime.root1 : regime.root0;
     this.upper = upper;
     this.access = access;
     this.hierarchical = 0;

@@ -81,8 +81,23 @@ export class WalkCaches {
     return entry;
   }
 
-  /** Keeps what a level of a walk found. */
-  store(
+  /**
+   * Keeps what a level of a walk found. The caller writes the value: `sections[section].values[entry]`.
+   *
+   * @returns the entry, or -1 when the level is not kept
+   */
+  store(section: number, shift: number, low: number, high: number, attributes: number, space: number): number {
+    const cache = this.sections[section];
+    if (cache === null || cache === undefined) return -1;
+    const { insertions } = cache;
+    const entry = cache.store(low, high | (section << SECTION_SHIFT), shift, this.salt(section), attributes, space, 0);
+    this.updates[section] = (this.updates[section] as number) + 1;
+    if (cache.insertions !== insertions) this.insertions[section] = (this.insertions[section] as number) + 1;
+    return entry;
+  }
+
+  /** As {@link store}, with the value. */
+  keep(
     section: number,
     shift: number,
     low: number,
@@ -92,11 +107,8 @@ export class WalkCaches {
     space: number,
   ): void {
     const cache = this.sections[section];
-    if (cache === null || cache === undefined) return;
-    const { insertions } = cache;
-    cache.store(low, high | (section << SECTION_SHIFT), shift, this.salt(section), value, attributes, space, 0);
-    this.updates[section] = (this.updates[section] as number) + 1;
-    if (cache.insertions !== insertions) this.insertions[section] = (this.insertions[section] as number) + 1;
+    const entry = this.store(section, shift, low, high, attributes, space);
+    if (cache !== null && cache !== undefined && entry >= 0) cache.values[entry] = value;
   }
 
   resetCounters(): void {

@@ -113,7 +113,7 @@ export class WalkSteps {
           if (!clock.acquire(flight, this.#probes, S.STORE1)) return WAIT;
           const attributes = walk.hierarchical << ENTRY.HIERARCHICAL_SHIFT;
           const shift = walk.entryShift(level);
-          this.#mmu.caches.walk.store(level, shift, flight.low1, flight.high1, flight.table, attributes, flight.space);
+          this.#mmu.caches.walk.keep(level, shift, flight.low1, flight.high1, flight.table, attributes, flight.space);
           clock.release(this.#probes);
         }
         return this.#read(flight, walk.descriptorBytes, S.GOT1);
@@ -220,7 +220,7 @@ export class WalkSteps {
       const base = flight.output1 - (flight.iova % 2 ** walk.pageShift);
       value = base + (flight.iova % 2 ** shift) - flight.iova;
     }
-    caches.store(walk.level, shift, flight.low1, flight.high1, value, attributes | ENTRY.LEAF, flight.space);
+    caches.keep(walk.level, shift, flight.low1, flight.high1, value, attributes | ENTRY.LEAF, flight.space);
     this.#clock.release(this.#probes);
     return S.WALK_END;
   }
@@ -266,7 +266,7 @@ export class WalkSteps {
         if (this.#caches2(flight) && caches.walk.sections[section] !== null) {
           if (!clock.acquire(flight, this.#probes, S.STORE2)) return WAIT;
           const shift = walk.entryShift(walk.level - 1);
-          caches.walk.store(section, shift, flight.low2, flight.high2, walk.tableBase, 0, flight.space2);
+          caches.walk.keep(section, shift, flight.low2, flight.high2, walk.tableBase, 0, flight.space2);
           clock.release(this.#probes);
         }
         flight.address = walk.descriptorAddress;
@@ -332,7 +332,7 @@ export class WalkSteps {
       if (!this.#clock.acquire(flight, this.#probes, S.STORE_LEAF2)) return WAIT;
       const value = walk.outputAddress - flight.ipa;
       const attributes = flight.attributes2 | ENTRY.LEAF;
-      caches.store(section, walk.pageShift, flight.low2, flight.high2, value, attributes, flight.space2);
+      caches.keep(section, walk.pageShift, flight.low2, flight.high2, value, attributes, flight.space2);
       this.#clock.release(this.#probes);
     }
     return S.IPA_STORE;
@@ -343,9 +343,9 @@ export class WalkSteps {
     if (cache === null) return flight.afterStage2;
     if (!this.#clock.acquire(flight, this.#ipaPorts, S.IPA_STORE)) return WAIT;
     const shift = flight.attributes2 & ENTRY.SHIFT_MASK;
-    const value = flight.output2 - flight.ipa;
     const salt = this.#salt(flight);
-    cache.store(flight.low2, flight.high2, shift, salt, value, flight.attributes2, flight.space2, 0);
+    const entry = cache.store(flight.low2, flight.high2, shift, salt, flight.attributes2, flight.space2, 0);
+    cache.values[entry] = flight.output2 - flight.ipa;
     this.#clock.release(this.#ipaPorts);
     return flight.afterStage2;
   }
