@@ -1,9 +1,7 @@
 import { Context, EventKind, TraceEvent, UNKNOWN } from '../event.ts';
 
-/** Events held back. A scatter list of 128 segments may cause as many maps before its `dma_map_sg` line. */
+/** Events held back, a power of two. A scatter list of 128 segments may cause as many maps before its `dma_map_sg` line. */
 const WINDOW = 256;
-/** Events held back while no DMA event was seen: enough for a scattered buffer, and small enough to stay in the fastest cache. */
-const SHORT_WINDOW = 32;
 /** `dma_free` lines whose unmap is still to come. */
 const PENDING_FREES = 8;
 const PAGE = 4096;
@@ -19,8 +17,7 @@ const RUN_SLOTS = 256;
  * - How far a scattered buffer reaches: `runEnd` of its first map, from the maps of the same thread that continue where it ended.
  */
 export class EventWindow {
-  /** The window as a ring; its length is how many it may hold, a power of two. */
-  #ring: TraceEvent[] = newEvents(SHORT_WINDOW);
+  readonly #ring: TraceEvent[] = Array.from({ length: WINDOW }, () => new TraceEvent());
   #first = 0;
   #held = 0;
   readonly #freeIova = new Float64Array(PENDING_FREES).fill(UNKNOWN);
@@ -36,7 +33,7 @@ export class EventWindow {
 
   /** Whether {@link push} would exceed the window: {@link shift} first. */
   get full(): boolean {
-    return this.#held === this.#ring.length;
+    return this.#held === WINDOW;
   }
 
   get empty(): boolean {
@@ -58,7 +55,6 @@ export class EventWindow {
         this.#extendRun(event);
         break;
       case EventKind.DMA_MAP:
-        if (this.#ring.length < WINDOW) this.#widen();
         this.#label(event, EventKind.MAP);
         break;
       case EventKind.DMA_UNMAP:
@@ -79,19 +75,13 @@ export class EventWindow {
   /** Takes the oldest event out. It is valid until the next {@link push}. */
   shift(): TraceEvent {
     const event = this.#at(0);
-    this.#first = (this.#first + 1) & (this.#ring.length - 1);
+    this.#first = (this.#first + 1) & (WINDOW - 1);
     this.#held--;
     return event;
   }
 
   #at(index: number): TraceEvent {
-    return this.#ring[(this.#first + index) & (this.#ring.length - 1)] as TraceEvent;
-  }
-
-  #widen(): void {
-    const held = Array.from({ length: this.#held }, (_, index) => this.#at(index));
-    this.#ring = [...held, ...newEvents(WINDOW - held.length)];
-    this.#first = 0;
+    return this.#ring[(this.#first + index) & (WINDOW - 1)] as TraceEvent;
   }
 
   #extendRun(event: TraceEvent): void {
@@ -140,7 +130,3 @@ export class EventWindow {
 }
 
 const CONTEXT_LEVELS = 4;
-
-function newEvents(count: number): TraceEvent[] {
-  return Array.from({ length: count }, () => new TraceEvent());
-}
