@@ -11,6 +11,7 @@ import {
   CompareRun,
   type Variation,
 } from '../../traces/index.ts';
+import { allocatorHelp } from './allocator-help.ts';
 import { ExitCode, exitWith } from './exit.ts';
 import { writeJson } from './json-output.ts';
 import { addMachineOptions, fieldOfOption, type MachineFlags, machineFrom, wholeNumber } from './machine-options.ts';
@@ -51,6 +52,7 @@ export function register(program: Command): void {
     .option('--json <file>', 'write the comparison as JSON; - is standard output, instead of the table')
     .option('--strict', 'stop at the first damaged record instead of counting and skipping it')
     .option('--limit <n>', 'stop each replay after this many events', wholeNumber(1))
+    .addHelpText('after', allocatorHelp)
     .addHelpText('after', AFTER_HELP)
     .action(compare);
 }

@@ -3,6 +3,7 @@ import { dirname } from 'node:path';
 import { type Command, Option } from 'commander';
 import { ConfigError } from '../../formats/index.ts';
 import { BindReplay, type BindReplayReport, ReplayRun, type Report, renderReport } from '../../traces/index.ts';
+import { allocatorHelp } from './allocator-help.ts';
 import { bindText } from './bind-text.ts';
 import { ExitCode, exitWith } from './exit.ts';
 import { writeJson } from './json-output.ts';
@@ -50,6 +51,7 @@ export function register(program: Command): void {
         .default('direct'),
     )
     .option('--bind-delay <cycles>', 'time between prepare and run of a VM_BIND job (default: 0)', wholeNumber(0))
+    .addHelpText('after', allocatorHelp)
     .addHelpText('after', AFTER_HELP)
     .action(run);
 }

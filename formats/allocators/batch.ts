@@ -20,13 +20,15 @@ export class BatchAllocator implements AllocatorLayer {
   readonly below: AllocatorLayer;
   readonly stats = new AllocatorStats();
   readonly #context: AllocatorContext;
-  readonly #tables: number;
   readonly #stock: TableList;
+  /** Where a batch is collected, and whether one is. */
+  readonly #batch: Float64Array;
+  #collecting = false;
 
   constructor(context: AllocatorContext, below: AllocatorLayer, options: BatchOptions) {
     this.#context = context;
     this.below = below;
-    this.#tables = options.tables;
+    this.#batch = new Float64Array(options.tables);
     this.#stock = new TableList(options.tables);
   }
 
@@ -41,13 +43,7 @@ export class BatchAllocator implements AllocatorLayer {
       return pa;
     }
     if (stock.count > 0) stats.hits++;
-    else {
-      stats.systemCalls++;
-      stats.bulkCalls++;
-      const got = this.below.allocBulk(cookie, size, this.#tables, gfp & ~Gfp.ZERO, stock.pages, 0);
-      stock.added(got);
-      stats.held(got * size);
-    }
+    else this.#refill(cookie, gfp & ~Gfp.ZERO);
     const pa = stock.pop();
     if (pa < 0) {
       stats.failures++;
@@ -58,6 +54,26 @@ export class BatchAllocator implements AllocatorLayer {
     this.#context.charge(stats, this.#context.costs.cachePop);
     if ((gfp & Gfp.ZERO) !== 0) this.#context.zero(stats, pa, size);
     return pa;
+  }
+
+  /** The batch is collected apart: reclaim inside the request may come back to this layer. */
+  #refill(cookie: unknown, gfp: number): void {
+    const { stats } = this;
+    const { tableSize } = this.#context;
+    stats.systemCalls++;
+    if (this.#collecting) {
+      const pa = this.below.alloc(cookie, tableSize, gfp);
+      if (pa < 0) return;
+      this.#stock.push(pa);
+      stats.held(tableSize);
+      return;
+    }
+    stats.bulkCalls++;
+    this.#collecting = true;
+    const got = this.below.allocBulk(cookie, tableSize, this.#batch.length, gfp, this.#batch, 0);
+    this.#collecting = false;
+    for (let i = 0; i < got; i++) this.#stock.push(this.#batch[i] as number);
+    stats.held(got * tableSize);
   }
 
   free(cookie: unknown, pa: number, size: number): void {

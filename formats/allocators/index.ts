@@ -26,10 +26,11 @@ export {
 } from './stack.ts';
 export {
   describeStack,
-  LAYER_KINDS,
+  LAYERS,
   type LayerSpec,
   type LayerSpecInput,
   LayerSpecSchema,
+  layerOptions,
   parseStackSpec,
 } from './stack-spec.ts';
 export type { AllocatorCounters } from './stats.ts';

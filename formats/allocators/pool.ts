@@ -32,6 +32,9 @@ export class PoolAllocator implements AllocatorLayer {
   readonly #context: AllocatorContext;
   readonly #options: PoolOptions;
   readonly #lists: OwnerLists;
+  /** Where a batch is collected, and whether one is. */
+  readonly #batch: Float64Array;
+  #collecting = false;
 
   /** @throws ConfigError when the watermarks contradict each other. */
   constructor(context: AllocatorContext, below: AllocatorLayer, options: PoolOptions) {
@@ -42,6 +45,7 @@ export class PoolAllocator implements AllocatorLayer {
     this.below = below;
     this.#options = options;
     this.#lists = new OwnerLists(options.scope === 'owner');
+    this.#batch = new Float64Array(options.batch);
   }
 
   alloc(cookie: unknown, size: number, gfp: number): number {
@@ -127,20 +131,23 @@ export class PoolAllocator implements AllocatorLayer {
   #refill(cookie: unknown, list: TableList, gfp: number): void {
     const { tableSize } = this.#context;
     const { batch } = this.#options;
-    if (batch === 0 && list.count > 0) return;
-    this.stats.systemCalls++;
-    let got = 0;
-    if (batch === 0) {
+    // Asking the system may reclaim, and reclaim may come back here to shrink, free or even allocate: the batch is collected apart,
+    // and whoever comes while it is makes do with single tables.
+    if (batch === 0 || this.#collecting) {
+      if (list.count > 0) return;
+      this.stats.systemCalls++;
       const pa = this.below.alloc(cookie, tableSize, gfp);
       if (pa < 0) return;
       list.push(pa);
-      got = 1;
-    } else {
-      this.stats.bulkCalls++;
-      list.reserve(list.count + batch);
-      got = this.below.allocBulk(cookie, tableSize, batch, gfp, list.pages, list.count);
-      list.added(got);
+      this.stats.held(tableSize);
+      return;
     }
+    this.stats.systemCalls++;
+    this.stats.bulkCalls++;
+    this.#collecting = true;
+    const got = this.below.allocBulk(cookie, tableSize, batch, gfp, this.#batch, 0);
+    this.#collecting = false;
+    for (let i = 0; i < got; i++) list.push(this.#batch[i] as number);
     this.stats.held(got * tableSize);
   }
 

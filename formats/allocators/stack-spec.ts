@@ -33,18 +33,31 @@ export const LayerSpecSchema = v.variant('kind', [
 export type LayerSpec = v.InferOutput<typeof LayerSpecSchema>;
 export type LayerSpecInput = v.InferInput<typeof LayerSpecSchema>;
 
-/** The kinds of layer there are. */
-export const LAYER_KINDS = [
-  'page',
-  'carve-out',
-  'pool',
-  'batch',
-  'reserve',
-  'generic-cache',
-  'accounting',
-  'sizing',
-  'failing',
-] as const;
+/** The kinds of layer there are, and what each does in one line. */
+export const LAYERS: Readonly<Record<LayerSpec['kind'], string>> = {
+  page: 'one block at a time from the system; always at the bottom',
+  pool: 'freed tables are kept and reused, refilled in batches',
+  batch: 'taken from the system many at a time, given back one by one',
+  reserve: 'set aside for each operation before it runs; alone it stands on a pool',
+  'generic-cache': 'one cache inside the page-table code for all its users',
+  accounting: 'counts per owner, with a limit',
+  'carve-out': 'from a fixed protected region; always at the bottom',
+  sizing: 'how large a block a small first-level table takes: whole-page, exact or slab',
+  failing: 'refuses the nth or a share of allocations',
+};
+
+const LAYER_KINDS = Object.keys(LAYERS);
+
+/** The options of a layer and their defaults, as `name=value`; a required one has no value. */
+export function layerOptions(kind: LayerSpec['kind']): string[] {
+  for (const { entries } of LayerSpecSchema.options) {
+    if (entries.kind.literal !== kind) continue;
+    return Object.entries(entries as v.ObjectEntries)
+      .filter(([name]) => name !== 'kind')
+      .map(([name, entry]) => ('default' in entry ? `${name}=${String(entry.default)}` : `${name}=`));
+  }
+  return [];
+}
 
 const BOTTOMS: ReadonlySet<string> = new Set(['page', 'carve-out']);
 const SUFFIXES: Readonly<Record<string, number>> = { K: 2 ** 10, M: 2 ** 20, G: 2 ** 30 };

@@ -6,7 +6,9 @@ import {
   ConfigError,
   createAllocatorStack,
   Gfp,
+  LAYERS,
   type LayerSpecInput,
+  layerOptions,
   parseStackSpec,
 } from '../../../formats/index.ts';
 import { FakeSystem, FlatMemory } from './fake-system.ts';
@@ -265,5 +267,79 @@ describe('misuse', () => {
     expect(findings).toEqual([]);
     expect(take(stack, 1)[0]).toBeGreaterThan(0);
     expect(findings).toMatchObject([{ kind: 'allocation-in-run', operation: 5 }]);
+  });
+});
+
+describe('memory pressure inside an allocation', () => {
+  it.each(['pool:low=0:high=20:batch=6', 'batch:tables=6', 'generic-cache', 'reserve/pool:low=2:high=9:batch=4'])(
+    '%s: the stock may shrink, tables be freed and others allocated, and none is lost or given out twice',
+    (spec) => {
+      fc.assert(
+        fc.property(fc.array(fc.integer({ min: 0, max: 99 }), { maxLength: 150 }), (steps) => {
+          const memory = new FlatMemory(8 << 20);
+          const fake = new FakeSystem(memory);
+          const findings: AllocatorFinding[] = [];
+          const live: number[] = [];
+          let depth = 0;
+          // Whenever the system is asked, reclaim comes back into the very stack that asks.
+          const reclaim = (): void => {
+            if (depth > 0) return;
+            depth++;
+            stack.shrink(3 * TABLE);
+            const freed = live.splice(0, 2);
+            for (const pa of freed) stack.free('a', pa, TABLE);
+            if (fake.calls % 3 === 0) take(1);
+            stack.shrink(TABLE);
+            depth--;
+          };
+          const stack: AllocatorStack = createAllocatorStack(spec, {
+            system: {
+              alloc: (size) => {
+                reclaim();
+                return fake.alloc(size);
+              },
+              allocBulk: (size, count, gfp, out, at) => {
+                const got = fake.allocBulk(size, count, gfp, out, at);
+                reclaim();
+                return got;
+              },
+              free: (pa, size) => fake.free(pa, size),
+            },
+            memory,
+            tableSize: TABLE,
+            onFinding: (finding) => findings.push(finding),
+          });
+          const take = (count: number): void => {
+            for (let i = 0; i < count; i++) {
+              const pa = stack.alloc('a', TABLE, ZEROED);
+              expect(live).not.toContain(pa);
+              expect(memory.isZero(pa, TABLE)).toBe(true);
+              live.push(pa);
+            }
+          };
+          for (const step of steps) {
+            if (step < 60) take(1);
+            else if (live.length > 0) stack.free('a', live.splice(step % live.length, 1)[0] ?? -1, TABLE);
+          }
+          for (const pa of live.splice(0)) stack.free('a', pa, TABLE);
+          expect(stack.close()).toBe(0);
+          expect(findings).toEqual([]);
+          expect(fake.live.size).toBe(0);
+        }),
+        { numRuns: 60 },
+      );
+    },
+  );
+});
+
+describe('the list of layers', () => {
+  it('names every layer with its options and their defaults', () => {
+    expect(layerOptions('pool')).toEqual(['low=8', 'high=256', 'batch=32', 'scope=owner']);
+    expect(layerOptions('carve-out')).toEqual(['base=', 'size=']);
+    expect(layerOptions('page')).toEqual([]);
+    for (const kind of Object.keys(LAYERS)) {
+      const options = kind === 'carve-out' ? ':base=0x800000:size=64K' : '';
+      expect(parseStackSpec(kind + options)[0]?.kind).toBe(kind);
+    }
   });
 });
