@@ -21,29 +21,40 @@ const SHORT_INVALID: DescriptorLayout = layout('invalid', 32, {
 /**
  * The layout that describes a descriptor of `format` at `level` whose low half (or whole, for a short one) is `low`.
  * @param quirks the table's {@link Quirk} bits: MediaTek's short descriptors have fields of their own.
+ * @param granuleShift log2 of the granule of an LPAE table: it decides which bits are address bits.
  */
-export function descriptorLayout(format: IoPgtableFormat, level: number, low: number, quirks = 0): DescriptorLayout {
+export function descriptorLayout(
+  format: IoPgtableFormat,
+  level: number,
+  low: number,
+  quirks = 0,
+  granuleShift = 12,
+): DescriptorLayout {
   switch (format) {
     case 'ARM_64_LPAE_S1':
     case 'ARM_32_LPAE_S1':
-      return lpaeLayout(1, level, low);
+      return lpaeLayout(1, level, low, granuleShift);
     case 'ARM_MALI_LPAE':
       return maliLayout(low);
     case 'ARM_V7S':
       return shortLayout(low, level, (quirks & Quirk.ARM_MTK_EXT) !== 0) ?? SHORT_INVALID;
     default:
-      return lpaeLayout(2, level, low);
+      return lpaeLayout(2, level, low, granuleShift);
   }
 }
 
-/** Every field of a descriptor with its value and what that value means. `high` is 0 for short descriptors. */
+/**
+ * Every field of a descriptor with its value and what that value means. `high` is 0 for short descriptors; `quirks` and
+ * `granuleShift` are the table's, as for {@link descriptorLayout}.
+ */
 export function explainDescriptor(
   format: IoPgtableFormat,
   level: number,
   low: number,
   high: number,
   quirks = 0,
+  granuleShift = 12,
 ): ExplainedDescriptor {
-  const found = descriptorLayout(format, level, low, quirks);
+  const found = descriptorLayout(format, level, low, quirks, granuleShift);
   return { title: found.title, fields: explain(found, low, high) };
 }

@@ -30,13 +30,13 @@ const FORMATS: Readonly<Partial<Record<IoPgtableFormat, FormatEntry>>> = {
 
 /** What a format can do, as {@link FormatCapability} bits; 0 for a format that is not there. */
 export function formatCapabilities(format: IoPgtableFormat): number {
-  return FORMATS[format]?.capabilities ?? 0;
+  return entryOf(format)?.capabilities ?? 0;
 }
 
 /** What a configuration becomes, and whether it is refused, without making anything. */
 export function judgeConfig(asked: IoPgtableConfig): Judgement {
   const config = withDefaults(asked);
-  const entry = FORMATS[config.format];
+  const entry = entryOf(config.format);
   if (entry === undefined) {
     return { config, refusal: new ConfigError('format', config.format, IO_PGTABLE_FORMATS.join(', ')) };
   }
@@ -52,9 +52,14 @@ export function judgeConfig(asked: IoPgtableConfig): Judgement {
 export function allocIoPgtable(asked: IoPgtableConfig, machine: Machine, cookie: unknown): IoPgtable {
   const { config, refusal } = judgeConfig(asked);
   if (refusal !== null) throw refusal;
-  const entry = FORMATS[config.format];
+  const entry = entryOf(config.format);
   if (entry === undefined) throw new ConfigError('format', config.format, IO_PGTABLE_FORMATS.join(', '));
   return entry.create(config, machine, cookie);
+}
+
+/** A name from outside may be any string, and must not find what every object has. */
+function entryOf(format: IoPgtableFormat): FormatEntry | undefined {
+  return Object.hasOwn(FORMATS, format) ? FORMATS[format] : undefined;
 }
 
 function withDefaults(asked: IoPgtableConfig): AdjustedConfig {

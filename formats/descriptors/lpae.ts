@@ -79,6 +79,13 @@ const software: BitField = {
   source: LEAF_FORMAT,
 };
 
+const blockTranslation: BitField = {
+  lsb: 16,
+  width: 1,
+  meaning: 'nT: the block is being split or joined, and must not be held in a TLB',
+  source: 'DDI 0487 D8.14; FEAT_BBM',
+};
+
 /** A leaf of a stage 1. */
 export const LPAE_STAGE1_LEAF = layout('VMSAv8-64 / LPAE stage 1 block or page', 64, {
   type,
@@ -236,11 +243,48 @@ export const LPAE_TABLE = layout('VMSAv8-64 / LPAE table', 64, {
 /** An entry that maps nothing. */
 export const LPAE_INVALID = layout('invalid', 64, { type });
 
-/** The layout that describes the descriptor with these bits at `level`. */
-export function lpaeLayout(stage: 1 | 2, level: number, low: number): DescriptorLayout {
+/**
+ * The layout that describes the descriptor with these bits at `level`, its address field as the granule and the level make it.
+ * @param granuleShift 12, 14 or 16.
+ */
+export function lpaeLayout(stage: 1 | 2, level: number, low: number, granuleShift: number): DescriptorLayout {
   const kind = low & 3;
-  if (kind === LpaeType.TABLE_OR_PAGE && level < LPAE_LAST_LEVEL) return LPAE_TABLE;
+  if (kind === LpaeType.TABLE_OR_PAGE && level < LPAE_LAST_LEVEL) return tableLayout(granuleShift);
   const leaf = level === LPAE_LAST_LEVEL ? kind === LpaeType.TABLE_OR_PAGE : kind === LpaeType.BLOCK;
-  if (!leaf) return LPAE_INVALID;
-  return stage === 1 ? LPAE_STAGE1_LEAF : LPAE_STAGE2_LEAF;
+  return leaf ? leafLayout(stage, level, granuleShift) : LPAE_INVALID;
+}
+
+/** With 64 KiB granules bits 15:12 of every address field hold address bits 51:48. */
+const addressHigh: BitField = {
+  lsb: 12,
+  width: 4,
+  meaning: 'address bits 51:48',
+  source: `${LEAF_FORMAT}; FEAT_LPA`,
+};
+
+/** Address bits from `lsb` up to 47. */
+function addressFrom(field: BitField, lsb: number, what: string): BitField {
+  return { ...field, lsb, width: 48 - lsb, meaning: `${what} bits 47:${lsb}` };
+}
+
+function tableLayout(granuleShift: number): DescriptorLayout {
+  const { nextTableLow, nextTable, ...rest } = LPAE_TABLE.fields;
+  const address = { nextTable: addressFrom(nextTable, granuleShift, 'next table address') };
+  const high = granuleShift === 16 ? { nextTableHigh: { ...addressHigh, source: nextTableLow.source } } : {};
+  const fields: Record<string, BitField> = { ...rest, ...address, ...high };
+  return layout(LPAE_TABLE.title, 64, fields);
+}
+
+function leafLayout(stage: 1 | 2, level: number, granuleShift: number): DescriptorLayout {
+  const base: DescriptorLayout = stage === 1 ? LPAE_STAGE1_LEAF : LPAE_STAGE2_LEAF;
+  const { outputAddressLow: _, ...rest } = base.fields;
+  const shift = granuleShift + (LPAE_LAST_LEVEL - level) * (granuleShift - 3);
+  const kind = level === LPAE_LAST_LEVEL ? 'page' : 'block';
+  const fields: Record<string, BitField> = {
+    ...rest,
+    outputAddress: addressFrom(outputAddress, Math.min(shift, 47), 'output address'),
+    ...(granuleShift === 16 ? { outputAddressHigh: addressHigh } : {}),
+    ...(kind === 'block' ? { nT: blockTranslation } : {}),
+  };
+  return layout(base.title.replace('block or page', kind), 64, fields);
 }

@@ -93,8 +93,9 @@ function describeEntry(
 ): TableDifference {
   const place = `table ${dumped.phys} level ${dumped.level} entry ${index}`;
   const { format, quirks } = table.config;
-  const left = explainDescriptor(format, dumped.level, wanted.low, wanted.high, quirks);
-  const right = explainDescriptor(format, dumped.level, found.low, found.high, quirks);
+  const { granuleShift } = table.geometry;
+  const left = explainDescriptor(format, dumped.level, wanted.low, wanted.high, quirks, granuleShift);
+  const right = explainDescriptor(format, dumped.level, found.low, found.high, quirks, granuleShift);
   const details: string[] = [];
   if (left.title !== right.title) {
     details.push(`kind: expected ${left.title}, found ${right.title}`);
