@@ -69,11 +69,13 @@ export class AtsPort {
     const mmu = this.#mmu;
     const transaction: Transaction = { master, streamId, substreamId, iova, flags, size: 64, since: start };
     if (mmu.enabled && this.#features.ats) {
-      // A fault leaves mmu.permissions at 0: no access is granted.
-      mmu.translate(master, streamId, substreamId, iova, flags, start);
+      const translated = mmu.translate(master, streamId, substreamId, iova, flags, start);
       // Configuration errors of a request are not recorded: CR2.REC_CFG_ATS is not offered.
       if (mmu.contextFault !== 0) return AtsStatus.ABORT;
-      if (this.#allowed(streamId, substreamId)) return AtsStatus.SUCCESS;
+      if (this.#allowed(streamId, substreamId)) {
+        this.permissions = translated ? mmu.permissions : 0;
+        return AtsStatus.SUCCESS;
+      }
     }
     this.#faults.record('F_BAD_ATS_TREQ', { InputAddress: iova }, transaction);
     return AtsStatus.UNSUPPORTED;
