@@ -51,6 +51,7 @@ export const COMPARE_METRICS: readonly CompareMetric[] = [
   metric('unusedShare', 'unused share', 'share', 'less', (_, { total }) => total.unusedShare),
   metric('zeroedBytes', 'bytes zeroed', 'bytes', 'less', (_, { total }) => total.zeroedBytes),
   metric('allocationCycles', 'time in allocation', 'cycles', 'less', ({ software }) => software.cycles.allocation),
+  metric('allocatorCycles', 'allocator time, teardown included', 'cycles', 'less', (_, { total }) => total.cycles),
   metric(
     'worstOperationCycles',
     'worst single operation',
@@ -221,6 +222,8 @@ function combinationsOf(variations: readonly Variation[]): string[][] {
 function bestOf({ key, better }: CompareMetric, columns: readonly CompareColumn[]): number[] {
   const values = columns.map(({ metrics }) => metrics[key] ?? 0);
   const best = better === 'less' ? Math.min(...values) : Math.max(...values);
-  if (better === null || values.every((value) => value === best)) return [];
-  return values.flatMap((value, at) => (value === best ? [at] : []));
+  // Sums of the same parts in another order differ in their last bits.
+  const isBest = (value: number): boolean => Math.abs(value - best) <= Math.abs(best) * 1e-9;
+  if (better === null || values.every(isBest)) return [];
+  return values.flatMap((value, at) => (isBest(value) ? [at] : []));
 }

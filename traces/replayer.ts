@@ -165,8 +165,9 @@ export class Replayer {
     const reserved = machine.tables.reserver === null ? 0 : mapReservation(table.geometry, iova, size);
     const prot = event.prot === UNKNOWN ? DEFAULT_PROT : event.prot;
     let error: number = -Errno.ENOMEM;
+    // What is set aside beforehand is part of the price of the map.
+    this.#beginEdit(one);
     if (machine.tables.beginOperation(this.#operation, reserved, one.domain)) {
-      this.#beginEdit(one);
       error = machine.driver.map(one.domain, iova, event.pa, size, prot);
       this.#endEdit(one, true);
     }
@@ -199,8 +200,8 @@ export class Replayer {
         ? 0
         : unmapReservation(domain.table.geometry, domain.table.config.pageSizes, iova, size, domain.table.config.split);
     let done = 0;
+    this.#beginEdit(one);
     if (machine.tables.beginOperation(this.#operation, reserved, domain)) {
-      this.#beginEdit(one);
       done = this.#unmapLive(domain, iova, size, live, gather);
       this.#endEdit(one, false);
     }

@@ -98,18 +98,25 @@ function compareText(report: CompareReport, all: boolean): string {
   let equal = 0;
   for (const row of COMPARE_METRICS) {
     const values = columns.map(({ metrics }) => metrics[row.key] ?? 0);
-    if (!all && values.every((value) => value === values[0])) {
+    if (
+      !all &&
+      (values.every((value) => value === values[0]) ||
+        (row.better !== null && (report.best[row.key] ?? []).length === 0))
+    ) {
       equal++;
       continue;
     }
     const best = report.best[row.key] ?? [];
     table.push([row.label, ...columns.map((column, at) => cell(row, column, best.includes(at)))]);
   }
-  const lines = [ansis.bold(report.captures.join(', ')), table.toString()];
+  const lines = [ansis.bold(report.captures.join(', '))];
+  if (equal < COMPARE_METRICS.length) lines.push(table.toString());
   if (varied.some(({ name }) => name === 'allocator')) {
     lines.push(`Layers: ${[...new Set(columns.map(({ stack }) => stack))].join(', ')}.`);
   }
-  if (equal > 0) lines.push(`${equal} more rows are the same in all (--all shows them). * marks the best.`);
+  if (equal === COMPARE_METRICS.length) lines.push('No row differs (--all shows them).');
+  else
+    lines.push(`${equal === 0 ? '' : `${equal} more rows are the same in all (--all shows them). `}* marks the best.`);
   if (!report.complete) lines.push(ansis.yellow('Stopped before the end: the combinations not finished are missing.'));
   return lines.join('\n');
 }
