@@ -40,7 +40,7 @@ export function judgeConfig(asked: IoPgtableConfig): Judgement {
   if (entry === undefined) {
     return { config, refusal: new ConfigError('format', config.format, IO_PGTABLE_FORMATS.join(', ')) };
   }
-  const refusal = judgeHooks(config, entry.capabilities);
+  const refusal = judgeChoices(config) ?? judgeHooks(config, entry.capabilities);
   return refusal === null ? entry.judge(config) : { config, refusal };
 }
 
@@ -74,6 +74,21 @@ function withDefaults(asked: IoPgtableConfig): AdjustedConfig {
     pgdSizing: 'whole-page',
     ...asked,
   };
+}
+
+/** The choices that are no part of Linux's configuration, whose names may come from a file. */
+const CHOICES = {
+  linux: ['6.12', '6.1'],
+  split: ['in-place', 'refuse', 'unmap-and-remap'],
+  pgdSizing: ['whole-page', 'exact', 'slab'],
+} as const;
+
+function judgeChoices(config: AdjustedConfig): ConfigError | null {
+  for (const [field, allowed] of Object.entries(CHOICES)) {
+    const value = config[field as keyof typeof CHOICES];
+    if (!(allowed as readonly string[]).includes(value)) return new ConfigError(field, value, allowed.join(', '));
+  }
+  return null;
 }
 
 /** One hook without the other would free with the wrong allocator (Linux answers EINVAL). */

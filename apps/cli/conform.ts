@@ -1,11 +1,11 @@
 /** `tablewalk conform`: runs conformance vectors against the page-table software. */
-import { writeFile } from 'node:fs/promises';
 import ansis from 'ansis';
 import Table from 'cli-table3';
 import type { Command } from 'commander';
 import { ConfigError } from '../../formats/index.ts';
 import { ConformanceRun, describeMismatch, openVectors } from '../../traces/index.ts';
 import { ExitCode, exitWith } from './exit.ts';
+import { writeJson } from './json-output.ts';
 
 interface ConformOptions {
   readonly json?: string;
@@ -39,11 +39,7 @@ async function conform(files: readonly string[], options: ConformOptions): Promi
   if (total.cases === 0 && options.filter !== undefined) {
     throw new ConfigError('--filter', options.filter, 'a part of the name of at least one case');
   }
-  if (options.json !== undefined) {
-    const json = `${JSON.stringify(total, null, 2)}\n`;
-    if (silent) process.stdout.write(json);
-    else await writeJson(options.json, json);
-  }
+  if (options.json !== undefined) writeJson(options.json, total);
   if (!silent) process.stdout.write(`${summary(total)}\n`);
   exitWith(total.mismatches === 0 ? ExitCode.OK : ExitCode.FOUND);
 }
@@ -64,12 +60,4 @@ function summary(total: ReturnType<ConformanceRun['total']>): string {
     table.push(['all', total.cases.toLocaleString('en'), total.ops.toLocaleString('en'), count(total.mismatches)]);
   }
   return table.toString();
-}
-
-async function writeJson(file: string, json: string): Promise<void> {
-  try {
-    await writeFile(file, json);
-  } catch (error) {
-    throw new ConfigError('--json', file, `a file that can be written (${(error as Error).message})`);
-  }
 }

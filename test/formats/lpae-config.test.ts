@@ -63,6 +63,14 @@ describe('the registry', () => {
     expect(refusal({ format: 'ARM_MALI_LPAE', oas: 40, quirks: Quirk.ARM_NS })).toMatch(/^quirks/);
   });
 
+  it('refuses a policy that there is not', () => {
+    expect(refusal({ split: 'inplace' as 'in-place' })).toBe(
+      'split: found "inplace", allowed: in-place, refuse, unmap-and-remap',
+    );
+    expect(refusal({ linux: '6.13' as '6.12' })).toMatch(/^linux: found "6.13"/);
+    expect(refusal({ pgdSizing: 'page' as 'exact' })).toMatch(/^pgdSizing/);
+  });
+
   it('refuses an input size with no index bits', () => {
     expect(refusal({ ias: 12 })).toBe('ias: found 12, allowed: 13 to 48');
     expect(refusal({ ias: Number.NaN })).toMatch(/^ias/);
