@@ -1,10 +1,14 @@
 import { defineConfig } from 'vitest/config';
 
+/** `npm run soak`: the same tests with many more runs of every property. */
+const soaking = process.env['npm_lifecycle_event'] === 'soak';
+
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
     globalSetup: ['test/apps/build-cli.ts'],
-    testTimeout: 60_000,
+    setupFiles: soaking ? ['test/soak.ts'] : [],
+    testTimeout: soaking ? 3_600_000 : 60_000,
     // Two workers: continuous integration has two cores, and the conformance and timing suites are processor-bound.
     maxWorkers: 2,
   },

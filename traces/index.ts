@@ -29,7 +29,6 @@ export * from './input-error.ts';
 export * from './latency-histogram.ts';
 export * from './live-ranges.ts';
 export { Machine } from './machine.ts';
-export * from './page-sizes.ts';
 export { type ReplayOptions, ReplayRun, streamIdOf } from './replay.ts';
 export { type ReplayDomain, Replayer } from './replayer.ts';
 export * from './report/report.ts';
