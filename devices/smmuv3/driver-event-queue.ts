@@ -35,11 +35,13 @@ export class DriverEventQueue {
         cons = ((cons & QUEUE_INDEX_MASK) | (prod & QUEUE_OVERFLOW)) >>> 0;
       }
       if (((prod ^ cons) & mask) === 0) break;
-      const at = this.#memory.index(this.base + EVENT_BYTES * (cons & (2 ** this.log2Size - 1)));
-      const record = decodeEvent(this.#memory.words, at);
+      if (onEvent !== null) {
+        const at = this.#memory.index(this.base + EVENT_BYTES * (cons & (mask >>> 1)));
+        const record = decodeEvent(this.#memory.words, at);
+        if (record !== null) onEvent(record);
+      }
       cons = ((cons & QUEUE_OVERFLOW) | ((cons + 1) & mask)) >>> 0;
       handled++;
-      if (record !== null) onEvent?.(record);
     }
     smmu.write32(REGISTERS.EVENTQ_CONS.offset, cons);
     this.handled += handled;

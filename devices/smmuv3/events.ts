@@ -122,9 +122,13 @@ export interface EventRecord {
   readonly fields: Readonly<Record<string, number>>;
 }
 
+const NAMES: readonly (EventName | undefined)[] = Array.from({ length: 256 }, (_, code) =>
+  (Object.keys(EventId) as EventName[]).find((name) => EventId[name] === code),
+);
+
 /** Name of an event number; undefined for one that this model never writes. */
 export function eventName(code: number): EventName | undefined {
-  return (Object.keys(EventId) as EventName[]).find((name) => EventId[name] === code);
+  return NAMES[code];
 }
 
 /** Writes a record to `words[at..at+7]`. Fields it does not name become 0. */

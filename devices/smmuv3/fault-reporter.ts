@@ -1,14 +1,25 @@
 import {
   AccessFlag,
+  FaultClass,
   FaultKind,
   type Mmu,
   type TranslationRegime,
   Walker,
   type WalkMemory,
 } from '../../emulator/index.ts';
-import { EVENT_FIELDS, EVENT_WORDS, type EventFields, type EventName, encodeEvent, eventName } from './events.ts';
+import {
+  EVENT_FIELDS,
+  EVENT_WORDS,
+  EventClass,
+  type EventFields,
+  EventId,
+  type EventName,
+  encodeEvent,
+  eventName,
+} from './events.ts';
 import type { Smmuv3Features } from './features.ts';
 import { type Interrupts, Wire } from './interrupts.ts';
+import { setField } from './layout.ts';
 import type { OutputQueue } from './output-queue.ts';
 import type { RegisterFile } from './register-file.ts';
 import { Cr0, Cr2, Gerror, REGISTERS } from './registers.ts';
@@ -37,6 +48,9 @@ const FAULT_EVENTS = {
   [FaultKind.ACCESS_FLAG]: 'F_ACCESS',
   [FaultKind.PERMISSION]: 'F_PERMISSION',
 } as const;
+
+/** The fields that all translation faults have. */
+const FAULT = EVENT_FIELDS.F_TRANSLATION;
 
 /** What a fault asks for, from the structure that configures the faulting stage. */
 interface FaultPolicy {
@@ -93,21 +107,53 @@ export class FaultReporter {
     }
     const policy = this.#policy(transaction);
     if (!policy.record && !policy.stall) return policy.outcome;
-    const name = FAULT_EVENTS[mmu.fault];
-    const fields = { ...this.#access(transaction), ...this.#stage() };
+    const event = EventId[FAULT_EVENTS[mmu.fault]];
     if (policy.stall) {
       const parked: StalledTransaction = { ...transaction, tag: -1 };
-      if (this.stalls.park(parked)) this.record(name, { ...fields, STAG: parked.tag, Stall: 1 }, transaction, true);
+      if (this.stalls.park(parked)) this.#recordFault(event, transaction, parked.tag);
       return Outcome.STALLED;
     }
-    this.record(name, fields, transaction);
+    this.#recordFault(event, transaction, -1);
     return policy.outcome;
   }
 
   /** An address beyond what the SMMU outputs, on a stream that bypasses stage 1 (section 7.3.14). */
   reportBypassedAddress(transaction: Transaction): Outcome {
-    this.record('F_ADDR_SIZE', { ...this.#access(transaction), CLASS: 2 }, transaction);
+    this.record('F_ADDR_SIZE', { ...this.#access(transaction), CLASS: EventClass.IN }, transaction);
     return Outcome.ABORTED;
+  }
+
+  /**
+   * Writes the record of a translation fault. The one kind of record that comes in large numbers, so its fields are set one by one.
+   * @param tag of the stalled transaction, -1 when it does not stall
+   */
+  #recordFault(event: number, transaction: Transaction, tag: number): void {
+    const { streamId, substreamId, iova, flags } = transaction;
+    const mmu = this.#mmu;
+    const words = this.#words.fill(0);
+    const write = (flags & AccessFlag.WRITE) !== 0;
+    words[0] = event;
+    if (substreamId >= 0) {
+      setField(words, 0, FAULT.SSV, 1);
+      setField(words, 0, FAULT.SubstreamID, substreamId);
+    }
+    setField(words, 0, FAULT.StreamID, streamId);
+    if (tag >= 0) {
+      setField(words, 0, FAULT.STAG, tag);
+      setField(words, 0, FAULT.Stall, 1);
+    }
+    setField(words, 0, FAULT.PnU, (flags & AccessFlag.PRIVILEGED) === 0 ? 0 : 1);
+    // InD is 0 for writes (section 7.3.13).
+    setField(words, 0, FAULT.InD, !write && (flags & AccessFlag.EXECUTE) !== 0 ? 1 : 0);
+    setField(words, 0, FAULT.RnW, write ? 0 : 1);
+    setField(words, 0, FAULT.InputAddress, iova);
+    if (mmu.faultStage === 2) {
+      setField(words, 0, FAULT.S2, 1);
+      setField(words, 0, FAULT.CLASS, mmu.faultClass);
+      setField(words, 0, FAULT.IPAddress, mmu.faultIpa);
+      setField(words, 0, FAULT.TTRnW, mmu.faultClass === FaultClass.TABLE ? 1 : 0);
+    } else setField(words, 0, FAULT.CLASS, EventClass.IN);
+    this.#send(event, iova, flags, tag >= 0);
   }
 
   /** Writes an event record, with the transaction's stream, substream and (where the event has it) input address. */
@@ -115,15 +161,23 @@ export class FaultReporter {
     name: N,
     fields: EventFields<N>,
     { streamId, substreamId, iova, flags }: Transaction,
-    held = false,
   ): void {
     const words = this.#words;
     const ids = { StreamID: streamId, SubstreamID: Math.max(substreamId, 0) };
     const ssv = 'SSV' in EVENT_FIELDS[name] ? { SSV: Number(substreamId >= 0) } : {};
     encodeEvent(name, { ...ids, ...ssv, ...fields }, words, 0);
-    if ('InputAddress' in fields && (flags & AccessFlag.UPPER) !== 0) this.#signExtend(words, iova);
-    const number = (words[0] as number) & 0xff;
-    this.byEvent[number] = (this.byEvent[number] as number) + 1;
+    this.#send(EventId[name], 'InputAddress' in fields ? iova : -1, flags, false);
+  }
+
+  /**
+   * Sends off the record in `#words`.
+   * @param iova its input address, -1 when it has none
+   * @param held it may not be lost to a full queue
+   */
+  #send(event: number, iova: number, flags: number, held: boolean): void {
+    const words = this.#words;
+    if (iova >= 0 && (flags & AccessFlag.UPPER) !== 0) this.#signExtend(words, iova);
+    this.byEvent[event] = (this.byEvent[event] as number) + 1;
     if ((this.#registers.get(REGISTERS.CR0ACK) & Cr0.EVENTQEN) === 0) return;
     if (held && this.#queue.full) this.#held.push(words.slice());
     else this.#write(words);
@@ -154,14 +208,14 @@ export class FaultReporter {
   }
 
   #walkAborted(transaction: Transaction): Outcome {
-    const stage = this.#stage();
+    const { faultStage, faultClass } = this.#mmu;
     this.record(
       'F_WALK_EABT',
       {
         ...this.#access(transaction),
-        S2: stage.S2,
+        S2: faultStage === 2 ? 1 : 0,
         // Unlike in the other events, a stage 1 walk is class TT here (section 7.3.12).
-        CLASS: stage.S2 === 0 ? 1 : stage.CLASS,
+        CLASS: faultStage === 2 ? faultClass : EventClass.TTD,
         FetchAddress: this.#abortedDescriptor(transaction),
       },
       transaction,
@@ -202,12 +256,6 @@ export class FaultReporter {
       RnW: Number(!write),
       InputAddress: iova,
     };
-  }
-
-  #stage(): { S2: number; CLASS: number; IPAddress: number; TTRnW: number } {
-    const mmu = this.#mmu;
-    if (mmu.faultStage !== 2) return { S2: 0, CLASS: 2, IPAddress: 0, TTRnW: 0 };
-    return { S2: 1, CLASS: mmu.faultClass, IPAddress: mmu.faultIpa, TTRnW: Number(mmu.faultClass === 1) };
   }
 
   /** Puts the ones above the translated bits into the input address of a record. */

@@ -23,11 +23,12 @@ export class OutputQueue {
   /** Records written, and records lost to a full queue. */
   written = 0;
   lost = 0;
+  /** Entries that the queue has. */
+  size = 1;
   readonly #entryWords: number;
   readonly #mostBits: number;
   readonly #memory: QueueMemory;
   #base = 0;
-  #log2Size = 0;
 
   /**
    * @param entryWords 32-bit words of an entry
@@ -42,18 +43,13 @@ export class OutputQueue {
   /** Takes a new base register, as two words. */
   setBase(low: number, high: number): void {
     const words = Uint32Array.of(low, high);
-    this.#log2Size = Math.min(getField(words, 0, QUEUE_BASE.LOG2SIZE), this.#mostBits);
+    this.size = 2 ** Math.min(getField(words, 0, QUEUE_BASE.LOG2SIZE), this.#mostBits);
     this.#base = getField(words, 0, QUEUE_BASE.ADDR);
-  }
-
-  /** Entries that the queue has. */
-  get size(): number {
-    return 2 ** this.#log2Size;
   }
 
   /** Bits of an index, with the wrap flag above them. */
   get #mask(): number {
-    return 2 ** (this.#log2Size + 1) - 1;
+    return 2 * this.size - 1;
   }
 
   get empty(): boolean {
