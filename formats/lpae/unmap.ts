@@ -172,7 +172,8 @@ function reportPages(core: LpaeCore, gather: IotlbGather | null, iova: number, s
   const tlb = core.tlb;
   if (tlb === null) return;
   const cookie = core.cookie;
-  for (let i = 0; i < count; i++) tlb.addPage(gather, iova + i * size, size, cookie);
+  const end = iova + count * size;
+  for (let address = iova; address < end; address += size) tlb.addPage(gather, address, size, cookie);
 }
 
 /**
