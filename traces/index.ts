@@ -27,7 +27,7 @@ export * from './image/narrate.ts';
 export * from './image/summary.ts';
 export * from './input-error.ts';
 export * from './latency-histogram.ts';
-export * from './live-ranges.ts';
+export { type Log, SILENT } from './log.ts';
 export { Machine } from './machine.ts';
 export { type ReplayOptions, ReplayRun, streamIdOf } from './replay.ts';
 export { type ReplayDomain, Replayer } from './replayer.ts';

@@ -22,6 +22,7 @@ import {
   type WarningCode,
 } from '../formats/index.ts';
 import { FORMAT_NAMES, GRANULES, LEAF_SIZES, type RunConfig } from './config/run-config.ts';
+import { type Log, SILENT } from './log.ts';
 
 /** Which finding each misuse of an allocator is. */
 const ALLOCATOR_FINDINGS: Readonly<Record<AllocatorFinding['kind'], FindingKind>> = {
@@ -80,9 +81,12 @@ export class Machine {
   /** Warning code to how often the kernel would have warned. */
   readonly warnings = new Map<WarningCode, number>();
 
+  readonly #log: Log;
+
   /** @throws ConfigError for a combination that cannot work */
-  constructor(config: RunConfig) {
+  constructor(config: RunConfig, log: Log = SILENT) {
     this.config = config;
+    this.#log = log;
     const coherent = config.table.walk === 'coherent';
     const granule = 2 ** GRANULES[config.table.granule];
     this.granule = granule;
@@ -108,9 +112,11 @@ export class Machine {
       dma: this.dma,
       // Tables come from the stack below; these are for queues and stream tables.
       pages: this.cache === null ? this.pages : new UncachedPages(this.pages, this.cache),
-      warn: (code) => {
+      warn: (code, ...values) => {
         this.warnings.set(code, (this.warnings.get(code) ?? 0) + 1);
+        log.warn({ code, values, operation: this.sanitizer.operation }, 'the kernel would warn here');
       },
+      log: (message) => log.error({ operation: this.sanitizer.operation }, message),
     };
     const features = smmuv3Features({ ...config.smmu, coherent });
     this.smmu = new Smmuv3({ features, mmu: config.mmu, memory: this.port });
@@ -157,6 +163,7 @@ export class Machine {
   }
 
   #allocatorFinding(finding: AllocatorFinding): void {
+    this.#log.warn(finding, 'table memory was misused');
     this.sanitizer.found(ALLOCATOR_FINDINGS[finding.kind], Math.max(finding.pa, 0), () => finding.detail);
   }
 }

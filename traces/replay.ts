@@ -1,5 +1,6 @@
 import { openCaptures } from './capture/capture-reader.ts';
 import type { RunConfig } from './config/run-config.ts';
+import type { Log } from './log.ts';
 import { Replayer } from './replayer.ts';
 import { buildReport } from './report/build.ts';
 import type { Report } from './report/report.ts';
@@ -13,6 +14,8 @@ export interface ReplayOptions {
   readonly until?: number;
   /** What the path `-` reads; default the process's standard input. */
   readonly stdin?: AsyncIterable<Uint8Array>;
+  /** Takes what happens on the way; default nobody. */
+  readonly log?: Log;
 }
 
 /** One replay of one or several captures on one machine. */
@@ -51,7 +54,7 @@ export class ReplayRun {
   async run(onProgress: (done: number, events: number) => void = () => {}): Promise<Report> {
     const { strict = false, limit = Number.POSITIVE_INFINITY, until = Number.POSITIVE_INFINITY, stdin } = this.#options;
     const reader = await openCaptures(this.#captures, { strict, ...(stdin === undefined ? {} : { stdin }) });
-    const replayer = new Replayer(this.#config, (device) => streamIdOf(reader.devices.name(device)));
+    const replayer = new Replayer(this.#config, (device) => streamIdOf(reader.devices.name(device)), this.#options.log);
     this.replayer = replayer;
     const stopped = new Promise<false>((resolve) => {
       this.#wake = () => resolve(false);

@@ -14,6 +14,7 @@ import type { RunConfig } from './config/run-config.ts';
 import { DomainTracker, NO_DOMAIN } from './domains.ts';
 import { EventKind, type TraceEvent, UNKNOWN } from './event.ts';
 import { LiveRanges } from './live-ranges.ts';
+import { type Log, SILENT } from './log.ts';
 import { Machine } from './machine.ts';
 import { AccessMeter, SoftwareMeter } from './meters.ts';
 
@@ -75,6 +76,7 @@ export class Replayer {
   readonly #streamOfDevice: (device: number) => number;
   /** Cycles per second of the trace's clock. */
   readonly #rate: number;
+  readonly #log: Log;
   #operation = 0;
   #start = Number.NaN;
 
@@ -82,9 +84,10 @@ export class Replayer {
    * @param streamOfDevice StreamID of a device of the capture, or -1
    * @throws ConfigError for a machine that cannot work
    */
-  constructor(config: RunConfig, streamOfDevice: (device: number) => number) {
+  constructor(config: RunConfig, streamOfDevice: (device: number) => number, log: Log = SILENT) {
     this.#config = config;
-    this.machine = new Machine(config);
+    this.machine = new Machine(config, log);
+    this.#log = log;
     this.#lazy = config.invalidation.mode === 'lazy';
     this.#stream = new AccessStream({ ...config.access, seed: config.access.seed + config.seed }, this.machine.granule);
     this.#streamOfDevice = streamOfDevice;
@@ -220,6 +223,7 @@ export class Replayer {
 
   #refuse(event: TraceEvent, result: string): void {
     this.refused++;
+    this.#log.info({ line: event.line, iova: event.iova, size: event.size, result }, 'refused');
     if (this.refusals.length >= KEPT_REFUSALS) return;
     const { iova, pa, size, kind } = event;
     const { granule } = this.machine;

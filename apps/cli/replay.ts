@@ -7,6 +7,7 @@ import { allocatorHelp } from './allocator-help.ts';
 import { bindText } from './bind-text.ts';
 import { ExitCode, exitWith } from './exit.ts';
 import { writeJson } from './json-output.ts';
+import { type LogLevel, logLevel, openLog } from './log.ts';
 import { addMachineOptions, type MachineFlags, machineFrom, wholeNumber } from './machine-options.ts';
 import { Progress } from './progress.ts';
 
@@ -14,6 +15,7 @@ interface ReplayFlags extends MachineFlags {
   readonly json?: string;
   readonly strict?: boolean;
   readonly limit?: number;
+  readonly logLevel: LogLevel;
   readonly until?: number;
   readonly bind: 'direct' | 'async';
   readonly bindDelay?: number;
@@ -43,6 +45,7 @@ export function register(program: Command): void {
   addMachineOptions(command)
     .option('--json <file>', 'write the report as JSON; - is standard output, instead of the terminal report')
     .option('--strict', 'stop at the first damaged record instead of counting and skipping it')
+    .option('--log-level <level>', 'log on standard error: silent, error, warn, info or debug', logLevel, 'silent')
     .option('--limit <n>', 'stop after this many events', wholeNumber(1))
     .option('--until <time>', 'stop after the last event at or before this time of the trace clock', timeOfTrace)
     .addOption(
@@ -61,6 +64,7 @@ async function run(captures: readonly string[], flags: ReplayFlags): Promise<voi
   if (flags.json !== undefined && flags.json !== '-') checkWritable(flags.json);
   const options = {
     strict: flags.strict === true,
+    log: openLog(flags.logLevel),
     limit: flags.limit ?? Number.POSITIVE_INFINITY,
     until: flags.until ?? Number.POSITIVE_INFINITY,
   };
