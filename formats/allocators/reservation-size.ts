@@ -21,6 +21,11 @@ function spansCut(start: number, end: number, span: number): number {
   return (firstCut ? 1 : 0) + (end % span !== 0 ? 1 : 0);
 }
 
+/** Aligned spans of `span` bytes that `[start, end)` covers wholly. */
+function spansCovered(start: number, end: number, span: number): number {
+  return Math.max(0, Math.floor(end / span) - Math.ceil(start / span));
+}
+
 /**
  * Tables that mapping `[iova, iova + size)` can need where nothing is mapped: below the first level, one per span of a table that
  * the range touches.
@@ -37,8 +42,9 @@ export function mapReservation(geometry: Geometry, iova: number, size: number): 
 
 /**
  * Tables that unmapping `[iova, iova + size)` can need: one for each block that may have to be split because an end lies inside
- * it; a large block cut by a small page is split once per level. Where split blocks are mapped again instead, and a size is
- * missing between the block and the pages, all that stays of the block needs the tables of that level.
+ * it; a large block cut by a small page is split once per level. Where a size is missing between the blocks and the pages, a cut
+ * block goes page by page: whatever is unmapped of it needs the tables of the missing level or, with blocks that are mapped again
+ * instead of split, whatever stays of it.
  * @param pageSizes page sizes in use, as a bitmap: without blocks of a size none of that size is split.
  */
 export function unmapReservation(
@@ -57,10 +63,11 @@ export function unmapReservation(
     const offered = hasSize(pageSizes, span);
     if (offered) around = span;
     if (around === 0) continue;
-    if (offered || split !== 'unmap-and-remap') tables += spansCut(iova, end, span);
-    else {
-      const kept = spansTouched(alignDown(iova, around), alignUp(end, around), span);
-      tables += kept - Math.max(0, Math.floor(end / span) - Math.ceil(iova / span));
+    if (offered) tables += spansCut(iova, end, span);
+    else if (split === 'unmap-and-remap') {
+      tables += spansTouched(alignDown(iova, around), alignUp(end, around), span) - spansCovered(iova, end, span);
+    } else {
+      tables += spansTouched(iova, end, span) - spansCovered(iova, end, around) * (around / span);
     }
   }
   return tables;

@@ -58,6 +58,12 @@ describe('the worst case of an unmap', () => {
     expect(unmapReservation(mali, pages + G, G, G)).toBe(0);
   });
 
+  it('what goes of a cut block goes page by page where a size is missing', () => {
+    expect(unmapReservation(mali, 4 * K + G, 4 * K, 16 * M)).toBe(1 + 9);
+    expect(unmapReservation(mali, 4 * K + G, G + 4 * K, G)).toBe(2 + 513);
+    expect(unmapReservation(mali, 4 * K + G, 4 * K, 3 * G)).toBe(2 + 513);
+  });
+
   it('what stays of a block that is mapped again needs the tables of a size that is missing', () => {
     expect(unmapReservation(mali, 4 * K + G, 4 * K, 4 * K, 'in-place')).toBe(2);
     expect(unmapReservation(mali, 4 * K + G, 4 * K, 4 * K, 'unmap-and-remap')).toBe(1 + 512);
