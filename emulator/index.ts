@@ -4,6 +4,7 @@ export * from './bus-port.ts';
 export * from './cpu-cache.ts';
 export * from './dma-api.ts';
 export * from './dma-api-config.ts';
+export * from './live-ranges.ts';
 export { MemoryChannel } from './memory-channel.ts';
 export type { MmioDevice, MmioRange } from './mmio-map.ts';
 export * from './mmu/context-source.ts';

@@ -1,6 +1,6 @@
+import { Coverage, LiveRanges } from '../emulator/index.ts';
 import { DomainHabits } from './domain-habits.ts';
 import { Context, EventKind, type TraceEvent, UNKNOWN } from './event.ts';
-import { Coverage, LiveRanges } from './live-ranges.ts';
 
 /** How a domain came to be known. */
 export type DomainOrigin =

@@ -1,5 +1,5 @@
 import { FlushQueue, newGather, resetGather, type Smmuv3Domain } from '../devices/index.ts';
-import { AccessFlag } from '../emulator/index.ts';
+import { AccessFlag, LiveRanges } from '../emulator/index.ts';
 import {
   Errno,
   errnoName,
@@ -13,7 +13,6 @@ import { AccessStream } from './access.ts';
 import type { RunConfig } from './config/run-config.ts';
 import { DomainTracker, NO_DOMAIN } from './domains.ts';
 import { EventKind, type TraceEvent, UNKNOWN } from './event.ts';
-import { LiveRanges } from './live-ranges.ts';
 import { type Log, SILENT } from './log.ts';
 import { Machine } from './machine.ts';
 import { AccessMeter, SoftwareMeter } from './meters.ts';

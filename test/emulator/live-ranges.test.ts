@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { Coverage, LiveRanges } from '../../traces/index.ts';
+import { Coverage, LiveRanges } from '../../emulator/index.ts';
 
 /** The plain model: one entry per unit, holding the number of its range. */
 class Model {
