@@ -21,6 +21,8 @@ export function bindText(report: BindReplayReport): string {
     ['submissions that waited', count(totals.throttled)],
     ['  waited, cycles', count(totals.throttledCycles)],
     ['mappings cut / parts kept', `${count(totals.overlaps)} / ${count(totals.remaps)}`],
+    ['bytes locked for flushing', count(totals.lockedBytes)],
+    ['  of these for nothing', count(totals.excessBytes)],
     ['prepare, cycles', count(totals.prepareCycles)],
     ['run, cycles', count(totals.runCycles)],
     ['  longest', count(totals.worstRunCycles)],

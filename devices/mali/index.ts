@@ -3,6 +3,7 @@ export { Fence } from './fence.ts';
 export { GpuJob } from './gpu-job.ts';
 export { GpuBuffer, GpuMemory } from './gpu-memory.ts';
 export { type Deadlock, JobClock } from './job-clock.ts';
+export { type LockRegion, lockRegion } from './lock-region.ts';
 export { RangeEditor } from './range-editor.ts';
 export { VmBind, type VmBindPorts } from './vm-bind.ts';
 export { type VmBindConfig, type VmBindConfigInput, VmBindSchema } from './vm-bind-config.ts';

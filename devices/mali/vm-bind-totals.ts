@@ -18,6 +18,9 @@ export interface BindTotals {
   /** Overlapped mappings that were cut, and the previous and next parts that stayed of them. */
   overlaps: number;
   remaps: number;
+  /** Bytes in the regions locked around edits, and how many of them were not edited. */
+  lockedBytes: number;
+  excessBytes: number;
   /** Time in prepare and in run, in cycles, and the longest run. */
   prepareCycles: number;
   runCycles: number;
@@ -41,6 +44,8 @@ export function newBindTotals(): BindTotals {
     throttledCycles: 0,
     overlaps: 0,
     remaps: 0,
+    lockedBytes: 0,
+    excessBytes: 0,
     prepareCycles: 0,
     runCycles: 0,
     worstRunCycles: 0,

@@ -20,6 +20,7 @@ import {
 } from '../../formats/index.ts';
 import type { Party } from './dependency-graph.ts';
 import type { JobClock } from './job-clock.ts';
+import { type LockRegion, lockRegion } from './lock-region.ts';
 import { RangeEditor } from './range-editor.ts';
 import { type VmBindConfig, type VmBindConfigInput, VmBindSchema } from './vm-bind-config.ts';
 import { BindJob, type BindReport, type BindRequest } from './vm-bind-job.ts';
@@ -35,8 +36,8 @@ export interface VmBindPorts {
   /** The cookie that the table was made with: the owner of its tables. */
   readonly cookie: unknown;
   readonly clock: JobClock;
-  /** Makes the hardware see the edit of `[iova, iova + size)`: lock, flush, wait. Returns the cycles that took. */
-  readonly afterEdit?: (iova: number, size: number) => number;
+  /** Makes the hardware see an edit inside `region`: lock, flush, wait. Returns the cycles that took. */
+  readonly afterEdit?: (region: LockRegion) => number;
   /** Takes the report of each job that is over. */
   readonly onJob?: (report: BindReport) => void;
 }
@@ -258,6 +259,9 @@ export class VmBind {
       return;
     }
     const { runCycles, mapCyclesPerDescriptor, unmapCyclesPerDescriptor } = this.config;
+    const region = lockRegion(job.request.iova, job.request.size);
+    this.#totals.lockedBytes += region.size;
+    this.#totals.excessBytes += region.excess;
     const allocation = context.cycles - spent;
     allocator.noteOperation(job.id, allocation);
     const cycles =
@@ -265,7 +269,7 @@ export class VmBind {
       allocation +
       mapCyclesPerDescriptor * (table.stats.descriptorsWritten - descriptorsWritten) +
       unmapCyclesPerDescriptor * (table.stats.descriptorsCleared - descriptorsCleared) +
-      (afterEdit === undefined ? 0 : afterEdit(job.request.iova, job.request.size));
+      (afterEdit === undefined ? 0 : afterEdit(region));
     clock.after(cycles, () => this.#end(job));
   }
 

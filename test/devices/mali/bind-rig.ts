@@ -1,4 +1,4 @@
-import { type BindReport, JobClock, VmBind, type VmBindConfigInput } from '../../../devices/index.ts';
+import { type BindReport, JobClock, type LockRegion, VmBind, type VmBindConfigInput } from '../../../devices/index.ts';
 import {
   type AllocatorFinding,
   type AllocatorStack,
@@ -31,7 +31,7 @@ export function bindRig(
   config: VmBindConfigInput = {},
   setup: {
     split?: SplitPolicy;
-    afterEdit?: (iova: number, size: number) => number;
+    afterEdit?: (region: LockRegion) => number;
     wrap?: (system: FakeSystem) => SystemPages;
   } = {},
 ): BindRig {

@@ -90,7 +90,7 @@ describe('a VM_BIND job', () => {
     const flushed = bindRig(
       'reserve',
       {},
-      { afterEdit: (iova, size) => (iova === 2 * M && size === 4 * K ? 5000 : 0) },
+      { afterEdit: ({ start, size }) => (start === 2 * M && size === 32 * K ? 5000 : 0) },
     );
     map(one.vm, 2 * M, 4 * K, PA);
     map(many.vm, 2 * M, 256 * K, PA);
@@ -98,6 +98,8 @@ describe('a VM_BIND job', () => {
     for (const rig of [one, many, flushed]) rig.clock.run();
     expect(many.vm.totals().runCycles - one.vm.totals().runCycles).toBeCloseTo(63 * 1.25);
     expect(flushed.vm.totals().runCycles - one.vm.totals().runCycles).toBe(5000);
+    expect(one.vm.totals()).toMatchObject({ lockedBytes: 32 * K, excessBytes: 28 * K });
+    expect(many.vm.totals()).toMatchObject({ lockedBytes: 256 * K, excessBytes: 0 });
   });
 
   it('refuses a configuration that does not fit', () => {
