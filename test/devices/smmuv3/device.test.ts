@@ -39,7 +39,9 @@ function bare(asked: Parameters<typeof machineWith>[0] = {}, bits = 3) {
   const read = (name: RegisterName): number => smmu.read32(REGISTERS[name].offset);
   const write = (name: RegisterName, value: number): void => smmu.write32(REGISTERS[name].offset, value);
   const put = (pa: number, value: number): void => {
-    memory.words[memory.index(pa)] = value;
+    // The index first: it may replace the words.
+    const at = memory.index(pa);
+    memory.words[at] = value;
   };
   write('CMDQ_BASE', COMMANDS + bits);
   write('EVENTQ_BASE', EVENTS + bits);
