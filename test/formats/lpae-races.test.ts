@@ -79,3 +79,23 @@ for (const coherentWalk of [true, false]) {
     });
   });
 }
+
+describe('a lost race with a CPU that has not synced its entry yet', () => {
+  it('syncs the entry, because the mapping below it must be seen at once', () => {
+    const { rig, table } = make(false);
+    const root = table.registers.kind === 'stage-1' ? table.registers.ttbr : 0;
+    meanwhile(rig, () => {
+      const theirs = rig.alloc(null, PAGE);
+      rig.mapSingle(theirs, PAGE);
+      const at = rig.memory.index(root);
+      rig.memory.words[at] = theirs + 3;
+      expect(rig.staleDescriptor()).toBe(root);
+    });
+    expect(table.mapPages(0, 3 * PAGE, PAGE, 1, PROT, Gfp.KERNEL)).toBe(0);
+    expect(rig.staleDescriptor()).toBe(null);
+    // The bit that says so is theirs to set: until then every walk through the entry syncs it again.
+    const before = table.stats.syncs;
+    table.mapPages(PAGE, 3 * PAGE, PAGE, 1, PROT, Gfp.KERNEL);
+    expect(table.stats.syncs - before).toBe(2);
+  });
+});
