@@ -6,6 +6,7 @@ export * from './descriptors/lpae.ts';
 export * from './descriptors/mali.ts';
 export * from './descriptors/short.ts';
 export * from './explain.ts';
+export type * from './format-entry.ts';
 export * from './geometry.ts';
 export * from './io-pgtable.ts';
 export * from './page-sizes.ts';

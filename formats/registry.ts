@@ -1,27 +1,10 @@
 /** The formats by name: what each can do, how it judges a configuration, and how it makes a table (Linux `io-pgtable.c`). */
 import { ConfigError } from './config-error.ts';
+import type { FormatEntry, Judgement } from './format-entry.ts';
 import type { IoPgtable, IoPgtableConfig, IoPgtableFormat, Machine } from './io-pgtable.ts';
 import { type AdjustedConfig, FormatCapability, IO_PGTABLE_FORMATS } from './io-pgtable.ts';
 import { LPAE_FORMATS } from './lpae/formats.ts';
 import { V7S_FORMAT } from './v7s/table.ts';
-
-/** A configuration after a format has looked at it. */
-export interface Judgement {
-  /** The configuration with defaults filled in and sizes narrowed, as far as it came. */
-  readonly config: AdjustedConfig;
-  /** Why it is refused, or null. */
-  readonly refusal: ConfigError | null;
-}
-
-/** One row of the registry. */
-export interface FormatEntry {
-  /** Sum of {@link FormatCapability} bits. */
-  readonly capabilities: number;
-  /** Narrows a configuration, and says whether the format takes it. */
-  judge(config: AdjustedConfig): Judgement;
-  /** Makes a table from a configuration that {@link judge} accepted. */
-  create(config: AdjustedConfig, machine: Machine, cookie: unknown): IoPgtable;
-}
 
 const FORMATS: Readonly<Partial<Record<IoPgtableFormat, FormatEntry>>> = {
   ...LPAE_FORMATS,

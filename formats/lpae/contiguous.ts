@@ -5,29 +5,8 @@
  *
  * No released kernel's io-pgtable sets it. Only runs that one map call writes whole are marked.
  */
-import { highMask } from '../descriptors/field.ts';
-import { LPAE_STAGE1_LEAF } from '../descriptors/lpae.ts';
-import type { Geometry } from '../geometry.ts';
+import { CONTIGUOUS_HIGH } from './contiguous-runs.ts';
 import type { LpaeCore } from './core.ts';
-
-/** The hint, in the high half; at the same place in leaves of both stages. */
-export const CONTIGUOUS_HIGH = highMask(LPAE_STAGE1_LEAF.fields.contiguous);
-
-/** Leaves in a run, by log2 of the granule and level; 0 where there are no runs (DDI 0487 table D8-81). */
-const RUN_LENGTHS: Readonly<Record<number, readonly number[]>> = {
-  12: [0, 16, 16, 16],
-  14: [0, 0, 32, 128],
-  16: [0, 0, 32, 32],
-};
-
-/** Leaves in a run by level. A table too small for a run has none. */
-export function runLengths(geometry: Geometry, enabled: boolean): Int32Array {
-  const lengths = enabled ? RUN_LENGTHS[geometry.granuleShift] : undefined;
-  return Int32Array.from(geometry.indexMasks, (mask, level) => {
-    const length = lengths?.[level] ?? 0;
-    return length <= mask + 1 ? length : 0;
-  });
-}
 
 /** Puts the hint on every whole run among `count` leaves that were just written from entry `index` on, which lead to `pa`. */
 export function markRuns(core: LpaeCore, table: number, level: number, index: number, count: number, pa: number): void {

@@ -12,7 +12,7 @@ import { Gfp, NO_PAGES } from '../ports.ts';
 import { TableSupply } from '../table-supply.ts';
 import { Teardown } from '../teardown.ts';
 import type { WarningCode } from '../warnings.ts';
-import { CONTIGUOUS_HIGH, runLengths } from './contiguous.ts';
+import { CONTIGUOUS_HIGH, runLengths } from './contiguous-runs.ts';
 import { Cursor } from './cursor.ts';
 import type { LeafEncoding } from './leaf-encoding.ts';
 

@@ -4,6 +4,7 @@
  */
 import { commonSizes, hasSize, sizesOf } from '../address.ts';
 import { ConfigError } from '../config-error.ts';
+import type { FormatEntry, Judgement } from '../format-entry.ts';
 import { lpaeGeometry } from '../geometry.ts';
 import { type AdjustedConfig, FormatCapability, Quirk } from '../io-pgtable.ts';
 import {
@@ -17,7 +18,6 @@ import {
   TG1_CODES,
   WalkCacheability,
 } from '../registers.ts';
-import type { FormatEntry, Judgement } from '../registry.ts';
 import { maliEncoding, stageOneEncoding, stageTwoEncoding } from './leaf-encoding.ts';
 import { type LpaeFormat, LpaeTable } from './table.ts';
 

@@ -2,10 +2,10 @@
 import { high32, low32, sizesOf } from '../address.ts';
 import { ConfigError } from '../config-error.ts';
 import { type BitField, encode, layout } from '../descriptors/field.ts';
+import type { Judgement } from '../format-entry.ts';
 import type { Geometry } from '../geometry.ts';
 import { type AdjustedConfig, Quirk } from '../io-pgtable.ts';
 import type { ShortRegisters } from '../registers.ts';
-import type { Judgement } from '../registry.ts';
 
 /** log2 of what one level 1 entry covers: a section. */
 export const SECTION_SHIFT = 20;

@@ -15,6 +15,7 @@
  * Not modelled: domains other than 0, PXN, and the access permission model without AFE, none of which Linux uses.
  */
 
+import type { FormatEntry } from '../format-entry.ts';
 import type { Geometry } from '../geometry.ts';
 import {
   type AdjustedConfig,
@@ -29,7 +30,6 @@ import {
 } from '../io-pgtable.ts';
 import type { IotlbGather } from '../ports.ts';
 import type { ShortRegisters } from '../registers.ts';
-import type { FormatEntry } from '../registry.ts';
 import { WarningCode } from '../warnings.ts';
 import {
   DESCRIPTOR_BYTES,
