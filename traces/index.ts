@@ -26,6 +26,7 @@ export * from './image/memory-image.ts';
 export * from './image/narrate.ts';
 export * from './image/summary.ts';
 export * from './input-error.ts';
+export * from './invalidation-bench.ts';
 export * from './latency-histogram.ts';
 export { type Log, SILENT } from './log.ts';
 export { Machine } from './machine.ts';

@@ -2,6 +2,7 @@ import { Command, CommanderError } from 'commander';
 import { ConfigError } from '../../formats/index.ts';
 import packageJson from '../../package.json' with { type: 'json' };
 import { InputError } from '../../traces/index.ts';
+import * as benchInvalidation from './bench-invalidation.ts';
 import * as compare from './compare.ts';
 import * as config from './config.ts';
 import * as conform from './conform.ts';
@@ -20,6 +21,7 @@ const COMMANDS: readonly { readonly register: (program: Command) => void }[] = [
   conform,
   scenario,
   translate,
+  benchInvalidation,
 ];
 
 function buildProgram(): Command {
