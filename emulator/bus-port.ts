@@ -54,6 +54,8 @@ export class BusPort implements WalkMemory {
    * that mark itself.
    */
   softwareBitsHigh = 0x0780_0000;
+  /** Called after each successful {@link read} of RAM, with `low` and `high` set. */
+  onRead: ((pa: number) => void) | null = null;
   /** Reads that were stale. */
   staleReads = 0;
   /** Called for each of them: a walk makes several reads, and `stale` tells of the last only. */
@@ -123,6 +125,7 @@ export class BusPort implements WalkMemory {
     this.low = words[at] as number;
     this.high = bytes === 8 ? (words[at + 1] as number) : 0;
     if (this.checkStale) this.#lookForStale(pa, bytes);
+    if (this.onRead !== null) this.onRead(pa);
     return true;
   }
 
@@ -225,6 +228,7 @@ export class BusPort implements WalkMemory {
       this.high = 0;
       // A table that was never synced at all: its frame does not exist in memory yet.
       if (this.checkStale) this.#lookForStale(pa, bytes);
+      if (this.onRead !== null) this.onRead(pa);
       return true;
     }
     const range = this.#mmio.find(pa, bytes);

@@ -26,5 +26,5 @@ export * from './mmu/walker.ts';
 export * from './page-allocator.ts';
 export { DEFAULT_PAGE_COSTS, type PageAllocatorConfig, PageAllocatorSchema } from './page-allocator-config.ts';
 export * from './physical-memory.ts';
-export * from './sanitizer.ts';
+export * from './sanitizer/index.ts';
 export * from './system-pages.ts';

@@ -78,6 +78,8 @@ export class BindReplay {
     this.#bind = bind;
     this.#options = options;
     this.machine = new Machine(config);
+    // Jobs edit tables only: the hardware that would drop their leaves is not part of this.
+    this.machine.watch.invalidation.watchesLeaves = false;
   }
 
   get stopped(): boolean {

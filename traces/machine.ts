@@ -11,6 +11,9 @@ import {
   PageAllocator,
   PhysicalMemory,
   Sanitizer,
+  TableWatch,
+  WalkCheck,
+  type WatchedSpace,
 } from '../emulator/index.ts';
 import {
   type AllocatorFinding,
@@ -23,6 +26,7 @@ import {
 } from '../formats/index.ts';
 import { FORMAT_NAMES, GRANULES, LEAF_SIZES, type RunConfig } from './config/run-config.ts';
 import { type Log, SILENT } from './log.ts';
+import { PlantedFaults } from './planted-faults.ts';
 
 /** Which finding each misuse of an allocator is. */
 const ALLOCATOR_FINDINGS: Readonly<Record<AllocatorFinding['kind'], FindingKind>> = {
@@ -65,6 +69,10 @@ export class Machine {
   readonly config: RunConfig;
   readonly clock: MachineClock = { cycles: 0, seconds: 0 };
   readonly sanitizer: Sanitizer;
+  /** Sees every descriptor that is stored, every table that comes and goes, and what is invalidated. */
+  readonly watch: TableWatch;
+  /** Sees every descriptor that the walker reads. */
+  readonly walks: WalkCheck;
   readonly memory: PhysicalMemory;
   /** The CPU's cache; null when table walks snoop it, because then nobody can tell. */
   readonly cache: CpuCache | null;
@@ -81,7 +89,12 @@ export class Machine {
   /** Warning code to how often the kernel would have warned. */
   readonly warnings = new Map<WarningCode, number>();
 
+  /** The faults that the configuration plants. */
+  readonly faults: PlantedFaults;
   readonly #log: Log;
+  /** Where tables come from, watched and with the planted faults. */
+  readonly #tableSource: TableAllocator;
+  readonly #spaces = new Map<Smmuv3Domain, WatchedSpace>();
 
   /** @throws ConfigError for a combination that cannot work */
   constructor(config: RunConfig, log: Log = SILENT) {
@@ -107,18 +120,22 @@ export class Machine {
       costs: config.allocatorCosts,
       onFinding: (finding) => this.#allocatorFinding(finding),
     });
+    const features = smmuv3Features({ ...config.smmu, coherent });
+    this.watch = new TableWatch(view, this.sanitizer, features.breakBeforeMakeLevel);
+    this.walks = new WalkCheck(this.watch.tables, this.sanitizer, this.port);
+    this.faults = new PlantedFaults(config.faults, config.seed);
+    this.#tableSource = this.faults.allocator(this.watch.guard(this.tables));
     const tableMachine: TableMachine = {
-      memory: view,
+      memory: this.faults.memory(this.watch),
       dma: this.dma,
-      // Tables come from the stack below; these are for queues and stream tables.
-      pages: this.cache === null ? this.pages : new UncachedPages(this.pages, this.cache),
+      // Tables come from the stack above; these are for queues and stream tables.
+      pages: this.watch.guardOther(this.cache === null ? this.pages : new UncachedPages(this.pages, this.cache)),
       warn: (code, ...values) => {
         this.warnings.set(code, (this.warnings.get(code) ?? 0) + 1);
         log.warn({ code, values, operation: this.sanitizer.operation }, 'the kernel would warn here');
       },
       log: (message) => log.error({ operation: this.sanitizer.operation }, message),
     };
-    const features = smmuv3Features({ ...config.smmu, coherent });
     this.smmu = new Smmuv3({ features, mmu: config.mmu, memory: this.port });
     this.driver = new Smmuv3Driver({
       smmu: this.smmu,
@@ -133,7 +150,7 @@ export class Machine {
   /** One more address space, as the configuration describes its table. */
   createDomain(): Smmuv3Domain {
     const { table } = this.config;
-    return this.driver.createDomain({
+    const domain = this.driver.createDomain({
       format: FORMAT_NAMES[table.format],
       pageSizes: LEAF_SIZES[table.granule],
       ias: table.ias,
@@ -142,28 +159,49 @@ export class Machine {
       linux: table.linux,
       split: table.split,
       contiguous: table.contiguous,
-      allocator: this.tables,
+      allocator: this.#tableSource,
     });
+    const stage1 = domain.stage === 'stage-1';
+    const { geometry } = domain.table;
+    domain.table.visitTables((pa, level, size) => {
+      if (level !== geometry.startLevel) return;
+      const [asid, vmid] = stage1 ? [domain.tag, 0] : [0, domain.tag];
+      this.#spaces.set(domain, this.watch.addSpace(stage1 ? 1 : 2, asid, vmid, geometry, pa, size));
+    });
+    return domain;
+  }
+
+  /** Takes a domain's table down. Detach its streams first. */
+  freeDomain(domain: Smmuv3Domain): void {
+    const space = this.#spaces.get(domain);
+    if (space !== undefined) this.watch.retire(space);
+    this.driver.freeDomain(domain);
+  }
+
+  /** What the sanitizer knows of a domain. */
+  spaceOf(domain: Smmuv3Domain): WatchedSpace {
+    const space = this.#spaces.get(domain);
+    if (space === undefined) throw new Error('the domain is not of this machine');
+    return space;
   }
 
   /** Lets the sanitizer see what the TLBs drop and what the walker reads. */
   #watch(): void {
-    const { sanitizer, port, smmu } = this;
+    const { sanitizer, port, smmu, watch, walks } = this;
     smmu.mmu.stale.watch(
-      (mark) => sanitizer.entryMarked(mark),
-      (mark) => sanitizer.entryDropped(mark),
+      (mark) => sanitizer.windows.entryMarked(mark),
+      (mark) => sanitizer.windows.entryDropped(mark),
     );
+    smmu.mmu.invalidation.observer = watch.invalidation;
+    port.onRead = (pa) => walks.check(pa);
     if (this.cache !== null) {
       port.checkStale = true;
-      port.onStaleRead = (pa) => {
-        const { low, high } = port;
-        sanitizer.staleWalk(pa, low, high);
-      };
+      port.onStaleRead = (pa) => walks.stale(pa);
     }
   }
 
   #allocatorFinding(finding: AllocatorFinding): void {
     this.#log.warn(finding, 'table memory was misused');
-    this.sanitizer.found(ALLOCATOR_FINDINGS[finding.kind], Math.max(finding.pa, 0), () => finding.detail);
+    this.sanitizer.found(ALLOCATOR_FINDINGS[finding.kind], Math.max(finding.pa, 0), () => ({ detail: finding.detail }));
   }
 }

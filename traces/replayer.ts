@@ -1,5 +1,5 @@
 import { FlushQueue, newGather, resetGather, type Smmuv3Domain } from '../devices/index.ts';
-import { AccessFlag, LiveRanges } from '../emulator/index.ts';
+import { AccessFlag, LiveRanges, type WatchedSpace } from '../emulator/index.ts';
 import {
   Errno,
   errnoName,
@@ -42,6 +42,8 @@ export interface ReplayDomain {
   readonly flushQueue: FlushQueue | null;
   /** What waits in the flush queue. */
   readonly queued: LiveRanges;
+  /** What the sanitizer knows of it. */
+  readonly space: WatchedSpace;
 }
 
 /**
@@ -75,6 +77,10 @@ export class Replayer {
   readonly #streamOfDevice: (device: number) => number;
   /** Cycles per second of the trace's clock. */
   readonly #rate: number;
+  /** Event records that the queue holds when the driver handles them. */
+  readonly #eventBatch: number;
+  /** Faults since then, each with one record at most. */
+  #unhandled = 0;
   readonly #log: Log;
   #operation = 0;
   #start = Number.NaN;
@@ -91,6 +97,7 @@ export class Replayer {
     this.#stream = new AccessStream({ ...config.access, seed: config.access.seed + config.seed }, this.machine.granule);
     this.#streamOfDevice = streamOfDevice;
     this.#rate = config.clockMHz * 1e6;
+    this.#eventBatch = 2 ** (this.machine.driver.eventQueue.log2Size - 1);
   }
 
   /** Operations so far. */
@@ -117,7 +124,8 @@ export class Replayer {
   /** The capture is over: what still waits is flushed. Tables stay as they are. */
   end(): void {
     for (const one of this.domains) one?.flushQueue?.drain();
-    this.machine.sanitizer.finish();
+    this.#handleEvents();
+    this.machine.sanitizer.windows.finish();
   }
 
   /** Takes every table down, so that what was lost on the way shows. */
@@ -125,7 +133,7 @@ export class Replayer {
     for (const one of this.domains) {
       if (one === undefined) continue;
       for (const stream of one.streams) this.machine.driver.detach(one.domain, stream);
-      this.machine.driver.freeDomain(one.domain);
+      this.machine.freeDomain(one.domain);
     }
     this.machine.tables.close();
   }
@@ -169,10 +177,11 @@ export class Replayer {
     let error: number = -Errno.ENOMEM;
     // What is set aside beforehand is part of the price of the map.
     this.#beginEdit(one);
-    if (machine.tables.beginOperation(this.#operation, reserved, one.domain)) {
+    if (this.#prepare(one, reserved)) {
       error = machine.driver.map(one.domain, iova, event.pa, size, prot);
       this.#endEdit(one, true);
     }
+    machine.watch.invalidation.end(true);
     if (error !== 0) {
       this.#refuse(event, errnoName(error));
       return;
@@ -203,19 +212,21 @@ export class Replayer {
         : unmapReservation(domain.table.geometry, domain.table.config.pageSizes, iova, size, domain.table.config.split);
     let done = 0;
     this.#beginEdit(one);
-    if (machine.tables.beginOperation(this.#operation, reserved, domain)) {
+    if (this.#prepare(one, reserved)) {
       done = this.#unmapLive(domain, iova, size, live, gather);
       this.#endEdit(one, false);
     }
     if (done !== live) this.#refuse(event, `${done} of ${live} mapped bytes unmapped`);
     if (this.#lazy) {
+      machine.watch.invalidation.end(false);
       if (done > 0) this.#queue(one, iova, size);
     } else {
       const before = this.#beginInvalidation();
       machine.driver.iotlbSync(domain, gather);
       this.#endInvalidation(before);
+      machine.watch.invalidation.end(true);
     }
-    if (done > 0) this.#lookForStale(domain, iova, size);
+    if (done > 0) this.#lookForStale(one, iova, size);
     this.#stream.afterUnmap(iova, size);
     this.#access(one);
   }
@@ -255,10 +266,20 @@ export class Replayer {
   }
 
   #begin(domain: number): void {
-    const { sanitizer } = this.machine;
+    const { sanitizer, watch } = this.machine;
     this.#operation++;
     sanitizer.operation = this.#operation;
     sanitizer.domain = domain;
+    watch.invalidation.begin();
+  }
+
+  /** Sets tables aside, unless a planted fault forgets that. @returns false when there are too few. */
+  #prepare(one: ReplayDomain, tables: number): boolean {
+    const { faults, tables: stack } = this.machine;
+    const forgets = faults.allocatesInRun();
+    const begun = stack.beginOperation(this.#operation, forgets ? 0 : tables, one.domain);
+    stack.context.noAllocation = forgets && begun;
+    return begun;
   }
 
   // What the meters showed when the edit under way began.
@@ -282,6 +303,7 @@ export class Replayer {
     const { driver, tables, dma, clock } = this.machine;
     const { editCosts } = this.#config;
     tables.endOperation();
+    tables.context.noAllocation = false;
     const edit =
       (maps ? editCosts.mapCall : editCosts.unmapCall) +
       this.#descriptorCycles(one.domain.table.stats) -
@@ -325,8 +347,9 @@ export class Replayer {
   }
 
   /** The unmap has returned: whatever a TLB still holds of it is a stale window from now on. */
-  #lookForStale(domain: Smmuv3Domain, iova: number, size: number): void {
-    const { sanitizer, smmu } = this.machine;
+  #lookForStale({ domain, space }: ReplayDomain, iova: number, size: number): void {
+    const { sanitizer, smmu, watch } = this.machine;
+    const { windows } = sanitizer;
     const { cutter } = domain;
     const stage1 = domain.stage === 'stage-1';
     for (let done = 0; done < size; ) {
@@ -334,7 +357,7 @@ export class Replayer {
       for (let page = 0; page < cutter.count; page++) {
         const start = iova + done;
         const end = start + cutter.pageSize;
-        const mark = sanitizer.takeMark();
+        const mark = windows.takeMark();
         const held = smmu.mmu.stale.mark(
           stage1 ? domain.tag : 0,
           stage1 ? 0 : domain.tag,
@@ -343,8 +366,11 @@ export class Replayer {
           mark,
           domain.upper,
         );
-        if (held > 0) sanitizer.openWindow(mark, start, cutter.pageSize);
-        else sanitizer.returnMark(mark);
+        if (held > 0) {
+          const leaf = watch.leafBefore(space, start);
+          if (leaf < 0) windows.open(mark, start, cutter.pageSize, -1, 0, 0);
+          else windows.open(mark, start, cutter.pageSize, watch.foundLevel, watch.lowOf(leaf), watch.highOf(leaf));
+        } else windows.returnMark(mark);
         done += cutter.pageSize;
       }
     }
@@ -352,23 +378,30 @@ export class Replayer {
 
   /** Makes the accesses that the stream holds. */
   #access(one: ReplayDomain): void {
-    const { smmu, clock, sanitizer, driver } = this.machine;
+    const { smmu, clock, sanitizer, walks } = this.machine;
     const { mmu } = smmu;
     const stream = this.#stream;
     const id = one.streams[0] as number;
     const master = id % mmu.config.masters;
+    walks.space = one.space;
     while (stream.next()) {
       sanitizer.accessIova = stream.iova;
+      sanitizer.accesses++;
       const translated = smmu.translate(master, id, -1, stream.iova, AccessFlag.READ, clock.cycles, stream.size);
       clock.cycles = mmu.completion;
       this.accesses.add(mmu, translated);
-      if (mmu.staleMark !== 0) sanitizer.staleHit(mmu.staleMark, stream.iova);
-      if (!translated) {
-        driver.now = clock.cycles;
-        driver.handleEvents();
-        clock.cycles = driver.now;
-      }
+      if (mmu.staleMark !== 0) sanitizer.windows.hit(mmu.staleMark, stream.iova);
+      // The event thread is slower than the device: it finds many records at once, but in time for none to be lost.
+      if (!translated && ++this.#unhandled >= this.#eventBatch) this.#handleEvents();
     }
+  }
+
+  #handleEvents(): void {
+    this.#unhandled = 0;
+    const { driver, clock } = this.machine;
+    driver.now = clock.cycles;
+    driver.handleEvents();
+    clock.cycles = driver.now;
   }
 
   #domainAt(at: number): ReplayDomain {
@@ -390,7 +423,8 @@ export class Replayer {
           },
         })
       : null;
-    const one: ReplayDomain = { domain, streams, flushQueue, queued };
+    const space = machine.spaceOf(domain);
+    const one: ReplayDomain = { domain, streams, flushQueue, queued, space };
     this.domains[at] = one;
     for (const device of tracker.domains[at]?.devices ?? []) this.#attach(device);
     this.#ensureStream(one, at);

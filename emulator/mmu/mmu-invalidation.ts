@@ -1,3 +1,4 @@
+import type { InvalidationObserver } from '../sanitizer/invalidation-watch.ts';
 import { type AssociativeCache, maskHigh, maskLow, OWNER_SHIFT, SECTION_SHIFT, tagHigh, tagLow } from './cache.ts';
 import { ENTRY } from './entry-attributes.ts';
 import type { MmuCaches } from './mmu-caches.ts';
@@ -39,6 +40,8 @@ export class MmuInvalidation {
   cycles = 0;
   /** Entries dropped by the last operation. */
   dropped = 0;
+  /** Told of every command that drops translations. */
+  observer: InvalidationObserver | null = null;
 
   readonly #config: MmuConfig;
   readonly #caches: MmuCaches;
@@ -64,6 +67,7 @@ export class MmuInvalidation {
    */
   byAddress(iova: number, asid: number, vmid: number, leafOnly: boolean, upper = false): number {
     this.#begin();
+    this.observer?.addresses(1, iova, iova + 1, asid, vmid, leafOnly);
     const low = tagLow(iova);
     const high = tagHigh(iova, upper);
     for (const { microTlb, mainTlb } of this.#caches.interfaces) {
@@ -83,6 +87,7 @@ export class MmuInvalidation {
   /** By a range of input addresses [start, end): TLBI with NUM, SCALE and TG (SMMUv3.2 range invalidation). */
   byRange(start: number, end: number, asid: number, vmid: number, leafOnly: boolean, upper = false): number {
     this.#begin();
+    this.observer?.addresses(1, start, end, asid, vmid, leafOnly);
     for (const cache of this.#caches.translations()) {
       if (cache === this.#caches.ipa) continue;
       this.#overlapping(cache, start, end, upper, Scope.STAGE1, asid, vmid, leafOnly);
@@ -93,6 +98,7 @@ export class MmuInvalidation {
   /** All entries of an ASID, global pages excepted: TLBI NH_ASID. */
   byAsid(asid: number, vmid: number): number {
     this.#begin();
+    this.observer?.addressSpace(asid, vmid);
     const keepsGlobal = !this.#config.faults.globalPagesBelongToAsid;
     const { spaces } = this.#caches;
     for (const cache of this.#caches.translations()) {
@@ -115,6 +121,7 @@ export class MmuInvalidation {
    */
   byVmid(vmid: number, stage2: boolean): number {
     this.#begin();
+    this.observer?.virtualMachine(vmid, stage2);
     for (const cache of this.#caches.translations()) {
       if (cache === this.#caches.ipa && !stage2) continue;
       this.#dropVmid(cache, vmid);
@@ -125,6 +132,7 @@ export class MmuInvalidation {
   /** By intermediate physical address: TLBI S2_IPA. */
   byIpa(ipa: number, vmid: number, leafOnly: boolean): number {
     this.#begin();
+    this.observer?.addresses(2, ipa, ipa + 1, ANY, vmid, leafOnly);
     const low = tagLow(ipa);
     const high = tagHigh(ipa, false);
     const { ipa: ipaCache, walk, interfaces, tlb } = this.#caches;
@@ -145,6 +153,7 @@ export class MmuInvalidation {
   /** By a range of intermediate physical addresses [start, end). */
   byIpaRange(start: number, end: number, vmid: number, leafOnly: boolean): number {
     this.#begin();
+    this.observer?.addresses(2, start, end, ANY, vmid, leafOnly);
     for (const cache of this.#caches.translations()) {
       const scope = cache === this.#caches.ipa ? Scope.VMID : Scope.STAGE2;
       this.#overlapping(cache, start, end, false, scope, ANY, vmid, leafOnly);
@@ -155,6 +164,7 @@ export class MmuInvalidation {
   /** Everything but configurations: TLBI NSNH_ALL. */
   all(): number {
     this.#begin();
+    this.observer?.everything();
     for (const cache of this.#caches.translations()) this.dropped += cache.dropAll();
     return this.#end(0);
   }

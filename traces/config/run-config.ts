@@ -13,6 +13,7 @@ import {
 import { AllocatorCostsSchema, ConfigError } from '../../formats/index.ts';
 import { AccessSchema } from '../access.ts';
 import { EditCostsSchema } from '../edit-costs.ts';
+import { FaultsSchema } from '../planted-faults.ts';
 import { checkConfig } from './check.ts';
 
 /** Table formats by the name the command line gives them. */
@@ -84,6 +85,8 @@ export const RunConfigSchema = v.strictObject({
   driver: v.optional(DriverSchema, {}),
   allocatorCosts: v.optional(AllocatorCostsSchema, {}),
   editCosts: v.optional(EditCostsSchema, {}),
+  /** Faults planted into the page-table software, for tests of the sanitizer. */
+  faults: v.optional(FaultsSchema, {}),
 });
 
 export type RunConfig = v.InferOutput<typeof RunConfigSchema>;

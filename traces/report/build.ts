@@ -1,4 +1,4 @@
-import { FindingKind } from '../../emulator/index.ts';
+import { descriptorText, type Finding, FindingKind } from '../../emulator/index.ts';
 import type { TableStats } from '../../formats/index.ts';
 import type { CaptureStats } from '../capture/stats.ts';
 import { FORMAT_NAMES, type RunConfig } from '../config/run-config.ts';
@@ -7,6 +7,7 @@ import { address } from './quantity.ts';
 import {
   type CaptureSection,
   type CostItem,
+  type FindingRecord,
   REPORT_SCHEMA,
   type Report,
   type SanitizerSection,
@@ -172,6 +173,7 @@ function costItems(replayer: Replayer): CostItem[] {
 
 function sanitizerSection(replayer: Replayer): SanitizerSection {
   const { sanitizer } = replayer.machine;
+  const { windows } = sanitizer;
   return {
     staleWindows: sanitizer.count(FindingKind.STALE_WINDOW),
     staleTlbHits: sanitizer.count(FindingKind.STALE_TLB_HIT),
@@ -180,13 +182,21 @@ function sanitizerSection(replayer: Replayer): SanitizerSection {
     doubleFrees: sanitizer.count(FindingKind.DOUBLE_FREE),
     byKind: Object.fromEntries(sanitizer.countsByKind()),
     reusedBeforeFlush: replayer.reusedBeforeFlush,
-    longestWindow: { cycles: sanitizer.longestWindowCycles, seconds: sanitizer.longestWindowSeconds },
-    findings: sanitizer.findings.map(({ kind, operation, domain, iova, detail }) => ({
-      kind,
-      operation,
-      domain,
-      iova: address(iova),
-      detail,
-    })),
+    longestWindow: { cycles: windows.longestCycles, seconds: windows.longestSeconds },
+    findings: sanitizer.findings.map(findingRecord),
+  };
+}
+
+function findingRecord(finding: Finding): FindingRecord {
+  const { kind, operation, domain, iova, level, low, high, cycles, accesses, detail } = finding;
+  return {
+    kind,
+    operation,
+    domain,
+    iova: address(iova),
+    ...(level === undefined ? {} : { level }),
+    ...(low === undefined || high === undefined ? {} : { descriptor: descriptorText(low, high) }),
+    ...(cycles === undefined || accesses === undefined ? {} : { age: { cycles, accesses } }),
+    detail,
   };
 }

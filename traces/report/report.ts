@@ -120,6 +120,13 @@ export interface FindingRecord {
   readonly operation: number;
   readonly domain: number;
   readonly iova: string;
+  /** Level of the descriptor or the table concerned, where there is one. */
+  readonly level?: number;
+  /** The descriptor that was unmapped, replaced or read. */
+  readonly descriptor?: string;
+  /** How long before the cause was, in cycles and in device accesses. */
+  readonly age?: { readonly cycles: number; readonly accesses: number };
+  /** One sentence for people. */
   readonly detail: string;
 }
 
@@ -134,7 +141,7 @@ export interface SanitizerSection {
   /** Maps of an IOVA whose invalidation was still queued: a real kernel would not have handed it out yet. */
   readonly reusedBeforeFlush: number;
   readonly longestWindow: { readonly cycles: number; readonly seconds: number };
-  /** The first hundred. */
+  /** The first hundred, and the first ten of every kind. */
   readonly findings: readonly FindingRecord[];
 }
 

@@ -1,0 +1,64 @@
+/** What the sanitizer can find, and what it says of each find. */
+
+/** What can be found. The names are those of the report. */
+export const FindingKind = {
+  /** A leaf is gone from the table, the unmap call has returned, and a TLB still holds the translation. */
+  STALE_WINDOW: 'stale-window',
+  /** An access was served by such a translation. */
+  STALE_TLB_HIT: 'stale-tlb-hit',
+  /** The walker read a descriptor whose newest value was still dirty in the CPU cache: a dma_sync is missing. */
+  STALE_WALK: 'stale-walk',
+  /** The walker read a table page that was already freed, or that serves another table by now. */
+  USE_AFTER_FREE_WALK: 'use-after-free-walk',
+  /** A table page was freed while the walker could still reach it: its entry is valid, or was not invalidated since. */
+  EARLY_TABLE_FREE: 'early-table-free',
+  /** A valid descriptor was replaced by a different valid one without an invalidation in between (Arm ARM DDI 0487 D8.16.1). */
+  BREAK_BEFORE_MAKE: 'break-before-make',
+  /** A strict unmap has returned, and the SMMU was not told to forget all that it unmapped. */
+  MISSING_INVALIDATION: 'missing-invalidation',
+  /** An invalidation dropped much more than the unmap that asked for it. */
+  WIDE_INVALIDATION: 'wide-invalidation',
+  /** Table memory was asked for in a path that must not allocate (a VM_BIND job at run time). */
+  ALLOCATION_IN_RUN: 'allocation-in-run',
+  /** A table page was never given back. */
+  LEAKED_TABLE: 'leaked-table',
+  DOUBLE_FREE: 'double-free',
+  /** A table page was freed with another size or cookie than it was allocated with. */
+  WRONG_FREE: 'wrong-free',
+  /** An owner asked for more table memory than it may have. */
+  OVER_LIMIT: 'over-limit',
+} as const;
+
+export type FindingKind = (typeof FindingKind)[keyof typeof FindingKind];
+
+/** What is known of a find besides where it happened; null where it does not apply. */
+export interface Circumstances {
+  /** One sentence for people. */
+  readonly detail: string;
+  /** Level of the descriptor, or of the table. */
+  readonly level?: number;
+  /** The descriptor as two halves: the one that was unmapped, replaced or read. */
+  readonly low?: number;
+  readonly high?: number;
+  /** How long before the cause was, in cycles and in device accesses. */
+  readonly cycles?: number;
+  readonly accesses?: number;
+}
+
+export interface Finding extends Circumstances {
+  readonly kind: FindingKind;
+  /** Number of the operation that was running, from 1. */
+  readonly operation: number;
+  readonly domain: number;
+  readonly iova: number;
+}
+
+/** A descriptor as people write it. */
+export function descriptorText(low: number, high: number): string {
+  return `0x${(high >>> 0).toString(16).padStart(8, '0')}${(low >>> 0).toString(16).padStart(8, '0')}`;
+}
+
+/** An address as people write it. */
+export function addressText(address: number): string {
+  return `0x${address.toString(16)}`;
+}

@@ -1,0 +1,240 @@
+import { BrokenRuns } from './broken-runs.ts';
+import { addressText, descriptorText, FindingKind } from './finding.ts';
+import type { Sanitizer } from './sanitizer.ts';
+import type { WatchedSpace } from './watched-space.ts';
+
+/** Hardware that invalidates tells what: once per command, when it takes effect. ASID -1 stands for every one. */
+export interface InvalidationObserver {
+  /** Addresses [start, end) of a stage; a single address is a range of one byte. */
+  addresses(stage: 1 | 2, start: number, end: number, asid: number, vmid: number, leafOnly: boolean): void;
+  /** All of an address space. */
+  addressSpace(asid: number, vmid: number): void;
+  /** All of a VMID: its stage 1, and with `stage2` its stage 2. */
+  virtualMachine(vmid: number, stage2: boolean): void;
+  everything(): void;
+}
+
+/**
+ * From this many pages on, invalidating a whole space instead of a range is no fault: Linux 6.12's arm-smmu-v3 does that for shared
+ * virtual addresses where one command per page would be more (CMDQ_MAX_TLBI_OPS).
+ */
+export const WHOLE_SPACE_PAGES = 512;
+/** Pages that invalidations may drop beyond twice what an operation unmapped. */
+export const EXCESS_PAGES = 16;
+
+/**
+ * Holds what software unmapped against what it told the hardware to forget. What an operation breaks has to be invalidated before it
+ * returns (strict), or before it is mapped again and before its tables are freed (lazy); and not much more than that.
+ */
+export class InvalidationWatch implements InvalidationObserver {
+  /** What the operation under way broke. */
+  readonly runs = new BrokenRuns();
+  readonly spaces: WatchedSpace[] = [];
+  /** False where nobody invalidates leaves, because the hardware that would be told of them is not there. */
+  watchesLeaves = true;
+  readonly #sanitizer: Sanitizer;
+  /** The CPU's view of the last valid value of each descriptor. */
+  readonly #descriptors: () => Uint32Array;
+  #inOperation = false;
+  // What the operation's commands dropped beyond what it broke.
+  #excess = 0;
+  #wholeSpaces = 0;
+  /** A flush of walk caches where no table went away; -1: none. */
+  #needlessWalkFlush = -1;
+  #needlessWalkEnd = 0;
+
+  constructor(sanitizer: Sanitizer, descriptors: () => Uint32Array) {
+    this.#sanitizer = sanitizer;
+    this.#descriptors = descriptors;
+  }
+
+  /** A map or unmap begins. */
+  begin(): void {
+    this.#carryOver();
+    this.#inOperation = true;
+    this.#excess = 0;
+    this.#wholeSpaces = 0;
+    this.#needlessWalkFlush = -1;
+  }
+
+  /**
+   * The map or unmap returns.
+   * @param strict what it broke must be invalidated by now; otherwise a flush queue does that later
+   */
+  end(strict: boolean): void {
+    if (!this.#inOperation) return;
+    this.#inOperation = false;
+    if (strict && this.runs.open > 0) this.#reportMissing();
+    if (this.#excess > 0 || this.#wholeSpaces > 0 || this.#needlessWalkFlush >= 0) this.#reportWide();
+  }
+
+  /**
+   * Entries [start, end) of a space became invalid.
+   * @param at place of the first in memory @param leafLevel level of the descriptor that mapped them
+   */
+  broken(
+    space: WatchedSpace,
+    start: number,
+    end: number,
+    level: number,
+    table: boolean,
+    at: number,
+    leafLevel: number = level,
+  ): void {
+    if (!table && !this.watchesLeaves) return;
+    if (this.#inOperation) this.runs.add(space.number, start, end, level, table, at, leafLevel);
+    else space.remember(table, start, end, level, this.#sanitizer.operation);
+  }
+
+  /**
+   * The operation that broke something in [start, end) that was not invalidated since; -1 when there is none.
+   * @param tablesOnly leaves do not count: a table is freed, to which only walk caches lead
+   */
+  uninvalidated(space: WatchedSpace, start: number, end: number, tablesOnly: boolean): number {
+    if (this.runs.findOpen(space.number, start, end, tablesOnly) >= 0) return this.#sanitizer.operation;
+    const tag = firstTag(space, start, end, tablesOnly);
+    return tag < 0 ? -1 : Math.floor(tag / 4);
+  }
+
+  /** What is wrong in [start, end) has been reported once. */
+  forgive(space: WatchedSpace, start: number, end: number): void {
+    space.forget(start, end, false);
+    this.runs.cover(space.number, start, end, false, space.spans);
+  }
+
+  addresses(stage: 1 | 2, start: number, end: number, asid: number, vmid: number, leafOnly: boolean): void {
+    for (const space of this.spaces) {
+      if (space.retired || space.stage !== stage || space.vmid !== vmid) continue;
+      if (asid >= 0 && stage === 1 && space.asid !== asid) continue;
+      const page = 2 ** space.geometry.granuleShift;
+      const from = start - (start % page);
+      const to = Math.ceil(end / page) * page;
+      const walksNeeded = leafOnly || !this.#inOperation || this.#tableWent(space, from, to);
+      let needed = this.runs.count === 0 ? 0 : this.runs.cover(space.number, from, to, leafOnly, space.spans);
+      needed = Math.max(needed, space.forget(from, to, leafOnly));
+      if (!this.#inOperation) continue;
+      this.#excess += Math.max(to - from - needed, 0);
+      if (!walksNeeded) {
+        this.#needlessWalkFlush = from;
+        this.#needlessWalkEnd = to;
+      }
+    }
+  }
+
+  addressSpace(asid: number, vmid: number): void {
+    this.#all((space) => space.asid === asid && space.vmid === vmid && space.stage === 1);
+  }
+
+  virtualMachine(vmid: number, stage2: boolean): void {
+    this.#all((space) => space.vmid === vmid && (stage2 || space.stage === 1));
+  }
+
+  everything(): void {
+    this.#all(() => true);
+  }
+
+  #all(meant: (space: WatchedSpace) => boolean): void {
+    this.#wholeSpaces++;
+    for (const space of this.spaces) {
+      if (!meant(space)) continue;
+      this.runs.coverAll(space.number);
+      space.forgetAll();
+    }
+  }
+
+  /** Whether a table in [start, end) went away, in this operation or earlier and without a flush, or may take a block's place. */
+  #tableWent(space: WatchedSpace, start: number, end: number): boolean {
+    const { runs } = this;
+    for (let run = 0; run < runs.count; run++) {
+      if (runs.space[run] !== space.number || (runs.end[run] as number) <= start || (runs.start[run] as number) >= end)
+        continue;
+      // A block that is broken here may make room for a table.
+      if (runs.table[run] === 1 || (runs.level[run] as number) < space.geometry.lastLevel) return true;
+    }
+    return space.tables.count > 0 && space.tables.overlaps(start, end);
+  }
+
+  #reportMissing(): void {
+    const { runs } = this;
+    for (let run = 0; run < runs.count; run++) {
+      const start = runs.openStart[run] as number;
+      const end = runs.openEnd[run] as number;
+      if (start >= end) continue;
+      const at = runs.at[run] as number;
+      const level = runs.leafLevel[run] as number;
+      const table = runs.table[run] === 1;
+      this.#sanitizer.found(FindingKind.MISSING_INVALIDATION, start, () => {
+        const words = this.#descriptors();
+        const low = ((words[at] as number) | 1) >>> 0;
+        const high = words[at + 1] as number;
+        const what = table
+          ? `the table that ${descriptorText(low, high)} led to`
+          : `the leaf ${descriptorText(low, high)}`;
+        const more = end - start;
+        return {
+          detail: `the unmap returned, and the SMMU was not told to forget [${addressText(start)}, ${addressText(end)}): ${what} at level ${level}, ${more} bytes`,
+          level,
+          low,
+          high,
+        };
+      });
+    }
+  }
+
+  #reportWide(): void {
+    const { bytes } = this.runs;
+    const space = this.spaces[this.runs.space[0] ?? 0];
+    const page = space === undefined ? 4096 : 2 ** space.geometry.granuleShift;
+    const iova = this.runs.count > 0 ? (this.runs.start[0] as number) : 0;
+    const level = this.runs.count > 0 ? { level: this.runs.level[0] as number } : {};
+    if (this.#wholeSpaces > 0 && bytes <= WHOLE_SPACE_PAGES * page) {
+      this.#sanitizer.found(FindingKind.WIDE_INVALIDATION, iova, () => ({
+        detail: `a whole address space was invalidated for ${bytes} bytes`,
+        ...level,
+      }));
+    } else if (this.#needlessWalkFlush >= 0) {
+      const [from, to] = [this.#needlessWalkFlush, this.#needlessWalkEnd];
+      this.#sanitizer.found(FindingKind.WIDE_INVALIDATION, from, () => ({
+        detail: `the walk caches were flushed over [${addressText(from)}, ${addressText(to)}), where no table went away`,
+        ...level,
+      }));
+    } else if (this.#excess > bytes + EXCESS_PAGES * page) {
+      const excess = this.#excess;
+      this.#sanitizer.found(FindingKind.WIDE_INVALIDATION, iova, () => ({
+        detail: `${excess} bytes were invalidated beyond the ${bytes} that were unmapped`,
+        ...level,
+      }));
+    }
+  }
+
+  /** What the operation left open has to be remembered until it is invalidated. */
+  #carryOver(): void {
+    const { runs } = this;
+    for (let run = 0; runs.open > 0 && run < runs.count; run++) {
+      const start = runs.openStart[run] as number;
+      const end = runs.openEnd[run] as number;
+      if (start >= end) continue;
+      const space = this.spaces[runs.space[run] as number];
+      space?.remember(runs.table[run] === 1, start, end, runs.level[run] as number, this.#sanitizer.operation);
+    }
+    runs.reset();
+  }
+}
+
+/** Tag of the first remembered range that overlaps [start, end). */
+function firstTag(space: WatchedSpace, start: number, end: number, tablesOnly: boolean): number {
+  if (space.tables.count > 0 && space.tables.overlaps(start, end)) return tagIn(space.tables, start, end);
+  if (!tablesOnly && space.leaves.count > 0 && space.leaves.overlaps(start, end))
+    return tagIn(space.leaves, start, end);
+  return -1;
+}
+
+function tagIn(ranges: WatchedSpace['leaves'], start: number, end: number): number {
+  const atStart = ranges.tagAt(start);
+  if (atStart >= 0) return atStart;
+  let found = -1;
+  ranges.forEach((from, _to, tag) => {
+    if (found < 0 && from >= start && from < end) found = tag;
+  });
+  return found;
+}

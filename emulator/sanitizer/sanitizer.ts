@@ -1,0 +1,65 @@
+import type { Circumstances, Finding, FindingKind } from './finding.ts';
+import { StaleWindows } from './stale-windows.ts';
+
+/** Where the machine stands: set by whoever drives it, read when something is found. */
+export interface MachineClock {
+  /** SMMU clock cycles since the start. */
+  cycles: number;
+  /** Seconds of the trace's clock. */
+  seconds: number;
+}
+
+/** Findings kept with their circumstances; those after that are only counted. */
+export const KEPT_FINDINGS = 100;
+/** Of each kind this many are kept however many others came first. */
+export const KEPT_OF_EACH_KIND = 10;
+
+/**
+ * Names driver bugs that real hardware only shows as corruption. The emulator sees both sides, the tables as software left them
+ * and the TLBs as hardware holds them; whoever sees something wrong says so here, and the sanitizer counts it and keeps the first
+ * findings with their circumstances.
+ */
+export class Sanitizer {
+  /** Number of the map or unmap that is running or ran last, from 1. */
+  operation = 0;
+  /** Domain of that operation. */
+  domain = 0;
+  /** Address of the device access that is under way or was last. */
+  accessIova = 0;
+  /** Device accesses so far, the one under way included. */
+  accesses = 0;
+  readonly findings: Finding[] = [];
+  readonly clock: Readonly<MachineClock>;
+  readonly windows: StaleWindows;
+
+  readonly #counts = new Map<FindingKind, number>();
+
+  constructor(clock: Readonly<MachineClock>) {
+    this.clock = clock;
+    this.windows = new StaleWindows(this);
+  }
+
+  count(kind: FindingKind): number {
+    return this.#counts.get(kind) ?? 0;
+  }
+
+  /** Kinds that were found, with how often, in the order in which they were first seen. */
+  countsByKind(): ReadonlyMap<FindingKind, number> {
+    return this.#counts;
+  }
+
+  /** Findings of all kinds. */
+  get total(): number {
+    let total = 0;
+    for (const count of this.#counts.values()) total += count;
+    return total;
+  }
+
+  /** Records something found during the running operation. `circumstances` is only asked for while findings are still kept. */
+  found(kind: FindingKind, iova: number, circumstances: () => Circumstances): void {
+    const count = this.count(kind) + 1;
+    this.#counts.set(kind, count);
+    if (this.findings.length >= KEPT_FINDINGS && count > KEPT_OF_EACH_KIND) return;
+    this.findings.push({ kind, operation: this.operation, domain: this.domain, iova, ...circumstances() });
+  }
+}

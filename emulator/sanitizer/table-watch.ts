@@ -1,0 +1,399 @@
+import type { Geometry, TableAllocator, TableMemory } from '../../formats/index.ts';
+import { addressIn, isTable, needsBreak, onlyContiguityDiffers, splitAllowed, VALID } from './descriptor-rules.ts';
+import { addressText, descriptorText, FindingKind } from './finding.ts';
+import { InvalidationWatch } from './invalidation-watch.ts';
+import type { Sanitizer } from './sanitizer.ts';
+import { PAGE_WORDS_SHIFT, PageUse, TableMap, type ViewedMemory } from './table-map.ts';
+import { WatchedSpace } from './watched-space.ts';
+
+const PAGE_WORDS = 2 ** PAGE_WORDS_SHIFT;
+/** Why a table that is freed can still be reached. */
+const LINKED = 'its entry is still valid';
+
+/**
+ * Stands between the software that edits LPAE tables and its memory, and between it and its allocator: sees each descriptor change
+ * and each table come and go, and says what breaks the rules. Knows of a descriptor what the table code knows: the address space, the
+ * level, the input address, and the value before.
+ *
+ *     const watch = new TableWatch(view, sanitizer, 0);
+ *     // tables are edited through watch.memory and come from watch.guard(allocator)
+ *     const space = watch.addSpace(1, asid, 0, geometry, pgd, pgdSize);
+ *     watch.invalidation.begin(); ... unmap, invalidate ... watch.invalidation.end(true);
+ *
+ * Does not watch Mali and short descriptors, and what hardware itself writes (access flag, dirty state).
+ */
+export class TableWatch implements TableMemory {
+  readonly tables: TableMap;
+  readonly invalidation: InvalidationWatch;
+  readonly #memory: ViewedMemory;
+  readonly #sanitizer: Sanitizer;
+  /** IDR3.BBML. */
+  readonly #breakLevel: number;
+  /** The last valid value of every descriptor, at its place in memory; bit 0 is clear where it is not valid any more. */
+  #last = new Uint32Array(0);
+
+  /** @param memory the CPU's view, which the editor would use @param breakLevel break-before-make level of the hardware, 0 to 2 */
+  constructor(memory: ViewedMemory, sanitizer: Sanitizer, breakLevel: number) {
+    this.#memory = memory;
+    this.#sanitizer = sanitizer;
+    this.#breakLevel = breakLevel;
+    this.tables = new TableMap(memory);
+    this.invalidation = new InvalidationWatch(sanitizer, () => this.#last);
+  }
+
+  // The memory that the editor sees.
+
+  get words(): Uint32Array {
+    return this.#memory.words;
+  }
+
+  index(pa: number): number {
+    return this.#memory.index(pa);
+  }
+
+  written(pa: number, bytes: number): void {
+    this.#memory.written(pa, bytes);
+    const at = this.#memory.peek(pa);
+    const page = at >>> PAGE_WORDS_SHIFT;
+    if (this.tables.use[page] !== PageUse.TABLE) return;
+    if (bytes === 8) this.#stored(at, page, pa);
+    else this.#storedRun(at, bytes / 4, pa);
+  }
+
+  // The allocator that the editor sees.
+
+  /** An allocator whose tables are watched. */
+  guard(inner: TableAllocator): TableAllocator {
+    return {
+      alloc: (cookie, size, gfp) => {
+        const pa = inner.alloc(cookie, size, gfp);
+        if (pa >= 0) this.#allocated(pa, size);
+        return pa;
+      },
+      free: (cookie, pa, size) => {
+        this.#freed(pa, size);
+        inner.free(cookie, pa, size);
+      },
+    };
+  }
+
+  /** An allocator for things that are no tables, from the same memory. */
+  guardOther(inner: TableAllocator): TableAllocator {
+    return {
+      alloc: (cookie, size, gfp) => {
+        const pa = inner.alloc(cookie, size, gfp);
+        if (pa >= 0) this.tables.takenForOther(pa, size);
+        return pa;
+      },
+      free: (cookie, pa, size) => inner.free(cookie, pa, size),
+    };
+  }
+
+  /** A table of an address space: `asid` of a stage 1, `vmid` of a stage 2, first-level table of `size` bytes at `root`. */
+  addSpace(stage: 1 | 2, asid: number, vmid: number, geometry: Geometry, root: number, size: number): WatchedSpace {
+    const space = new WatchedSpace(this.invalidation.spaces.length, stage, asid, vmid, geometry);
+    this.invalidation.spaces.push(space);
+    const level = geometry.startLevel;
+    this.tables.linked(root, size, space.number, level, 0, space.pageSpan(level), -1);
+    return space;
+  }
+
+  /** The space is taken down: nothing translates through it any more. */
+  retire(space: WatchedSpace): void {
+    space.retired = true;
+    space.forgetAll();
+    this.invalidation.runs.coverAll(space.number);
+  }
+
+  /** Index in the last values of the leaf that covered `iova` when this operation broke it; -1 when it broke none there. */
+  leafBefore(space: WatchedSpace, iova: number): number {
+    const { runs } = this.invalidation;
+    const run = runs.find(space.number, iova);
+    if (run < 0) return -1;
+    let level = runs.level[run] as number;
+    let at = runs.at[run] as number;
+    at += 2 * Math.floor((iova - (runs.start[run] as number)) / (space.spans[level] as number));
+    this.foundLevel = runs.leafLevel[run] as number;
+    if (runs.table[run] === 0) return at;
+    while (isTable((this.#last[at] as number) | VALID, level)) {
+      const table = addressIn(this.#last[at] as number, this.#last[at + 1] as number, space.packs);
+      const first = this.#memory.peek(table);
+      if (first < 0) return -1;
+      level++;
+      const entries = 2 ** space.geometry.bitsPerLevel;
+      at = first + 2 * (Math.floor(iova / (space.spans[level] as number)) % entries);
+    }
+    this.foundLevel = level;
+    return at;
+  }
+
+  /** Level of what {@link leafBefore} found. */
+  foundLevel = -1;
+
+  /** Halves of a last value, as it was when it was valid. */
+  lowOf(at: number): number {
+    return ((this.#last[at] as number) | VALID) >>> 0;
+  }
+
+  highOf(at: number): number {
+    return this.#last[at + 1] as number;
+  }
+
+  #allocated(pa: number, size: number): void {
+    this.tables.allocated(pa, size);
+    this.#fit();
+    const at = this.#memory.index(pa);
+    this.#last.fill(0, at, at + Math.max(size, 8) / 4);
+  }
+
+  #fit(): void {
+    const { length } = this.#memory.words;
+    if (length <= this.#last.length) return;
+    const larger = new Uint32Array(length);
+    larger.set(this.#last);
+    this.#last = larger;
+  }
+
+  #freed(pa: number, size: number): void {
+    const { tables } = this;
+    const page = tables.pageOf(pa);
+    if (page < 0 || tables.use[page] !== PageUse.TABLE) return;
+    const space = this.invalidation.spaces[tables.space[page] as number];
+    const level = tables.level[page] as number;
+    if (space !== undefined && level >= 0 && !space.retired) {
+      const start = tables.iova[page] as number;
+      const end = start + (size / 8) * (space.spans[level] as number);
+      const since = this.invalidation.uninvalidated(space, start, end, true);
+      if (since >= 0 || this.#reachable(page, space)) this.#freedEarly(pa, level, start, since);
+    }
+    tables.freed(pa, size, this.#sanitizer.operation);
+  }
+
+  #freedEarly(pa: number, level: number, iova: number, since: number): void {
+    this.#sanitizer.found(FindingKind.EARLY_TABLE_FREE, iova, () => ({
+      detail:
+        `the level ${level} table at ${addressText(pa)} was freed while the walker may still reach it: ` +
+        (since < 0 ? LINKED : `its entry, cleared by operation ${since}, was not invalidated`),
+      level,
+    }));
+  }
+
+  /** Whether valid entries lead from the root of the space to a table. */
+  #reachable(from: number, space: WatchedSpace): boolean {
+    const { tables } = this;
+    let page = from;
+    for (let steps = 0; steps < 4; steps++) {
+      const parent = tables.parent[page] as number;
+      if (parent < 0) return tables.level[page] === space.geometry.startLevel;
+      const at = this.#memory.peek(parent);
+      const above = at >>> PAGE_WORDS_SHIFT;
+      if (at < 0 || tables.use[above] !== PageUse.TABLE || ((this.#last[at] as number) & VALID) === 0) return false;
+      const target = addressIn(this.#last[at] as number, this.#last[at + 1] as number, space.packs);
+      if (tables.pageOf(target) !== page) return false;
+      page = above;
+    }
+    return false;
+  }
+
+  /** One descriptor was stored. */
+  #stored(at: number, page: number, pa: number): void {
+    const last = this.#last;
+    const { words } = this.#memory;
+    const low = words[at] as number;
+    const high = words[at + 1] as number;
+    const oldLow = last[at] as number;
+    const level = this.tables.level[page] as number;
+    if ((low & VALID) === 0) {
+      if ((oldLow & VALID) === 0) return;
+      last[at] = oldLow & ~VALID;
+      if (level >= 0) this.#broke(page, level, at, at + 2, isTable(oldLow, level));
+      return;
+    }
+    const oldHigh = last[at + 1] as number;
+    last[at] = low;
+    last[at + 1] = high;
+    if (level < 0) return;
+    if ((oldLow & VALID) === 0) this.#made(page, level, at, at + 2, pa);
+    else if (needsBreak(level, oldLow, oldHigh, low, high)) this.#replaced(page, level, at, oldLow, oldHigh, pa);
+  }
+
+  /** `count` words were stored: several descriptors, perhaps of several pages of a large table. */
+  #storedRun(first: number, count: number, pa: number): void {
+    const end = first + count;
+    for (let at = first; at < end; ) {
+      const page = at >>> PAGE_WORDS_SHIFT;
+      const pageEnd = Math.min(end, (page + 1) * PAGE_WORDS);
+      this.#storedInPage(at, pageEnd, page, pa + 4 * (at - first));
+      at = pageEnd;
+    }
+  }
+
+  #storedInPage(first: number, end: number, page: number, pa: number): void {
+    const level = this.tables.level[page] as number;
+    const last = this.#last;
+    const { words } = this.#memory;
+    // Neighbours that became invalid, or valid, are told of together.
+    let brokenFrom = -1;
+    let madeFrom = -1;
+    for (let at = first; at < end; at += 2) {
+      const low = words[at] as number;
+      const oldLow = last[at] as number;
+      const was = oldLow & VALID;
+      const is = low & VALID;
+      const broken = was > is && !isTable(oldLow, level);
+      const made = is > was && !isTable(low, level);
+      if (brokenFrom >= 0 && !broken) {
+        if (level >= 0) this.#broke(page, level, brokenFrom, at, false);
+        brokenFrom = -1;
+      }
+      if (madeFrom >= 0 && !made) {
+        if (level >= 0) this.#made(page, level, madeFrom, at, pa + 4 * (madeFrom - first));
+        madeFrom = -1;
+      }
+      if (broken) {
+        if (brokenFrom < 0) brokenFrom = at;
+        last[at] = oldLow & ~VALID;
+      } else if (made) {
+        if (madeFrom < 0) madeFrom = at;
+        last[at] = low;
+        last[at + 1] = words[at + 1] as number;
+      } else if ((was | is) !== 0) this.#stored(at, page, pa + 4 * (at - first));
+    }
+    if (level < 0) return;
+    if (brokenFrom >= 0) this.#broke(page, level, brokenFrom, end, false);
+    if (madeFrom >= 0) this.#made(page, level, madeFrom, end, pa + 4 * (madeFrom - first));
+  }
+
+  /** Descriptors [from, to) of a page, by their place in memory, became invalid. */
+  #broke(page: number, level: number, from: number, to: number, table: boolean): void {
+    const space = this.invalidation.spaces[this.tables.space[page] as number] as WatchedSpace;
+    const span = space.spans[level] as number;
+    const start = (this.tables.iova[page] as number) + ((from & (PAGE_WORDS - 1)) >>> 1) * span;
+    this.invalidation.broken(space, start, start + ((to - from) >>> 1) * span, level, table, from);
+  }
+
+  /** Descriptors [from, to) of a page became valid; the first is at `pa`. */
+  #made(page: number, level: number, from: number, to: number, pa: number): void {
+    const space = this.invalidation.spaces[this.tables.space[page] as number] as WatchedSpace;
+    const { invalidation } = this;
+    const link = isTable(this.#last[from] as number, level);
+    if (invalidation.runs.open !== 0 || space.leaves.count !== 0 || space.tables.count !== 0) {
+      const span = space.spans[level] as number;
+      const start = (this.tables.iova[page] as number) + ((from & (PAGE_WORDS - 1)) >>> 1) * span;
+      const end = start + ((to - from) >>> 1) * span;
+      const since = invalidation.uninvalidated(space, start, end, false);
+      // A table maps nothing by itself: what its leaves replace is looked at when they are made.
+      if (since >= 0 && !(link && this.#isEmpty(from, level, space))) {
+        this.#madeTooEarly(space, level, from, start, end, since);
+      }
+    }
+    if (link) this.#linked(space, page, level, from, pa);
+  }
+
+  #madeTooEarly(space: WatchedSpace, level: number, at: number, start: number, end: number, since: number): void {
+    const low = this.lowOf(at);
+    const high = this.highOf(at);
+    this.#sanitizer.found(FindingKind.BREAK_BEFORE_MAKE, start, () => ({
+      detail:
+        `${descriptorText(low, high)} was made at level ${level} before what operation ${since} unmapped in ` +
+        `[${addressText(start)}, ${addressText(end)}) was invalidated`,
+      level,
+      low,
+      high,
+    }));
+    this.invalidation.forgive(space, start, end);
+  }
+
+  #isEmpty(at: number, level: number, space: WatchedSpace): boolean {
+    const first = this.#memory.peek(addressIn(this.#last[at] as number, this.#last[at + 1] as number, space.packs));
+    const words = 2 * 2 ** space.geometry.bitsPerLevel;
+    if (first < 0 || level >= space.geometry.lastLevel) return true;
+    for (let i = first; i < first + words; i += 2) if (((this.#last[i] as number) & VALID) !== 0) return false;
+    return true;
+  }
+
+  /** An entry leads to a table now: the table, and tables below that were linked before it, get to know their place. */
+  #linked(space: WatchedSpace, page: number, level: number, at: number, pa: number): void {
+    const { geometry } = space;
+    const iova = (this.tables.iova[page] as number) + ((at & (PAGE_WORDS - 1)) >>> 1) * (space.spans[level] as number);
+    const table = addressIn(this.#last[at] as number, this.#last[at + 1] as number, space.packs);
+    const first = this.#memory.peek(table);
+    const child = first >>> PAGE_WORDS_SHIFT;
+    if (first < 0 || this.tables.use[child] !== PageUse.TABLE) return;
+    const size = 2 ** geometry.granuleShift;
+    this.tables.linked(table, size, space.number, level + 1, iova, space.pageSpan(level + 1), pa);
+    for (let entry = 0; entry < size / 4; entry += 2) {
+      if (isTable(this.#last[first + entry] as number, level + 1)) {
+        this.#linked(space, (first + entry) >>> PAGE_WORDS_SHIFT, level + 1, first + entry, table + 4 * entry);
+      }
+    }
+  }
+
+  /** A valid descriptor became a different valid one in one store. */
+  #replaced(page: number, level: number, at: number, oldLow: number, oldHigh: number, pa: number): void {
+    const space = this.invalidation.spaces[this.tables.space[page] as number] as WatchedSpace;
+    const span = space.spans[level] as number;
+    const start = (this.tables.iova[page] as number) + ((at & (PAGE_WORDS - 1)) >>> 1) * span;
+    const low = this.#last[at] as number;
+    const high = this.#last[at + 1] as number;
+    const split = isTable(low, level) && !isTable(oldLow, level);
+    if (!this.#allowed(space, level, at, oldLow, oldHigh, split)) {
+      this.#sanitizer.found(FindingKind.BREAK_BEFORE_MAKE, start, () => ({
+        detail:
+          `at level ${level}, ${descriptorText(oldLow, oldHigh)} ${split ? '(a block) became the table' : 'became'} ` +
+          `${descriptorText(low, high)} with no invalidation in between`,
+        level,
+        low: oldLow,
+        high: oldHigh,
+      }));
+    }
+    if (split) {
+      this.#linked(space, page, level, at, pa);
+      this.#brokeHoles(space, level, at, oldLow, oldHigh, start);
+    } else {
+      this.invalidation.broken(space, start, start + span, level, isTable(oldLow, level), at);
+      if (isTable(low, level)) this.#linked(space, page, level, at, pa);
+    }
+  }
+
+  #allowed(space: WatchedSpace, level: number, at: number, oldLow: number, oldHigh: number, split: boolean): boolean {
+    const low = this.#last[at] as number;
+    const high = this.#last[at + 1] as number;
+    if (!split) return this.#breakLevel === 2 && onlyContiguityDiffers(oldLow, oldHigh, low, high);
+    const first = this.#memory.peek(addressIn(low, high, space.packs));
+    if (first < 0) return false;
+    return splitAllowed(this.#breakLevel, {
+      level,
+      low: oldLow,
+      high: oldHigh,
+      words: this.#last,
+      at: first,
+      entries: 2 ** space.geometry.bitsPerLevel,
+      span: space.spans[level + 1] as number,
+      packs: space.packs,
+    });
+  }
+
+  /** What a split block mapped and its table, at `at`, does not is unmapped; the block is what mapped it. */
+  #brokeHoles(space: WatchedSpace, level: number, at: number, low: number, high: number, start: number): void {
+    const last = this.#last;
+    const first = this.#memory.peek(addressIn(last[at] as number, last[at + 1] as number, space.packs));
+    const entries = 2 ** space.geometry.bitsPerLevel;
+    const span = space.spans[level + 1] as number;
+    let from = -1;
+    for (let entry = 0; entry <= entries; entry++) {
+      const place = first + 2 * entry;
+      const hole = entry < entries && ((last[place] as number) & VALID) === 0;
+      if (hole) {
+        last[place] = low & ~VALID;
+        last[place + 1] = high;
+      }
+      if (hole && from < 0) from = entry;
+      if (!hole && from >= 0) {
+        const place = first + 2 * from;
+        this.invalidation.broken(space, start + from * span, start + entry * span, level + 1, false, place, level);
+        from = -1;
+      }
+    }
+  }
+}
