@@ -48,6 +48,12 @@ export const DriverSchema = v.strictObject({
       skipWalkFlush: fraction,
       /** Each leaf invalidation is made only when the next one is due. */
       lateInvalidation: v.optional(v.boolean(), false),
+      /** Each walk flush is made only when the next one is due: after its tables are freed. */
+      lateWalkFlush: v.optional(v.boolean(), false),
+      /** Fraction of leaf invalidations that drop the whole address space instead of a range, 0 to 1. */
+      wholeSpace: fraction,
+      /** Fraction of leaf invalidations that drop walk-cache entries too, 0 to 1. */
+      needlessWalkFlush: fraction,
       /** Seed of the choice. */
       seed: v.optional(v.pipe(v.number(), v.integer(), v.minValue(0)), 1),
     }),

@@ -12,6 +12,14 @@ export function newGather(queued = false): IotlbGather {
   return { start: ADDRESS_SPACE, end: 0, pageSize: 0, queued };
 }
 
+/** An invalidation of [iova, iova + size), in leaves of `pageSize` bytes. */
+interface DueInvalidation {
+  readonly domain: Smmuv3Domain;
+  readonly iova: number;
+  readonly size: number;
+  readonly pageSize: number;
+}
+
 /** Empties a gather; a reset one is no longer queued, as in Linux. */
 export function resetGather(gather: IotlbGather): void {
   gather.start = ADDRESS_SPACE;
@@ -39,8 +47,9 @@ export class Invalidator implements TlbFlushOps {
   readonly #prng: Prng;
   /** Sends ATC invalidations for streams of a domain, when there are any. */
   readonly #ats: boolean;
-  /** The invalidation that a planted bug holds back. */
-  #late: { domain: Smmuv3Domain; iova: number; size: number; pageSize: number } | null = null;
+  /** The invalidations of leaves and of tables that a planted bug holds back. */
+  #lateLeaves: DueInvalidation | null = null;
+  #lateWalk: DueInvalidation | null = null;
 
   constructor(queue: DriverQueue, bugs: DriverConfig['bugs'], ats: boolean) {
     this.#queue = queue;
@@ -60,8 +69,11 @@ export class Invalidator implements TlbFlushOps {
       this.skipped++;
       return;
     }
+    let due: DueInvalidation | null = { domain: cookie as Smmuv3Domain, iova, size, pageSize: granule };
+    if (this.#bugs.lateWalkFlush) [due, this.#lateWalk] = [this.#lateWalk, due];
+    if (due === null) return;
     this.byWalkRange++;
-    this.#range(cookie as Smmuv3Domain, iova, size, granule, false);
+    this.#range(due.domain, due.iova, due.size, due.pageSize, false);
   }
 
   addPage(gather: IotlbGather | null, iova: number, granule: number, cookie: unknown): void {
@@ -101,15 +113,15 @@ export class Invalidator implements TlbFlushOps {
       this.skipped++;
       return;
     }
-    let due = { domain, iova, size, pageSize };
-    if (bugs.lateInvalidation) {
-      const before = this.#late;
-      this.#late = due;
-      if (before === null) return;
-      due = before;
+    if (this.#prng.chance(bugs.wholeSpace)) {
+      this.flushDomain(domain);
+      return;
     }
+    let due: DueInvalidation | null = { domain, iova, size, pageSize };
+    if (bugs.lateInvalidation) [due, this.#lateLeaves] = [this.#lateLeaves, due];
+    if (due === null) return;
     this.byAddress++;
-    this.#range(due.domain, due.iova, due.size, due.pageSize, true);
+    this.#range(due.domain, due.iova, due.size, due.pageSize, !this.#prng.chance(bugs.needlessWalkFlush));
   }
 
   #range(domain: Smmuv3Domain, iova: number, size: number, granule: number, leaf: boolean): void {
