@@ -10,24 +10,24 @@ import { REPLACEMENT_POLICIES } from './cache.ts';
 const count = (least: number, most: number) => v.pipe(v.number(), v.integer(), v.minValue(least), v.maxValue(most));
 const cycles = v.pipe(v.number(), v.minValue(0), v.maxValue(1e9));
 
-const cache = (enabled: boolean, entries: number, ways: number, latency: number, ports: number) =>
+const cache = (enabled: boolean, entries: number, ways: number | 'full', latency: number, ports: number) =>
   v.pipe(
     v.strictObject({
       /** Off: every lookup goes past it and costs nothing. */
       enabled: v.optional(v.boolean(), enabled),
       /** 1 to 65536. */
       entries: v.optional(count(1, 65536), entries),
-      /** Ways of a set, must divide `entries`; 0 is fully associative. The number of sets need not be a power of two. */
-      ways: v.optional(count(0, 65536), ways),
+      /** Ways of a set, must divide `entries`; `full` is fully associative. The number of sets need not be a power of two. */
+      ways: v.optional(v.union([v.literal('full'), count(1, 65536)], 'full, or a whole number from 1 to 65536'), ways),
       policy: v.optional(v.picklist(REPLACEMENT_POLICIES), 'round-robin'),
       /** Cycles of one lookup. */
       latency: v.optional(cycles, latency),
       /** Lookups that may overlap. */
       ports: v.optional(count(1, 4096), ports),
     }),
-    v.check((c) => c.ways === 0 || c.entries % c.ways === 0, 'entries must be a multiple of ways'),
+    v.check((c) => c.ways === 'full' || c.entries % c.ways === 0, 'entries must be a multiple of ways'),
     v.check(
-      (c) => c.policy !== 'plru' || isPlruWays(c.ways === 0 ? c.entries : c.ways),
+      (c) => c.policy !== 'plru' || isPlruWays(c.ways === 'full' ? c.entries : c.ways),
       'plru needs 1, 2, 4, 8, 16 or 32 ways',
     ),
   );
@@ -79,7 +79,7 @@ const interfaceSchema = v.strictObject({
   slots: v.optional(count(1, 4096), 16),
   /** Beats of write data that may wait for their translation. */
   writeBufferSlots: v.optional(count(1, 4096), 16),
-  microTlb: v.optional(cache(true, 32, 0, 1, 1), {}),
+  microTlb: v.optional(cache(true, 32, 'full', 1, 1), {}),
   mainTlb: v.optional(cache(true, 2048, 4, 3, 3), {}),
   /** After a miss, fetch the translation of the next 4 KiB page as well. Done by the engine for requests in flight. */
   prefetch: v.optional(v.boolean(), false),

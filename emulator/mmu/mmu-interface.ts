@@ -11,7 +11,7 @@ export function cacheOf(
   if (!config.enabled) return null;
   return new AssociativeCache(name, {
     entries: config.entries,
-    ways: config.ways,
+    ways: config.ways === 'full' ? config.entries : config.ways,
     holdsTables: false,
     policy: config.policy,
     seed: machine.seed,

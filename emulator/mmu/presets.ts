@@ -30,7 +30,7 @@ const mmu500Agilex7: MmuOptions = {
   masters: 5,
   interface: {
     // Arm DDI 0517: best-case hit in the TBU 2 clocks.
-    microTlb: { entries: 32, ways: 0, policy: 'round-robin', latency: 2, ports: 1 },
+    microTlb: { entries: 32, ways: 'full', policy: 'round-robin', latency: 2, ports: 1 },
     mainTlb: { enabled: false },
     slots: 16,
   },
@@ -38,7 +38,7 @@ const mmu500Agilex7: MmuOptions = {
   link: { request: 6, response: 6 },
   slots: 32,
   walkSlots: 8,
-  configurationCache: { entries: 32, ways: 0, latency: 2, ports: 1 },
+  configurationCache: { entries: 32, ways: 'full', latency: 2, ports: 1 },
   // Page-walk cache and IPA-to-PA cache exist (Arm DDI 0517); their sizes are assumed.
   walkCache: { stage1: [4, 16, 64, 0], stage2: [4, 16, 64, 0], ways: 4, latency: 3, ports: 2, holdsLeaves: false },
   ipaCache: { enabled: true, entries: 64, ways: 4, latency: 3, ports: 1 },
@@ -50,7 +50,7 @@ const mmu500Agilex7: MmuOptions = {
 const mmu600Agilex5: MmuOptions = {
   interface: {
     // Arm 100310: fully associative micro-TLB, round robin or PLRU; main TLB 4-way with one lookup per cycle. Sizes are assumed.
-    microTlb: { entries: 32, ways: 0, policy: 'plru', latency: 1, ports: 1 },
+    microTlb: { entries: 32, ways: 'full', policy: 'plru', latency: 1, ports: 1 },
     mainTlb: { entries: 512, ways: 4, policy: 'plru', latency: 3, ports: 3 },
     slots: 32,
   },
@@ -78,7 +78,7 @@ const mmu600Agilex5: MmuOptions = {
 /** A middle MMU-700. */
 const mmu700: MmuOptions = {
   interface: {
-    microTlb: { entries: 16, ways: 0, policy: 'plru', latency: 1, ports: 1 },
+    microTlb: { entries: 16, ways: 'full', policy: 'plru', latency: 1, ports: 1 },
     mainTlb: { entries: 1024, ways: 4, policy: 'plru', latency: 3, ports: 8 },
     slots: 64,
   },
@@ -107,8 +107,8 @@ const mmu700: MmuOptions = {
 const qemu: MmuOptions = {
   // QEMU hw/arm/smmu-common.c: 256 translations by ASID, VMID, IOVA, granule and level, dropped as a whole when full; no walk cache.
   interface: { microTlb: { enabled: false }, mainTlb: { enabled: false } },
-  tlb: { enabled: true, entries: 256, ways: 0, policy: 'drop-all', latency: 1, ports: 1 },
-  configurationCache: { entries: 256, ways: 0, latency: 1, ports: 1 },
+  tlb: { enabled: true, entries: 256, ways: 'full', policy: 'drop-all', latency: 1, ports: 1 },
+  configurationCache: { entries: 256, ways: 'full', latency: 1, ports: 1 },
   walkCache: { enabled: false },
   ipaCache: { enabled: false },
 };
@@ -116,7 +116,7 @@ const qemu: MmuOptions = {
 /** A Mali GPU's MMU. No size or latency of one is public: all assumed. */
 const maliAssumed: MmuOptions = {
   interface: {
-    microTlb: { entries: 32, ways: 0, policy: 'lru', latency: 1, ports: 2 },
+    microTlb: { entries: 32, ways: 'full', policy: 'lru', latency: 1, ports: 2 },
     mainTlb: { enabled: false },
     slots: 64,
   },
@@ -124,14 +124,14 @@ const maliAssumed: MmuOptions = {
   link: { request: 4, response: 4 },
   slots: 128,
   walkSlots: 16,
-  configurationCache: { entries: 16, ways: 0, latency: 0, ports: 16 },
+  configurationCache: { entries: 16, ways: 'full', latency: 0, ports: 16 },
   walkCache: { stage1: [8, 16, 64, 0], stage2: [0, 0, 0, 0], ways: 4, latency: 2, ports: 4 },
 };
 
 /** Everything hits as soon as it was seen once: the least that any TLB could cost. */
 const ideal: MmuOptions = {
   interface: {
-    microTlb: { entries: 65536, ways: 0, latency: 0, ports: 4096 },
+    microTlb: { entries: 65536, ways: 'full', latency: 0, ports: 4096 },
     mainTlb: { enabled: false },
     slots: 4096,
     writeBufferSlots: 4096,
@@ -140,7 +140,7 @@ const ideal: MmuOptions = {
   slots: 65536,
   walkSlots: 4096,
   walkStep: 0,
-  configurationCache: { entries: 65536, ways: 0, latency: 0, ports: 4096 },
+  configurationCache: { entries: 65536, ways: 'full', latency: 0, ports: 4096 },
   walkCache: {
     stage1: [4096, 4096, 65536, 0],
     stage2: [4096, 4096, 65536, 65536],
@@ -150,7 +150,7 @@ const ideal: MmuOptions = {
     ports: 4096,
     nonFinal: true,
   },
-  ipaCache: { enabled: true, entries: 65536, ways: 0, latency: 0, ports: 4096 },
+  ipaCache: { enabled: true, entries: 65536, ways: 'full', latency: 0, ports: 4096 },
   memory: { latency: 0 },
   faults: { invalidationIsFree: true },
 };
