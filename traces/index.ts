@@ -1,6 +1,7 @@
 export * from './access.ts';
 export * from './address-list.ts';
 export { BIND_SCHEMA, BindReplay, type BindReplayReport } from './bind-replay.ts';
+export { BREAKS, plantBreaks } from './break-list.ts';
 export * from './capture/capture-reader.ts';
 export * from './capture/stats.ts';
 export * from './compare.ts';
@@ -32,6 +33,7 @@ export { type Log, SILENT } from './log.ts';
 export { Machine } from './machine.ts';
 export { type ReplayOptions, ReplayRun, streamIdOf } from './replay.ts';
 export { type ReplayDomain, Replayer } from './replayer.ts';
+export * from './report/findings.ts';
 export * from './report/report.ts';
 export * from './report/terminal.ts';
 export * from './scenarios/index.ts';

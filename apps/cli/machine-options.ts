@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { type Command, InvalidArgumentError } from 'commander';
 import { ConfigError } from '../../formats/index.ts';
-import { type RunConfig, runConfig, setField } from '../../traces/index.ts';
+import { plantBreaks, type RunConfig, runConfig, setField } from '../../traces/index.ts';
 
 /** An option of the command line that stands for one field of the configuration. */
 interface FieldOption {
@@ -61,6 +61,8 @@ export interface MachineFlags {
   readonly config?: string;
   readonly preset?: string;
   readonly set?: readonly string[];
+  /** Bugs to plant. */
+  readonly break?: string;
   readonly [flag: string]: unknown;
 }
 
@@ -79,17 +81,20 @@ export function addMachineOptions(command: Command): Command {
 }
 
 /**
- * The machine that the options describe: the file first, then the short options, then every `--set`.
+ * The machine that the options describe: the file first, then the short options, then the bugs of `--break`, then every `--set`.
+ * @param defaults fields that the command sets where the file does not, each as `--set` has it
  * @throws ConfigError
  */
-export function machineFrom(flags: MachineFlags): RunConfig {
+export function machineFrom(flags: MachineFlags, defaults: readonly string[] = []): RunConfig {
   const input = flags.config === undefined ? {} : readConfigFile(flags.config);
+  for (const assignment of defaults) if (!hasField(input, assignment)) setField(input, assignment);
   if (flags.preset !== undefined) setField(input, `preset=${flags.preset}`);
   for (const { flags: spelled, field } of FIELD_OPTIONS) {
     const value = flags[attributeOf(spelled)];
     if (typeof value === 'string')
       setField(input, `${field}=${field === 'table.linux' ? JSON.stringify(value) : value}`);
   }
+  if (flags.break !== undefined) plantBreaks(input, flags.break);
   for (const assignment of flags.set ?? []) setField(input, assignment);
   return runConfig(input);
 }
@@ -109,10 +114,28 @@ export function wholeNumber(least: number): (text: string) => number {
   };
 }
 
+/** A time of the trace clock, in seconds or whatever it counts. */
+export function timeOfTrace(text: string): number {
+  const value = Number(text);
+  if (text.trim() === '' || !Number.isFinite(value))
+    throw new ConfigError('--until', text, 'a number, the time of the trace clock');
+  return value;
+}
+
 /** `--access-size <bytes>` is `accessSize`, as commander names it. */
 function attributeOf(spelled: string): string {
   const name = spelled.slice(2).split(' ')[0] ?? '';
   return name.replace(/-(\w)/g, (_, letter: string) => letter.toUpperCase());
+}
+
+/** Whether the field of an assignment is there already. */
+function hasField(input: Record<string, unknown>, assignment: string): boolean {
+  let here: unknown = input;
+  for (const key of assignment.slice(0, assignment.indexOf('=')).split('.')) {
+    if (typeof here !== 'object' || here === null || !(key in here)) return false;
+    here = (here as Record<string, unknown>)[key];
+  }
+  return true;
 }
 
 function readConfigFile(file: string): Record<string, unknown> {

@@ -3,6 +3,7 @@ import { ConfigError } from '../../formats/index.ts';
 import packageJson from '../../package.json' with { type: 'json' };
 import { InputError } from '../../traces/index.ts';
 import * as benchInvalidation from './bench-invalidation.ts';
+import * as check from './check.ts';
 import * as compare from './compare.ts';
 import * as config from './config.ts';
 import * as conform from './conform.ts';
@@ -15,6 +16,7 @@ import * as walk from './walk.ts';
 /** Every command, in the order in which `--help` lists them. */
 const COMMANDS: readonly { readonly register: (program: Command) => void }[] = [
   replay,
+  check,
   compare,
   config,
   walk,

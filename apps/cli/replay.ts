@@ -1,15 +1,14 @@
-import { accessSync, constants, existsSync, statSync, writeFileSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { writeFileSync } from 'node:fs';
 import { type Command, Option } from 'commander';
 import { ConfigError } from '../../formats/index.ts';
 import { BindReplay, type BindReplayReport, ReplayRun, type Report, renderReport } from '../../traces/index.ts';
 import { allocatorHelp } from './allocator-help.ts';
 import { bindText } from './bind-text.ts';
-import { ExitCode, exitWith } from './exit.ts';
-import { writeJson } from './json-output.ts';
+import { ExitCode } from './exit.ts';
+import { checkWritable, writeJson } from './json-output.ts';
 import { type LogLevel, logLevel, openLog } from './log.ts';
-import { addMachineOptions, type MachineFlags, machineFrom, wholeNumber } from './machine-options.ts';
-import { Progress } from './progress.ts';
+import { addMachineOptions, type MachineFlags, machineFrom, timeOfTrace, wholeNumber } from './machine-options.ts';
+import { supervise } from './supervise.ts';
 
 interface ReplayFlags extends MachineFlags {
   readonly json?: string;
@@ -61,7 +60,7 @@ export function register(program: Command): void {
 
 async function run(captures: readonly string[], flags: ReplayFlags): Promise<void> {
   const config = machineFrom(flags);
-  if (flags.json !== undefined && flags.json !== '-') checkWritable(flags.json);
+  checkWritable('--json', flags.json);
   const options = {
     strict: flags.strict === true,
     log: openLog(flags.logLevel),
@@ -75,32 +74,6 @@ async function run(captures: readonly string[], flags: ReplayFlags): Promise<voi
     if (flags.bindDelay !== undefined)
       throw new ConfigError('--bind-delay', String(flags.bindDelay), '--bind async beside it');
     await supervise(new ReplayRun(captures, config, options), (report) => print(report, captures, flags.json));
-  }
-}
-
-/** Runs a replay with a bar and a way to stop it, and ends with what `show` makes of its report. */
-async function supervise<R>(
-  replay: {
-    readonly stopped: boolean;
-    stop(): void;
-    run(onProgress: (done: number, events: number) => void): Promise<R>;
-  },
-  show: (report: R) => ExitCode,
-): Promise<void> {
-  const progress = new Progress();
-  // The first Ctrl-C stops the replay between two events; a second one is for the impatient.
-  const stop = (): void => replay.stop();
-  process.once('SIGINT', stop);
-  try {
-    const report = await replay.run((done, events) => progress.update(done, events));
-    progress.end();
-    const code = show(report);
-    exitWith(replay.stopped ? ExitCode.INTERRUPTED : code);
-    // An open pipe on standard input would keep the process alive.
-    if (replay.stopped) process.stdin.destroy();
-  } finally {
-    progress.end();
-    process.removeListener('SIGINT', stop);
   }
 }
 
@@ -123,25 +96,4 @@ function print(report: Report, captures: readonly string[], json: string | undef
     renderReport(report, { title, color: process.stdout.isTTY && process.env['NO_COLOR'] === undefined }),
   );
   return ExitCode.OK;
-}
-
-/** A long replay must not end with a report that cannot be written. */
-function checkWritable(file: string): void {
-  try {
-    if (existsSync(file)) accessSync(file, constants.W_OK);
-    else accessSync(dirname(file), constants.W_OK);
-    if (existsSync(file) && statSync(file).isDirectory())
-      throw new ConfigError('--json', file, 'a file, not a directory');
-  } catch (error) {
-    if (error instanceof ConfigError) throw error;
-    const code = (error as NodeJS.ErrnoException).code ?? 'error';
-    throw new ConfigError('--json', file, `a file that can be written (${code})`);
-  }
-}
-
-function timeOfTrace(text: string): number {
-  const value = Number(text);
-  if (text.trim() === '' || !Number.isFinite(value))
-    throw new ConfigError('--until', text, 'a number, the time of the trace clock');
-  return value;
 }

@@ -1,9 +1,12 @@
 import { Ansis } from 'ansis';
+import { findingLine, firstFindings, reuseLines } from './findings.ts';
 import { bytes, count, cycles, pageSize, seconds, share } from './quantity.ts';
 import type { HitsAndMisses, Report } from './report.ts';
 
 /** How many of the dearest cost items the report lists. */
 const COST_ITEMS = 10;
+/** How many findings, or one of each kind when that is more. */
+const LISTED_FINDINGS = 5;
 const LABEL_WIDTH = 20;
 
 export interface TerminalOptions {
@@ -132,22 +135,9 @@ export function renderReport(report: Report, options: TerminalOptions): string {
   for (const [kind, times] of Object.entries(sanitizer.byKind)) {
     if (!LISTED_KINDS.has(kind)) row(kind, alarm(times));
   }
-  for (const finding of sanitizer.findings.slice(0, 5)) {
-    lines.push(
-      ink.dim(
-        `    #${finding.operation} ${finding.kind}: iova ${finding.iova}, domain ${finding.domain}: ${finding.detail}`,
-      ),
-    );
-  }
-  if (sanitizer.reusedBeforeFlush > 0) {
-    lines.push(
-      ink.yellow(`  ${count(sanitizer.reusedBeforeFlush)} maps reuse an IOVA whose invalidation was still queued.`),
-      ink.dim(
-        '  This capture was recorded in strict mode: a lazy kernel keeps an IOVA back until its flush, so the stale',
-      ),
-      ink.dim('  hits on reused addresses show what strict reuse would cost, not what a lazy kernel does.'),
-    );
-  }
+  for (const finding of firstFindings(sanitizer.findings, LISTED_FINDINGS))
+    lines.push(ink.dim(`  ${findingLine(finding)}`));
+  lines.push(...reuseLines(sanitizer, ink));
 
   section(`largest cost items`);
   const total = report.costs.reduce((sum, item) => sum + item.cycles, 0);

@@ -1,0 +1,73 @@
+/** `tablewalk check`: a replay for what the sanitizer finds. */
+import type { Command } from 'commander';
+import { BREAKS, checkReport, ReplayRun, type Report, renderCheck } from '../../traces/index.ts';
+import { ExitCode } from './exit.ts';
+import { checkWritable, writeJson } from './json-output.ts';
+import { addMachineOptions, type MachineFlags, machineFrom, timeOfTrace, wholeNumber } from './machine-options.ts';
+import { supervise } from './supervise.ts';
+
+interface CheckFlags extends MachineFlags {
+  readonly json?: string;
+  readonly strict?: boolean;
+  readonly limit?: number;
+  readonly until?: number;
+  readonly findings: number;
+}
+
+const NAMES = BREAKS.map(
+  ({ name, value, about }) => `  ${name.padEnd(22)}${about}${value === true ? '' : ` [${value}]`}`,
+);
+
+const AFTER_HELP = `
+What --break can plant (in brackets the share of the calls that go wrong, which =SHARE changes):
+${NAMES.join('\n')}
+
+The device probes: besides using each mapping it reads every page once more after its unmap. --access chooses otherwise.
+drop-sync makes the walk non-coherent unless --walk says otherwise: there is nothing to sync elsewhere.
+
+Examples:
+  tablewalk check trace.txt.gz
+  tablewalk check trace.txt.gz --walk non-coherent --break drop-sync=0.05
+  tablewalk check trace.txt.gz --break skip-walk-flush,late-invalidate --json -
+  tablewalk check trace.txt.gz --set smmu.breakBeforeMakeLevel=0
+
+Exit code: 0 nothing found, 1 something found, 2 a wrong option, configuration or file, 130 interrupted.`;
+
+export function register(program: Command): void {
+  const command = program
+    .command('check')
+    .description('replay captured map/unmap traces and report only what the sanitizer finds: driver bugs, named')
+    .argument('<capture...>', 'captures, replayed one after the other on one machine');
+  addMachineOptions(command)
+    .option('--break <list>', 'bugs to plant, e.g. drop-sync=0.01,late-invalidate: see below')
+    .option('--json <file>', 'write the findings as JSON; - is standard output, instead of text')
+    .option('--findings <n>', 'how many findings to list', wholeNumber(0), 20)
+    .option('--strict', 'stop at the first damaged record instead of counting and skipping it')
+    .option('--limit <n>', 'stop after this many events', wholeNumber(1))
+    .option('--until <time>', 'stop after the last event at or before this time of the trace clock', timeOfTrace)
+    .addHelpText('after', AFTER_HELP)
+    .action(run);
+}
+
+async function run(captures: readonly string[], flags: CheckFlags): Promise<void> {
+  const defaults = ['access.pattern=probe'];
+  if (/(^|,)\s*drop-sync/.test(flags.break ?? '')) defaults.push('table.walk=non-coherent');
+  const config = machineFrom(flags, defaults);
+  checkWritable('--json', flags.json);
+  const options = {
+    strict: flags.strict === true,
+    limit: flags.limit ?? Number.POSITIVE_INFINITY,
+    until: flags.until ?? Number.POSITIVE_INFINITY,
+  };
+  await supervise(new ReplayRun(captures, config, options), (report) => print(report, captures, flags));
+}
+
+function print(replayed: Report, captures: readonly string[], { json, findings }: CheckFlags): ExitCode {
+  const report = checkReport(replayed, captures);
+  if (json !== undefined) writeJson(json, report);
+  if (json !== '-') {
+    const color = process.stdout.isTTY && process.env['NO_COLOR'] === undefined;
+    process.stdout.write(renderCheck(report, { color, most: findings }));
+  }
+  return report.total === 0 ? ExitCode.OK : ExitCode.FOUND;
+}

@@ -1,0 +1,121 @@
+import { Ansis } from 'ansis';
+import { FindingKind } from '../../emulator/index.ts';
+import { count, cycles, seconds } from './quantity.ts';
+import type { FindingRecord, Report, SanitizerSection } from './report.ts';
+
+export const CHECK_SCHEMA = 'tablewalk.check/1';
+
+/** What each kind of finding is, for people. In the order in which they are listed. */
+const MEANINGS: Readonly<Record<FindingKind, string>> = {
+  [FindingKind.STALE_WALK]: 'the walker read a descriptor that the CPU had not made visible',
+  [FindingKind.STALE_TLB_HIT]: 'an access was served by a translation that was unmapped',
+  [FindingKind.STALE_WINDOW]: 'a TLB held a leaf after its unmap had returned',
+  [FindingKind.USE_AFTER_FREE_WALK]: 'the walker read a table that was freed',
+  [FindingKind.EARLY_TABLE_FREE]: 'a table was freed while the walker could reach it',
+  [FindingKind.BREAK_BEFORE_MAKE]: 'a valid descriptor was replaced without an invalidation in between',
+  [FindingKind.MISSING_INVALIDATION]: 'an unmap returned before all of it was invalidated',
+  [FindingKind.WIDE_INVALIDATION]: 'more was invalidated than was unmapped',
+  [FindingKind.ALLOCATION_IN_RUN]: 'table memory was asked for where that is forbidden',
+  [FindingKind.DOUBLE_FREE]: 'a table was freed twice, or never was one',
+  [FindingKind.WRONG_FREE]: 'a table was freed with another size or owner',
+  [FindingKind.LEAKED_TABLE]: 'a table was never freed',
+  [FindingKind.OVER_LIMIT]: 'an owner asked for more tables than it may have',
+};
+
+/** What `tablewalk check --json` writes. */
+export interface CheckReport {
+  readonly schema: typeof CHECK_SCHEMA;
+  /** False when the replay was stopped before the end. */
+  readonly complete: boolean;
+  readonly captures: readonly string[];
+  readonly events: number;
+  /** Maps and unmaps, and device accesses. */
+  readonly operations: number;
+  readonly accesses: number;
+  /** Findings of all kinds. */
+  readonly total: number;
+  readonly byKind: Readonly<Record<string, number>>;
+  readonly longestWindow: { readonly cycles: number; readonly seconds: number };
+  readonly reusedBeforeFlush: number;
+  /** The first hundred, and the first ten of every kind. */
+  readonly findings: readonly FindingRecord[];
+  /** The machine that was run. */
+  readonly config: unknown;
+}
+
+/** The findings of a replay alone. */
+export function checkReport(report: Report, captures: readonly string[]): CheckReport {
+  const { byKind, longestWindow, reusedBeforeFlush, findings } = report.sanitizer;
+  return {
+    schema: CHECK_SCHEMA,
+    complete: report.complete,
+    captures,
+    events: report.capture.events,
+    operations: report.capture.maps + report.capture.unmaps,
+    accesses: report.translation.requests,
+    total: Object.values(byKind).reduce((sum, one) => sum + one, 0),
+    byKind,
+    longestWindow,
+    reusedBeforeFlush,
+    findings,
+    config: report.config,
+  };
+}
+
+/** One line per kind that was found, then the first findings. */
+export function renderCheck(report: CheckReport, options: { color: boolean; most: number }): string {
+  const ink = new Ansis(options.color ? 3 : 0);
+  const { total, byKind, findings, captures, events, operations, accesses, complete } = report;
+  const lines = [
+    `${ink.bold(captures.join(', '))}${complete ? '' : ink.yellow('  (stopped before the end)')}`,
+    `${count(events)} events, ${count(operations)} maps and unmaps, ${count(accesses)} device accesses`,
+    '',
+  ];
+  if (total === 0) lines.push(ink.green('No findings.'));
+  for (const [kind, meaning] of Object.entries(MEANINGS)) {
+    const times = byKind[kind] ?? 0;
+    if (times > 0) lines.push(`  ${kind.padEnd(22)}${ink.red.bold(count(times).padStart(9))}  ${ink.dim(meaning)}`);
+  }
+  if (report.longestWindow.cycles > 0) {
+    lines.push(
+      ink.dim(
+        `  The longest window was ${cycles(report.longestWindow.cycles)}, ${seconds(report.longestWindow.seconds)} of trace time.`,
+      ),
+    );
+  }
+  if (findings.length > 0) {
+    lines.push('');
+    const shown = firstFindings(findings, options.most);
+    for (const finding of shown) lines.push(findingLine(finding));
+    if (total > shown.length) {
+      lines.push(ink.dim(`  ${count(total - shown.length)} more (--json writes ${count(findings.length)} of them)`));
+    }
+  }
+  lines.push(...reuseLines(report, ink));
+  return `${lines.join('\n')}\n`;
+}
+
+/** One finding in one line: who, what, where, and why. */
+export function findingLine({ operation, kind, domain, iova, detail }: FindingRecord): string {
+  return `  #${operation} ${kind}: domain ${domain}, iova ${iova}: ${detail}`;
+}
+
+/** The first few, so chosen that each kind that was found is among them. */
+export function firstFindings(findings: readonly FindingRecord[], most: number): readonly FindingRecord[] {
+  const firstOfKind = new Set(new Map([...findings].reverse().map((finding) => [finding.kind, finding])).values());
+  const room = Math.max(most - firstOfKind.size, 0);
+  const others = new Set(findings.filter((finding) => !firstOfKind.has(finding)).slice(0, room));
+  return findings.filter((finding) => firstOfKind.has(finding) || others.has(finding));
+}
+
+/** What to think of stale hits where IOVAs are used again before their flush. */
+export function reuseLines({ reusedBeforeFlush }: Pick<SanitizerSection, 'reusedBeforeFlush'>, ink: Ansis): string[] {
+  if (reusedBeforeFlush === 0) return [];
+  return [
+    ink.yellow(`  ${count(reusedBeforeFlush)} maps reuse an IOVA whose invalidation was still queued.`),
+    ink.dim(
+      '  This capture was recorded in strict mode: a lazy kernel keeps an IOVA back until its flush, so the stale',
+    ),
+    ink.dim('  hits on reused addresses show what strict reuse would cost, not what a lazy kernel does.'),
+  ];
+}
