@@ -125,6 +125,8 @@ export class AssociativeCache {
   evictions = 0;
   /** Entries dropped by invalidations. */
   invalidated = 0;
+  /** Counts changes of what is held, so that a hit can be remembered while nothing changes. */
+  version = 0;
   /** Valid entries now. */
   valid = 0;
   /** Entries with a mark now. */
@@ -227,6 +229,12 @@ export class AssociativeCache {
     return -1;
   }
 
+  /** Counts a lookup that must hit this entry, because it did and `version` is the same. */
+  lookupAgain(entry: number): void {
+    this.lookups++;
+    if (this.#policy !== 0) this.#touch(entry);
+  }
+
   /** Searches where entries of one page size would be: a walk cache knows the size that each of its levels holds. */
   lookupSized(shift: number, low: number, high: number, salt: number): number {
     this.lookups++;
@@ -262,12 +270,8 @@ export class AssociativeCache {
     space: number,
     last: number,
   ): number {
-    const mLow = maskLow(shift);
-    const mHigh = maskHigh(shift);
-    const tLow = low & mLow;
-    const tHigh = high & mHigh;
-    const { tags } = this;
-    this.updates++;
+    const tLow = low & maskLow(shift);
+    const tHigh = high & maskHigh(shift);
     let entry = -1;
     let set = 0;
     if (this.#hashed) {
@@ -277,11 +281,34 @@ export class AssociativeCache {
       entry = this.#scan(set, tLow, tHigh);
     }
     if (entry < 0) entry = this.#victim(set, last);
+    return this.#place(entry, tLow, tHigh, shift, attributes, space);
+  }
+
+  /** As {@link store} into any way, right after a lookup of the same address that missed: spares the search where that says enough. */
+  insert(low: number, high: number, shift: number, salt: number, attributes: number, space: number): number {
+    if (this.#hashed) {
+      // Smaller pages of the same block might be there, though not the one that was looked up.
+      const others = this.#liveSizes - (this.#sizeCounts[shift] === 0 ? 0 : 1);
+      if (others !== 0) return this.store(low, high, shift, salt, attributes, space, 0);
+      const hashed = this.#victim(0, 0);
+      return this.#place(hashed, low & maskLow(shift), high & maskHigh(shift), shift, attributes, space);
+    }
+    if (this.#firstPageOnly && shift !== FIRST_SHIFT) return this.store(low, high, shift, salt, attributes, space, 0);
+    const set = this.#firstPageOnly ? this.#setOf(low, high, salt) : this.#setOfSized(shift, low, high, salt);
+    return this.#place(this.#victim(set, 0), low & maskLow(shift), high & maskHigh(shift), shift, attributes, space);
+  }
+
+  /** Writes an entry and enters it in the books; what it held before goes. */
+  #place(entry: number, low: number, high: number, shift: number, attributes: number, space: number): number {
+    const { tags } = this;
     const at = entry * 4;
+    this.updates++;
+    this.version++;
     if ((tags[at + 1] as number) !== EMPTY) {
       if (this.marked !== 0) this.#unmark(entry);
-      if ((this.#shifts[entry] as number) !== shift) {
-        this.#countSize(this.#shifts[entry] as number, -1);
+      const before = this.#shifts[entry] as number;
+      if (before !== shift) {
+        this.#countSize(before, -1);
         this.#countSize(shift, 1);
       }
       if (this.#hashed) this.#unchain(entry);
@@ -289,16 +316,18 @@ export class AssociativeCache {
       this.valid++;
       this.#countSize(shift, 1);
     }
-    tags[at] = tLow;
-    tags[at + 1] = tHigh;
-    tags[at + 2] = mLow;
-    tags[at + 3] = mHigh;
+    tags[at] = low;
+    tags[at + 1] = high;
+    tags[at + 2] = maskLow(shift);
+    tags[at + 3] = maskHigh(shift);
     this.attributes[entry] = attributes;
     this.spaces[entry] = space;
     this.#shifts[entry] = shift;
-    if (this.#hashed) this.#chain(entry, tLow, tHigh);
-    if (this.#policy === LRU) this.#stamps[entry] = this.#freshIsOldest ? 0 : ++this.#clock;
-    else if (this.#policy === PLRU) this.#touch(entry);
+    if (this.#hashed) this.#chain(entry, low, high);
+    if (this.#policy !== 0) {
+      if (this.#policy === LRU) this.#stamps[entry] = this.#freshIsOldest ? 0 : ++this.#clock;
+      else if (this.#policy === PLRU) this.#touch(entry);
+    }
     return entry;
   }
 
@@ -502,6 +531,7 @@ export class AssociativeCache {
   #empty(entry: number): void {
     if (this.marked !== 0) this.#unmark(entry);
     this.valid--;
+    this.version++;
     this.#countSize(this.#shifts[entry] as number, -1);
     if (this.#hashed) this.#unchain(entry);
     this.#clear(entry);

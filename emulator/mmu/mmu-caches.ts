@@ -32,6 +32,10 @@ export class MmuCaches {
   /** What each stream's set in the configuration cache follows from. */
   readonly configurationSets: number[] = [];
   readonly #stage2Asid: number;
+  // The last hit in the configuration cache: most requests come from the stream of the one before.
+  #lastStream = -1;
+  #lastVersion = -1;
+  #lastEntry = 0;
 
   readonly config: MmuConfig;
 
@@ -65,7 +69,17 @@ export class MmuCaches {
   /** Whether the configuration cache holds a stream; counts. */
   lookupConfiguration(stream: number): boolean {
     const cache = this.configuration;
-    return cache !== null && cache.lookup(0, stream << OWNER_SHIFT, this.configurationSets[stream] as number) >= 0;
+    if (cache === null) return false;
+    if (stream === this.#lastStream && cache.version === this.#lastVersion) {
+      cache.lookupAgain(this.#lastEntry);
+      return true;
+    }
+    const entry = cache.lookup(0, stream << OWNER_SHIFT, this.configurationSets[stream] as number);
+    if (entry < 0) return false;
+    this.#lastStream = stream;
+    this.#lastVersion = cache.version;
+    this.#lastEntry = entry;
+    return true;
   }
 
   /** Keeps a fetched configuration. */
@@ -111,6 +125,21 @@ export function fill(
   ways: number,
 ): number {
   const entry = cache.store(low, high, attributes & ENTRY.SHIFT_MASK, salt, attributes, space, ways);
+  if (mark !== 0) cache.mark(entry, mark);
+  return entry;
+}
+
+/** As {@link fill}, right after a lookup that missed. */
+export function fillMissed(
+  cache: AssociativeCache,
+  low: number,
+  high: number,
+  salt: number,
+  attributes: number,
+  space: number,
+  mark: number,
+): number {
+  const entry = cache.insert(low, high, attributes & ENTRY.SHIFT_MASK, salt, attributes, space);
   if (mark !== 0) cache.mark(entry, mark);
   return entry;
 }

@@ -70,12 +70,7 @@ export function readCounters(mmu: Mmu): MmuCounters {
   const { walk } = caches;
   const fetched = (structure: ContextStructure): number => fetches[structure] as number;
   const total = (values: Float64Array): number => values.reduce((a, b) => a + b, 0);
-  const level = (section: number): CacheLevelCounters => ({
-    lookups: walk.lookups[section] as number,
-    misses: walk.misses[section] as number,
-    updates: walk.updates[section] as number,
-    insertions: walk.insertions[section] as number,
-  });
+  const level = (section: number): CacheLevelCounters => walk.countersOf(section);
   const levels = (base: number) => Array.from({ length: WALK_LEVELS }, (_, index) => level(base + index));
   return {
     requests: mmu.requests,

@@ -2,7 +2,7 @@ import { OWNER_SHIFT, SECTION_SHIFT, tagHigh, tagLow, WHOLE_SPACE_SHIFT } from '
 import { type ContextFetch, type ContextSource, ContextStatus } from './context-source.ts';
 import { ENTRY } from './entry-attributes.ts';
 import { FaultClass } from './fault.ts';
-import { fill, MmuCaches } from './mmu-caches.ts';
+import { fill, fillMissed, MmuCaches } from './mmu-caches.ts';
 import { type MmuConfig, type MmuOptions, parseMmuConfig } from './mmu-config.ts';
 import { type MmuCounters, readCounters } from './mmu-counters.ts';
 import type { MmuInterface } from './mmu-interface.ts';
@@ -137,6 +137,8 @@ export class Mmu {
   #attributes = 0;
   /** Cycles between the two links. */
   #smmuCycles = 0;
+  /** Neither TLB of the interface has the page. */
+  #missedBoth = true;
   /** Whether the last request left something to forget. */
   #walkedBefore = false;
 
@@ -235,6 +237,7 @@ export class Mmu {
     const { microTlb } = this.#interfaces[master] as MmuInterface;
     if (microTlb !== null) {
       const entry = microTlb.lookup(low, high, 0);
+      this.#missedBoth = entry < 0;
       if (entry >= 0) {
         const attributes = microTlb.attributes[entry] as number;
         if (permits(attributes, NEEDED[flags & FLAGS] as number)) {
@@ -254,11 +257,14 @@ export class Mmu {
     const { iova } = this;
     const { microTlb, mainTlb } = this.#interfaces[master] as MmuInterface;
     const needed = NEEDED[flags & FLAGS] as number;
-    let cycles = microTlb === null ? lastBeat : this.#microCycles + lastBeat;
+    let cycles = lastBeat;
+    if (microTlb === null) this.#missedBoth = true;
+    else cycles += this.#microCycles;
     if (mainTlb !== null) {
       cycles += this.#mainCycles;
       const entry = mainTlb.lookup(low, high, 0);
       if (entry >= 0) {
+        this.#missedBoth = false;
         const attributes = mainTlb.attributes[entry] as number;
         if (permits(attributes, needed)) {
           this.hit = HitFlag.MAIN_TLB;
@@ -290,8 +296,20 @@ export class Mmu {
     const space = this.caches.streamSpaces[stream] as number;
     const mark = this.staleMark;
     const value = this.pa - iova;
-    if (mainTlb !== null) mainTlb.values[fill(mainTlb, low, high, 0, attributes, space, mark, 0)] = value;
-    if (microTlb !== null) microTlb.values[fill(microTlb, low, high, 0, attributes, space, mark, 0)] = value;
+    // A lookup that hit but did not permit the access leaves its entry to be overwritten.
+    const missed = this.#missedBoth;
+    if (mainTlb !== null) {
+      const entry = missed
+        ? fillMissed(mainTlb, low, high, 0, attributes, space, mark)
+        : fill(mainTlb, low, high, 0, attributes, space, mark, 0);
+      mainTlb.values[entry] = value;
+    }
+    if (microTlb !== null) {
+      const entry = missed
+        ? fillMissed(microTlb, low, high, 0, attributes, space, mark)
+        : fill(microTlb, low, high, 0, attributes, space, mark, 0);
+      microTlb.values[entry] = value;
+    }
     this.#finish(attributes, cycles);
     return true;
   }

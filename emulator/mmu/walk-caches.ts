@@ -16,13 +16,11 @@ export class WalkCaches {
   readonly sections: readonly (AssociativeCache | null)[];
   /** The arrays behind the sections, each once. */
   readonly arrays: readonly AssociativeCache[];
-  /** By section. */
-  readonly lookups = new Float64Array(2 * WALK_LEVELS);
-  readonly misses = new Float64Array(2 * WALK_LEVELS);
-  readonly updates = new Float64Array(2 * WALK_LEVELS);
-  readonly insertions = new Float64Array(2 * WALK_LEVELS);
-  /** Probes, hits and misses alike, of all levels. */
-  probes = 0;
+  // Of a unified array, by section; separate arrays count for themselves.
+  readonly #lookups = new Float64Array(2 * WALK_LEVELS);
+  readonly #misses = new Float64Array(2 * WALK_LEVELS);
+  readonly #updates = new Float64Array(2 * WALK_LEVELS);
+  readonly #insertions = new Float64Array(2 * WALK_LEVELS);
   /** One array holds all sections. */
   readonly unified: boolean;
 
@@ -74,10 +72,10 @@ export class WalkCaches {
   lookup(section: number, shift: number, low: number, high: number): number {
     const cache = this.sections[section];
     if (cache === null || cache === undefined) return -1;
-    this.probes++;
-    this.lookups[section] = (this.lookups[section] as number) + 1;
+    if (!this.unified) return cache.lookupSized(shift, low, high | (section << SECTION_SHIFT), 0);
     const entry = cache.lookupSized(shift, low, high | (section << SECTION_SHIFT), this.salt(section));
-    if (entry < 0) this.misses[section] = (this.misses[section] as number) + 1;
+    this.#lookups[section] = (this.#lookups[section] as number) + 1;
+    if (entry < 0) this.#misses[section] = (this.#misses[section] as number) + 1;
     return entry;
   }
 
@@ -91,8 +89,10 @@ export class WalkCaches {
     if (cache === null || cache === undefined) return -1;
     const { insertions } = cache;
     const entry = cache.store(low, high | (section << SECTION_SHIFT), shift, this.salt(section), attributes, space, 0);
-    this.updates[section] = (this.updates[section] as number) + 1;
-    if (cache.insertions !== insertions) this.insertions[section] = (this.insertions[section] as number) + 1;
+    if (this.unified) {
+      this.#updates[section] = (this.#updates[section] as number) + 1;
+      if (cache.insertions !== insertions) this.#insertions[section] = (this.#insertions[section] as number) + 1;
+    }
     return entry;
   }
 
@@ -111,12 +111,25 @@ export class WalkCaches {
     if (cache !== null && cache !== undefined && entry >= 0) cache.values[entry] = value;
   }
 
+  /** Counters of one level. */
+  countersOf(section: number): { lookups: number; misses: number; updates: number; insertions: number } {
+    if (this.unified) {
+      return {
+        lookups: this.#lookups[section] as number,
+        misses: this.#misses[section] as number,
+        updates: this.#updates[section] as number,
+        insertions: this.#insertions[section] as number,
+      };
+    }
+    const { lookups = 0, misses = 0, updates = 0, insertions = 0 } = this.sections[section] ?? {};
+    return { lookups, misses, updates, insertions };
+  }
+
   resetCounters(): void {
-    this.lookups.fill(0);
-    this.misses.fill(0);
-    this.updates.fill(0);
-    this.insertions.fill(0);
-    this.probes = 0;
+    this.#lookups.fill(0);
+    this.#misses.fill(0);
+    this.#updates.fill(0);
+    this.#insertions.fill(0);
     for (const cache of this.arrays) cache.resetCounters();
   }
 
