@@ -1,97 +1,38 @@
-import { Prng } from '../../formats/index.ts';
+import { Replacement, type ReplacementGeometry } from './replacement.ts';
+import { FIRST_SHIFT, maskHigh, maskLow } from './tag.ts';
 
 /**
  * The one associative memory that every cache of the MMU is built of: micro-TLB, main TLB, SMMU TLB, walk caches, IPA cache and
  * configuration cache differ in what their tags and values mean, not in how they are searched.
  *
- * A tag is an input page number with an owner in front of it (a stream, or an address space), split in two signed 32-bit words so
- * that no lookup touches a double:
- *
- *     high: owner (18 bits) | section (3) | upper half (1) | page number bits 39:32 (8)        low: page number bits 31:0
- *
- * The page number counts units of 4 KiB, and every entry carries the mask of its own page size, so entries of all sizes live in one
- * cache. Entry fields lie side by side in typed arrays: one set of four ways is one cache line of the host.
+ * Every entry carries the mask of its own page size, so entries of all sizes live in one cache; tag.ts has the form of tags. The fields
+ * of an entry lie side by side in typed arrays: the tags of one set of four ways are one cache line of the host.
  *
  * What it leaves out: parity, banks, and the second entry of a conflict (a lookup stops at its first match).
  */
 
-/** How a victim is chosen when no way is free. */
-export const REPLACEMENT_POLICIES = ['round-robin', 'lru', 'plru', 'random', 'drop-all'] as const;
-/**
- * - `round-robin`: the way after the last victim.
- * - `lru`: the way whose last hit or fill is oldest.
- * - `plru`: tree of bits, as most hardware does it; ways must be a power of two.
- * - `random`: seeded.
- * - `drop-all`: a full set empties the whole cache first (QEMU's IOTLB).
- */
-export type ReplacementPolicy = (typeof REPLACEMENT_POLICIES)[number];
-
 /** What a cache is made of. */
-export interface CacheGeometry {
+export interface CacheGeometry extends ReplacementGeometry {
   readonly entries: number;
   /** Ways of a set; `entries` or 0 makes the cache fully associative. */
   readonly ways: number;
   /** A walk cache: entries may lead to tables. */
   readonly holdsTables: boolean;
-  readonly policy: ReplacementPolicy;
-  /** Seed of the `random` policy. */
-  readonly seed: number;
   /**
    * False: the set of an entry follows from its page number in units of its own size, and a lookup probes once per page size that is
    * in the cache. True: it follows from the 4 KiB page number, of the aligned address when stored and of the requested address when
    * looked up, so that a block is only found through its first 4 KiB page (gem5).
    */
   readonly blocksFoundByFirstPageOnly: boolean;
-  /** The round-robin pointer belongs to the whole cache, not to each set (gem5). */
-  readonly onePointerForAllSets: boolean;
-  /** LRU: a fresh entry is the oldest until its first hit (gem5). */
-  readonly freshEntryIsOldest: boolean;
 }
 
-/** Bits below the owner in the high tag word. */
-export const OWNER_SHIFT = 12;
-export const SECTION_SHIFT = 9;
-const UPPER_HALF_BIT = 256;
-/** Page sizes from 2^12 up; this one covers every address of an owner. */
-export const WHOLE_SPACE_SHIFT = 61;
 const PAGE_SHIFT_LIMIT = 64;
-const FIRST_SHIFT = 12;
 /** High tag word of an empty entry: no owner is negative. */
 const EMPTY = -1;
 const HIGH = 4294967296;
-/** Exact, and cheaper than a division. */
-const PER_HIGH = 2 ** -32;
-
-/** Low tag word of an input address. */
-export function tagLow(address: number): number {
-  return (((address / HIGH) | 0) << 20) | ((address | 0) >>> 12) | 0;
-}
-
-/** High tag word of an input address, without its owner. */
-export function tagHigh(address: number, upper: boolean): number {
-  return (((address * PER_HIGH) | 0) >>> 12) | (upper ? UPPER_HALF_BIT : 0);
-}
-
-/** Mask over the low tag word of a page of `2 ** shift` bytes. */
-export function maskLow(shift: number): number {
-  const bits = shift - FIRST_SHIFT;
-  return bits < 32 ? -1 << bits : 0;
-}
-
-/** Mask over the high tag word of a page of `2 ** shift` bytes. */
-export function maskHigh(shift: number): number {
-  const bits = shift - FIRST_SHIFT - 32;
-  if (bits <= 0) return -1;
-  return -1 << Math.min(bits, SECTION_SHIFT);
-}
 
 /** Told when an entry that carries a mark leaves the cache. */
 export type MarkedDrop = (mark: number, cache: AssociativeCache) => void;
-
-const LRU = 1;
-const PLRU = 2;
-const RANDOM = 3;
-const DROP_ALL = 4;
 
 /** Fully associative caches above this many entries are found through hash chains instead of a scan. */
 const SCAN_LIMIT = 8;
@@ -135,17 +76,12 @@ export class AssociativeCache {
   onMarked: ((mark: number) => void) | null = null;
   onMarkedDrop: MarkedDrop | null = null;
 
-  readonly #policy: number;
+  readonly #replacement: Replacement;
+  /** The policy looks at hits. */
+  readonly #ages: boolean;
   readonly #setMask: number;
   readonly #inverse: number;
   readonly #firstPageOnly: boolean;
-  readonly #freshIsOldest: boolean;
-  readonly #pointers: Int32Array;
-  readonly #pointerPerSet: boolean;
-  readonly #stamps: Float64Array;
-  readonly #tree: Int32Array;
-  readonly #random: Prng;
-  #clock = 0;
 
   // Page sizes that are in the cache, and how many entries each has.
   readonly #sizeCounts = new Int32Array(PAGE_SHIFT_LIMIT);
@@ -180,16 +116,11 @@ export class AssociativeCache {
     this.spaces = new Int32Array(entries);
     this.marks = new Int32Array(entries);
     this.#shifts = new Uint8Array(entries);
-    this.#policy = { 'round-robin': 0, lru: LRU, plru: PLRU, random: RANDOM, 'drop-all': DROP_ALL }[geometry.policy];
     this.#setMask = (this.sets & (this.sets - 1)) === 0 ? this.sets - 1 : -1;
     this.#inverse = 1 / this.sets;
     this.#firstPageOnly = geometry.blocksFoundByFirstPageOnly;
-    this.#freshIsOldest = geometry.freshEntryIsOldest;
-    this.#pointerPerSet = pointers === null && !geometry.onePointerForAllSets;
-    this.#pointers = pointers ?? new Int32Array(this.#pointerPerSet ? this.sets : 1);
-    this.#stamps = new Float64Array(this.#policy === LRU ? entries : 0);
-    this.#tree = new Int32Array(this.#policy === PLRU ? this.sets : 0);
-    this.#random = new Prng(geometry.seed);
+    this.#replacement = new Replacement(geometry, this.sets, ways, pointers);
+    this.#ages = this.#replacement.looksAtHits;
     this.#hashed = this.sets === 1 && entries > SCAN_LIMIT;
     const buckets = this.#hashed ? 2 ** Math.ceil(Math.log2(entries * 4)) : 1;
     this.#hashShift = this.#hashed ? 32 - Math.log2(buckets) : 31;
@@ -214,7 +145,7 @@ export class AssociativeCache {
       this.misses++;
       return -1;
     }
-    if (this.#policy !== 0) this.#touch(entry);
+    if (this.#ages) this.#replacement.touch(entry);
     return entry;
   }
 
@@ -232,7 +163,7 @@ export class AssociativeCache {
   /** Counts a lookup that must hit this entry, because it did and `version` is the same. */
   lookupAgain(entry: number): void {
     this.lookups++;
-    if (this.#policy !== 0) this.#touch(entry);
+    if (this.#ages) this.#replacement.touch(entry);
   }
 
   /** Searches where entries of one page size would be: a walk cache knows the size that each of its levels holds. */
@@ -243,7 +174,7 @@ export class AssociativeCache {
       this.misses++;
       return -1;
     }
-    if (this.#policy !== 0) this.#touch(entry);
+    if (this.#ages) this.#replacement.touch(entry);
     return entry;
   }
 
@@ -324,10 +255,7 @@ export class AssociativeCache {
     this.spaces[entry] = space;
     this.#shifts[entry] = shift;
     if (this.#hashed) this.#chain(entry, low, high);
-    if (this.#policy !== 0) {
-      if (this.#policy === LRU) this.#stamps[entry] = this.#freshIsOldest ? 0 : ++this.#clock;
-      else if (this.#policy === PLRU) this.#touch(entry);
-    }
+    if (this.#ages) this.#replacement.filled(entry);
     return entry;
   }
 
@@ -466,66 +394,19 @@ export class AssociativeCache {
         }
       }
     }
-    if (this.#policy === DROP_ALL) {
+    if (this.#replacement.dropsAll) {
       this.evictions += this.valid;
       for (let entry = 0; entry < this.entries; entry++) if (this.holds(entry)) this.#empty(entry);
       this.insertions++;
       return first;
     }
-    return this.#evict(first + this.#choose(set, first, usable));
-  }
-
-  #choose(set: number, first: number, usable: number): number {
-    if (this.#policy === 0) {
-      const at = this.#pointerPerSet ? set : 0;
-      let way = (this.#pointers[at] as number) + 1;
-      if (way >= usable) way %= usable;
-      this.#pointers[at] = way;
-      return way;
-    }
-    if (this.#policy === LRU) {
-      let oldest = 0;
-      let stamp = Number.POSITIVE_INFINITY;
-      for (let way = 0; way < usable; way++) {
-        const age = this.#stamps[first + way] as number;
-        if (age < stamp) {
-          stamp = age;
-          oldest = way;
-        }
-      }
-      return oldest;
-    }
-    if (this.#policy === PLRU) {
-      const tree = this.#tree[set] as number;
-      let node = 1;
-      while (node < this.ways) node = node * 2 + ((tree >>> node) & 1);
-      return Math.min(node - this.ways, usable - 1);
-    }
-    return this.#random.below(usable);
+    return this.#evict(first + this.#replacement.choose(set, usable));
   }
 
   #evict(entry: number): number {
     // The way that prefetches have to themselves: gem5 counts no insertion when it is empty.
     if ((this.tags[entry * 4 + 1] as number) !== EMPTY) this.evictions++;
     return entry;
-  }
-
-  #touch(entry: number): void {
-    if (this.#policy === LRU) {
-      this.#stamps[entry] = ++this.#clock;
-    } else if (this.#policy === PLRU) {
-      // Every node on the way to the entry points away from it.
-      const set = Math.floor(entry / this.ways);
-      let tree = this.#tree[set] as number;
-      let node = entry - set * this.ways + this.ways;
-      while (node > 1) {
-        const parent = node >>> 1;
-        if ((node & 1) === 0) tree |= 1 << parent;
-        else tree &= ~(1 << parent);
-        node = parent;
-      }
-      this.#tree[set] = tree;
-    }
   }
 
   #empty(entry: number): void {

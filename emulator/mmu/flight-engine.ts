@@ -1,8 +1,10 @@
+import { AccessFlag, neededPermissions } from './access-flags.ts';
 import { Flight } from './flight.ts';
 import { FlightClock, FlightEvent } from './flight-clock.ts';
+import type { InterfaceSlots } from './flight-interface.ts';
 import { FlightState } from './flight-state.ts';
-import { FlightSteps, type InterfaceSlots } from './flight-steps.ts';
-import { AccessFlag, type Mmu, neededPermissions } from './mmu.ts';
+import { FlightSteps } from './flight-steps.ts';
+import type { Mmu } from './mmu.ts';
 import { FaultKind } from './regime.ts';
 
 /** What one master does in a run: an address list, with many requests in flight. */

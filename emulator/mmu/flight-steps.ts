@@ -1,74 +1,22 @@
-import { OWNER_SHIFT, tagHigh, tagLow, WHOLE_SPACE_SHIFT } from './cache.ts';
+import { BYPASS_ATTRIBUTES, HitFlag } from './access-flags.ts';
 import { ContextStatus } from './context-source.ts';
 import { ENTRY } from './entry-attributes.ts';
 import { FaultClass } from './fault.ts';
 import { type Flight, Slots } from './flight.ts';
 import type { FlightClock } from './flight-clock.ts';
+import { type FlightEnds, InterfaceSlots } from './flight-interface.ts';
 import { FIRST_WALK_STATE, FlightState as S, WAIT } from './flight-state.ts';
-import { BYPASS_ATTRIBUTES, HitFlag, type Mmu } from './mmu.ts';
+import type { Mmu } from './mmu.ts';
 import { fill } from './mmu-caches.ts';
 import type { MmuInterface } from './mmu-interface.ts';
 import { FaultKind } from './regime.ts';
 import { permits } from './serial-walker.ts';
+import { OWNER_SHIFT, tagHigh, tagLow, WHOLE_SPACE_SHIFT } from './tag.ts';
 import { WalkSteps } from './walk-steps.ts';
 
 const PAGE = 4096;
 /** Ways of the main TLB: any, the last only, all but the last. */
 const Ways = { ANY: 0, LAST: 1, NOT_LAST: 2 } as const;
-
-/** What one interface shares among its requests. */
-export class InterfaceSlots {
-  readonly unit: MmuInterface;
-  readonly devicePort = new Slots(1);
-  readonly microPorts: Slots;
-  readonly mainPorts: Slots;
-  /** Translations that may still be accepted, and beats of write data. */
-  free: number;
-  freeBeats: number;
-  /** A request was refused: its master waits to be told. */
-  refused = false;
-  /** Misses under way, and who waits for one of the same page. */
-  readonly misses: Flight[] = [];
-  readonly held: Flight[] = [];
-  /** Requests in order, by id: reads, then writes. */
-  readonly orders = new Map<number, Flight[]>();
-  /** Who waits for an older request of the same id. */
-  readonly ordered: Flight[] = [];
-
-  constructor(unit: MmuInterface, mmu: Mmu) {
-    const { interface: config } = mmu.config;
-    this.unit = unit;
-    this.microPorts = new Slots(config.microTlb.ports);
-    this.mainPorts = new Slots(config.mainTlb.ports);
-    this.free = config.slots;
-    this.freeBeats = config.writeBufferSlots;
-  }
-
-  /** Requests of one id and direction, oldest first. */
-  orderOf(flight: Flight): Flight[] {
-    const key = flight.order * 2 + (flight.write ? 1 : 0);
-    let list = this.orders.get(key);
-    if (list === undefined) {
-      list = [];
-      this.orders.set(key, list);
-    }
-    return list;
-  }
-}
-
-/** What happens at the end of a request's way. */
-export interface FlightEnds {
-  /** The translation is finished (its trace record is complete). */
-  translated(flight: Flight): void;
-  /** The data has come back, or the fault is known: the master gets its response. */
-  responded(flight: Flight): void;
-  /** A prefetch of the page at `iova` should start. */
-  prefetch(from: Flight, iova: number): void;
-  /** The flight is over. */
-  retired(flight: Flight): void;
-  /** A walk took so many ticks. */
-  walked(ticks: number): void;
-}
 
 /** Requests in flight through interface and SMMU, one step per call; WalkSteps does the walks. */
 export class FlightSteps {

@@ -1,8 +1,9 @@
-import { type AssociativeCache, OWNER_SHIFT } from './cache.ts';
+import type { AssociativeCache } from './cache.ts';
 import { ENTRY } from './entry-attributes.ts';
 import type { MmuConfig } from './mmu-config.ts';
 import { cacheOf, MmuInterface } from './mmu-interface.ts';
 import type { TranslationRegime } from './regime.ts';
+import { OWNER_SHIFT } from './tag.ts';
 import { TagTable } from './tag-table.ts';
 import { WalkCaches } from './walk-caches.ts';
 

@@ -1,6 +1,6 @@
 import * as v from 'valibot';
 import { ConfigError } from '../../formats/index.ts';
-import { REPLACEMENT_POLICIES } from './cache.ts';
+import { REPLACEMENT_POLICIES } from './replacement.ts';
 
 /**
  * The machine that {@link Mmu} is, as plain JSON: every size, width, latency and slot count. Cycles are SMMU clock cycles.

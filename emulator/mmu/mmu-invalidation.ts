@@ -1,8 +1,9 @@
 import type { InvalidationObserver } from '../sanitizer/invalidation-watch.ts';
-import { type AssociativeCache, maskHigh, maskLow, OWNER_SHIFT, SECTION_SHIFT, tagHigh, tagLow } from './cache.ts';
+import type { AssociativeCache } from './cache.ts';
 import { ENTRY } from './entry-attributes.ts';
 import type { MmuCaches } from './mmu-caches.ts';
 import type { MmuConfig } from './mmu-config.ts';
+import { maskHigh, maskLow, OWNER_SHIFT, SECTION_SHIFT, tagHigh, tagLow } from './tag.ts';
 import { WALK_LEVELS } from './walk-caches.ts';
 
 /** Any ASID (TLBI VAA), or any VMID. */

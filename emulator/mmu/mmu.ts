@@ -1,4 +1,4 @@
-import { OWNER_SHIFT, SECTION_SHIFT, tagHigh, tagLow, WHOLE_SPACE_SHIFT } from './cache.ts';
+import { AccessFlag, BYPASS_ATTRIBUTES, HitFlag, neededPermissions } from './access-flags.ts';
 import { type ContextFetch, type ContextSource, ContextStatus } from './context-source.ts';
 import { ENTRY } from './entry-attributes.ts';
 import { FaultClass } from './fault.ts';
@@ -7,57 +7,14 @@ import { type MmuConfig, type MmuOptions, parseMmuConfig } from './mmu-config.ts
 import { type MmuCounters, readCounters } from './mmu-counters.ts';
 import type { MmuInterface } from './mmu-interface.ts';
 import { MmuInvalidation } from './mmu-invalidation.ts';
-import { FaultKind, Permission, type TranslationRegime } from './regime.ts';
+import { FaultKind, type TranslationRegime } from './regime.ts';
 import { permits, SerialWalker } from './serial-walker.ts';
 import { StaleMarks } from './stale-marks.ts';
+import { OWNER_SHIFT, SECTION_SHIFT, tagHigh, tagLow, WHOLE_SPACE_SHIFT } from './tag.ts';
 import type { WalkMemory } from './walk-memory.ts';
-
-/** How a master accesses: the `flags` of {@link Mmu.translate}. */
-export const AccessFlag = {
-  READ: 0,
-  WRITE: 1,
-  PRIVILEGED: 2,
-  /** Instruction fetch. */
-  EXECUTE: 4,
-  /** The address is in the upper half (TTBR1), given as its low bits. */
-  UPPER: 8,
-} as const;
-
-/** Which caches served a translation: bits of {@link Mmu.hit}, as the reference traces number them. */
-export const HitFlag = {
-  MICRO_TLB: 1,
-  MAIN_TLB: 2,
-  TLB: 4,
-  /** The configuration was fetched from memory. */
-  CONFIGURATION_FETCHED: 8,
-  /** Waited for another miss of the same page. */
-  HELD: 16,
-  WALKED: 32,
-} as const;
-
-/** `Permission` bits that an access needs, by its flags without UPPER. */
-const NEEDED = [
-  Permission.READ,
-  Permission.WRITE,
-  Permission.PRIVILEGED_READ,
-  Permission.PRIVILEGED_WRITE,
-  Permission.EXECUTE,
-  Permission.WRITE,
-  Permission.PRIVILEGED_EXECUTE,
-  Permission.PRIVILEGED_WRITE,
-];
-const FLAGS = 7;
 
 /** The high tag word without its owner and section. */
 const PAGE_BITS = (1 << SECTION_SHIFT) - 1;
-
-/** Attributes of a bypassed access: everything is allowed. */
-export const BYPASS_ATTRIBUTES = (Permission.ALL << ENTRY.PERMISSIONS_SHIFT) | ENTRY.NOT_GLOBAL;
-
-/** Permission bits needed by an access with these flags. */
-export function neededPermissions(flags: number): number {
-  return NEEDED[flags & FLAGS] as number;
-}
 
 /**
  * An SMMU-shaped MMU: interfaces with micro and main TLB, the SMMU behind them with configuration cache, TLB, walk caches, IPA cache
@@ -240,7 +197,7 @@ export class Mmu {
       this.#missedBoth = entry < 0;
       if (entry >= 0) {
         const attributes = microTlb.attributes[entry] as number;
-        if (permits(attributes, NEEDED[flags & FLAGS] as number)) {
+        if (permits(attributes, neededPermissions(flags))) {
           this.hit = HitFlag.MICRO_TLB;
           this.staleMark = microTlb.marked === 0 ? 0 : (microTlb.marks[entry] as number);
           this.pa = iova + (microTlb.values[entry] as number);
@@ -256,7 +213,7 @@ export class Mmu {
   #missMicro(master: number, stream: number, flags: number, lastBeat: number, low: number, high: number): boolean {
     const { iova } = this;
     const { microTlb, mainTlb } = this.#interfaces[master] as MmuInterface;
-    const needed = NEEDED[flags & FLAGS] as number;
+    const needed = neededPermissions(flags);
     let cycles = lastBeat;
     if (microTlb === null) this.#missedBoth = true;
     else cycles += this.#microCycles;

@@ -1,9 +1,10 @@
-import { type AssociativeCache, OWNER_SHIFT, tagHigh, tagLow } from './cache.ts';
+import type { AssociativeCache } from './cache.ts';
 import { ENTRY } from './entry-attributes.ts';
 import { FaultClass } from './fault.ts';
 import type { MmuConfig } from './mmu-config.ts';
 import { FaultKind, Permission, type StageRegime } from './regime.ts';
 import { StageWalk } from './stage-walk.ts';
+import { OWNER_SHIFT, tagHigh, tagLow } from './tag.ts';
 import { WALK_LEVELS, type WalkCaches } from './walk-caches.ts';
 import type { WalkMemory } from './walk-memory.ts';
 import { WalkStatus } from './walk-state.ts';

@@ -1,7 +1,8 @@
-import { type AssociativeCache, SECTION_SHIFT, tagHigh, tagLow } from './cache.ts';
+import type { AssociativeCache } from './cache.ts';
 import { ENTRY } from './entry-attributes.ts';
 import type { MmuCaches } from './mmu-caches.ts';
 import { covers, overlaps } from './mmu-invalidation.ts';
+import { SECTION_SHIFT, tagHigh, tagLow } from './tag.ts';
 import { WALK_LEVELS } from './walk-caches.ts';
 
 /** Told when a marked entry is invalidated, evicted or overwritten. */

@@ -1,5 +1,6 @@
-import { AssociativeCache, type CacheGeometry, SECTION_SHIFT } from './cache.ts';
+import { AssociativeCache, type CacheGeometry } from './cache.ts';
 import type { MmuConfig } from './mmu-config.ts';
+import { SECTION_SHIFT } from './tag.ts';
 
 /** Levels per stage. */
 export const WALK_LEVELS = 4;

@@ -1,4 +1,3 @@
-import { OWNER_SHIFT, tagHigh, tagLow } from './cache.ts';
 import { ENTRY } from './entry-attributes.ts';
 import { FaultClass } from './fault.ts';
 import { type Flight, Slots } from './flight.ts';
@@ -7,6 +6,7 @@ import { FlightState as S, WAIT } from './flight-state.ts';
 import type { Mmu } from './mmu.ts';
 import { FaultKind, Permission, type StageRegime } from './regime.ts';
 import { combineAttributes, leafAttributes, permits, withoutTableBits } from './serial-walker.ts';
+import { OWNER_SHIFT, tagHigh, tagLow } from './tag.ts';
 import { WALK_LEVELS } from './walk-caches.ts';
 import { WalkStatus } from './walk-state.ts';
 

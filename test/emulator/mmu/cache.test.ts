@@ -1,13 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import {
-  AssociativeCache,
-  type CacheGeometry,
-  OWNER_SHIFT,
-  tagHigh,
-  tagLow,
-  WHOLE_SPACE_SHIFT,
-} from '../../../emulator/mmu/cache.ts';
+import { AssociativeCache, type CacheGeometry } from '../../../emulator/mmu/cache.ts';
+import { OWNER_SHIFT, tagHigh, tagLow, WHOLE_SPACE_SHIFT } from '../../../emulator/mmu/tag.ts';
 
 const GEOMETRY: CacheGeometry = {
   entries: 16,

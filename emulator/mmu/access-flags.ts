@@ -1,0 +1,45 @@
+import { ENTRY } from './entry-attributes.ts';
+import { Permission } from './regime.ts';
+
+/** How a master accesses: the `flags` of `Mmu.translate`. */
+export const AccessFlag = {
+  READ: 0,
+  WRITE: 1,
+  PRIVILEGED: 2,
+  /** Instruction fetch. */
+  EXECUTE: 4,
+  /** The address is in the upper half (TTBR1), given as its low bits. */
+  UPPER: 8,
+} as const;
+
+/** Which caches served a translation: bits of `Mmu.hit`, as the reference traces number them. */
+export const HitFlag = {
+  MICRO_TLB: 1,
+  MAIN_TLB: 2,
+  TLB: 4,
+  /** The configuration was fetched from memory. */
+  CONFIGURATION_FETCHED: 8,
+  /** Waited for another miss of the same page. */
+  HELD: 16,
+  WALKED: 32,
+} as const;
+
+/** `Permission` bits that an access needs, by its flags without UPPER. */
+const NEEDED = [
+  Permission.READ,
+  Permission.WRITE,
+  Permission.PRIVILEGED_READ,
+  Permission.PRIVILEGED_WRITE,
+  Permission.EXECUTE,
+  Permission.WRITE,
+  Permission.PRIVILEGED_EXECUTE,
+  Permission.PRIVILEGED_WRITE,
+];
+
+/** Permission bits needed by an access with these flags. */
+export function neededPermissions(flags: number): number {
+  return NEEDED[flags & 7] as number;
+}
+
+/** Attributes of a bypassed access: everything is allowed. */
+export const BYPASS_ATTRIBUTES = (Permission.ALL << ENTRY.PERMISSIONS_SHIFT) | ENTRY.NOT_GLOBAL;
