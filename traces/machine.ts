@@ -202,6 +202,17 @@ export class Machine {
 
   #allocatorFinding(finding: AllocatorFinding): void {
     this.#log.warn(finding, 'table memory was misused');
-    this.sanitizer.found(ALLOCATOR_FINDINGS[finding.kind], Math.max(finding.pa, 0), () => ({ detail: finding.detail }));
+    const { pa, size, detail } = finding;
+    const table = pa < 0 ? null : this.watch.tableAt(pa);
+    this.sanitizer.found(ALLOCATOR_FINDINGS[finding.kind], table?.iova ?? this.sanitizer.iova, () => {
+      const block = pa < 0 ? `${size} bytes` : `the table of ${size} bytes at 0x${pa.toString(16)}`;
+      if (table === null) return { detail: `${block}: ${detail}` };
+      const { level, allocatedBy, space } = table;
+      return {
+        detail: `${block}, level ${level}, from operation ${allocatedBy}: ${detail}`,
+        level,
+        domain: space.domain,
+      };
+    });
   }
 }

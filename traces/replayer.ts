@@ -130,8 +130,9 @@ export class Replayer {
 
   /** Takes every table down, so that what was lost on the way shows. */
   tearDown(): void {
-    for (const one of this.domains) {
+    for (const [at, one] of this.domains.entries()) {
       if (one === undefined) continue;
+      this.machine.sanitizer.domain = at;
       for (const stream of one.streams) this.machine.driver.detach(one.domain, stream);
       this.machine.freeDomain(one.domain);
     }
@@ -166,7 +167,7 @@ export class Replayer {
     const at = tracker.take(event);
     const one = this.#domainAt(at);
     const { iova, size } = event;
-    this.#begin(at);
+    this.#begin(at, iova);
     if (this.#lazy && one.queued.overlaps(iova, iova + size)) {
       this.reusedBeforeFlush++;
       one.queued.remove(iova, iova + size);
@@ -200,7 +201,7 @@ export class Replayer {
     const one = this.#domainAt(at);
     const { domain } = one;
     const { iova, size } = event;
-    this.#begin(at);
+    this.#begin(at, iova);
     this.#stream.beforeUnmap(iova, size);
     this.#access(one);
     const gather = this.#gather;
@@ -265,11 +266,12 @@ export class Replayer {
     return done;
   }
 
-  #begin(domain: number): void {
+  #begin(domain: number, iova: number): void {
     const { sanitizer, watch } = this.machine;
     this.#operation++;
     sanitizer.operation = this.#operation;
     sanitizer.domain = domain;
+    sanitizer.iova = iova;
     watch.invalidation.begin();
   }
 
@@ -424,6 +426,7 @@ export class Replayer {
         })
       : null;
     const space = machine.spaceOf(domain);
+    space.domain = at;
     const one: ReplayDomain = { domain, streams, flushQueue, queued, space };
     this.domains[at] = one;
     for (const device of tracker.domains[at]?.devices ?? []) this.#attach(device);

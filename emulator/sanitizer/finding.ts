@@ -43,6 +43,8 @@ export interface Circumstances {
   /** How long before the cause was, in cycles and in device accesses. */
   readonly cycles?: number;
   readonly accesses?: number;
+  /** Domain concerned, where it is not that of the operation. */
+  readonly domain?: number;
 }
 
 export interface Finding extends Circumstances {

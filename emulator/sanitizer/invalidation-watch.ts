@@ -36,6 +36,8 @@ export class InvalidationWatch implements InvalidationObserver {
   /** The CPU's view of the last valid value of each descriptor. */
   readonly #descriptors: () => Uint32Array;
   #inOperation = false;
+  /** The operation that the runs are of. */
+  #operation = 0;
   // What the operation's commands dropped beyond what it broke.
   #excess = 0;
   #wholeSpaces = 0;
@@ -52,6 +54,7 @@ export class InvalidationWatch implements InvalidationObserver {
   begin(): void {
     this.#carryOver();
     this.#inOperation = true;
+    this.#operation = this.#sanitizer.operation;
     this.#excess = 0;
     this.#wholeSpaces = 0;
     this.#needlessWalkFlush = -1;
@@ -94,12 +97,6 @@ export class InvalidationWatch implements InvalidationObserver {
     if (this.runs.findOpen(space.number, start, end, tablesOnly) >= 0) return this.#sanitizer.operation;
     const tag = firstTag(space, start, end, tablesOnly);
     return tag < 0 ? -1 : Math.floor(tag / 4);
-  }
-
-  /** What is wrong in [start, end) has been reported once. */
-  forgive(space: WatchedSpace, start: number, end: number): void {
-    space.forget(start, end, false);
-    this.runs.cover(space.number, start, end, false, space.spans);
   }
 
   addresses(stage: 1 | 2, start: number, end: number, asid: number, vmid: number, leafOnly: boolean): void {
@@ -215,7 +212,7 @@ export class InvalidationWatch implements InvalidationObserver {
       const end = runs.openEnd[run] as number;
       if (start >= end) continue;
       const space = this.spaces[runs.space[run] as number];
-      space?.remember(runs.table[run] === 1, start, end, runs.level[run] as number, this.#sanitizer.operation);
+      space?.remember(runs.table[run] === 1, start, end, runs.level[run] as number, this.#operation);
     }
     runs.reset();
   }

@@ -24,6 +24,8 @@ export class Sanitizer {
   operation = 0;
   /** Domain of that operation. */
   domain = 0;
+  /** Its address. */
+  iova = 0;
   /** Address of the device access that is under way or was last. */
   accessIova = 0;
   /** Device accesses so far, the one under way included. */

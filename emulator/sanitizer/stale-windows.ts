@@ -76,12 +76,13 @@ export class StaleWindows {
   hit(mark: number, iova: number): void {
     const { clock } = this.#sanitizer;
     const cycles = clock.cycles - (this.#openCycles[mark] as number);
+    // This access is one of them.
     const accesses = this.#sanitizer.accesses - (this.#openAccesses[mark] as number);
     this.#sanitizer.found(FindingKind.STALE_TLB_HIT, iova, () => {
       const leaf = this.#leaf(mark);
       const { level, low, high } = leaf;
       const what = level === undefined ? 'a translation' : `the level ${level} leaf ${descriptorText(low, high)}`;
-      const when = `${cycles} cycles and ${accesses} accesses before`;
+      const when = `${cycles} cycles and ${accesses} ${accesses === 1 ? 'access' : 'accesses'} before`;
       return {
         detail: `${addressText(iova)} was served by ${what} that operation ${this.#operations[mark]} unmapped ${when}`,
         ...leaf,

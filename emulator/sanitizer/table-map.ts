@@ -36,8 +36,11 @@ export class TableMap {
   iova = new Float64Array(0);
   /** Physical address of the entry that leads to the table; -1 for a root. */
   parent = new Float64Array(0);
-  /** Operation that freed it last. */
+  /** Operations that allocated it and freed it last. */
+  allocatedBy = new Float64Array(0);
   freedBy = new Float64Array(0);
+  /** Bytes of the table, at its first page. */
+  size = new Float64Array(0);
 
   /** @param memory as the CPU that edits tables sees it */
   constructor(memory: ViewedMemory) {
@@ -54,7 +57,7 @@ export class TableMap {
    * `[pa, pa + size)` is a table, linked nowhere yet. Small first-level tables that share a page are not followed: a page is one
    * table here.
    */
-  allocated(pa: number, size: number): void {
+  allocated(pa: number, size: number, operation: number): void {
     const shared = this.pageOf(pa);
     if (size < PAGE_BYTES && (pa % PAGE_BYTES !== 0 || this.use[shared] === PageUse.TABLE)) {
       this.takenForOther(pa - (pa % PAGE_BYTES), PAGE_BYTES);
@@ -67,12 +70,14 @@ export class TableMap {
       this.level[page] = -1;
       this.space[page] = -1;
       this.parent[page] = -1;
+      this.allocatedBy[page] = operation;
+      this.size[page] = at === pa ? size : 0;
     }
   }
 
-  /** `[pa, pa + size)` was given back by `operation`. What it covered stays known. */
-  freed(pa: number, size: number, operation: number): void {
-    this.#each(pa, size, (page) => {
+  /** The table at `pa` was given back by `operation`. What it covered stays known. */
+  freed(pa: number, operation: number): void {
+    this.#each(pa, this.size[this.pageOf(pa)] ?? 0, (page) => {
       this.use[page] = PageUse.FREED;
       this.freedBy[page] = operation;
     });
@@ -122,6 +127,8 @@ export class TableMap {
     };
     this.iova = grow(this.iova);
     this.parent = grow(this.parent);
+    this.allocatedBy = grow(this.allocatedBy);
     this.freedBy = grow(this.freedBy);
+    this.size = grow(this.size);
   }
 }

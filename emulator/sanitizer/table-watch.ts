@@ -10,6 +10,16 @@ const PAGE_WORDS = 2 ** PAGE_WORDS_SHIFT;
 /** Why a table that is freed can still be reached. */
 const LINKED = 'its entry is still valid';
 
+/** A table, as the sanitizer knows it. */
+export interface KnownTable {
+  readonly space: WatchedSpace;
+  readonly level: number;
+  /** First input address that it covers. */
+  readonly iova: number;
+  /** Operation that allocated it. */
+  readonly allocatedBy: number;
+}
+
 /**
  * Stands between the software that edits LPAE tables and its memory, and between it and its allocator: sees each descriptor change
  * and each table come and go, and says what breaks the rules. Knows of a descriptor what the table code knows: the address space, the
@@ -71,7 +81,7 @@ export class TableWatch implements TableMemory {
         return pa;
       },
       free: (cookie, pa, size) => {
-        this.#freed(pa, size);
+        this.#freed(pa);
         inner.free(cookie, pa, size);
       },
     };
@@ -130,6 +140,16 @@ export class TableWatch implements TableMemory {
   /** Level of what {@link leafBefore} found. */
   foundLevel = -1;
 
+  /** What is known of the table at `pa`, live or freed; null when none was ever linked there. */
+  tableAt(pa: number): KnownTable | null {
+    const { tables } = this;
+    const page = tables.pageOf(pa);
+    const level = tables.level[page] ?? -1;
+    const space = this.invalidation.spaces[tables.space[page] ?? -1];
+    if (space === undefined || level < 0) return null;
+    return { space, level, iova: tables.iova[page] as number, allocatedBy: tables.allocatedBy[page] as number };
+  }
+
   /** Halves of a last value, as it was when it was valid. */
   lowOf(at: number): number {
     return ((this.#last[at] as number) | VALID) >>> 0;
@@ -140,7 +160,7 @@ export class TableWatch implements TableMemory {
   }
 
   #allocated(pa: number, size: number): void {
-    this.tables.allocated(pa, size);
+    this.tables.allocated(pa, size, this.#sanitizer.operation);
     this.#fit();
     const at = this.#memory.index(pa);
     this.#last.fill(0, at, at + Math.max(size, 8) / 4);
@@ -154,7 +174,7 @@ export class TableWatch implements TableMemory {
     this.#last = larger;
   }
 
-  #freed(pa: number, size: number): void {
+  #freed(pa: number): void {
     const { tables } = this;
     const page = tables.pageOf(pa);
     if (page < 0 || tables.use[page] !== PageUse.TABLE) return;
@@ -162,11 +182,11 @@ export class TableWatch implements TableMemory {
     const level = tables.level[page] as number;
     if (space !== undefined && level >= 0 && !space.retired) {
       const start = tables.iova[page] as number;
-      const end = start + (size / 8) * (space.spans[level] as number);
+      const end = start + ((tables.size[page] as number) / 8) * (space.spans[level] as number);
       const since = this.invalidation.uninvalidated(space, start, end, true);
       if (since >= 0 || this.#reachable(page, space)) this.#freedEarly(pa, level, start, since);
     }
-    tables.freed(pa, size, this.#sanitizer.operation);
+    tables.freed(pa, this.#sanitizer.operation);
   }
 
   #freedEarly(pa: number, level: number, iova: number, since: number): void {
@@ -284,13 +304,13 @@ export class TableWatch implements TableMemory {
       const since = invalidation.uninvalidated(space, start, end, false);
       // A table maps nothing by itself: what its leaves replace is looked at when they are made.
       if (since >= 0 && !(link && this.#isEmpty(from, level, space))) {
-        this.#madeTooEarly(space, level, from, start, end, since);
+        this.#madeTooEarly(level, from, start, end, since);
       }
     }
     if (link) this.#linked(space, page, level, from, pa);
   }
 
-  #madeTooEarly(space: WatchedSpace, level: number, at: number, start: number, end: number, since: number): void {
+  #madeTooEarly(level: number, at: number, start: number, end: number, since: number): void {
     const low = this.lowOf(at);
     const high = this.highOf(at);
     this.#sanitizer.found(FindingKind.BREAK_BEFORE_MAKE, start, () => ({
@@ -301,7 +321,6 @@ export class TableWatch implements TableMemory {
       low,
       high,
     }));
-    this.invalidation.forgive(space, start, end);
   }
 
   #isEmpty(at: number, level: number, space: WatchedSpace): boolean {

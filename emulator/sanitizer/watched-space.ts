@@ -4,6 +4,8 @@ import { LiveRanges } from '../live-ranges.ts';
 /** An address space whose table is watched: its tags in the TLBs, its shape, and what the TLBs may still hold of what it lost. */
 export class WatchedSpace {
   readonly number: number;
+  /** What findings call it; -1 without a name. */
+  domain = -1;
   readonly asid: number;
   readonly vmid: number;
   readonly stage: 1 | 2;
