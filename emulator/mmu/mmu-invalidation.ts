@@ -361,7 +361,8 @@ export class MmuInvalidation {
     if (scope === Scope.STAGE2) {
       return cache.holdsTables ? stageOf(cache, entry) === 2 : (attributes & ENTRY.STAGE2_ONLY) !== 0;
     }
-    if (cache.holdsTables && stageOf(cache, entry) === 2 && own !== asid) return false;
+    const stage2Too = this.#config.faults.stage2EntriesHaveAsid0 && (asid === ANY || asid === own);
+    if (cache.holdsTables && stageOf(cache, entry) === 2 && !stage2Too) return false;
     if (asid === ANY || own === asid) return true;
     return !this.#config.faults.globalPagesBelongToAsid && leaf && (attributes & ENTRY.NOT_GLOBAL) === 0;
   }

@@ -41,6 +41,7 @@ export class Replacement {
   readonly #stamps: Float64Array;
   readonly #tree: Int32Array;
   readonly #random: Prng;
+  /** Stamp of the next hit. It starts at the stamp of fresh entries, as gem5's does. */
   #clock = 0;
 
   /** @param pointers a round-robin pointer to share with other caches, or null */
@@ -84,7 +85,7 @@ export class Replacement {
   /** An entry was hit. */
   touch(entry: number): void {
     if (this.#policy === LRU) {
-      this.#stamps[entry] = ++this.#clock;
+      this.#stamps[entry] = this.#clock++;
       return;
     }
     // Every node on the way to the entry points away from it.
