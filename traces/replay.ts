@@ -16,6 +16,8 @@ export interface ReplayOptions {
   readonly stdin?: AsyncIterable<Uint8Array>;
   /** Takes what happens on the way; default nobody. */
   readonly log?: Log;
+  /** Shown the machine at the end of the capture, before the report takes its tables down. */
+  readonly beforeReport?: (replayer: Replayer) => void;
 }
 
 /** One replay of one or several captures on one machine. */
@@ -80,6 +82,7 @@ export class ReplayRun {
       await reader.close();
     }
     replayer.end();
+    this.#options.beforeReport?.(replayer);
     return buildReport(reader.stats, replayer, complete);
   }
 }

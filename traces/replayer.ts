@@ -39,6 +39,8 @@ export interface ReplayDomain {
   readonly domain: Smmuv3Domain;
   /** Streams of the devices that the capture names; one made up where it names none. */
   readonly streams: number[];
+  /** All its devices were attached to other domains: its one stream is made up, and nothing uses its table. */
+  abandoned: boolean;
   readonly flushQueue: FlushQueue | null;
   /** What waits in the flush queue. */
   readonly queued: LiveRanges;
@@ -427,7 +429,7 @@ export class Replayer {
       : null;
     const space = machine.spaceOf(domain);
     space.domain = at;
-    const one: ReplayDomain = { domain, streams, flushQueue, queued, space };
+    const one: ReplayDomain = { domain, streams, abandoned: false, flushQueue, queued, space };
     this.domains[at] = one;
     for (const device of tracker.domains[at]?.devices ?? []) this.#attach(device);
     this.#ensureStream(one, at);
@@ -446,9 +448,11 @@ export class Replayer {
       if (other === undefined || held < 0) continue;
       driver.detach(other.domain, stream);
       other.streams.splice(held, 1);
+      other.abandoned = other.streams.length === 0;
       this.#ensureStream(other, before);
     }
     driver.attach(one.domain, stream);
+    one.abandoned = false;
     // The device itself comes before the one that was made up for it.
     one.streams.unshift(stream);
   }

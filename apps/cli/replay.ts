@@ -1,7 +1,15 @@
 import { writeFileSync } from 'node:fs';
 import { type Command, Option } from 'commander';
 import { ConfigError } from '../../formats/index.ts';
-import { BindReplay, type BindReplayReport, ReplayRun, type Report, renderReport } from '../../traces/index.ts';
+import {
+  BindReplay,
+  type BindReplayReport,
+  type Replayer,
+  ReplayRun,
+  type Report,
+  renderReport,
+  writeStreamLeaves,
+} from '../../traces/index.ts';
 import { allocatorHelp } from './allocator-help.ts';
 import { bindText } from './bind-text.ts';
 import { ExitCode } from './exit.ts';
@@ -12,6 +20,7 @@ import { supervise } from './supervise.ts';
 
 interface ReplayFlags extends MachineFlags {
   readonly json?: string;
+  readonly leaves?: string;
   readonly strict?: boolean;
   readonly limit?: number;
   readonly logLevel: LogLevel;
@@ -30,6 +39,7 @@ Examples:
   tablewalk replay trace.txt.gz --invalidation lazy --access probe
   tablewalk replay trace.txt --walk non-coherent --drop-sync 0.01
   tablewalk replay trace.txt --bind async --allocator reserve --bind-delay 100000
+  tablewalk replay trace.txt --until 23.942338 --leaves leaves.jsonl
   tablewalk replay trace.txt --set mmu.interface.mainTlb.entries=512 --json report.json
 
 Exit code: 0 done, 1 --bind async found a deadlock, 2 a wrong option, configuration or file, 130 interrupted (the report so far is printed).`;
@@ -43,6 +53,10 @@ export function register(program: Command): void {
     .argument('<capture...>', 'captures, replayed one after the other on one machine');
   addMachineOptions(command)
     .option('--json <file>', 'write the report as JSON; - is standard output, instead of the terminal report')
+    .option(
+      '--leaves <file>',
+      'write the leaves of every stream at the end, one JSON object per line, as walk --leaves does',
+    )
     .option('--strict', 'stop at the first damaged record instead of counting and skipping it')
     .option('--log-level <level>', 'log on standard error: silent, error, warn, info or debug', logLevel, 'silent')
     .option('--limit <n>', 'stop after this many events', wholeNumber(1))
@@ -61,11 +75,14 @@ export function register(program: Command): void {
 async function run(captures: readonly string[], flags: ReplayFlags): Promise<void> {
   const config = machineFrom(flags);
   checkWritable('--json', flags.json);
+  checkWritable('--leaves', flags.leaves);
+  const { leaves } = flags;
   const options = {
     strict: flags.strict === true,
     log: openLog(flags.logLevel),
     limit: flags.limit ?? Number.POSITIVE_INFINITY,
     until: flags.until ?? Number.POSITIVE_INFINITY,
+    ...(leaves === undefined ? {} : { beforeReport: (replayer: Replayer) => void writeStreamLeaves(replayer, leaves) }),
   };
   if (flags.bind === 'async') {
     const replay = new BindReplay(captures, config, { runDelay: flags.bindDelay ?? 0 }, options);
