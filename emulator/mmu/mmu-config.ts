@@ -109,7 +109,7 @@ const faultsSchema = v.strictObject({
   stage2EntriesHaveAsid0: v.optional(v.boolean(), false),
 });
 
-/** What an invalidation command costs. No vendor publishes the split; CALIBRATION-like totals are met by `tablewalk bench-invalidation`. */
+/** What an invalidation command costs. No vendor publishes the split: it is assumed, and the published totals are met, see `tablewalk bench-invalidation`. */
 const invalidationSchema = v.strictObject({
   /** Cycles from the doorbell to the first command read. */
   doorbell: v.optional(cycles, 20),
