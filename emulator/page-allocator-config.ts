@@ -1,6 +1,7 @@
 /** What the system page allocator costs, and where its watermarks lie. */
 
 import * as v from 'valibot';
+import { ZERO_4K_CYCLES } from '../formats/index.ts';
 import { PAGE_SIZE } from './buddy-zone.ts';
 
 const cycles = (fallback: number) => v.optional(v.pipe(v.number(), v.finite(), v.minValue(0)), fallback);
@@ -23,8 +24,8 @@ export const PageAllocatorSchema = v.strictObject({
   bulkPageCycles: cycles(35),
   /** One free of any order. Assumed. */
   freeCycles: cycles(60),
-  /** Zeroing 4 KiB. Assumed: 16 bytes per ns (`DC ZVA` into a warm cache). */
-  zeroPageCycles: cycles(256),
+  /** Zeroing 4 KiB, also where an allocator of tables does it: the default is that of `ZERO_4K_CYCLES`. */
+  zeroPageCycles: cycles(ZERO_4K_CYCLES),
   /** One direct reclaim, on top of what the reclaimed owner spends. Assumed: 20 us. */
   reclaimCycles: cycles(20_000),
 });

@@ -86,10 +86,15 @@ export class PageAllocator implements TableAllocator {
   #reclaiming = false;
 
   /**
+   * @param memory its RAM banks; pages of 4 KiB
    * @param view the memory through which pages are zeroed: the CPU's.
    * @throws ConfigError when a reserved range or watermark cannot work.
    */
-  constructor(memory: PhysicalMemory, view: TableMemory, config: PageAllocatorConfig = DEFAULT_PAGE_COSTS) {
+  constructor(
+    memory: Pick<PhysicalMemory, 'banks'>,
+    view: TableMemory,
+    config: PageAllocatorConfig = DEFAULT_PAGE_COSTS,
+  ) {
     this.#view = view;
     this.#config = config;
     this.zones = makeZones(memory, config.reservedBytes);
@@ -282,7 +287,7 @@ export function zeroThrough(view: TableMemory, pa: number, size: number): void {
   }
 }
 
-function makeZones(memory: PhysicalMemory, reserved: number): BuddyZone[] {
+function makeZones(memory: Pick<PhysicalMemory, 'banks'>, reserved: number): BuddyZone[] {
   const zones: BuddyZone[] = [];
   const boundary = 2 ** 32;
   let skip = reserved;

@@ -1,8 +1,10 @@
-import { type AllocatorReport, ConfigError } from '../formats/index.ts';
+import { ConfigError } from '../formats/index.ts';
+import { BindReplay } from './bind-replay.ts';
+import { bestOf, COMPARE_METRICS, metricsOf } from './compare-metrics.ts';
 import { type RunConfig, runConfig } from './config/run-config.ts';
 import { setField } from './config/set-field.ts';
+import { Machine } from './machine.ts';
 import { type ReplayOptions, ReplayRun } from './replay.ts';
-import type { Report } from './report/report.ts';
 
 export const COMPARE_SCHEMA = 'tablewalk.compare/1';
 
@@ -19,67 +21,14 @@ export interface Variation {
   readonly values: readonly string[];
 }
 
-export interface CompareMetric {
-  readonly key: string;
-  readonly label: string;
-  readonly unit: 'count' | 'bytes' | 'cycles' | 'share';
-  /** Whether less is better; null: it is neither good nor bad. */
-  readonly better: 'less' | 'more' | null;
-  readonly pick: (report: Report, tables: AllocatorReport) => number;
-}
-
-/** The rows of a comparison. */
-export const COMPARE_METRICS: readonly CompareMetric[] = [
-  metric('allocations', 'tables allocated', 'count', null, (_, { total }) => total.allocations),
-  metric('systemCalls', 'calls to the system allocator', 'count', 'less', (_, { total }) => total.systemCalls),
-  metric('bulkCalls', 'of these, in bulk', 'count', null, (_, { total }) => total.bulkCalls),
-  metric('callsInRun', 'calls while an operation ran', 'count', 'less', (_, { total }) => total.callsInRun),
-  metric('hits', 'served from stock', 'count', 'more', (_, { total }) => total.hits),
-  metric('failures', 'allocations refused', 'count', 'less', (_, { total }) => total.failures),
-  metric('peakTables', 'peak tables in trees', 'count', null, (_, { total }) => total.peakTables),
-  metric('peakBytes', 'peak bytes in trees', 'bytes', null, (_, { total }) => total.peakBytes),
-  metric(
-    'peakFootprintBytes',
-    'peak bytes taken from the system',
-    'bytes',
-    'less',
-    (_, { total }) => total.peakFootprintBytes,
-  ),
-  metric('peakWastedBytes', 'peak bytes wasted by sizing', 'bytes', 'less', (_, { total }) => total.peakWastedBytes),
-  metric('reserved', 'tables reserved', 'count', null, (_, { total }) => total.reserved),
-  metric('overReserved', 'reserved and not used', 'count', 'less', (_, { total }) => total.overReserved),
-  metric('unusedShare', 'unused share', 'share', 'less', (_, { total }) => total.unusedShare),
-  metric('zeroedBytes', 'bytes zeroed', 'bytes', 'less', (_, { total }) => total.zeroedBytes),
-  metric('allocationCycles', 'time in allocation', 'cycles', 'less', ({ software }) => software.cycles.allocation),
-  metric('allocatorCycles', 'allocator time, teardown included', 'cycles', 'less', (_, { total }) => total.cycles),
-  metric(
-    'worstOperationCycles',
-    'worst single operation',
-    'cycles',
-    'less',
-    (_, { total }) => total.worstOperationCycles,
-  ),
-  metric('descriptorsWritten', 'descriptors written', 'count', 'less', ({ table }) => table.descriptorsWritten),
-  metric('blockSplits', 'block splits', 'count', 'less', ({ table }) => table.blockSplits),
-  metric('refused', 'maps and unmaps refused', 'count', 'less', ({ capture }) => capture.refused),
-  metric('editCycles', 'time editing tables', 'cycles', 'less', ({ software }) => software.cycles.edit),
-  metric('syncCycles', 'time in cache maintenance', 'cycles', 'less', ({ software }) => software.cycles.sync),
-  metric('invalidationCycles', 'time invalidating', 'cycles', 'less', ({ software }) => software.cycles.invalidation),
-  metric('softwareCycles', 'CPU time in all', 'cycles', 'less', ({ software }) => software.cycles.total),
-  metric('walks', 'table walks', 'count', 'less', ({ translation }) => translation.walks),
-  metric('meanLatency', 'mean access latency', 'cycles', 'less', ({ translation }) => translation.cycles.mean),
-  metric('staleTlbHits', 'stale TLB hits', 'count', 'less', ({ sanitizer }) => sanitizer.staleTlbHits),
-  metric('staleWalks', 'stale walks', 'count', 'less', ({ sanitizer }) => sanitizer.staleWalks),
-];
-
 /** One combination and what it came to. Plain JSON. */
 export interface CompareColumn {
   /** Name of each thing varied to the value it had. */
   readonly settings: Readonly<Record<string, string>>;
   /** Layers of the table allocator that ran. */
   readonly stack: string;
-  /** Key of each metric to its value. */
-  readonly metrics: Readonly<Record<string, number>>;
+  /** Key of each metric to its value; null where it does not apply. */
+  readonly metrics: Readonly<Record<string, number | null>>;
 }
 
 /** Several runs of the same captures side by side. Plain JSON. */
@@ -104,32 +53,37 @@ export class CompareRun {
   readonly #options: ReplayOptions;
   readonly #settings: readonly string[][];
   readonly #configs: readonly RunConfig[];
-  #running: ReplayRun | null = null;
+  #running: ReplayRun | BindReplay | null = null;
   #stopped = false;
 
   /**
-   * Checks every combination before the first is run.
-   * @throws ConfigError for a value that the configuration does not take, too many combinations, or standard input, which can be read but once.
+   * Checks every combination, and that its machine can be built, before the first is run.
+   * @param base the machine that is varied, or a part of one: what it leaves open is filled in after each variation
+   * @throws ConfigError for a value that the configuration does not take, a machine that cannot work, a field that is varied twice or to
+   * no effect, too many combinations, or standard input, which can be read but once.
    */
   constructor(
     captures: readonly string[],
-    base: RunConfig,
+    base: Readonly<Record<string, unknown>>,
     variations: readonly Variation[],
     options: ReplayOptions = {},
   ) {
     if (captures.includes('-')) throw new ConfigError('capture', '-', 'a file: standard input cannot be read twice');
-    const settings = combinationsOf(variations);
-    if (settings.length > MAX_COMBINATIONS) {
-      throw new ConfigError('--vary', `${settings.length} combinations`, `at most ${MAX_COMBINATIONS}`);
+    const fields = variations.map(({ field }) => field);
+    const twice = fields.find((field, at) => fields.indexOf(field) !== at);
+    if (twice !== undefined) throw new ConfigError('--vary', twice, 'each field once');
+    const combinations = variations.reduce((product, { values }) => product * values.length, 1);
+    if (combinations > MAX_COMBINATIONS) {
+      throw new ConfigError('--vary', `${combinations} combinations`, `at most ${MAX_COMBINATIONS}`);
     }
     this.#captures = captures;
-    this.#base = base;
+    this.#base = runConfig(base);
     this.#variations = variations;
     this.#options = options;
-    this.#settings = settings;
-    this.#configs = settings.map((values) =>
-      variations.reduce((config, { field }, at) => withField(config, field, values[at] ?? ''), base),
-    );
+    this.#settings = combinationsOf(variations);
+    this.#configs = this.#settings.map((values) => configOf(base, variations, values));
+    refuseIdlePresets(variations, this.#configs);
+    for (const config of this.#configs) new Machine(config).createDomain();
   }
 
   /** How many combinations there are. */
@@ -147,15 +101,26 @@ export class CompareRun {
     this.#running?.stop();
   }
 
-  /** @param onProgress told the share done (0 to 1) of all combinations, and the events of the one under way. */
+  /**
+   * @param onProgress told the share done (0 to 1) of all combinations, and the events of those so far
+   * @throws InputError for captures that cannot be read
+   */
   async run(onProgress: (done: number, events: number) => void = () => {}): Promise<CompareReport> {
     const columns: CompareColumn[] = [];
+    let before = 0;
     for (const [at, config] of this.#configs.entries()) {
-      const replay = new ReplayRun(this.#captures, config, this.#options);
-      this.#running = replay;
-      const report = await replay.run((done, events) => onProgress((at + done) / this.combinations, events));
       if (this.#stopped) break;
-      columns.push(this.#column(at, report, replay));
+      const isBound = config.bind.mode === 'async';
+      const replay = new (isBound ? BindReplay : ReplayRun)(this.#captures, config, this.#options);
+      this.#running = replay;
+      let events = 0;
+      const report = await replay.run((done, sofar) => {
+        events = sofar;
+        onProgress((at + done) / this.combinations, before + sofar);
+      });
+      before += events;
+      if (this.#stopped) break;
+      columns.push({ settings: this.#settingsOf(at), stack: report.allocation.stack, metrics: metricsOf(report) });
     }
     return {
       schema: COMPARE_SCHEMA,
@@ -163,51 +128,47 @@ export class CompareRun {
       complete: !this.#stopped,
       varied: this.#variations.map(({ name, field, values }) => ({ name, field, values })),
       columns,
-      best: Object.fromEntries(COMPARE_METRICS.map((row) => [row.key, bestOf(row, columns)])),
+      best: Object.fromEntries(
+        COMPARE_METRICS.map((metric) => [
+          metric.key,
+          bestOf(
+            metric,
+            columns.map(({ metrics }) => metrics[metric.key] ?? null),
+          ),
+        ]),
+      ),
       config: this.#base,
     };
   }
 
-  #column(at: number, report: Report, replay: ReplayRun): CompareColumn {
-    const tables = replay.replayer?.machine.tables.report();
-    if (tables === undefined) throw new Error('a replay that ran has a machine');
-    return {
-      settings: Object.fromEntries(
-        this.#variations.map(({ name }, which) => [name, this.#settings[at]?.[which] ?? '']),
-      ),
-      stack: tables.stack,
-      metrics: Object.fromEntries(COMPARE_METRICS.map(({ key, pick }) => [key, pick(report, tables)])),
-    };
+  #settingsOf(at: number): Record<string, string> {
+    return Object.fromEntries(this.#variations.map(({ name }, which) => [name, this.#settings[at]?.[which] ?? '']));
   }
 }
 
-/** The configuration with one field changed. A value such as 6.12 is tried as a number first, then as a word. */
-function withField(config: RunConfig, field: string, value: string): RunConfig {
-  const tried = (text: string): RunConfig => {
-    const input = structuredClone(config) as unknown as Record<string, unknown>;
-    setField(input, `${field}=${text}`);
-    return runConfig(input);
-  };
-  try {
-    return tried(value);
-  } catch (error) {
-    try {
-      return tried(JSON.stringify(value));
-    } catch {
-      // What was found is best told as it was written.
-      throw error;
-    }
-  }
+/** The base with the fields of one combination set. */
+function configOf(
+  base: Readonly<Record<string, unknown>>,
+  variations: readonly Variation[],
+  values: readonly string[],
+): RunConfig {
+  const input = structuredClone(base) as Record<string, unknown>;
+  for (const [at, { field }] of variations.entries()) setField(input, `${field}=${values[at] ?? ''}`);
+  return runConfig(input);
 }
 
-function metric(
-  key: string,
-  label: string,
-  unit: CompareMetric['unit'],
-  better: CompareMetric['better'],
-  pick: CompareMetric['pick'],
-): CompareMetric {
-  return { key, label, unit, better, pick };
+/** A preset stands below the fields of `mmu`: where all of them are given, it changes nothing. */
+function refuseIdlePresets(variations: readonly Variation[], configs: readonly RunConfig[]): void {
+  const preset = variations.find(({ field }) => field === 'preset');
+  if (preset === undefined || preset.values.length < 2) return;
+  const machines = new Set(configs.map(({ mmu }) => JSON.stringify(mmu)));
+  if (machines.size === 1) {
+    throw new ConfigError(
+      '--vary',
+      `preset=${preset.values.join(',')}`,
+      'a configuration that leaves fields of mmu open',
+    );
+  }
 }
 
 /** Every choice of one value from each variation; the last varies fastest. */
@@ -217,13 +178,4 @@ function combinationsOf(variations: readonly Variation[]): string[][] {
     combinations = combinations.flatMap((begun) => values.map((value) => [...begun, value]));
   }
   return combinations;
-}
-
-function bestOf({ key, better }: CompareMetric, columns: readonly CompareColumn[]): number[] {
-  const values = columns.map(({ metrics }) => metrics[key] ?? 0);
-  const best = better === 'less' ? Math.min(...values) : Math.max(...values);
-  // Sums of the same parts in another order differ in their last bits.
-  const isBest = (value: number): boolean => Math.abs(value - best) <= Math.abs(best) * 1e-9;
-  if (better === null || values.every(isBest)) return [];
-  return values.flatMap((value, at) => (isBest(value) ? [at] : []));
 }

@@ -26,7 +26,9 @@ import {
 } from '../formats/index.ts';
 import { FORMAT_NAMES, GRANULES, LEAF_SIZES, type RunConfig } from './config/run-config.ts';
 import { type Log, SILENT } from './log.ts';
+import { MemoryMeter } from './memory-meter.ts';
 import { PlantedFaults } from './planted-faults.ts';
+import { placeTables } from './table-region.ts';
 
 /** Which finding each misuse of an allocator is. */
 const ALLOCATOR_FINDINGS: Readonly<Record<AllocatorFinding['kind'], FindingKind>> = {
@@ -78,6 +80,8 @@ export class Machine {
   readonly cache: CpuCache | null;
   readonly dma: DmaApi;
   readonly pages: PageAllocator;
+  /** Memory pressure, and the protected owner of a carved-out region. */
+  readonly memoryMeter: MemoryMeter;
   /** Where the tables come from. */
   readonly tables: AllocatorStack;
   readonly smmu: Smmuv3;
@@ -104,7 +108,8 @@ export class Machine {
     const granule = 2 ** GRANULES[config.table.granule];
     this.granule = granule;
     this.sanitizer = new Sanitizer(this.clock);
-    this.memory = new PhysicalMemory(config.memory);
+    const region = placeTables(config.table.allocator, config.memory.banks);
+    this.memory = new PhysicalMemory({ banks: [...region.ram] });
     this.cache = coherent
       ? null
       : new CpuCache(this.memory, { ...config.cpuCache, seed: config.cpuCache.seed + config.seed });
@@ -112,14 +117,19 @@ export class Machine {
     const bus = new Bus(this.memory, this.cache);
     this.port = bus.port('smmu', coherent ? BusView.COHERENT : BusView.NON_COHERENT);
     this.dma = new DmaApi(view, { ...config.dma, coherent, seed: config.dma.seed + config.seed });
-    this.pages = new PageAllocator(this.memory, view, config.pages);
-    this.tables = createAllocatorStack(config.table.allocator, {
+    this.pages = new PageAllocator({ banks: region.system }, view, config.pages);
+    const { share, returned } = config.occupied;
+    if (share > 0) this.pages.occupy(share, returned, config.seed);
+    this.memoryMeter = new MemoryMeter(this.pages);
+    this.tables = createAllocatorStack(region.layers, {
       system: new BuddySystemPages(this.pages),
       memory: view,
       tableSize: granule,
-      costs: config.allocatorCosts,
+      costs: { ...config.allocatorCosts, zero4k: config.pages.zeroPageCycles },
       onFinding: (finding) => this.#allocatorFinding(finding),
+      protectedOwner: this.memoryMeter,
     });
+    this.memoryMeter.shrinks(this.tables);
     const features = smmuv3Features({ ...config.smmu, coherent });
     this.watch = new TableWatch(view, this.sanitizer, features.breakBeforeMakeLevel);
     this.walks = new WalkCheck(this.watch.tables, this.sanitizer, this.port);

@@ -1,19 +1,12 @@
-import { openCaptures } from './capture/capture-reader.ts';
+import { ConfigError } from '../formats/index.ts';
+import { CaptureFeed, type FeedOptions } from './capture-feed.ts';
 import type { RunConfig } from './config/run-config.ts';
 import type { Log } from './log.ts';
 import { Replayer } from './replayer.ts';
 import { buildReport } from './report/build.ts';
 import type { Report } from './report/report.ts';
 
-export interface ReplayOptions {
-  /** Refuse the first damaged record instead of counting it. */
-  readonly strict?: boolean;
-  /** Stop after this many events. */
-  readonly limit?: number;
-  /** Stop before the first event after this time of the trace clock. */
-  readonly until?: number;
-  /** What the path `-` reads; default the process's standard input. */
-  readonly stdin?: AsyncIterable<Uint8Array>;
+export interface ReplayOptions extends FeedOptions {
   /** Takes what happens on the way; default nobody. */
   readonly log?: Log;
   /** Shown the machine at the end of the capture, before the report takes its tables down. */
@@ -24,28 +17,32 @@ export interface ReplayOptions {
 export class ReplayRun {
   /** Where the machine stands; null before {@link run} has opened the captures. */
   replayer: Replayer | null = null;
-  readonly #captures: readonly string[];
+  readonly #feed: CaptureFeed;
   readonly #config: RunConfig;
   readonly #options: ReplayOptions;
-  #stopped = false;
-  /** Wakes a replay that waits for input. */
-  #wake: () => void = () => {};
 
+  /** @throws ConfigError for a configuration that `BindReplay` is for */
   constructor(captures: readonly string[], config: RunConfig, options: ReplayOptions = {}) {
-    this.#captures = captures;
+    if (config.bind.mode !== 'direct') {
+      throw new ConfigError(
+        'bind.mode',
+        config.bind.mode,
+        'direct; only replay and compare (BindReplay) run VM_BIND jobs',
+      );
+    }
+    this.#feed = new CaptureFeed(captures, options);
     this.#config = config;
     this.#options = options;
   }
 
   /** Whether {@link stop} ended the replay. */
   get stopped(): boolean {
-    return this.#stopped;
+    return this.#feed.stopped;
   }
 
   /** Ends the replay after the block of input under way; the report tells of what was done until then. */
   stop(): void {
-    this.#stopped = true;
-    this.#wake();
+    this.#feed.stop();
   }
 
   /**
@@ -54,36 +51,14 @@ export class ReplayRun {
    * @throws InputError for captures that cannot be read, ConfigError for a machine that cannot work
    */
   async run(onProgress: (done: number, events: number) => void = () => {}): Promise<Report> {
-    const { strict = false, limit = Number.POSITIVE_INFINITY, until = Number.POSITIVE_INFINITY, stdin } = this.#options;
-    const reader = await openCaptures(this.#captures, { strict, ...(stdin === undefined ? {} : { stdin }) });
-    const replayer = new Replayer(this.#config, (device) => streamIdOf(reader.devices.name(device)), this.#options.log);
-    this.replayer = replayer;
-    const stopped = new Promise<false>((resolve) => {
-      this.#wake = () => resolve(false);
-    });
-    let complete = true;
-    reading: while (!this.#stopped && (await Promise.race([reader.fill(), stopped]))) {
-      while (reader.next()) {
-        const { event } = reader;
-        if (event.time > until || replayer.events >= limit) {
-          complete = false;
-          break reading;
-        }
-        replayer.take(event);
-      }
-      const { read, total } = reader.progress;
-      onProgress(total > 0 ? read / total : 0, replayer.events);
-    }
-    if (this.#stopped) {
-      // What is being waited for may never come: nobody waits for the reader to close either.
-      void reader.close();
-      complete = false;
-    } else {
-      await reader.close();
-    }
-    replayer.end();
-    this.#options.beforeReport?.(replayer);
-    return buildReport(reader.stats, replayer, complete);
+    const { sink, stats, complete } = await this.#feed.run((reader) => {
+      const streamOf = (device: number): number => streamIdOf(reader.devices.name(device));
+      this.replayer = new Replayer(this.#config, streamOf, this.#options.log);
+      return this.replayer;
+    }, onProgress);
+    sink.end();
+    this.#options.beforeReport?.(sink);
+    return buildReport(stats, sink, complete);
   }
 }
 

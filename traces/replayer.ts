@@ -16,23 +16,13 @@ import { EventKind, type TraceEvent, UNKNOWN } from './event.ts';
 import { type Log, SILENT } from './log.ts';
 import { Machine } from './machine.ts';
 import { AccessMeter, SoftwareMeter } from './meters.ts';
+import { Refusals, requestText } from './refusal.ts';
 
 /** What a plain `map` line does not tell: a coherent device's buffer, as dma-iommu maps it. */
 const DEFAULT_PROT = Prot.READ | Prot.WRITE | Prot.CACHE;
 
 /** StreamIDs of domains whose device the capture does not name begin here, above every PCI address of bus 0 to 0x7f. */
 const FIRST_MADE_UP_STREAM = 0x8000;
-
-/** Refusals that are kept with their reason; all are counted. */
-const KEPT_REFUSALS = 100;
-
-/** A map or unmap that the table did not do, or not wholly. */
-export interface Refusal {
-  /** Line of the capture. */
-  readonly line: number;
-  readonly request: string;
-  readonly reason: string;
-}
 
 /** One domain of the capture, on the machine. */
 export interface ReplayDomain {
@@ -65,10 +55,7 @@ export class Replayer {
   unmaps = 0;
   firstTime = 0;
   lastTime = 0;
-  /** Maps and unmaps that the table did not do, or not wholly. */
-  refused = 0;
-  /** The first {@link KEPT_REFUSALS} of them. */
-  readonly refusals: Refusal[] = [];
+  readonly refusals = new Refusals();
   /** Maps of an IOVA whose invalidation was still queued. */
   reusedBeforeFlush = 0;
 
@@ -235,22 +222,24 @@ export class Replayer {
   }
 
   #refuse(event: TraceEvent, result: string): void {
-    this.refused++;
     this.#log.info({ line: event.line, iova: event.iova, size: event.size, result }, 'refused');
-    if (this.refusals.length >= KEPT_REFUSALS) return;
-    const { iova, pa, size, kind } = event;
+    this.refusals.add(
+      event.line,
+      () => requestText(event),
+      () => this.#reason(event, result),
+    );
+  }
+
+  #reason({ iova, pa, size, kind }: TraceEvent, result: string): string {
     const { granule } = this.machine;
     const { table } = this.#config;
-    const what = kind === EventKind.MAP ? 'map' : 'unmap';
-    let reason = result;
-    if (size <= 0) reason = 'a size of 0';
-    else if (iova % granule !== 0 || size % granule !== 0 || (kind === EventKind.MAP && pa % granule !== 0)) {
-      reason = `${result}, not a multiple of the granule (${table.granule})`;
-    } else if (iova + size > 2 ** table.ias) reason = `${result}, beyond the ${table.ias} bits of ias`;
-    else if (kind === EventKind.MAP && pa + size > 2 ** table.oas)
-      reason = `${result}, beyond the ${table.oas} bits of oas`;
-    const request = `${what} iova 0x${iova.toString(16)} size 0x${size.toString(16)}`;
-    this.refusals.push({ line: event.line, request, reason });
+    const maps = kind === EventKind.MAP;
+    if (size <= 0) return 'a size of 0';
+    if (iova % granule !== 0 || size % granule !== 0 || (maps && pa % granule !== 0)) {
+      return `${result}, not a multiple of the granule (${table.granule})`;
+    }
+    if (iova + size > 2 ** table.ias) return `${result}, beyond the ${table.ias} bits of ias`;
+    return maps && pa + size > 2 ** table.oas ? `${result}, beyond the ${table.oas} bits of oas` : result;
   }
 
   /**

@@ -9,13 +9,22 @@ import {
   type CompareMetric,
   type CompareReport,
   CompareRun,
+  hasField,
+  RunConfigSchema,
   type Variation,
 } from '../../traces/index.ts';
 import { allocatorHelp } from './allocator-help.ts';
-import { ExitCode, exitWith } from './exit.ts';
-import { writeJson } from './json-output.ts';
-import { addMachineOptions, fieldOfOption, type MachineFlags, machineFrom, wholeNumber } from './machine-options.ts';
-import { Progress } from './progress.ts';
+import { ExitCode } from './exit.ts';
+import { checkWritable, writeJson } from './json-output.ts';
+import {
+  addMachineOptions,
+  fieldOfOption,
+  type MachineFlags,
+  machineInput,
+  optionNames,
+  wholeNumber,
+} from './machine-options.ts';
+import { supervise } from './supervise.ts';
 
 interface CompareFlags extends MachineFlags {
   readonly vary: readonly string[];
@@ -59,32 +68,48 @@ export function register(program: Command): void {
 
 async function compare(captures: readonly string[], flags: CompareFlags): Promise<void> {
   if (flags.vary.length === 0) throw new ConfigError('--vary', 'nothing', 'name=value,value');
-  const run = new CompareRun(captures, machineFrom(flags), flags.vary.map(parseVariation), {
+  const run = new CompareRun(captures, machineInput(flags), flags.vary.map(parseVariation), {
     strict: flags.strict === true,
     limit: flags.limit ?? Number.POSITIVE_INFINITY,
   });
-  const progress = new Progress();
-  const stop = (): void => run.stop();
-  process.once('SIGINT', stop);
-  try {
-    const report = await run.run((done, events) => progress.update(done, events));
-    progress.end();
+  checkWritable('--json', flags.json);
+  await supervise(run, (report) => {
     if (flags.json !== undefined) writeJson(flags.json, report);
     if (flags.json !== '-') process.stdout.write(`${compareText(report, flags.all === true)}\n`);
-    exitWith(run.stopped ? ExitCode.INTERRUPTED : ExitCode.OK);
-  } finally {
-    progress.end();
-    process.removeListener('SIGINT', stop);
-  }
+    return ExitCode.OK;
+  });
 }
 
-/** `allocator=page,pool`: a name, and values between commas. */
+/** `allocator=page,pool`: a name, and two or more values between commas. */
 function parseVariation(text: string): Variation {
   const at = text.indexOf('=');
-  const values = text.slice(at + 1).split(',');
-  if (at < 1 || values.includes('')) throw new ConfigError('--vary', text, 'name=value,value');
+  const values = valuesOf(text.slice(at + 1));
   const name = text.slice(0, at);
-  return { name, field: fieldOfOption(name) ?? name, values };
+  if (at < 1 || values.includes('') || new Set(values).size !== values.length || values.length < 2) {
+    throw new ConfigError('--vary', text, 'name=value,value with two different values or more');
+  }
+  const field = fieldOfOption(name) ?? name;
+  if (!hasField(RunConfigSchema, field.split('.'))) {
+    throw new ConfigError(
+      '--vary',
+      name,
+      `a field that tablewalk config prints, or one of ${optionNames().join(', ')}`,
+    );
+  }
+  return { name, field, values };
+}
+
+/** Cuts at commas, but not inside a list such as `[1,2]`. */
+function valuesOf(text: string): string[] {
+  const values = [''];
+  let depth = 0;
+  for (const letter of text) {
+    if (letter === '[' || letter === '{') depth++;
+    else if (letter === ']' || letter === '}') depth--;
+    if (letter === ',' && depth === 0) values.push('');
+    else values[values.length - 1] += letter;
+  }
+  return values;
 }
 
 function compareText(report: CompareReport, all: boolean): string {
@@ -97,16 +122,13 @@ function compareText(report: CompareReport, all: boolean): string {
   });
   let equal = 0;
   for (const row of COMPARE_METRICS) {
-    const values = columns.map(({ metrics }) => metrics[row.key] ?? 0);
-    if (
-      !all &&
-      (values.every((value) => value === values[0]) ||
-        (row.better !== null && (report.best[row.key] ?? []).length === 0))
-    ) {
+    const values = columns.map(({ metrics }) => metrics[row.key] ?? null);
+    const best = report.best[row.key] ?? [];
+    const isSame = row.better !== null && best.length === 0 && !values.includes(null);
+    if (!all && (isSame || values.every((value) => value === values[0]))) {
       equal++;
       continue;
     }
-    const best = report.best[row.key] ?? [];
     table.push([row.label, ...columns.map((column, at) => cell(row, column, best.includes(at)))]);
   }
   const lines = [ansis.bold(report.captures.join(', '))];
@@ -122,7 +144,8 @@ function compareText(report: CompareReport, all: boolean): string {
 }
 
 function cell({ key, unit }: CompareMetric, { metrics }: CompareColumn, best: boolean): string {
-  const value = metrics[key] ?? 0;
+  const value = metrics[key] ?? null;
+  if (value === null) return '-  ';
   const text = unit === 'share' ? `${(value * 100).toFixed(1)} %` : Number(value.toFixed(1)).toLocaleString('en');
   return best ? ansis.green(`${text} *`) : `${text}  `;
 }

@@ -53,13 +53,23 @@ const FIELD_OPTIONS: readonly FieldOption[] = [
     field: 'dma.dropSyncFraction',
     about: 'leave out this share of dma_sync calls: a planted bug',
   },
+  {
+    flags: '--bind <mode>',
+    field: 'bind.mode',
+    about: 'direct: maps and unmaps at once; async: as VM_BIND jobs that are prepared first and run later',
+  },
+  {
+    flags: '--bind-delay <cycles>',
+    field: 'bind.runDelay',
+    about: 'time between prepare and run of a VM_BIND job (default: 0)',
+  },
+  { flags: '--preset <name>', field: 'preset', about: 'MMU to start from: see tablewalk config --help' },
   { flags: '--seed <n>', field: 'seed', about: 'seed of every choice by chance' },
 ];
 
 /** What commander hands to an action for {@link addMachineOptions}. */
 export interface MachineFlags {
   readonly config?: string;
-  readonly preset?: string;
   readonly set?: readonly string[];
   /** Bugs to plant. */
   readonly break?: string;
@@ -70,7 +80,6 @@ export interface MachineFlags {
 export function addMachineOptions(command: Command): Command {
   for (const { flags, about } of FIELD_OPTIONS) command.option(flags, about);
   return command
-    .option('--preset <name>', 'MMU to start from: see tablewalk config --help')
     .option('--config <file>', 'JSON file with the whole machine or a part of it (tablewalk config prints all of it)')
     .option(
       '--set <field=value>',
@@ -80,28 +89,37 @@ export function addMachineOptions(command: Command): Command {
     );
 }
 
+/** The machine that the options describe. @throws ConfigError; see {@link machineInput} */
+export function machineFrom(flags: MachineFlags, defaults: readonly string[] = []): RunConfig {
+  return runConfig(machineInput(flags, defaults));
+}
+
 /**
- * The machine that the options describe: the file first, then the short options, then the bugs of `--break`, then every `--set`.
+ * What the options say of the machine, and nothing that they leave open: the file first, then the short options, then the bugs of
+ * `--break`, then every `--set`.
  * @param defaults fields that the command sets where the file does not, each as `--set` has it
  * @throws ConfigError
  */
-export function machineFrom(flags: MachineFlags, defaults: readonly string[] = []): RunConfig {
+export function machineInput(flags: MachineFlags, defaults: readonly string[] = []): Record<string, unknown> {
   const input = flags.config === undefined ? {} : readConfigFile(flags.config);
   for (const assignment of defaults) if (!hasField(input, assignment)) setField(input, assignment);
-  if (flags.preset !== undefined) setField(input, `preset=${flags.preset}`);
   for (const { flags: spelled, field } of FIELD_OPTIONS) {
     const value = flags[attributeOf(spelled)];
-    if (typeof value === 'string')
-      setField(input, `${field}=${field === 'table.linux' ? JSON.stringify(value) : value}`);
+    if (typeof value === 'string') setField(input, `${field}=${value}`);
   }
   if (flags.break !== undefined) plantBreaks(input, flags.break);
   for (const assignment of flags.set ?? []) setField(input, assignment);
-  return runConfig(input);
+  return input;
 }
 
 /** The field of the configuration that an option stands for: `table.allocator` for `allocator`; null where there is none. */
 export function fieldOfOption(name: string): string | null {
   return FIELD_OPTIONS.find(({ flags }) => flags.startsWith(`--${name} `))?.field ?? null;
+}
+
+/** Names of the options that stand for a field, without the dashes. */
+export function optionNames(): string[] {
+  return FIELD_OPTIONS.map(({ flags }) => flags.slice(2).split(' ')[0] ?? '');
 }
 
 /** A whole number of at least `least`, for options that are no field of the configuration. */

@@ -1,5 +1,4 @@
-import { writeFileSync } from 'node:fs';
-import { type Command, Option } from 'commander';
+import type { Command } from 'commander';
 import { ConfigError } from '../../formats/index.ts';
 import {
   BindReplay,
@@ -25,8 +24,6 @@ interface ReplayFlags extends MachineFlags {
   readonly limit?: number;
   readonly logLevel: LogLevel;
   readonly until?: number;
-  readonly bind: 'direct' | 'async';
-  readonly bindDelay?: number;
 }
 
 const AFTER_HELP = `
@@ -61,12 +58,6 @@ export function register(program: Command): void {
     .option('--log-level <level>', 'log on standard error: silent, error, warn, info or debug', logLevel, 'silent')
     .option('--limit <n>', 'stop after this many events', wholeNumber(1))
     .option('--until <time>', 'stop after the last event at or before this time of the trace clock', timeOfTrace)
-    .addOption(
-      new Option('--bind <mode>', 'maps and unmaps at once, or as VM_BIND jobs that are prepared first and run later')
-        .choices(['direct', 'async'])
-        .default('direct'),
-    )
-    .option('--bind-delay <cycles>', 'time between prepare and run of a VM_BIND job (default: 0)', wholeNumber(0))
     .addHelpText('after', allocatorHelp)
     .addHelpText('after', AFTER_HELP)
     .action(run);
@@ -84,14 +75,13 @@ async function run(captures: readonly string[], flags: ReplayFlags): Promise<voi
     until: flags.until ?? Number.POSITIVE_INFINITY,
     ...(leaves === undefined ? {} : { beforeReport: (replayer: Replayer) => void writeStreamLeaves(replayer, leaves) }),
   };
-  if (flags.bind === 'async') {
-    const replay = new BindReplay(captures, config, { runDelay: flags.bindDelay ?? 0 }, options);
-    await supervise(replay, (report) => printBound(report, flags.json));
-  } else {
-    if (flags.bindDelay !== undefined)
-      throw new ConfigError('--bind-delay', String(flags.bindDelay), '--bind async beside it');
-    await supervise(new ReplayRun(captures, config, options), (report) => print(report, captures, flags.json));
+  if (config.bind.mode === 'async') {
+    await supervise(new BindReplay(captures, config, options), (report) => printBound(report, flags.json));
+    return;
   }
+  if (flags['bindDelay'] !== undefined)
+    throw new ConfigError('--bind-delay', flags['bindDelay'], '--bind async beside it');
+  await supervise(new ReplayRun(captures, config, options), (report) => print(report, captures, flags.json));
 }
 
 function printBound(report: BindReplayReport, json: string | undefined): ExitCode {
@@ -102,12 +92,8 @@ function printBound(report: BindReplayReport, json: string | undefined): ExitCod
 
 /** The report where it was asked for: JSON in a file or on standard output, else text. */
 function print(report: Report, captures: readonly string[], json: string | undefined): ExitCode {
-  const text = json === undefined ? '' : `${JSON.stringify(report, null, 2)}\n`;
-  if (json === '-') {
-    process.stdout.write(text);
-    return ExitCode.OK;
-  }
-  if (json !== undefined) writeFileSync(json, text);
+  if (json !== undefined) writeJson(json, report);
+  if (json === '-') return ExitCode.OK;
   const title = captures.map((name) => (name === '-' ? 'standard input' : name)).join(', ');
   process.stdout.write(
     renderReport(report, { title, color: process.stdout.isTTY && process.env['NO_COLOR'] === undefined }),

@@ -15,6 +15,8 @@ export interface BindRequest {
   readonly waitFor?: readonly Fence[];
   /** What people call the job; default: its kind and number. */
   readonly name?: string;
+  /** Number of the operation that the job stands for, by which findings name it; default: the job's number in its VM. */
+  readonly operation?: number;
 }
 
 export type BindState =
@@ -36,6 +38,8 @@ export type BindState =
 /** What became of a job. Plain JSON. */
 export interface BindReport {
   readonly id: number;
+  /** Number by which findings name the job. */
+  readonly operation: number;
   readonly name: string;
   readonly queue: string;
   readonly kind: 'map' | 'unmap';
@@ -44,6 +48,8 @@ export interface BindReport {
   readonly state: BindState;
   /** 0 or a negative error number. */
   readonly result: number;
+  /** Why it was refused, failed or was cancelled, for people; null when it was not. */
+  readonly reason: string | null;
   /** Tables reserved at prepare, used at run, and given back. Without a reserving allocator: 0, tables taken, 0. */
   readonly reserved: number;
   readonly used: number;
@@ -57,6 +63,7 @@ export interface BindReport {
 /** One asynchronous map or unmap. Made by `VmBind.submit`. */
 export class BindJob implements Worker {
   readonly id: number;
+  readonly operation: number;
   readonly name: string;
   readonly queue: string;
   readonly request: BindRequest;
@@ -64,6 +71,7 @@ export class BindJob implements Worker {
   readonly done: Fence;
   state: BindState = 'preparing';
   result = 0;
+  reason: string | null = null;
   reserved = 0;
   used = 0;
   returned = 0;
@@ -73,6 +81,8 @@ export class BindJob implements Worker {
   /** Time before which it may not run, in cycles. */
   notBefore = 0;
   reservation: Reservation | null = null;
+  /** Time that its tables cost so far, in prepare, run and return, in cycles. */
+  allocationCycles = 0;
   /** Job before it in its queue. */
   previous: BindJob | null = null;
   /** Job that has the VM while this one could run otherwise. */
@@ -82,6 +92,7 @@ export class BindJob implements Worker {
 
   constructor(id: number, queue: string, request: BindRequest) {
     this.id = id;
+    this.operation = request.operation ?? id;
     this.queue = queue;
     this.request = request;
     this.name = request.name ?? `${request.kind}-${id}`;
@@ -115,10 +126,12 @@ export class BindJob implements Worker {
   }
 
   report(): BindReport {
-    const { id, name, queue, state, result, reserved, used, returned, preparedAt, startedAt, endedAt } = this;
+    const { id, operation, name, queue, state, result, reason, reserved, used, returned } = this;
+    const { preparedAt, startedAt, endedAt } = this;
     const { kind, iova, size } = this.request;
     return {
       id,
+      operation,
       name,
       queue,
       kind,
@@ -126,6 +139,7 @@ export class BindJob implements Worker {
       size,
       state,
       result,
+      reason,
       reserved,
       used,
       returned,

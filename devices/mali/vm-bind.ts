@@ -12,6 +12,7 @@ import {
   type AllocatorStack,
   ConfigError,
   Errno,
+  errnoName,
   Gfp,
   type IoPgtable,
   Prot,
@@ -38,6 +39,8 @@ export interface VmBindPorts {
   readonly clock: JobClock;
   /** Makes the hardware see an edit inside `region`: lock, flush, wait. Returns the cycles that took. */
   readonly afterEdit?: (region: LockRegion) => number;
+  /** A job begins to reserve, or to edit the table: what is found from now on is of its operation. */
+  readonly onWork?: (job: BindJob) => void;
   /** Takes the report of each job that is over. */
   readonly onJob?: (report: BindReport) => void;
 }
@@ -100,7 +103,8 @@ export class VmBind {
     const { clock } = this.#ports;
     const job = new BindJob(this.#nextId++, queueName, request);
     this.#totals.submitted++;
-    if (!this.#isSound(request)) return this.#refuse(job, -Errno.EINVAL);
+    const unsound = this.#unsound(request);
+    if (unsound !== null) return this.#refuse(job, -Errno.EINVAL, unsound);
     if (!this.#prepare(job)) return job;
     const queue = this.#queueOf(queueName);
     job.state = 'queued';
@@ -121,13 +125,17 @@ export class VmBind {
     if (this.#inFlight.size > 0) this.#ports.clock.examine(this.#inFlight);
   }
 
-  /** Whatever can be judged without the tree is judged here, so that run has no reason to fail. */
-  #isSound({ kind, iova, size, pa = -1, prot = 0 }: BindRequest): boolean {
+  /** Whatever can be judged without the tree is judged here, so that run has no reason to fail. The reason, or null when all is well. */
+  #unsound({ kind, iova, size, pa = -1, prot = 0 }: BindRequest): string | null {
     const unit = this.#editor.smallest;
     const { ias, oas } = this.#ports.table.config;
-    if (iova % unit !== 0 || size % unit !== 0 || size <= 0 || iova < 0 || iova + size > 2 ** ias) return false;
-    if (kind === 'unmap') return true;
-    return pa >= 0 && pa % unit === 0 && pa + size <= 2 ** oas && (prot & (Prot.READ | Prot.WRITE)) !== 0;
+    if (size <= 0) return 'a size of 0';
+    if (iova % unit !== 0 || size % unit !== 0) return `not a multiple of the smallest page, ${unit} bytes`;
+    if (iova < 0 || iova + size > 2 ** ias) return `beyond the ${ias} bits of an input address`;
+    if (kind === 'unmap') return null;
+    if (pa < 0 || pa % unit !== 0) return `no physical address that is a multiple of ${unit} bytes`;
+    if (pa + size > 2 ** oas) return `beyond the ${oas} bits of an output address`;
+    return (prot & (Prot.READ | Prot.WRITE)) === 0 ? 'neither readable nor writable' : null;
   }
 
   #worstCase({ kind, iova, size }: BindRequest): number {
@@ -137,25 +145,27 @@ export class VmBind {
   }
 
   #prepare(job: BindJob): boolean {
-    const { clock, allocator, cookie } = this.#ports;
+    const { clock, allocator, cookie, onWork } = this.#ports;
     const { reserver, context } = allocator;
     const started = clock.now;
     const worker = clock.worker;
     const operation = context.operation;
-    const spent = context.cycles;
-    let refusal = 0;
+    let refusal: string | null = null;
     if (reserver !== null) {
       const wanted = this.#worstCase(job.request);
       if (!this.#waitForRoom(job, wanted)) {
-        this.#refuse(job, -Errno.ENOMEM);
+        this.#refuse(job, -Errno.ENOMEM, 'the jobs that hold reserved tables never end');
         return false;
       }
       clock.worker = job;
-      context.operation = job.id;
-      job.reservation = reserver.reserve(cookie, wanted, job.id);
+      context.operation = job.operation;
+      onWork?.(job);
+      const spent = context.cycles;
+      job.reservation = reserver.reserve(cookie, wanted, job.operation);
+      job.allocationCycles = context.cycles - spent;
       clock.worker = worker;
       context.operation = operation;
-      if (job.reservation === null) refusal = -Errno.ENOMEM;
+      if (job.reservation === null) refusal = `no memory for the ${wanted} tables to reserve`;
       else {
         job.reserved = wanted;
         this.#reservedNow += wanted;
@@ -163,10 +173,10 @@ export class VmBind {
       }
     }
     // The others go on while the submitter works.
-    clock.runUntil(clock.now + this.config.prepareCycles + context.cycles - spent);
+    clock.runUntil(clock.now + this.config.prepareCycles + job.allocationCycles);
     this.#totals.prepareCycles += clock.now - started;
-    if (refusal !== 0) this.#refuse(job, refusal);
-    return refusal === 0;
+    if (refusal !== null) this.#refuse(job, -Errno.ENOMEM, refusal);
+    return refusal === null;
   }
 
   #waitForRoom(job: BindJob, wanted: number): boolean {
@@ -186,9 +196,10 @@ export class VmBind {
     return got;
   }
 
-  #refuse(job: BindJob, result: number): BindJob {
+  #refuse(job: BindJob, result: number, reason: string): BindJob {
     job.state = 'refused';
     job.result = result;
+    job.reason = reason;
     job.endedAt = this.#ports.clock.now;
     this.#totals.refused++;
     this.#ports.onJob?.(job.report());
@@ -225,7 +236,7 @@ export class VmBind {
   }
 
   #start(job: BindJob): void {
-    const { clock, allocator, table, afterEdit } = this.#ports;
+    const { clock, allocator, table, afterEdit, onWork } = this.#ports;
     const { context, reserver } = allocator;
     this.#holder = job;
     job.vmHolder = null;
@@ -234,6 +245,7 @@ export class VmBind {
     if (this.#unusable) {
       job.state = 'cancelled';
       job.result = -Errno.EINVAL;
+      job.reason = 'an earlier job failed, and the VM is unusable since';
       clock.after(0, () => this.#end(job));
       return;
     }
@@ -241,12 +253,13 @@ export class VmBind {
     const { operation, noAllocation } = context;
     const { worker } = clock;
     const outer = reserver !== null && job.reservation !== null ? reserver.begin(job.reservation) : null;
-    context.operation = job.id;
+    context.operation = job.operation;
     context.noAllocation = true;
     clock.worker = job;
+    onWork?.(job);
     const spent = context.cycles;
     const { descriptorsWritten, descriptorsCleared, tablesAllocated } = table.stats;
-    job.result = job.request.kind === 'map' ? this.#runMap(job.request) : this.#runUnmap(job.request);
+    job.result = job.request.kind === 'map' ? this.#runMap(job) : this.#cut(job);
     clock.worker = worker;
     context.noAllocation = noAllocation;
     context.operation = operation;
@@ -263,7 +276,7 @@ export class VmBind {
     this.#totals.lockedBytes += region.size;
     this.#totals.excessBytes += region.excess;
     const allocation = context.cycles - spent;
-    allocator.noteOperation(job.id, allocation);
+    job.allocationCycles += allocation;
     const cycles =
       runCycles +
       allocation +
@@ -273,20 +286,19 @@ export class VmBind {
     clock.after(cycles, () => this.#end(job));
   }
 
-  #runMap({ iova, size, pa = 0, prot = 0 }: BindRequest): number {
-    const cut = this.#cut(iova, size);
+  #runMap(job: BindJob): number {
+    const { iova, size, pa = 0, prot = 0 } = job.request;
+    const cut = this.#cut(job);
     if (cut !== 0) return cut;
     const result = this.#editor.map(iova, pa, size, prot, Gfp.KERNEL);
     if (result === 0) this.ranges.add({ start: iova, end: iova + size, pa, prot });
+    else job.reason = result === -Errno.ENOMEM ? 'no table for the mapping' : `the table says ${errnoName(result)}`;
     return result;
   }
 
-  #runUnmap({ iova, size }: BindRequest): number {
-    return this.#cut(iova, size);
-  }
-
   /** Unmaps what is mapped in the range, neighbours in one go; what sticks out stays mapped, as ranges of its own. */
-  #cut(iova: number, size: number): number {
+  #cut(job: BindJob): number {
+    const { iova, size } = job.request;
     const overlaps = this.ranges.overlaps(iova, iova + size);
     for (let first = 0; first < overlaps.length; ) {
       const { start } = overlaps[first] as Overlap;
@@ -299,22 +311,32 @@ export class VmBind {
         this.#totals.remaps += (part.previous === null ? 0 : 1) + (part.next === null ? 0 : 1);
       }
       const whole = this.#editor.unmap(start, end - start, null);
-      this.ranges.cut(start, start + this.#editor.unmapped);
-      // Only a block that could not be split stops an unmap inside known mappings.
-      if (!whole) return -Errno.ENOMEM;
+      if (this.#editor.unmapped > 0) this.ranges.cut(start, start + this.#editor.unmapped);
+      if (!whole) return this.#stoppedAt(job, start + this.#editor.unmapped);
       first = next;
     }
     return 0;
+  }
+
+  /** Only a block that is not split stops an unmap inside known mappings: for lack of a table, or because none is ever split. */
+  #stoppedAt(job: BindJob, iova: number): number {
+    const refuses = this.#ports.table.config.split === 'refuse';
+    const why = refuses ? "of which a part cannot go (split: 'refuse')" : 'that needs a table to be split';
+    job.reason = `stopped at 0x${iova.toString(16)}, in a block ${why}`;
+    return refuses ? -Errno.EINVAL : -Errno.ENOMEM;
   }
 
   #end(job: BindJob): void {
     const { clock, allocator } = this.#ports;
     const totals = this.#totals;
     if (job.reservation !== null) {
+      const spent = allocator.context.cycles;
       job.returned = allocator.reserver?.release(job.reservation) ?? 0;
+      job.allocationCycles += allocator.context.cycles - spent;
       job.reservation = null;
       this.#reservedNow -= job.reserved;
     }
+    allocator.noteOperation(job.operation, job.allocationCycles);
     totals.reserved += job.reserved;
     totals.used += job.used;
     totals.returned += job.returned;

@@ -17,8 +17,8 @@ export interface SystemPages {
   free(pa: number, size: number): void;
   /** Up to `count` blocks at once, written to `out` from index `at` on; how many there were. */
   allocBulk?(size: number, count: number, gfp: number, out: Float64Array, at: number): number;
-  /** Cycles the system has spent so far, if it models its own cost: the difference is charged instead of the fixed figures. */
-  readonly cycles?: number;
+  /** Cycles the system has spent so far: what a call costs is the difference that it makes. */
+  readonly cycles: number;
 }
 
 /** One layer of an allocator stack. */

@@ -6,10 +6,13 @@ import { systemBlock } from './page.ts';
 import { AllocatorStats } from './stats.ts';
 
 export const CarveOutOptionsSchema = v.strictObject({
-  /** First byte of the region, a multiple of 4 KiB. */
-  base: v.pipe(v.number(), v.safeInteger(), v.minValue(0), v.multipleOf(SYSTEM_PAGE)),
-  /** Length of the region in bytes, a multiple of 4 KiB. */
-  size: v.pipe(v.number(), v.safeInteger(), v.minValue(SYSTEM_PAGE), v.multipleOf(SYSTEM_PAGE)),
+  /** First byte of the region, a multiple of 4 KiB. Null: the machine finds a place (a stack by itself cannot). */
+  base: v.optional(v.nullable(v.pipe(v.number(), v.safeInteger(), v.minValue(0), v.multipleOf(SYSTEM_PAGE))), null),
+  /** Length of the region in bytes, a multiple of 4 KiB. Assumed: 16 MiB, the tables of 8 GiB mapped in small pages. */
+  size: v.optional(
+    v.pipe(v.number(), v.safeInteger(), v.minValue(SYSTEM_PAGE), v.maxValue(2 ** 36), v.multipleOf(SYSTEM_PAGE)),
+    16 << 20,
+  ),
 });
 
 export type CarveOutOptions = v.InferOutput<typeof CarveOutOptionsSchema>;
@@ -38,8 +41,9 @@ export class CarveOutAllocator implements AllocatorLayer {
   /** Page where the next search starts. */
   #next = 0;
 
+  /** @throws ConfigError for a region without a place. */
   constructor(context: AllocatorContext, options: CarveOutOptions, owner: ProtectedOwner | null) {
-    if (options.size / SYSTEM_PAGE > 1 << 24) throw new ConfigError('carve-out.size', options.size, 'at most 64 GiB');
+    if (options.base === null) throw new ConfigError('allocator.carve-out.base', null, 'an address');
     this.#context = context;
     this.#base = options.base;
     this.#owner = owner;

@@ -6,24 +6,16 @@ import * as v from 'valibot';
 
 const cycles = (fallback: number) => v.optional(v.pipe(v.number(), v.finite(), v.minValue(0)), fallback);
 
+/** Storing zeroes over 4 KiB, whoever does it, in cycles. Assumed: 16 bytes per ns (`DC ZVA` into a warm cache). */
+export const ZERO_4K_CYCLES = 256;
+
 export const AllocatorCostsSchema = v.strictObject({
-  /**
-   * One block from the system page allocator. This and the next three are used only with a system that keeps no cost of its own
-   * (`SystemPages.cycles`). Assumed: 100 ns, within the range kernel page allocator micro-benchmarks show.
-   */
-  systemAlloc: cycles(100),
-  /** One block given back to the system page allocator. Assumed. */
-  systemFree: cycles(60),
-  /** First table of a bulk request to the system. Assumed: the price of a single one. */
-  bulkFirst: cycles(100),
-  /** Each further table of a bulk request. Assumed: a third of a single one, lock and checks being paid once. */
-  bulkFurther: cycles(35),
   /** A table taken from a list of free tables. Half of 10.8 ns for an alloc/free pair (SLUB fast path, Linux commit fbd02630c6e3). */
   cachePop: cycles(5.4),
   /** A table put on a list of free tables. The other half of the same pair. */
   cachePush: cycles(5.4),
-  /** Storing zeroes over 4 KiB. Assumed: 16 bytes per ns (`DC ZVA` into a warm cache). */
-  zero4k: cycles(256),
+  /** Storing zeroes over 4 KiB: {@link ZERO_4K_CYCLES}. */
+  zero4k: cycles(ZERO_4K_CYCLES),
   /** Bookkeeping of one charge or discharge against an owner's limit. Assumed. */
   account: cycles(4),
   /** Giving a 4 KiB page to the protected owner: a hypervisor call, a stage-2 update and its TLB invalidation. Assumed. */

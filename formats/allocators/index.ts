@@ -10,7 +10,7 @@ export {
 export { BatchAllocator } from './batch.ts';
 export { CarveOutAllocator, type ProtectedOwner } from './carve-out.ts';
 export { CheckedAllocator } from './checked.ts';
-export { type AllocatorCosts, AllocatorCostsSchema } from './costs.ts';
+export { type AllocatorCosts, AllocatorCostsSchema, ZERO_4K_CYCLES } from './costs.ts';
 export { FailingAllocator } from './failing.ts';
 export { GenericCacheAllocator } from './generic-cache.ts';
 export { PoolAllocator } from './pool.ts';

@@ -26,6 +26,8 @@ export class PageAllocator implements AllocatorLayer {
   readonly stats = new AllocatorStats();
   readonly #context: AllocatorContext;
   readonly #system: SystemPages;
+  /** Cycles of the system that were charged to the stack. */
+  #paid = 0;
 
   constructor(context: AllocatorContext, system: SystemPages) {
     this.#context = context;
@@ -36,9 +38,9 @@ export class PageAllocator implements AllocatorLayer {
     const context = this.#context;
     const block = systemBlock(size);
     this.#enter(size);
-    const before = this.#system.cycles;
+    const before = this.#unpaid();
     const pa = this.#system.alloc(block, this.#systemFlags(gfp));
-    this.#charge(before, context.costs.systemAlloc);
+    this.#pay(before);
     if (pa < 0) {
       this.stats.failures++;
       return NO_PAGES;
@@ -51,9 +53,9 @@ export class PageAllocator implements AllocatorLayer {
 
   free(_cookie: unknown, pa: number, size: number): void {
     const block = systemBlock(size);
-    const before = this.#system.cycles;
+    const before = this.#unpaid();
     this.#system.free(pa, block);
-    this.#charge(before, this.#context.costs.systemFree);
+    this.#pay(before);
     this.stats.took(1, block);
     this.stats.wasted(size - block);
   }
@@ -62,13 +64,12 @@ export class PageAllocator implements AllocatorLayer {
     if (count === 0) return 0;
     const system = this.#system;
     if (system.allocBulk === undefined) return allocOneByOne(this, cookie, size, count, gfp, out, at);
-    const { costs } = this.#context;
     const block = systemBlock(size);
     this.#enter(size);
     this.stats.bulkCalls++;
-    const before = system.cycles;
+    const before = this.#unpaid();
     const got = system.allocBulk(block, count, this.#systemFlags(gfp), out, at);
-    this.#charge(before, costs.bulkFirst + costs.bulkFurther * Math.max(0, got - 1));
+    this.#pay(before);
     this.stats.gave(got, got * block);
     this.stats.wasted((block - size) * got);
     if (got < count) this.stats.failures++;
@@ -99,8 +100,15 @@ export class PageAllocator implements AllocatorLayer {
     return this.#context.memory === null ? gfp : gfp & ~Gfp.ZERO;
   }
 
-  #charge(before: number | undefined, fixed: number): void {
-    const after = this.#system.cycles;
-    this.#context.charge(this.stats, before === undefined || after === undefined ? fixed : after - before);
+  /** Time that the system has spent and this layer has not charged. */
+  #unpaid(): number {
+    return this.#system.cycles - this.#paid;
+  }
+
+  /** Charges what came on top of `before`. Reclaim inside a call may come back here and pay for its own calls. */
+  #pay(before: number): void {
+    const cycles = this.#unpaid() - before;
+    this.#paid += cycles;
+    this.#context.charge(this.stats, cycles);
   }
 }

@@ -100,6 +100,7 @@ export class SizingAllocator implements AllocatorLayer {
   #allocObject(size: number, gfp: number): number {
     const { stats } = this;
     const slab = this.#slabOf(size);
+    let fresh = 0;
     if (slab.free.count > 0) stats.hits++;
     else {
       stats.systemCalls++;
@@ -111,14 +112,14 @@ export class SizingAllocator implements AllocatorLayer {
       slab.used.set(page, 0);
       for (let pa = page + SYSTEM_PAGE - slab.objectSize; pa >= page; pa -= slab.objectSize) slab.free.push(pa);
       stats.held(SYSTEM_PAGE);
-      stats.wasted(SYSTEM_PAGE);
+      fresh = SYSTEM_PAGE;
     }
     const pa = slab.free.pop();
     const page = Math.floor(pa / SYSTEM_PAGE) * SYSTEM_PAGE;
     slab.used.set(page, (slab.used.get(page) ?? 0) + 1);
     stats.held(-slab.objectSize);
     stats.gave(1, slab.objectSize);
-    stats.wasted(-size);
+    stats.wasted(fresh - size);
     this.#context.charge(stats, this.#context.costs.cachePop);
     if ((gfp & Gfp.ZERO) !== 0) this.#context.zero(stats, pa, slab.objectSize);
     return pa;

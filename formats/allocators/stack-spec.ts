@@ -54,7 +54,7 @@ export function layerOptions(kind: LayerSpec['kind']): string[] {
     if (entries.kind.literal !== kind) continue;
     return Object.entries(entries as v.ObjectEntries)
       .filter(([name]) => name !== 'kind')
-      .map(([name, entry]) => ('default' in entry ? `${name}=${String(entry.default)}` : `${name}=`));
+      .map(([name, entry]) => ('default' in entry ? `${name}=${entry.default ?? ''}` : `${name}=`));
   }
   return [];
 }

@@ -38,7 +38,7 @@ export interface AllocatorTotals {
   readonly allocations: number;
   readonly frees: number;
   readonly failures: number;
-  /** Calls for memory to the system (or the protected region), single and bulk, and the bulk ones among them. */
+  /** Calls for memory to the system, single and bulk, and the bulk ones among them; a protected region is no part of the system. */
   readonly systemCalls: number;
   readonly bulkCalls: number;
   /** Calls to the system while an operation ran, rather than before it: what VM_BIND must not make. */

@@ -37,7 +37,13 @@ describe('tablewalk compare', () => {
     ['allocator', '--vary'],
     ['allocator=', '--vary'],
     ['allocator=page,puddle', 'allocator'],
-    ['table.colour=red', 'table.colour'],
+    ['table.colour=red,blue', '--vary'],
+    ['limit=5,6', '--vary'],
+    ['allocator=page', '--vary'],
+    ['allocator=page,page', '--vary'],
+    ['seed=-1,1', 'seed'],
+    ['allocator=pool:low=-1,pool', 'allocator.pool.low'],
+    ['bind=direct,later', 'bind.mode'],
     ['granule=4k,5k', 'table.granule'],
   ])('refuses --vary %s in one line', (vary, field) => {
     const run = tablewalk(['compare', SMALL, '--vary', vary]);

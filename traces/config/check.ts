@@ -30,6 +30,11 @@ export function fieldsAt(schema: Schema, path: readonly string[]): string[] {
   return here === undefined ? [] : Object.keys(entriesOf(here) ?? {});
 }
 
+/** Whether there is a field at `path`. */
+export function hasField(schema: Schema, path: readonly string[]): boolean {
+  return fieldsAt(schema, path.slice(0, -1)).includes(path[path.length - 1] ?? '');
+}
+
 /** The schema below pipes and defaults. */
 function objectOf(schema: Schema): Schema {
   let here = schema;

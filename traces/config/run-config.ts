@@ -1,5 +1,5 @@
 import * as v from 'valibot';
-import { DriverSchema, FlushQueueSchema, Smmuv3FeaturesSchema } from '../../devices/index.ts';
+import { DriverSchema, FlushQueueSchema, Smmuv3FeaturesSchema, VmBindSchema } from '../../devices/index.ts';
 import {
   CpuCacheSchema,
   DEFAULT_PRESET,
@@ -10,7 +10,7 @@ import {
   PRESETS,
   type PresetName,
 } from '../../emulator/index.ts';
-import { AllocatorCostsSchema, ConfigError } from '../../formats/index.ts';
+import { AllocatorCostsSchema, ConfigError, parseStackSpec } from '../../formats/index.ts';
 import { AccessSchema } from '../access.ts';
 import { EditCostsSchema } from '../edit-costs.ts';
 import { FaultsSchema } from '../planted-faults.ts';
@@ -43,15 +43,32 @@ const tableSchema = v.strictObject({
   /** Whether the table walker snoops the CPU caches. */
   walk: v.optional(v.picklist(['coherent', 'non-coherent']), 'coherent'),
   /** Kernel whose order of events the page-table code follows. */
-  linux: v.optional(v.picklist(['6.12', '6.1']), '6.12'),
+  linux: v.optional(
+    v.pipe(v.union([v.string(), v.number()]), v.transform(String), v.picklist(['6.12', '6.1'])),
+    '6.12',
+  ),
   /** What unmapping a part of a block does. */
   split: v.optional(v.picklist(['in-place', 'refuse', 'unmap-and-remap']), 'in-place'),
   /** Mark aligned runs of leaves with the contiguous hint. */
   contiguous: v.optional(v.boolean(), false),
   /** Stack of table allocators, layers joined by `/`: see `tablewalk replay --help`. */
   allocator: v.optional(v.pipe(v.string(), v.minLength(1)), 'page'),
-  /** Memory that a first-level table smaller than a page takes, without custom allocator. */
-  pgdSizing: v.optional(v.picklist(['whole-page', 'exact', 'slab']), 'whole-page'),
+});
+
+const bindSchema = v.strictObject({
+  /** Maps and unmaps at once, or as VM_BIND jobs that are prepared first and run later. */
+  mode: v.optional(v.picklist(['direct', 'async']), 'direct'),
+  // What each descriptor costs is in `editCosts`.
+  ...v.omit(VmBindSchema, ['mapCyclesPerDescriptor', 'unmapCyclesPerDescriptor']).entries,
+});
+
+const share = v.optional(v.pipe(v.number(), v.minValue(0), v.maxValue(1)), 0);
+
+const occupiedSchema = v.strictObject({
+  /** Share of the RAM that the rest of the system holds, 0 to 1: what is left is under pressure when it is little. */
+  share,
+  /** Share of that given back at random places, 0 to 1: what is free is fragmented then. */
+  returned: share,
 });
 
 const invalidationSchema = v.strictObject({
@@ -70,10 +87,12 @@ export const RunConfigSchema = v.strictObject({
   /** Clock of the SMMU, by which seconds of the trace become cycles. */
   clockMHz: v.optional(v.pipe(v.number(), v.minValue(1), v.maxValue(100_000)), 1000),
   table: v.optional(tableSchema, {}),
+  bind: v.optional(bindSchema, {}),
   invalidation: v.optional(invalidationSchema, {}),
   access: v.optional(AccessSchema, {}),
   memory: v.optional(PhysicalMemorySchema, {}),
   pages: v.optional(PageAllocatorSchema, {}),
+  occupied: v.optional(occupiedSchema, {}),
   cpuCache: v.optional(CpuCacheSchema, {}),
   /** The SMMU's own DMA path: its table walks and the cache maintenance for them. Whether it snoops is `table.walk`. */
   dma: v.optional(v.omit(DmaSchema, ['coherent']), {}),
@@ -83,7 +102,8 @@ export const RunConfigSchema = v.strictObject({
   /** What the SMMU offers in its identification registers. Whether it snoops is `table.walk`. */
   smmu: v.optional(v.omit(Smmuv3FeaturesSchema, ['coherent']), {}),
   driver: v.optional(DriverSchema, {}),
-  allocatorCosts: v.optional(AllocatorCostsSchema, {}),
+  /** What table allocators cost; what zeroing costs is in `pages`. */
+  allocatorCosts: v.optional(v.omit(AllocatorCostsSchema, ['zero4k']), {}),
   editCosts: v.optional(EditCostsSchema, {}),
   /** Faults planted into the page-table software, for tests of the sanitizer. */
   faults: v.optional(FaultsSchema, {}),
@@ -94,7 +114,10 @@ export type RunConfigInput = v.InferInput<typeof RunConfigSchema>;
 
 /** A whole machine from part of one. @throws ConfigError naming the first wrong field. */
 export function runConfig(input: unknown = {}): RunConfig {
-  return checkConfig(RunConfigSchema, withPreset(input));
+  const config = checkConfig(RunConfigSchema, withPreset(input));
+  // An allocator is written as text, which only its own parser can judge.
+  parseStackSpec(config.table.allocator);
+  return config;
 }
 
 /** Puts the preset's MMU under the fields that are given. What is wrong is left for the schema to refuse. */

@@ -1,5 +1,8 @@
 /** The shape of `tablewalk replay --json`, schema "tablewalk.report/1". Cycles are SMMU clock cycles, sizes bytes, times seconds of the trace's clock. */
 
+import type { AllocatorReport } from '../../formats/index.ts';
+import type { MemoryUse } from '../memory-meter.ts';
+
 export const REPORT_SCHEMA = 'tablewalk.report/1';
 
 export interface CaptureSection {
@@ -158,6 +161,9 @@ export interface Report {
   readonly complete: boolean;
   readonly capture: CaptureSection;
   readonly table: TableSection;
+  /** Where the tables came from and went to, with everything taken down at the end. */
+  readonly allocation: AllocatorReport;
+  readonly memory: MemoryUse;
   readonly dma: DmaSection;
   readonly invalidation: InvalidationSection;
   readonly translation: TranslationSection;

@@ -91,6 +91,9 @@ export function renderReport(report: Report, options: TerminalOptions): string {
     row('kernel warnings', ink.yellow(warnings.map(([code, times]) => `${code} x ${count(times)}`).join(', ')));
   }
 
+  section('table allocator');
+  for (const [label, value, note] of allocatorRows(report)) row(label, value, note);
+
   section('cache maintenance');
   row('dma_map / unmap', `${count(dma.maps)} / ${count(dma.unmaps)}`, table.coherentWalk ? 'coherent walk: none' : '');
   row('dma_sync', count(dma.syncs), `${bytes(dma.bytesSynced)}, ${count(dma.linesCleaned)} cache lines cleaned`);
@@ -147,6 +150,33 @@ export function renderReport(report: Report, options: TerminalOptions): string {
     );
   }
   return `${lines.join('\n')}\n`;
+}
+
+function allocatorRows({ allocation, memory }: Report): [label: string, value: string, note: string][] {
+  const { total } = allocation;
+  const rows: [string, string, string][] = [
+    ['layers', allocation.stack, ''],
+    [
+      'system calls',
+      count(total.systemCalls),
+      `${count(total.callsInRun)} during maps and unmaps, ${count(total.bulkCalls)} in bulk; ${count(total.hits)} tables from stock`,
+    ],
+    ['peak memory', bytes(total.peakFootprintBytes), 'tables kept for later included'],
+  ];
+  if (total.reserved > 0) {
+    rows.push(['reserved', `${count(total.reserved)} tables`, `${count(total.overReserved)} went back unused`]);
+  }
+  if (memory.assignedPages > 0) {
+    const most = `${count(memory.peakAssignedPages)} at most at once`;
+    rows.push(['protected', `${count(memory.assignedPages)} pages assigned`, most]);
+  }
+  if (memory.wakeups > 0) {
+    const how = `${count(memory.reclaims)} direct reclaims, ${count(memory.shrunkPages)} pages of kept tables given back`;
+    rows.push(['memory pressure', `${count(memory.wakeups)} times`, how]);
+  }
+  if (total.failures > 0) rows.push(['refused', count(total.failures), 'allocations']);
+  rows.push(['worst operation', cycles(total.worstOperationCycles), `of allocation, in #${total.worstOperation}`]);
+  return rows;
 }
 
 const LISTED_KINDS: ReadonlySet<string> = new Set([

@@ -1,4 +1,11 @@
-import { type BindReport, JobClock, type LockRegion, VmBind, type VmBindConfigInput } from '../../../devices/index.ts';
+import {
+  type BindJob,
+  type BindReport,
+  JobClock,
+  type LockRegion,
+  VmBind,
+  type VmBindConfigInput,
+} from '../../../devices/index.ts';
 import {
   type AllocatorFinding,
   type AllocatorStack,
@@ -32,6 +39,7 @@ export function bindRig(
   setup: {
     split?: SplitPolicy;
     afterEdit?: (region: LockRegion) => number;
+    onWork?: (job: BindJob) => void;
     wrap?: (system: FakeSystem) => SystemPages;
   } = {},
 ): BindRig {
@@ -56,6 +64,7 @@ export function bindRig(
       clock,
       onJob: (report) => reports.push(report),
       ...(setup.afterEdit === undefined ? {} : { afterEdit: setup.afterEdit }),
+      ...(setup.onWork === undefined ? {} : { onWork: setup.onWork }),
     },
     config,
   );

@@ -68,18 +68,18 @@ describe('a VM_BIND job', () => {
   it('is refused, and does nothing, when its addresses are no pages or out of range, or it allows nothing', () => {
     const { vm, system } = bindRig('reserve');
     const before = system.live.size;
-    for (const [iova, size, pa] of [
-      [1, 4 * K, 0],
-      [0, 100, 0],
-      [0, 0, 0],
-      [2 ** 48, 4 * K, 0],
-      [0, 4 * K, 5],
-      [0, 8 * K, 2 ** 40 - 4 * K],
+    for (const [iova, size, pa, reason] of [
+      [1, 4 * K, 0, 'not a multiple of the smallest page, 4096 bytes'],
+      [0, 100, 0, 'not a multiple of the smallest page, 4096 bytes'],
+      [0, 0, 0, 'a size of 0'],
+      [2 ** 48, 4 * K, 0, 'beyond the 48 bits of an input address'],
+      [0, 4 * K, 5, 'no physical address that is a multiple of 4096 bytes'],
+      [0, 8 * K, 2 ** 40 - 4 * K, 'beyond the 40 bits of an output address'],
     ] as const) {
-      expect(map(vm, iova, size, pa)).toMatchObject({ state: 'refused', result: -Errno.EINVAL });
+      expect(map(vm, iova, size, pa)).toMatchObject({ state: 'refused', result: -Errno.EINVAL, reason });
     }
     expect(vm.submit('q0', { kind: 'map', iova: 0, size: 4 * K, prot: RW }).state).toBe('refused');
-    expect(map(vm, 0, 4 * K, PA, { prot: 0 }).state).toBe('refused');
+    expect(map(vm, 0, 4 * K, PA, { prot: 0 }).reason).toBe('neither readable nor writable');
     expect(system.live.size).toBe(before);
     expect(vm.totals()).toMatchObject({ submitted: 8, refused: 8 });
   });
@@ -131,6 +131,7 @@ describe('prepare', () => {
     const first = map(vm, 0, 4 * K);
     const second = map(vm, 512 * G, 4 * K, PA);
     expect([first.state, second.state, second.result]).toEqual(['running', 'refused', -Errno.ENOMEM]);
+    expect(second.reason).toBe('no memory for the 3 tables to reserve');
     expect(second.done.signalled).toBe(false);
     clock.run();
     expect(first.state).toBe('done');
@@ -159,7 +160,7 @@ describe('prepare', () => {
   it('names the wait that can never end when the jobs ahead in the throttle are stuck', () => {
     const { vm, clock } = bindRig('reserve', { maxReservedTables: 3 });
     map(vm, 0, 4 * K, PA, { waitFor: [new Fence('vsync', null)] });
-    expect(map(vm, 512 * G, 4 * K, PA).state).toBe('refused');
+    expect(map(vm, 512 * G, 4 * K, PA).reason).toBe('the jobs that hold reserved tables never end');
     expect(clock.deadlocks).toMatchObject([{ kind: 'never-signalled' }]);
     expect(clock.deadlocks[0]?.chain.at(-1)?.on).toBe('vsync');
   });
@@ -215,7 +216,7 @@ describe('run', () => {
     const { vm, clock, table, findings } = bindRig(`failing:nth=${nth + 1}`);
     const job = map(vm, 512 * G - 8 * M, 16 * M, PA + 4 * K);
     clock.run();
-    expect([job.state, job.result]).toEqual(['failed', -Errno.ENOMEM]);
+    expect([job.state, job.result, job.reason]).toEqual(['failed', -Errno.ENOMEM, 'no table for the mapping']);
     expect(leavesOf(table)).toEqual([]);
     expect(vm.ranges.list()).toEqual([]);
     expect(job.done.error).toBe(-Errno.ENOMEM);
@@ -233,8 +234,58 @@ describe('run', () => {
     const job = unmap(vm, 2 * M, 4 * K);
     clock.run();
     expect([job.state, job.result]).toEqual(['failed', -Errno.ENOMEM]);
+    expect(job.reason).toBe('stopped at 0x200000, in a block that needs a table to be split');
     expect(table.iovaToPhys(2 * M)).toBe(PA + 2 * M);
     expect(vm.ranges.list()).toHaveLength(1);
+  });
+
+  it('an unmap of a part of a block fails where no block is split, says where it stopped, and keeps the block', () => {
+    const { vm, clock, table } = bindRig('reserve', {}, { split: 'refuse' });
+    map(vm, M, 3 * M);
+    const inside = unmap(vm, 2 * M + 64 * K, 4 * K);
+    const across = unmap(vm, M, M + 4 * K);
+    const over = map(vm, 3 * M, 4 * K, PA);
+    clock.run();
+    expect([inside, across, over].map(({ state, result }) => [state, result])).toEqual(
+      Array(3).fill(['failed', -Errno.EINVAL]),
+    );
+    expect(inside.report().reason).toBe("stopped at 0x210000, in a block of which a part cannot go (split: 'refuse')");
+    expect(across.reason).toContain('stopped at 0x200000');
+    expect(over.reason).toContain('stopped at 0x300000');
+    // What lies before the block went, as in Linux; the block is whole.
+    expect(table.iovaToPhys(M)).toBe(0);
+    expect(table.iovaToPhys(3 * M)).toBe(PA + 3 * M);
+    expect(vm.ranges.list()).toEqual([{ start: 2 * M, end: 4 * M, pa: PA + 2 * M, prot: RW }]);
+  });
+
+  it('names the operation that its job stands for, at prepare and at run', () => {
+    const worked: [number, string][] = [];
+    const { vm, clock, stack, findings } = bindRig(
+      'page',
+      {},
+      { onWork: (job) => worked.push([job.operation, job.state]) },
+    );
+    map(vm, 0, 4 * K, PA, { operation: 70 });
+    clock.run();
+    expect(findings.map(({ operation }) => operation)).toEqual([70, 70, 70]);
+    expect(worked).toEqual([[70, 'running']]);
+    expect(stack.report().total.worstOperation).toBe(70);
+    const reserve = bindRig('reserve', {}, { onWork: (job) => worked.push([job.operation, job.state]) });
+    map(reserve.vm, 0, 4 * K, PA, { operation: 71 });
+    reserve.clock.run();
+    expect(worked.slice(1)).toEqual([
+      [71, 'preparing'],
+      [71, 'running'],
+    ]);
+  });
+
+  it('counts what its tables cost from prepare to their return as one price', () => {
+    const { vm, clock, stack } = bindRig('reserve/page');
+    const before = stack.context.cycles;
+    const job = map(vm, 0, 4 * K);
+    clock.run();
+    expect(job.allocationCycles).toBe(stack.context.cycles - before);
+    expect(stack.report().total.worstOperationCycles).toBe(job.allocationCycles);
   });
 
   it('after a failure the VM goes on or, when told so, cancels what follows', () => {
@@ -247,6 +298,7 @@ describe('run', () => {
       const second = map(vm, G, 4 * K);
       clock.run();
       expect(second.state).toBe(state);
+      expect(second.reason).toBe(state === 'done' ? null : 'an earlier job failed, and the VM is unusable since');
       expect(second.done.signalled).toBe(true);
     }
   });

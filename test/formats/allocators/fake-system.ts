@@ -27,6 +27,8 @@ export class FakeSystem implements SystemPages {
   readonly live = new Map<number, number>();
   calls = 0;
   bulkCalls = 0;
+  /** 100 for a call, 35 for each further block of a bulk call, 60 for a free. */
+  cycles = 0;
   /** Blocks that may still be handed out. */
   left = Number.POSITIVE_INFINITY;
   #next = 0x10000;
@@ -38,15 +40,18 @@ export class FakeSystem implements SystemPages {
 
   alloc(size: number): number {
     this.calls++;
+    this.cycles += 100;
     return this.#take(size);
   }
 
   allocBulk(size: number, count: number, _gfp: number, out: Float64Array, at: number): number {
     this.calls++;
     this.bulkCalls++;
+    this.cycles += 100;
     for (let i = 0; i < count; i++) {
       const pa = this.#take(size);
       if (pa < 0) return i;
+      if (i > 0) this.cycles += 35;
       out[at + i] = pa;
     }
     return count;
@@ -55,6 +60,7 @@ export class FakeSystem implements SystemPages {
   free(pa: number, size: number): void {
     if (this.live.get(pa) !== size) throw new Error(`bad free of 0x${pa.toString(16)}, ${size} bytes`);
     this.live.delete(pa);
+    this.cycles += 60;
     this.left++;
     const list = this.#free.get(size) ?? [];
     list.push(pa);

@@ -289,6 +289,7 @@ describe('sizing a first-level table of 512 bytes with a granule of 64 KiB', () 
     expect(waste('exact', 8)).toMatchObject({ peakWastedBytes: 8 * 3584, peakFootprintBytes: 8 * 4096 });
     const slab = waste('slab', 8);
     expect(slab.peakFootprintBytes).toBe(4096);
+    expect(slab.peakWastedBytes).toBe(4096 - 512);
     expect(slab.systemCalls).toBe(1);
   });
 

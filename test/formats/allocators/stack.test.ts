@@ -66,7 +66,7 @@ describe('a stack specification', () => {
     ['pool:low=-1', 'allocator.pool.low'],
     ['pool:size=3', 'allocator.pool.size'],
     ['pool:low', 'allocator.pool'],
-    ['carve-out', 'allocator.carve-out.base'],
+    ['carve-out:size=100', 'allocator.carve-out.size'],
     ['', 'allocator'],
   ])('refuses %s and names the field', (spec, field) => {
     expect(() => parseStackSpec(spec)).toThrow(ConfigError);
@@ -75,6 +75,13 @@ describe('a stack specification', () => {
     } catch (error) {
       expect((error as ConfigError).field).toBe(field);
     }
+  });
+
+  it('refuses a region that nobody has found a place for', () => {
+    const memory = new FlatMemory(1 << 20);
+    expect(() =>
+      createAllocatorStack('carve-out', { system: new FakeSystem(memory), memory, tableSize: TABLE }),
+    ).toThrow(/allocator.carve-out.base/);
   });
 
   it('refuses pool watermarks that contradict each other', () => {
@@ -304,11 +311,15 @@ describe('memory pressure inside an allocation', () => {
                 return got;
               },
               free: (pa, size) => fake.free(pa, size),
+              get cycles() {
+                return fake.cycles;
+              },
             },
             memory,
             tableSize: TABLE,
             onFinding: (finding) => findings.push(finding),
           });
+          const start = fake.cycles;
           const take = (count: number): void => {
             for (let i = 0; i < count; i++) {
               const pa = stack.alloc('a', TABLE, ZEROED);
@@ -325,6 +336,9 @@ describe('memory pressure inside an allocation', () => {
           expect(stack.close()).toBe(0);
           expect(findings).toEqual([]);
           expect(fake.live.size).toBe(0);
+          // What the system spends is charged once, also where one call to it runs inside another.
+          const bottom = stack.layers[stack.layers.length - 1];
+          expect(bottom?.stats.cycles).toBe(fake.cycles - start + 256 * ((bottom?.stats.zeroedBytes ?? 0) / TABLE));
         }),
         { numRuns: 60 },
       );
@@ -335,11 +349,10 @@ describe('memory pressure inside an allocation', () => {
 describe('the list of layers', () => {
   it('names every layer with its options and their defaults', () => {
     expect(layerOptions('pool')).toEqual(['low=8', 'high=256', 'batch=32', 'scope=owner']);
-    expect(layerOptions('carve-out')).toEqual(['base=', 'size=']);
+    expect(layerOptions('carve-out')).toEqual(['base=', 'size=16777216']);
     expect(layerOptions('page')).toEqual([]);
     for (const kind of Object.keys(LAYERS)) {
-      const options = kind === 'carve-out' ? ':base=0x800000:size=64K' : '';
-      expect(parseStackSpec(kind + options)[0]?.kind).toBe(kind);
+      expect(parseStackSpec(kind)[0]?.kind).toBe(kind);
     }
   });
 });
