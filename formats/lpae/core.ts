@@ -38,6 +38,8 @@ export class LpaeCore {
   readonly granule: number;
   /** Entries of a table of the granule's size. */
   readonly entriesPerTable: number;
+  /** Entries that the memory of a table has room for, by level: of the first level that may be more or fewer than it uses. */
+  readonly entriesOwned: Int32Array;
   /** Bits 1:0 of a leaf by level: 1 for a block, 3 for a page (1 again on Mali). */
   readonly leafTypes: Uint8Array;
   /** 2**-shift by level: times an iova, the index with the bits of the levels above still on it. */
@@ -84,6 +86,8 @@ export class LpaeCore {
     this.startLevel = geometry.startLevel;
     this.granule = 2 ** geometry.granuleShift;
     this.entriesPerTable = 2 ** geometry.bitsPerLevel;
+    this.entriesOwned = Int32Array.from(geometry.tableSizes, (size) => size / DESCRIPTOR_BYTES);
+    this.entriesOwned[geometry.startLevel] = pgdMemory(config, geometry.pgdSize) / DESCRIPTOR_BYTES;
     this.leafTypes = Uint8Array.of(LpaeType.BLOCK, LpaeType.BLOCK, LpaeType.BLOCK, encoding.pageType);
     this.inverses = Float64Array.from(geometry.shifts, (shift) => 2 ** -shift);
     this.indexMasks = Int32Array.from(geometry.indexMasks);
@@ -113,6 +117,12 @@ export class LpaeCore {
       return ((high & 0xffff) + ((low >>> 12) & 0xf) * 0x10000) * TWO_32 + ((low & 0xffff0000) >>> 0);
     }
     return (high & 0xffff) * TWO_32 + ((low & 0xfffff000) >>> 0);
+  }
+
+  /** Entries from `index` on that one call may edit: up to the end of the table, or of the one of those concatenated. */
+  room(level: number, index: number): number {
+    const toEnd = this.entriesPerTable - (index & (this.entriesPerTable - 1));
+    return Math.min(toEnd, (this.entriesOwned[level] as number) - index);
   }
 
   isLeaf(low: number, level: number): boolean {
@@ -213,10 +223,21 @@ export class LpaeCore {
   }
 }
 
+/** Hooks that make up a whole allocator, or null for the built-in one. */
+function hooksOf(config: AdjustedConfig): TableAllocator | null {
+  const hooks = config.allocator;
+  return hooks?.alloc !== undefined && hooks.free !== undefined ? (hooks as TableAllocator) : null;
+}
+
+/** Bytes of memory behind a pgd of `size` bytes. */
+function pgdMemory(config: AdjustedConfig, size: number): number {
+  return hooksOf(config) === null && config.pgdSizing === 'whole-page' ? Math.max(size, CPU_PAGE) : size;
+}
+
 /** Where the tables of a configuration come from. */
 function tableSource(config: AdjustedConfig, machine: Machine): TableAllocator {
-  const hooks = config.allocator;
-  if (hooks?.alloc !== undefined && hooks.free !== undefined) return hooks as TableAllocator;
+  const hooks = hooksOf(config);
+  if (hooks !== null) return hooks;
   if (config.pgdSizing === 'whole-page') return new WholePages(machine.pages);
   const { slabs } = machine;
   return config.pgdSizing === 'slab' && slabs !== undefined ? new SmallFromSlabs(machine.pages, slabs) : machine.pages;

@@ -76,8 +76,7 @@ export function mapEntries(
   low: number,
   high: number,
 ): number {
-  const room = core.entriesPerTable - (index & (core.entriesPerTable - 1));
-  const wanted = Math.min(count, room);
+  const wanted = Math.min(count, core.room(level, index));
   const at = core.memory.index(table + 8 * index);
   const words = core.memory.words;
   let types = 0;

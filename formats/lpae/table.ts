@@ -1,4 +1,9 @@
-/** An LPAE translation table: argument checks and the ways into map, unmap and lookup (Linux `io-pgtable-arm.c`). */
+/**
+ * An LPAE translation table: argument checks and the ways into map, unmap and lookup (Linux `io-pgtable-arm.c`).
+ *
+ * Differs from Linux only where Linux would store outside its table: a run of leaves that goes past the end of a first-level table
+ * smaller than a page ends where the memory of that table ends. A page of its own (`pgdSizing: 'whole-page'`) is such memory.
+ */
 import { hasSize } from '../address.ts';
 import type { Geometry } from '../geometry.ts';
 import type {

@@ -85,8 +85,7 @@ export function unmapEntries(
   count: number,
   gather: IotlbGather | null,
 ): number {
-  const room = core.entriesPerTable - (index & (core.entriesPerTable - 1));
-  const wanted = Math.min(count, room);
+  const wanted = Math.min(count, core.room(level, index));
   if (core.contiguousHigh !== 0) breakRuns(core, table, level, index, wanted, iova);
   if (core.config.linux === '6.1') return unmapOneByOne(core, table, level, index, iova, wanted, gather);
 
