@@ -1,0 +1,91 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import { tablewalk } from './run-cli.ts';
+
+const SMALL = 'traces/samples/small-strict.ftrace.txt.gz';
+const directory = mkdtempSync(join(tmpdir(), 'tablewalk-check-'));
+afterAll(() => rmSync(directory, { recursive: true }));
+
+describe('tablewalk check', () => {
+  it('of a correct driver finds nothing and exits 0', () => {
+    const run = tablewalk(['check', SMALL]);
+    expect(run).toMatchObject({ code: 0, stderr: '' });
+    expect(run.stdout).toContain('1,110 events, 1,094 maps and unmaps, 1,694 device accesses');
+    expect(run.stdout).toContain('No findings.');
+  });
+
+  it('of a broken one prints a line per kind, then the first findings, and exits 1', () => {
+    const run = tablewalk(['check', SMALL, '--break', 'skip-invalidate=0.05', '--findings', '6']);
+    expect(run).toMatchObject({ code: 1, stderr: '' });
+    expect(run.stdout).toMatch(
+      /^ {2}missing-invalidation +\d+ {2}an unmap returned before all of it was invalidated$/m,
+    );
+    expect(run.stdout).toMatch(/^ {2}stale-tlb-hit +\d+ {2}/m);
+    const listed = run.stdout.split('\n').filter((line) => /^ {2}#\d+ /.test(line));
+    expect(listed).toHaveLength(6);
+    // Each kind that was found is among them.
+    expect(new Set(listed.map((line) => line.split(' ')[3])).size).toBeGreaterThanOrEqual(4);
+    expect(run.stdout).toMatch(/more \(--json writes \d+ of them\)/);
+  });
+
+  it('plants dropped syncs in a machine whose walk they matter to', () => {
+    const run = tablewalk(['check', SMALL, '--break', 'drop-sync=0.05', '--json', '-']);
+    const report = JSON.parse(run.stdout);
+    expect(run.code).toBe(1);
+    expect(report.config.table.walk).toBe('non-coherent');
+    expect(Object.keys(report.byKind)).toEqual(['stale-walk']);
+    const coherent = tablewalk(['check', SMALL, '--break', 'drop-sync=0.05', '--walk', 'coherent']);
+    expect(coherent.code).toBe(0);
+  });
+
+  it('writes findings as JSON, with the machine that found them', () => {
+    const path = join(directory, 'findings.json');
+    const run = tablewalk(['check', SMALL, '--break', 'late-invalidate', '--json', path]);
+    expect(run.stdout).toContain('missing-invalidation');
+    const report = JSON.parse(readFileSync(path, 'utf8'));
+    expect(report.schema).toBe('tablewalk.check/1');
+    expect(report.config.driver.bugs.lateInvalidation).toBe(true);
+    expect(report.total).toBe(Object.values(report.byKind as Record<string, number>).reduce((a, b) => a + b));
+    expect(report.findings[0]).toMatchObject({ operation: expect.any(Number), domain: expect.any(Number), level: 3 });
+  });
+
+  it.each([
+    ['a bug that is none', [SMALL, '--break', 'nonsense'], /--break: found "nonsense", allowed: drop-sync, /],
+    ['a share beyond 1', [SMALL, '--break', 'leak=7'], /share from 0 to 1/],
+    ['a missing capture', [join(directory, 'nothing')], /no such file/],
+    ['no capture', [], /missing required argument/],
+    ['JSON nowhere', [SMALL, '--json', join(directory, 'no', 'where')], /--json/],
+  ])('refuses %s in one line, exit code 2', (_, args, said) => {
+    const run = tablewalk(['check', ...args]);
+    expect(run.code).toBe(2);
+    expect(run.stdout).toBe('');
+    expect(run.stderr).toMatch(said);
+    expect(run.stderr).toMatch(/^tablewalk: [^\n]+\n$/);
+  });
+});
+
+describe('tablewalk replay --leaves', () => {
+  it('writes what tablewalk walk --expect takes: on a dump of the same run they are the same leaves', () => {
+    const path = join(directory, 'leaves.jsonl');
+    const replayed = tablewalk([
+      'replay',
+      'traces/samples/dma-dump.ftrace.txt.gz',
+      ...['--until', '19.877514', '--access', 'none', '--leaves', path],
+    ]);
+    expect(replayed).toMatchObject({ code: 0, stderr: '' });
+    const leaves = readFileSync(path, 'utf8').trimEnd().split('\n');
+    expect(leaves).toHaveLength(3324);
+    expect(JSON.parse(leaves[0] ?? '')).toMatchObject({ sid: 0x10, level: 3, size: 4096 });
+    const compared = tablewalk(['walk', 'test/vectors/images/dma', '--expect', path]);
+    expect(compared.stderr).toBe('');
+    expect(compared.code).toBe(0);
+  });
+
+  it('is refused where it cannot be written, before anything is replayed', () => {
+    const run = tablewalk(['replay', SMALL, '--leaves', join(directory, 'no', 'where')]);
+    expect(run.code).toBe(2);
+    expect(run.stderr).toMatch(/^tablewalk: --leaves: [^\n]+\n$/);
+  });
+});
