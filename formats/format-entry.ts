@@ -3,7 +3,7 @@ import type { ConfigError } from './config-error.ts';
 import type { AdjustedConfig, IoPgtable, Machine } from './io-pgtable.ts';
 
 /** A configuration after a format has looked at it. */
-export interface Judgement {
+export interface ConfigCheck {
   /** The configuration with defaults filled in and sizes narrowed, as far as it came. */
   readonly config: AdjustedConfig;
   /** Why it is refused, or null. */
@@ -15,7 +15,7 @@ export interface FormatEntry {
   /** Sum of {@link FormatCapability} bits. */
   readonly capabilities: number;
   /** Narrows a configuration, and says whether the format takes it. */
-  judge(config: AdjustedConfig): Judgement;
-  /** Makes a table from a configuration that {@link judge} accepted. */
+  check(config: AdjustedConfig): ConfigCheck;
+  /** Makes a table from a configuration that {@link check} accepted. */
   create(config: AdjustedConfig, machine: Machine, cookie: unknown): IoPgtable;
 }

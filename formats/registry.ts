@@ -1,6 +1,6 @@
-/** The formats by name: what each can do, how it judges a configuration, and how it makes a table (Linux `io-pgtable.c`). */
+/** The formats by name: what each can do, how it checks a configuration, and how it makes a table (Linux `io-pgtable.c`). */
 import { ConfigError } from './config-error.ts';
-import type { FormatEntry, Judgement } from './format-entry.ts';
+import type { ConfigCheck, FormatEntry } from './format-entry.ts';
 import type { IoPgtable, IoPgtableConfig, IoPgtableFormat, Machine } from './io-pgtable.ts';
 import { type AdjustedConfig, FormatCapability, IO_PGTABLE_FORMATS } from './io-pgtable.ts';
 import { LPAE_FORMATS } from './lpae/formats.ts';
@@ -17,14 +17,14 @@ export function formatCapabilities(format: IoPgtableFormat): number {
 }
 
 /** What a configuration becomes, and whether it is refused, without making anything. */
-export function judgeConfig(asked: IoPgtableConfig): Judgement {
+export function checkIoPgtableConfig(asked: IoPgtableConfig): ConfigCheck {
   const config = withDefaults(asked);
   const entry = entryOf(config.format);
   if (entry === undefined) {
     return { config, refusal: new ConfigError('format', config.format, IO_PGTABLE_FORMATS.join(', ')) };
   }
-  const refusal = judgeChoices(config) ?? judgeHooks(config, entry.capabilities);
-  return refusal === null ? entry.judge(config) : { config, refusal };
+  const refusal = checkChoices(config) ?? checkHooks(config, entry.capabilities);
+  return refusal === null ? entry.check(config) : { config, refusal };
 }
 
 /**
@@ -33,7 +33,7 @@ export function judgeConfig(asked: IoPgtableConfig): Judgement {
  * @throws TableMemoryError when there is no memory for the first level.
  */
 export function allocIoPgtable(asked: IoPgtableConfig, machine: Machine, cookie: unknown): IoPgtable {
-  const { config, refusal } = judgeConfig(asked);
+  const { config, refusal } = checkIoPgtableConfig(asked);
   if (refusal !== null) throw refusal;
   const entry = entryOf(config.format);
   if (entry === undefined) throw new ConfigError('format', config.format, IO_PGTABLE_FORMATS.join(', '));
@@ -66,7 +66,7 @@ const CHOICES = {
   pgdSizing: ['whole-page', 'exact', 'slab'],
 } as const;
 
-function judgeChoices(config: AdjustedConfig): ConfigError | null {
+function checkChoices(config: AdjustedConfig): ConfigError | null {
   for (const [field, allowed] of Object.entries(CHOICES)) {
     const value = config[field as keyof typeof CHOICES];
     if (!(allowed as readonly string[]).includes(value)) return new ConfigError(field, value, allowed.join(', '));
@@ -75,7 +75,7 @@ function judgeChoices(config: AdjustedConfig): ConfigError | null {
 }
 
 /** One hook without the other would free with the wrong allocator (Linux answers EINVAL). */
-function judgeHooks(config: AdjustedConfig, capabilities: number): ConfigError | null {
+function checkHooks(config: AdjustedConfig, capabilities: number): ConfigError | null {
   const hooks = config.allocator;
   if (hooks === null || (hooks.alloc === undefined && hooks.free === undefined)) return null;
   if (hooks.alloc === undefined || hooks.free === undefined) {

@@ -4,7 +4,7 @@
  */
 import { commonSizes, hasSize, sizesOf } from '../address.ts';
 import { ConfigError } from '../config-error.ts';
-import type { FormatEntry, Judgement } from '../format-entry.ts';
+import type { ConfigCheck, FormatEntry } from '../format-entry.ts';
 import { lpaeGeometry } from '../geometry.ts';
 import { type AdjustedConfig, FormatCapability, Quirk } from '../io-pgtable.ts';
 import {
@@ -35,9 +35,9 @@ const MAX_BITS = 48;
 const MAX_BITS_64K = 52;
 const STAGE_ONE_QUIRKS = Quirk.ARM_NS | Quirk.ARM_TTBR1 | Quirk.ARM_OUTER_WBWA | Quirk.ARM_HD;
 
-const accepted = (config: AdjustedConfig): Judgement => ({ config, refusal: null });
+const accepted = (config: AdjustedConfig): ConfigCheck => ({ config, refusal: null });
 
-function refused(config: AdjustedConfig, field: string, value: unknown, allowed: string): Judgement {
+function refused(config: AdjustedConfig, field: string, value: unknown, allowed: string): ConfigCheck {
   return { config, refusal: new ConfigError(field, value, allowed) };
 }
 
@@ -49,7 +49,7 @@ function chooseGranule(pageSizes: number): number {
 }
 
 /** Narrows page sizes to what the granule offers, and address sizes to what it reaches. */
-function restrict(config: AdjustedConfig): Judgement {
+function restrict(config: AdjustedConfig): ConfigCheck {
   const granule = chooseGranule(config.pageSizes);
   const maxBits = granule === 65536 ? MAX_BITS_64K : MAX_BITS;
   let offered = LEAF_SIZES[granule] ?? 0;
@@ -73,12 +73,12 @@ function granuleShift(config: AdjustedConfig): number {
   return Math.log2(sizesOf(config.pageSizes)[0] ?? CPU_PAGE);
 }
 
-function judgeOutputSize(config: AdjustedConfig): Judgement {
+function checkOutputSize(config: AdjustedConfig): ConfigCheck {
   if (OUTPUT_SIZE_CODES[config.oas] !== undefined) return accepted(config);
   return refused(config, 'oas', config.oas, Object.keys(OUTPUT_SIZE_CODES).join(', '));
 }
 
-function judgeStageOne(config: AdjustedConfig): Judgement {
+function checkStageOne(config: AdjustedConfig): ConfigCheck {
   if ((config.quirks & ~STAGE_ONE_QUIRKS) !== 0) {
     return refused(
       config,
@@ -96,16 +96,16 @@ function judgeStageOne(config: AdjustedConfig): Judgement {
   if (config.coherentWalk && (config.quirks & Quirk.ARM_OUTER_WBWA) !== 0) {
     return refused(narrowed.config, 'quirks', config.quirks, 'ARM_OUTER_WBWA only with a walk that is not coherent');
   }
-  return judgeOutputSize(narrowed.config);
+  return checkOutputSize(narrowed.config);
 }
 
-function judgeStageTwo(config: AdjustedConfig): Judgement {
+function checkStageTwo(config: AdjustedConfig): ConfigCheck {
   if (config.quirks !== 0) return refused(config, 'quirks', config.quirks, '0: stage 2 has none');
   const narrowed = restrict(config);
-  return narrowed.refusal === null ? judgeOutputSize(narrowed.config) : narrowed;
+  return narrowed.refusal === null ? checkOutputSize(narrowed.config) : narrowed;
 }
 
-function judgeMali(config: AdjustedConfig): Judgement {
+function checkMali(config: AdjustedConfig): ConfigCheck {
   if (config.quirks !== 0) return refused(config, 'quirks', config.quirks, '0: Mali has none');
   if (config.contiguous) return refused(config, 'contiguous', true, 'false: Mali has no contiguous hint');
   if (!(config.ias <= 48)) return refused(config, 'ias', config.ias, 'at most 48');
@@ -119,11 +119,11 @@ function smallGranule(config: AdjustedConfig): AdjustedConfig {
 }
 
 /** A 32-bit LPAE format is the 64-bit one with smaller addresses and one granule. */
-function limited(ias: number, oas: number, judge: (config: AdjustedConfig) => Judgement) {
-  return (config: AdjustedConfig): Judgement => {
+function limited(ias: number, oas: number, check: (config: AdjustedConfig) => ConfigCheck) {
+  return (config: AdjustedConfig): ConfigCheck => {
     if (!(config.ias <= ias)) return refused(config, 'ias', config.ias, `at most ${ias}`);
     if (!(config.oas <= oas)) return refused(config, 'oas', config.oas, `at most ${oas}`);
-    return judge(smallGranule(config));
+    return check(smallGranule(config));
   };
 }
 
@@ -192,21 +192,21 @@ function mali(config: AdjustedConfig): LpaeFormat {
 }
 
 function entry(
-  judge: (config: AdjustedConfig) => Judgement,
+  check: (config: AdjustedConfig) => ConfigCheck,
   shape: (config: AdjustedConfig) => LpaeFormat,
 ): FormatEntry {
   return {
     capabilities: FormatCapability.CUSTOM_ALLOCATOR,
-    judge,
+    check,
     create: (config, machine, cookie) => new LpaeTable(config, shape(config), machine, cookie),
   };
 }
 
 /** The LPAE rows of the registry. */
 export const LPAE_FORMATS = {
-  ARM_64_LPAE_S1: entry(judgeStageOne, stageOne),
-  ARM_64_LPAE_S2: entry(judgeStageTwo, stageTwo),
-  ARM_32_LPAE_S1: entry(limited(32, 40, judgeStageOne), stageOne),
-  ARM_32_LPAE_S2: entry(limited(40, 40, judgeStageTwo), stageTwo),
-  ARM_MALI_LPAE: entry(judgeMali, mali),
+  ARM_64_LPAE_S1: entry(checkStageOne, stageOne),
+  ARM_64_LPAE_S2: entry(checkStageTwo, stageTwo),
+  ARM_32_LPAE_S1: entry(limited(32, 40, checkStageOne), stageOne),
+  ARM_32_LPAE_S2: entry(limited(40, 40, checkStageTwo), stageTwo),
+  ARM_MALI_LPAE: entry(checkMali, mali),
 } as const;

@@ -2,7 +2,7 @@
 import { high32, low32, sizesOf } from '../address.ts';
 import { ConfigError } from '../config-error.ts';
 import { type BitField, encode, layout } from '../descriptors/field.ts';
-import type { Judgement } from '../format-entry.ts';
+import type { ConfigCheck } from '../format-entry.ts';
 import type { Geometry } from '../geometry.ts';
 import { type AdjustedConfig, Quirk } from '../io-pgtable.ts';
 import type { ShortRegisters } from '../registers.ts';
@@ -32,11 +32,11 @@ const MEDIATEK_OAS = 35;
 const SIZES = 0x1000 + 0x1_0000 + 0x10_0000 + 0x100_0000;
 const QUIRKS = Quirk.ARM_NS | Quirk.NO_PERMS | Quirk.ARM_MTK_EXT | Quirk.ARM_MTK_TTBR_EXT;
 
-/** Judges a configuration in the order in which Linux looks at it. */
-export function judgeV7s(config: AdjustedConfig): Judgement {
+/** Checks a configuration in the order in which Linux looks at it. */
+export function checkV7s(config: AdjustedConfig): ConfigCheck {
   const { ias, oas, quirks } = config;
   const mediatek = (quirks & Quirk.ARM_MTK_EXT) !== 0;
-  const refuse = (field: string, value: unknown, allowed: string): Judgement => ({
+  const refuse = (field: string, value: unknown, allowed: string): ConfigCheck => ({
     config,
     refusal: new ConfigError(field, value, allowed),
   });

@@ -32,8 +32,8 @@ import type { IotlbGather } from '../ports.ts';
 import type { ShortRegisters } from '../registers.ts';
 import { WarningCode } from '../warnings.ts';
 import {
+  checkV7s,
   DESCRIPTOR_BYTES,
-  judgeV7s,
   PAGE_ENTRIES,
   PAGE_SHIFT,
   PAGE_TABLE_SIZE,
@@ -230,6 +230,6 @@ class V7sTable implements IoPgtable {
 /** Row of the registry: the built-in allocator only, since level 2 tables come from a slab cache. */
 export const V7S_FORMAT: FormatEntry = {
   capabilities: 0,
-  judge: judgeV7s,
+  check: checkV7s,
   create: (config, machine, cookie) => new V7sTable(config, machine, cookie),
 };

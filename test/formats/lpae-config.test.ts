@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import {
   allocIoPgtable,
   ConfigError,
+  checkIoPgtableConfig,
   DMA_MAPPING_ERROR,
   Errno,
   errnoName,
@@ -12,7 +13,6 @@ import {
   IO_PGTABLE_FORMATS,
   type IoPgtableConfig,
   type IoPgtableFormat,
-  judgeConfig,
   NO_PAGES,
   Prot,
   Quirk,
@@ -24,7 +24,7 @@ const PAGE = 4096;
 const BASE: IoPgtableConfig = { format: 'ARM_64_LPAE_S1', pageSizes: PAGE + 2 ** 21 + 2 ** 30, ias: 39, oas: 48 };
 
 function refusal(config: Partial<IoPgtableConfig>): string | null {
-  return judgeConfig({ ...BASE, ...config }).refusal?.message ?? null;
+  return checkIoPgtableConfig({ ...BASE, ...config }).refusal?.message ?? null;
 }
 
 describe('the registry', () => {

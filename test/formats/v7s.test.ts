@@ -1,13 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import {
   ConfigError,
+  checkIoPgtableConfig,
   decode,
   Errno,
   FormatCapability,
   formatCapabilities,
   Gfp,
   type IoPgtableConfig,
-  judgeConfig,
   MEDIATEK_SMALL_PAGE,
   Prot,
   Quirk,
@@ -452,7 +452,7 @@ describe('tables', () => {
 
 describe('configuration', () => {
   const refused = (change: Partial<IoPgtableConfig>): string | undefined =>
-    judgeConfig({ format: 'ARM_V7S', pageSizes: 0x1111000, ias: 32, oas: 32, ...change }).refusal?.field;
+    checkIoPgtableConfig({ format: 'ARM_V7S', pageSizes: 0x1111000, ias: 32, oas: 32, ...change }).refusal?.field;
 
   it('takes up to 32 bits, and 34 in and 35 out with MediaTek addresses', () => {
     const quirks = Quirk.NO_PERMS | Quirk.ARM_MTK_EXT;
@@ -477,7 +477,7 @@ describe('configuration', () => {
   });
 
   it('keeps the page sizes that the format has', () => {
-    const { config } = judgeConfig({ format: 'ARM_V7S', pageSizes: 0x4020_3000, ias: 32, oas: 32 });
+    const { config } = checkIoPgtableConfig({ format: 'ARM_V7S', pageSizes: 0x4020_3000, ias: 32, oas: 32 });
     expect(config.pageSizes).toBe(K4);
   });
 

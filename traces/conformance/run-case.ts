@@ -1,12 +1,12 @@
 /** Running one conformance case: every operation is done, and what it returned and caused is compared with the vector. */
 import {
   allocIoPgtable,
+  checkIoPgtableConfig,
   DirtyFlag,
   Gfp,
   type IoPgtable,
   type IoPgtableConfig,
   type IoPgtableFormat,
-  judgeConfig,
   TableMemoryError,
 } from '../../formats/index.ts';
 import { type CodeBook, findEventDifference } from './match-events.ts';
@@ -88,7 +88,7 @@ class CaseRun {
     const { alloc } = this.#vector;
     this.#machine.begin(alloc.inj);
     const asked = this.#config();
-    const { config, refusal } = judgeConfig(asked);
+    const { config, refusal } = checkIoPgtableConfig(asked);
     let table: IoPgtable | null = null;
     if (refusal === null) {
       try {

@@ -1,5 +1,11 @@
 /** Writing a conformance case: what our software does with some calls, in the schema of the vectors. */
-import { allocIoPgtable, Gfp, type IoPgtable, type IoPgtableConfig, judgeConfig } from '../../formats/index.ts';
+import {
+  allocIoPgtable,
+  checkIoPgtableConfig,
+  Gfp,
+  type IoPgtable,
+  type IoPgtableConfig,
+} from '../../formats/index.ts';
 import { isUpperHalf, outcomeOf, toHex, type WholeAddress, wholeAddress } from './outcome.ts';
 import { IOVA_EVENTS, newGather, type RecordedEvent, RecordingMachine } from './recorder.ts';
 import type { Vector, VectorEvent, VectorOp } from './vector.ts';
@@ -33,7 +39,7 @@ const PHYS_BASE = 0x8000_0000;
  */
 export function writeCase(name: string, note: string, asked: IoPgtableConfig, calls: readonly CaseCall[]): Vector {
   const machine = new RecordingMachine(PHYS_BASE);
-  const { config } = judgeConfig(asked);
+  const { config } = checkIoPgtableConfig(asked);
   const whole = wholeAddress(isUpperHalf(config.format, config.quirks), config.ias);
   const hooked = asked.allocator?.alloc !== undefined;
   const allocator = hooked ? machine.hooks : null;
