@@ -6,7 +6,7 @@ import { FIRST_SHIFT, maskHigh, maskLow } from './tag.ts';
  * configuration cache differ in what their tags and values mean, not in how they are searched.
  *
  * Every entry carries the mask of its own page size, so entries of all sizes live in one cache; tag.ts has the form of tags. The fields
- * of an entry lie side by side in typed arrays: the tags of one set of four ways are one cache line of the host.
+ * of an entry lie side by side in one array, two entries to a cache line of the host.
  *
  * What it leaves out: parity, banks, and the second entry of a conflict (a lookup stops at its first match).
  */
@@ -26,6 +26,11 @@ export interface CacheGeometry extends ReplacementGeometry {
   readonly blocksFoundByFirstPageOnly: boolean;
 }
 
+/** Words of an entry. */
+export const ENTRY_WORDS = 8;
+/** Bits of the space in the word it shares with the page size. */
+const SPACE_BITS = 20;
+const SPACE_MASK = (1 << SPACE_BITS) - 1;
 const PAGE_SHIFT_LIMIT = 64;
 /** High tag word of an empty entry: no owner is negative. */
 const EMPTY = -1;
@@ -44,14 +49,13 @@ export class AssociativeCache {
   readonly ways: number;
   readonly sets: number;
   readonly holdsTables: boolean;
-  /** Four words per entry: tag low, tag high, mask low, mask high. */
-  readonly tags: Int32Array;
+  /**
+   * {@link ENTRY_WORDS} words per entry, side by side: 0 tag low, 1 tag high, 2 mask low, 3 mask high, 4 attributes, 5 space and page
+   * size, 6 and 7 the neighbours in its hash chain.
+   */
+  readonly words: Int32Array;
   /** What an entry translates to: output minus input address, or the address of a table. */
   readonly values: Float64Array;
-  /** Packed attributes of an entry; see entry-attributes.ts. */
-  readonly attributes: Int32Array;
-  /** Address space (index from {@link TagTable}) that invalidations match. */
-  readonly spaces: Int32Array;
   /** Mark of an entry for the sanitizer, 0 when it has none. */
   readonly marks: Int32Array;
 
@@ -89,15 +93,11 @@ export class AssociativeCache {
   readonly #liveMasksLow = new Int32Array(PAGE_SHIFT_LIMIT);
   readonly #liveMasksHigh = new Int32Array(PAGE_SHIFT_LIMIT);
   #liveSizes = 0;
-  /** Page size of each entry, as a shift. */
-  readonly #shifts: Uint8Array;
 
   // Hash chains of a fully associative cache.
   readonly #hashed: boolean;
   readonly #hashShift: number;
   readonly #heads: Int32Array;
-  readonly #next: Int32Array;
-  readonly #previous: Int32Array;
   /** The entry that was found last: streams mostly stay on their page. */
   #recent = 0;
 
@@ -110,12 +110,9 @@ export class AssociativeCache {
     this.ways = ways;
     this.sets = Math.floor(entries / ways);
     this.holdsTables = geometry.holdsTables;
-    this.tags = new Int32Array(entries * 4);
+    this.words = new Int32Array(entries * ENTRY_WORDS);
     this.values = new Float64Array(entries);
-    this.attributes = new Int32Array(entries);
-    this.spaces = new Int32Array(entries);
     this.marks = new Int32Array(entries);
-    this.#shifts = new Uint8Array(entries);
     this.#setMask = (this.sets & (this.sets - 1)) === 0 ? this.sets - 1 : -1;
     this.#inverse = 1 / this.sets;
     this.#firstPageOnly = geometry.blocksFoundByFirstPageOnly;
@@ -125,8 +122,6 @@ export class AssociativeCache {
     const buckets = this.#hashed ? 2 ** Math.ceil(Math.log2(entries * 4)) : 1;
     this.#hashShift = this.#hashed ? 32 - Math.log2(buckets) : 31;
     this.#heads = new Int32Array(buckets).fill(-1);
-    this.#next = new Int32Array(this.#hashed ? entries : 0).fill(-1);
-    this.#previous = new Int32Array(this.#hashed ? entries : 0).fill(-1);
     for (let entry = 0; entry < entries; entry++) this.#clear(entry);
   }
 
@@ -231,13 +226,13 @@ export class AssociativeCache {
 
   /** Writes an entry and enters it in the books; what it held before goes. */
   #place(entry: number, low: number, high: number, shift: number, attributes: number, space: number): number {
-    const { tags } = this;
-    const at = entry * 4;
+    const { words } = this;
+    const at = entry * ENTRY_WORDS;
     this.updates++;
     this.version++;
-    if ((tags[at + 1] as number) !== EMPTY) {
+    if ((words[at + 1] as number) !== EMPTY) {
       if (this.marked !== 0) this.#unmark(entry);
-      const before = this.#shifts[entry] as number;
+      const before = (words[at + 5] as number) >>> SPACE_BITS;
       if (before !== shift) {
         this.#countSize(before, -1);
         this.#countSize(shift, 1);
@@ -247,28 +242,37 @@ export class AssociativeCache {
       this.valid++;
       this.#countSize(shift, 1);
     }
-    tags[at] = low;
-    tags[at + 1] = high;
-    tags[at + 2] = maskLow(shift);
-    tags[at + 3] = maskHigh(shift);
-    this.attributes[entry] = attributes;
-    this.spaces[entry] = space;
-    this.#shifts[entry] = shift;
+    words[at] = low;
+    words[at + 1] = high;
+    words[at + 2] = maskLow(shift);
+    words[at + 3] = maskHigh(shift);
+    words[at + 4] = attributes;
+    words[at + 5] = space | (shift << SPACE_BITS);
     if (this.#hashed) this.#chain(entry, low, high);
     if (this.#ages) this.#replacement.filled(entry);
     return entry;
   }
 
+  /** Packed attributes of an entry; see entry-attributes.ts. */
+  attributesOf(entry: number): number {
+    return this.words[entry * ENTRY_WORDS + 4] as number;
+  }
+
+  /** Address space of an entry (number from a TagTable), which invalidations match. */
+  spaceOf(entry: number): number {
+    return (this.words[entry * ENTRY_WORDS + 5] as number) & SPACE_MASK;
+  }
+
   /** Drops one entry. */
   drop(entry: number): void {
-    if ((this.tags[entry * 4 + 1] as number) === EMPTY) return;
+    if ((this.words[entry * ENTRY_WORDS + 1] as number) === EMPTY) return;
     this.invalidated++;
     this.#empty(entry);
   }
 
   /** Whether an entry holds something. */
   holds(entry: number): boolean {
-    return (this.tags[entry * 4 + 1] as number) !== EMPTY;
+    return (this.words[entry * ENTRY_WORDS + 1] as number) !== EMPTY;
   }
 
   /** Drops everything; returns how many entries that were. */
@@ -309,14 +313,15 @@ export class AssociativeCache {
   }
 
   #scan(set: number, low: number, high: number): number {
-    const { tags } = this;
-    const first = set * this.ways;
-    const end = (first + this.ways) * 4;
-    for (let at = first * 4; at < end; at += 4) {
+    const { words, ways } = this;
+    const first = set * ways;
+    let at = first * ENTRY_WORDS;
+    for (let entry = first; entry < first + ways; entry++) {
       const mismatch =
-        (((tags[at] as number) ^ low) & (tags[at + 2] as number)) |
-        (((tags[at + 1] as number) ^ high) & (tags[at + 3] as number));
-      if (mismatch === 0) return at >>> 2;
+        (((words[at] as number) ^ low) & (words[at + 2] as number)) |
+        (((words[at + 1] as number) ^ high) & (words[at + 3] as number));
+      if (mismatch === 0) return entry;
+      at += ENTRY_WORDS;
     }
     return -1;
   }
@@ -326,28 +331,26 @@ export class AssociativeCache {
   }
 
   #findHashed(low: number, high: number): number {
-    const { tags } = this;
-    const recent = this.#recent * 4;
+    const { words } = this;
+    const recent = this.#recent * ENTRY_WORDS;
     const different =
-      (((tags[recent] as number) ^ low) & (tags[recent + 2] as number)) |
-      (((tags[recent + 1] as number) ^ high) & (tags[recent + 3] as number));
+      (((words[recent] as number) ^ low) & (words[recent + 2] as number)) |
+      (((words[recent + 1] as number) ^ high) & (words[recent + 3] as number));
     if (different === 0) return this.#recent;
     for (let size = 0; size < this.#liveSizes; size++) {
-      const bucket = this.#bucket(
-        low & (this.#liveMasksLow[size] as number),
-        high & (this.#liveMasksHigh[size] as number),
-      );
-      let entry = this.#heads[bucket] as number;
+      const lowMask = this.#liveMasksLow[size] as number;
+      const highMask = this.#liveMasksHigh[size] as number;
+      let entry = this.#heads[this.#bucket(low & lowMask, high & highMask)] as number;
       while (entry >= 0) {
-        const at = entry * 4;
+        const at = entry * ENTRY_WORDS;
         const mismatch =
-          (((tags[at] as number) ^ low) & (tags[at + 2] as number)) |
-          (((tags[at + 1] as number) ^ high) & (tags[at + 3] as number));
+          (((words[at] as number) ^ low) & (words[at + 2] as number)) |
+          (((words[at + 1] as number) ^ high) & (words[at + 3] as number));
         if (mismatch === 0) {
           this.#recent = entry;
           return entry;
         }
-        entry = this.#next[entry] as number;
+        entry = words[at + 6] as number;
       }
     }
     return -1;
@@ -388,7 +391,7 @@ export class AssociativeCache {
     const usable = last === 2 && ways > 1 ? ways - 1 : ways;
     if (this.valid < this.entries) {
       for (let way = 0; way < usable; way++) {
-        if ((this.tags[(first + way) * 4 + 1] as number) === EMPTY) {
+        if ((this.words[(first + way) * ENTRY_WORDS + 1] as number) === EMPTY) {
           this.insertions++;
           return first + way;
         }
@@ -405,7 +408,7 @@ export class AssociativeCache {
 
   #evict(entry: number): number {
     // The way that prefetches have to themselves: gem5 counts no insertion when it is empty.
-    if ((this.tags[entry * 4 + 1] as number) !== EMPTY) this.evictions++;
+    if ((this.words[entry * ENTRY_WORDS + 1] as number) !== EMPTY) this.evictions++;
     return entry;
   }
 
@@ -413,15 +416,15 @@ export class AssociativeCache {
     if (this.marked !== 0) this.#unmark(entry);
     this.valid--;
     this.version++;
-    this.#countSize(this.#shifts[entry] as number, -1);
+    this.#countSize((this.words[entry * ENTRY_WORDS + 5] as number) >>> SPACE_BITS, -1);
     if (this.#hashed) this.#unchain(entry);
     this.#clear(entry);
   }
 
   /** No tag equals EMPTY under a full mask, so an empty entry needs no valid bit in the compare. */
   #clear(entry: number): void {
-    this.tags[entry * 4 + 1] = EMPTY;
-    this.tags[entry * 4 + 3] = -1;
+    this.words[entry * ENTRY_WORDS + 1] = EMPTY;
+    this.words[entry * ENTRY_WORDS + 3] = -1;
   }
 
   #unmark(entry: number): void {
@@ -451,21 +454,23 @@ export class AssociativeCache {
   }
 
   #chain(entry: number, low: number, high: number): void {
+    const { words } = this;
     const bucket = this.#bucket(low, high);
     const head = this.#heads[bucket] as number;
-    this.#next[entry] = head;
-    this.#previous[entry] = ~bucket;
-    if (head >= 0) this.#previous[head] = entry;
+    words[entry * ENTRY_WORDS + 6] = head;
+    words[entry * ENTRY_WORDS + 7] = ~bucket;
+    if (head >= 0) words[head * ENTRY_WORDS + 7] = entry;
     this.#heads[bucket] = entry;
     this.#recent = entry;
   }
 
   #unchain(entry: number): void {
-    const next = this.#next[entry] as number;
-    const previous = this.#previous[entry] as number;
+    const { words } = this;
+    const next = words[entry * ENTRY_WORDS + 6] as number;
+    const previous = words[entry * ENTRY_WORDS + 7] as number;
     // The first entry of a chain points back to its bucket, as a negative number.
-    if (previous >= 0) this.#next[previous] = next;
+    if (previous >= 0) words[previous * ENTRY_WORDS + 6] = next;
     else this.#heads[~previous] = next;
-    if (next >= 0) this.#previous[next] = previous;
+    if (next >= 0) words[next * ENTRY_WORDS + 7] = previous;
   }
 }

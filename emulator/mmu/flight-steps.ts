@@ -323,9 +323,9 @@ export class FlightSteps {
     const { tlb } = this.#mmu.caches;
     const entry = tlb === null ? -1 : tlb.lookup(tagLow(flight.iova), this.#spaceTag(flight), this.#salt(flight));
     this.#clock.release(this.#tlbPorts);
-    if (tlb === null || entry < 0 || !permits(tlb.attributes[entry] as number, flight.needed)) return S.WALK_SLOT;
+    if (tlb === null || entry < 0 || !permits(tlb.attributesOf(entry), flight.needed)) return S.WALK_SLOT;
     flight.hit |= HitFlag.TLB;
-    flight.attributes = tlb.attributes[entry] as number;
+    flight.attributes = tlb.attributesOf(entry);
     flight.pa = flight.iova + (tlb.values[entry] as number);
     if (tlb.marked !== 0) flight.mark = tlb.marks[entry] as number;
     return S.RETURN;
@@ -375,11 +375,11 @@ export class FlightSteps {
   #lookup(flight: Flight, cache: NonNullable<MmuInterface['microTlb']>): boolean {
     const entry = cache.lookup(tagLow(flight.iova), this.#streamTag(flight), 0);
     if (entry < 0) return false;
-    const attributes = cache.attributes[entry] as number;
+    const attributes = cache.attributesOf(entry);
     if (!permits(attributes, flight.needed)) return false;
     flight.attributes = attributes;
     flight.pa = flight.iova + (cache.values[entry] as number);
-    flight.space = cache.spaces[entry] as number;
+    flight.space = cache.spaceOf(entry);
     if (cache.marked !== 0) flight.mark = cache.marks[entry] as number;
     return true;
   }

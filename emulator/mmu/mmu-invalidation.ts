@@ -1,5 +1,5 @@
 import type { InvalidationObserver } from '../sanitizer/invalidation-watch.ts';
-import type { AssociativeCache } from './cache.ts';
+import { type AssociativeCache, ENTRY_WORDS } from './cache.ts';
 import { ENTRY } from './entry-attributes.ts';
 import type { MmuCaches } from './mmu-caches.ts';
 import type { MmuConfig } from './mmu-config.ts';
@@ -105,9 +105,9 @@ export class MmuInvalidation {
     for (const cache of this.#caches.translations()) {
       if (cache === this.#caches.ipa || !this.#sweeps(cache)) continue;
       for (let entry = 0; entry < cache.entries; entry++) {
-        const space = cache.spaces[entry] as number;
+        const space = cache.spaceOf(entry);
         if (!cache.holds(entry) || spaces.first[space] !== asid || spaces.second[space] !== vmid) continue;
-        const attributes = cache.attributes[entry] as number;
+        const attributes = cache.attributesOf(entry);
         if (keepsGlobal && isLeaf(cache, attributes) && (attributes & ENTRY.NOT_GLOBAL) === 0) continue;
         this.#drop(cache, entry);
       }
@@ -248,7 +248,7 @@ export class MmuInvalidation {
     if (!this.#sweeps(cache)) return;
     const { spaces } = this.#caches;
     for (let entry = 0; entry < cache.entries; entry++) {
-      if (cache.holds(entry) && spaces.second[cache.spaces[entry] as number] === vmid) this.#drop(cache, entry);
+      if (cache.holds(entry) && spaces.second[cache.spaceOf(entry)] === vmid) this.#drop(cache, entry);
     }
   }
 
@@ -267,7 +267,8 @@ export class MmuInvalidation {
     const first = set < 0 ? 0 : (set % cache.sets) * cache.ways;
     const end = set < 0 ? cache.entries : first + cache.ways;
     for (let entry = first; entry < end; entry++) {
-      if (cache.holds(entry) && means((cache.tags[entry * 4 + 1] as number) >>> OWNER_SHIFT)) this.#drop(cache, entry);
+      if (cache.holds(entry) && means((cache.words[entry * ENTRY_WORDS + 1] as number) >>> OWNER_SHIFT))
+        this.#drop(cache, entry);
     }
   }
 
@@ -350,10 +351,10 @@ export class MmuInvalidation {
   }
 
   #means(cache: AssociativeCache, entry: number, scope: Scope, asid: number, vmid: number, leafOnly: boolean): boolean {
-    const attributes = cache.attributes[entry] as number;
+    const attributes = cache.attributesOf(entry);
     const leaf = isLeaf(cache, attributes);
     if (leafOnly && !leaf) return false;
-    const space = cache.spaces[entry] as number;
+    const space = cache.spaceOf(entry);
     const { spaces } = this.#caches;
     if (spaces.second[space] !== vmid) return false;
     if (scope === Scope.VMID) return true;
@@ -370,21 +371,21 @@ export class MmuInvalidation {
 
 /** Whether an entry, of whichever owner, covers an address. */
 export function covers(cache: AssociativeCache, entry: number, low: number, high: number): boolean {
-  const at = entry * 4;
+  const at = entry * ENTRY_WORDS;
   const mismatch =
-    (((cache.tags[at] as number) ^ low) & (cache.tags[at + 2] as number)) |
-    (((cache.tags[at + 1] as number) ^ high) & (cache.tags[at + 3] as number) & ADDRESS_BITS);
+    (((cache.words[at] as number) ^ low) & (cache.words[at + 2] as number)) |
+    (((cache.words[at + 1] as number) ^ high) & (cache.words[at + 3] as number) & ADDRESS_BITS);
   return mismatch === 0 && cache.holds(entry);
 }
 
 /** Whether any part of what an entry covers lies in [start, end). */
 export function overlaps(cache: AssociativeCache, entry: number, start: number, end: number, upper: boolean): boolean {
-  const at = entry * 4;
+  const at = entry * ENTRY_WORDS;
   const base = upper ? UPPER_PAGES : 0;
-  const page = ((cache.tags[at + 1] as number) & ADDRESS_BITS) * HIGH + ((cache.tags[at] as number) >>> 0) - base;
+  const page = ((cache.words[at + 1] as number) & ADDRESS_BITS) * HIGH + ((cache.words[at] as number) >>> 0) - base;
   // Bits that the mask leaves open span the rest of the entry.
-  const openHigh = ~(cache.tags[at + 3] as number) & ADDRESS_BITS;
-  const pages = openHigh * HIGH + (~(cache.tags[at + 2] as number) >>> 0) + 1;
+  const openHigh = ~(cache.words[at + 3] as number) & ADDRESS_BITS;
+  const pages = openHigh * HIGH + (~(cache.words[at + 2] as number) >>> 0) + 1;
   return page * PAGE_BYTES < end && (page + pages) * PAGE_BYTES > start;
 }
 
@@ -395,5 +396,5 @@ function isLeaf(cache: AssociativeCache, attributes: number): boolean {
 
 /** Stage of a walk-cache entry, from the section in its tag. */
 function stageOf(cache: AssociativeCache, entry: number): 1 | 2 {
-  return (((cache.tags[entry * 4 + 1] as number) >>> SECTION_SHIFT) & 7) < 4 ? 1 : 2;
+  return (((cache.words[entry * ENTRY_WORDS + 1] as number) >>> SECTION_SHIFT) & 7) < 4 ? 1 : 2;
 }

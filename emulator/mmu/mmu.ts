@@ -196,7 +196,7 @@ export class Mmu {
       const entry = microTlb.lookup(low, high, 0);
       this.#missedBoth = entry < 0;
       if (entry >= 0) {
-        const attributes = microTlb.attributes[entry] as number;
+        const attributes = microTlb.attributesOf(entry);
         if (permits(attributes, neededPermissions(flags))) {
           this.hit = HitFlag.MICRO_TLB;
           this.staleMark = microTlb.marked === 0 ? 0 : (microTlb.marks[entry] as number);
@@ -222,13 +222,13 @@ export class Mmu {
       const entry = mainTlb.lookup(low, high, 0);
       if (entry >= 0) {
         this.#missedBoth = false;
-        const attributes = mainTlb.attributes[entry] as number;
+        const attributes = mainTlb.attributesOf(entry);
         if (permits(attributes, needed)) {
           this.hit = HitFlag.MAIN_TLB;
           const mark = mainTlb.marked === 0 ? 0 : (mainTlb.marks[entry] as number);
           this.staleMark = mark;
           if (microTlb !== null) {
-            const space = mainTlb.spaces[entry] as number;
+            const space = mainTlb.spaceOf(entry);
             const filled = fill(microTlb, low, high, 0, attributes & ~ENTRY.PREFETCHED, space, mark, 0);
             microTlb.values[filled] = mainTlb.values[entry] as number;
           }
@@ -285,9 +285,9 @@ export class Mmu {
     if (tlb !== null) {
       this.#smmuCycles += this.#tlbCycles;
       const entry = tlb.lookup(low, tlbHigh, salt);
-      if (entry >= 0 && permits(tlb.attributes[entry] as number, needed)) {
+      if (entry >= 0 && permits(tlb.attributesOf(entry), needed)) {
         this.hit |= HitFlag.TLB;
-        this.#attributes = tlb.attributes[entry] as number;
+        this.#attributes = tlb.attributesOf(entry);
         this.pa = this.iova + (tlb.values[entry] as number);
         if (tlb.marked !== 0) this.staleMark = tlb.marks[entry] as number;
         return true;

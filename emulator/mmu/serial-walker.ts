@@ -157,7 +157,7 @@ export class SerialWalker {
       const entry = from >>> 3;
       this.hitLevel = section;
       if (cache.marked !== 0) this.mark = cache.marks[entry] as number;
-      const attributes = cache.attributes[entry] as number;
+      const attributes = cache.attributesOf(entry);
       if ((attributes & ENTRY.LEAF) !== 0) {
         const output = iova + (cache.values[entry] as number);
         const behind = this.#leafSkipsStage2 ? null : stage2;
@@ -266,10 +266,10 @@ export class SerialWalker {
     if (ipaCache !== null) {
       this.cycles += this.#ipaCycles;
       const entry = ipaCache.lookup(low, high, salt);
-      if (entry >= 0 && permits(ipaCache.attributes[entry] as number, access)) {
+      if (entry >= 0 && permits(ipaCache.attributesOf(entry), access)) {
         if (ipaCache.marked !== 0) this.mark = ipaCache.marks[entry] as number;
         this.#output2 = ipa + (ipaCache.values[entry] as number);
-        this.#attributes2 = ipaCache.attributes[entry] as number;
+        this.#attributes2 = ipaCache.attributesOf(entry);
         return true;
       }
     }
@@ -282,7 +282,7 @@ export class SerialWalker {
       const cache = this.#caches.sections[section] as AssociativeCache;
       const entry = from >>> 3;
       if (cache.marked !== 0) this.mark = cache.marks[entry] as number;
-      const attributes = cache.attributes[entry] as number;
+      const attributes = cache.attributesOf(entry);
       if ((attributes & ENTRY.LEAF) !== 0) {
         this.#output2 = ipa + (cache.values[entry] as number);
         this.#attributes2 = withoutTableBits(attributes);
@@ -342,7 +342,7 @@ export class SerialWalker {
       this.cacheLookups++;
       const entry = this.#caches.lookup(section, walk.entryShift(level), low, high);
       if (entry < 0) continue;
-      const attributes = cache.attributes[entry] as number;
+      const attributes = cache.attributesOf(entry);
       // A leaf that does not permit the access is walked again: only the walk can say why, or mark the page dirty.
       if ((attributes & ENTRY.LEAF) !== 0 && !permits(attributes, access)) continue;
       return entry * 8 + section;

@@ -1,4 +1,4 @@
-import type { AssociativeCache } from './cache.ts';
+import { type AssociativeCache, ENTRY_WORDS } from './cache.ts';
 import { ENTRY } from './entry-attributes.ts';
 import type { MmuCaches } from './mmu-caches.ts';
 import { covers, overlaps } from './mmu-invalidation.ts';
@@ -57,7 +57,7 @@ export class StaleMarks {
     for (const cache of this.#caches.walk.arrays) {
       if (cache.valid === 0) continue;
       for (let entry = 0; entry < cache.entries; entry++) {
-        if (!cache.holds(entry) || ((cache.attributes[entry] as number) & ENTRY.LEAF) !== 0) continue;
+        if (!cache.holds(entry) || (cache.attributesOf(entry) & ENTRY.LEAF) !== 0) continue;
         const table = cache.values[entry] as number;
         if (table < pa || table >= pa + size) continue;
         if (cache.mark(entry, markId)) marked++;
@@ -165,13 +165,13 @@ export class StaleMarks {
   }
 
   #isOf(cache: AssociativeCache, entry: number, asid: number, vmid: number): boolean {
-    const space = cache.spaces[entry] as number;
+    const space = cache.spaceOf(entry);
     return this.#caches.spaces.first[space] === asid && this.#caches.spaces.second[space] === vmid;
   }
 
   #isStage1Leaf(cache: AssociativeCache, entry: number): boolean {
     if (!cache.holdsTables) return true;
-    const section = ((cache.tags[entry * 4 + 1] as number) >>> SECTION_SHIFT) & 7;
-    return section < 4 && ((cache.attributes[entry] as number) & ENTRY.LEAF) !== 0;
+    const section = ((cache.words[entry * ENTRY_WORDS + 1] as number) >>> SECTION_SHIFT) & 7;
+    return section < 4 && (cache.attributesOf(entry) & ENTRY.LEAF) !== 0;
   }
 }

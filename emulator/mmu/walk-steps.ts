@@ -143,7 +143,7 @@ export class WalkSteps {
     if (cache === null || cache === undefined) return S.ROOT1;
     flight.hitLevel = flight.level;
     if (cache.marked !== 0) flight.mark = cache.marks[found] as number;
-    const attributes = cache.attributes[found] as number;
+    const attributes = cache.attributesOf(found);
     const value = cache.values[found] as number;
     if ((attributes & ENTRY.LEAF) !== 0) {
       flight.output1 = flight.iova + value;
@@ -283,10 +283,10 @@ export class WalkSteps {
     const cache = this.#mmu.caches.ipa;
     const entry = cache === null ? -1 : cache.lookup(flight.low2, flight.high2, this.#salt(flight));
     this.#clock.release(this.#ipaPorts);
-    if (cache === null || entry < 0 || !permits(cache.attributes[entry] as number, flight.access2)) return S.WALK2;
+    if (cache === null || entry < 0 || !permits(cache.attributesOf(entry), flight.access2)) return S.WALK2;
     if (cache.marked !== 0) flight.mark = cache.marks[entry] as number;
     flight.output2 = flight.ipa + (cache.values[entry] as number);
-    flight.attributes2 = cache.attributes[entry] as number;
+    flight.attributes2 = cache.attributesOf(entry);
     return flight.afterStage2;
   }
 
@@ -298,7 +298,7 @@ export class WalkSteps {
     const cache = this.#mmu.caches.walk.sections[WALK_LEVELS + flight.level];
     if (cache === null || cache === undefined) return S.STEP2;
     if (cache.marked !== 0) flight.mark = cache.marks[found] as number;
-    const attributes = cache.attributes[found] as number;
+    const attributes = cache.attributesOf(found);
     const value = cache.values[found] as number;
     if ((attributes & ENTRY.LEAF) !== 0) {
       flight.output2 = flight.ipa + value;
@@ -381,7 +381,7 @@ export class WalkSteps {
         flight.walkCacheLookups++;
         const entry = caches.lookup(base + flight.level, walk.entryShift(flight.level), low, high);
         if (entry >= 0) {
-          const attributes = cache.attributes[entry] as number;
+          const attributes = cache.attributesOf(entry);
           if ((attributes & ENTRY.LEAF) === 0 || permits(attributes, access)) return entry;
         }
       }
