@@ -23,7 +23,7 @@ export function checkIoPgtableConfig(asked: IoPgtableConfig): ConfigCheck {
   if (entry === undefined) {
     return { config, refusal: new ConfigError('format', config.format, IO_PGTABLE_FORMATS.join(', ')) };
   }
-  const refusal = checkChoices(config) ?? checkHooks(config, entry.capabilities);
+  const refusal = checkNumbers(config) ?? checkChoices(config) ?? checkHooks(config, entry.capabilities);
   return refusal === null ? entry.check(config) : { config, refusal };
 }
 
@@ -65,6 +65,22 @@ const CHOICES = {
   split: ['in-place', 'refuse', 'unmap-and-remap'],
   pgdSizing: ['whole-page', 'exact', 'slab'],
 } as const;
+
+/** Linux's are integers by their types. */
+const WHOLE_NUMBERS = {
+  pageSizes: 'the sum of the page sizes in bytes',
+  ias: 'a whole number of bits',
+  oas: 'a whole number of bits',
+  quirks: 'a sum of Quirk bits',
+} as const;
+
+function checkNumbers(config: AdjustedConfig): ConfigError | null {
+  for (const [field, allowed] of Object.entries(WHOLE_NUMBERS)) {
+    const value = config[field as keyof typeof WHOLE_NUMBERS];
+    if (!Number.isInteger(value)) return new ConfigError(field, value, allowed);
+  }
+  return null;
+}
 
 function checkChoices(config: AdjustedConfig): ConfigError | null {
   for (const [field, allowed] of Object.entries(CHOICES)) {
