@@ -20,6 +20,11 @@ export function joinAddress(low: number, high: number): number {
   return (high >>> 0) * TWO_32 + (low >>> 0);
 }
 
+/** True for a count of things: an integer from 0 on. */
+export function isCount(value: number): boolean {
+  return value >= 0 && Number.isSafeInteger(value);
+}
+
 /** Largest multiple of `size` that is not above `address`; `size` is a power of two. */
 export function alignDown(address: number, size: number): number {
   return Math.floor(address / size) * size;

@@ -11,11 +11,11 @@ export const WarningCode = {
   TABLE_NOT_REPLACED: 'table-not-replaced',
   /** Map: the page size is that of no level, found at the last level (-EINVAL). Values: iova, page size. */
   MAP_BELOW_LAST_LEVEL: 'map-below-last-level',
-  /** Map: the page size is 0 or not one of the table's (-EINVAL). Values: page size. */
+  /** Map: the page size is 0 or not one of the table's, or the count is negative or no integer (-EINVAL). Values: page size. */
   MAP_PAGE_SIZE: 'map-page-size',
   /** Map: iova or pa is outside the configured sizes (-ERANGE). Values: iova, pa. */
   MAP_RANGE: 'map-range',
-  /** Unmap: the page size is 0 or not one of the table's, or the count is 0. Values: page size, count. */
+  /** Unmap: the page size is 0 or not one of the table's, or the count is not 1 or more. Values: page size, count. */
   UNMAP_PAGE_SIZE: 'unmap-page-size',
   /** Unmap: the iova is outside the configured size. Values: iova. */
   UNMAP_RANGE: 'unmap-range',

@@ -4,7 +4,7 @@
  * Differs from Linux only where Linux would store outside its table: a run of leaves that goes past the end of a first-level table
  * smaller than a page ends where the memory of that table ends. A page of its own (`pgdSizing: 'whole-page'`) is such memory.
  */
-import { hasSize } from '../address.ts';
+import { hasSize, isCount } from '../address.ts';
 import type { Geometry } from '../geometry.ts';
 import type {
   AdjustedConfig,
@@ -81,7 +81,7 @@ export class LpaeTable implements IoPgtable {
     const core = this.#core;
     core.mapped = 0;
     const level = pageSize === core.granule ? LAST_LEVEL : this.#levelOf(pageSize);
-    if (level < 0 && !this.#accepts(pageSize)) {
+    if ((level < 0 && !this.#accepts(pageSize)) || (count !== 1 && !isCount(count))) {
       core.warn(WarningCode.MAP_PAGE_SIZE, pageSize, iova);
       return -Errno.EINVAL;
     }
@@ -125,7 +125,7 @@ export class LpaeTable implements IoPgtable {
   unmapPages(iova: number, pageSize: number, count: number, gather: IotlbGather | null): number {
     const core = this.#core;
     const level = pageSize === core.granule ? LAST_LEVEL : this.#levelOf(pageSize);
-    if ((level < 0 && !this.#accepts(pageSize)) || count === 0) {
+    if ((level < 0 && !this.#accepts(pageSize)) || count === 0 || (count !== 1 && !isCount(count))) {
       core.warn(WarningCode.UNMAP_PAGE_SIZE, pageSize, count);
       return 0;
     }

@@ -15,6 +15,7 @@
  * Not modelled: domains other than 0, PXN, and the access permission model without AFE, none of which Linux uses.
  */
 
+import { isCount } from '../address.ts';
 import type { FormatEntry } from '../format-entry.ts';
 import type { Geometry } from '../geometry.ts';
 import {
@@ -101,6 +102,10 @@ class V7sTable implements IoPgtable {
         return 0;
       }
     }
+    if (!isCount(count)) {
+      core.warn(WarningCode.MAP_PAGE_SIZE, pageSize, iova);
+      return -Errno.EINVAL;
+    }
     let left = count;
     // Other edits may run inside an allocation, so that what has been mapped is kept here until the end.
     let mapped = 0;
@@ -141,6 +146,10 @@ class V7sTable implements IoPgtable {
         }
         return SMALL_PAGE_SIZE;
       }
+    }
+    if (!isCount(count)) {
+      core.warn(WarningCode.UNMAP_PAGE_SIZE, pageSize, count);
+      return 0;
     }
     let left = count;
     let unmapped = 0;

@@ -17,6 +17,7 @@ import {
   Prot,
   Quirk,
   TableMemoryError,
+  WarningCode,
 } from '../../formats/index.ts';
 import { LpaeRig } from './lpae-rig.ts';
 
@@ -69,6 +70,16 @@ describe('the registry', () => {
     );
     expect(refusal({ linux: '6.13' as '6.12' })).toMatch(/^linux: found "6.13"/);
     expect(refusal({ pgdSizing: 'page' as 'exact' })).toMatch(/^pgdSizing/);
+  });
+
+  it('refuses sizes that are no whole numbers, whatever the format', () => {
+    for (const base of [{}, { format: 'ARM_V7S', pageSizes: 0x1111000, ias: 32, oas: 32 } as const]) {
+      expect(refusal({ ...base, ias: 31.5 })).toBe('ias: found 31.5, allowed: a whole number of bits');
+      expect(refusal({ ...base, oas: 31.5 })).toBe('oas: found 31.5, allowed: a whole number of bits');
+      expect(refusal({ ...base, pageSizes: PAGE + 0.5 })).toMatch(/^pageSizes: found 4096.5, allowed: /);
+      expect(refusal({ ...base, pageSizes: Number.POSITIVE_INFINITY })).toMatch(/^pageSizes/);
+      expect(refusal({ ...base, quirks: 0.5 })).toMatch(/^quirks: found 0.5/);
+    }
   });
 
   it('refuses an input size with no index bits', () => {
@@ -185,6 +196,30 @@ describe('tables', () => {
     expect(messages).toEqual(['cannot accommodate DMA translation of page tables']);
     expect([undone.length, rig.live.size]).toEqual([1, 1]);
     expect(undone[0]).toBeGreaterThan(2 ** 32);
+  });
+
+  it('do not take a count of pages that is no whole number from 0 on', () => {
+    for (const format of ['ARM_64_LPAE_S1', 'ARM_V7S'] as const) {
+      const rig = new LpaeRig();
+      const table = rig.table({ format, pageSizes: PAGE, ias: 32, oas: 32, contiguous: format !== 'ARM_V7S' });
+      // The second call finds the table by the cursor.
+      for (let call = 0; call < 2; call++) {
+        for (const count of [-1, 0.5, 1.5, Number.NaN, Number.POSITIVE_INFINITY]) {
+          const where = [format, count];
+          expect([...where, table.mapPages(PAGE, 0, PAGE, count, Prot.READ, Gfp.KERNEL)]).toEqual([
+            ...where,
+            -Errno.EINVAL,
+          ]);
+          expect(table.mapped).toBe(0);
+          expect([...where, table.unmapPages(PAGE, PAGE, count, null)]).toEqual([...where, 0]);
+          expect(rig.warnings.splice(0)).toEqual([WarningCode.MAP_PAGE_SIZE, WarningCode.UNMAP_PAGE_SIZE]);
+        }
+        expect(table.iovaToPhys(PAGE)).toBe(0);
+        table.mapPages(0, 0, PAGE, 1, Prot.READ, Gfp.KERNEL);
+        table.unmapPages(0, PAGE, 1, null);
+        expect(rig.warnings).toEqual([]);
+      }
+    }
   });
 
   it('are asked for once when there is none', () => {
