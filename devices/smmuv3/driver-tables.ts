@@ -7,9 +7,10 @@ import {
   type TableAllocator,
   type TableMemory,
 } from '../../formats/index.ts';
-import { CD_BYTES, CONTEXT_DESCRIPTOR, L1_CONTEXT_DESCRIPTOR } from './context-descriptor.ts';
+import { CD_BYTES, CD_WORDS, CONTEXT_DESCRIPTOR, L1_CONTEXT_DESCRIPTOR } from './context-descriptor.ts';
+import { rewriteEntry, usedOfContextDescriptor, usedOfStreamTableEntry } from './entry-writer.ts';
 import type { Smmuv3Features } from './features.ts';
-import { encodeInto, getField, type Layout, setField } from './layout.ts';
+import { encodeInto, type Layout, setField } from './layout.ts';
 import { STRTAB_BASE_CFG } from './registers.ts';
 import {
   ContextFormat,
@@ -117,7 +118,7 @@ export class DriverTables {
     { stalls = false, ats = false, el2 = false } = {},
   ): void {
     const table = this.#contextTable(streamId, substreamBits);
-    this.#writeEntry(STREAM_TABLE_ENTRY, this.entry(streamId), changed, {
+    this.#writeStream(streamId, changed, {
       V: 1,
       Config: StreamConfig.STAGE1,
       S1Fmt: table.leaves === null ? ContextFormat.LINEAR : ContextFormat.TWO_LEVEL_64K,
@@ -144,7 +145,7 @@ export class DriverTables {
     { contextTable = null, stalls = false }: { contextTable?: number | null; stalls?: boolean } = {},
   ): void {
     const nested = contextTable !== null;
-    this.#writeEntry(STREAM_TABLE_ENTRY, this.entry(streamId), changed, {
+    this.#writeStream(streamId, changed, {
       V: 1,
       Config: nested ? StreamConfig.NESTED : StreamConfig.STAGE2,
       ...(nested ? { S1ContextPtr: contextTable, S1DSS: DefaultSubstream.SUBSTREAM_0, ...FETCH } : {}),
@@ -165,19 +166,17 @@ export class DriverTables {
     });
   }
 
-  /** Everything passes through. */
+  /**
+   * Everything passes through. SHCFG stays 0, here and in stage 2: Linux sets it ("as the transaction") only where
+   * IDR1.ATTR_TYPES_OVR gives it a meaning, which no SMMU here offers.
+   */
   attachBypass(streamId: number, changed: () => void): void {
-    // SHCFG 1: the shareability of the transaction itself.
-    this.#writeEntry(STREAM_TABLE_ENTRY, this.entry(streamId), changed, {
-      V: 1,
-      Config: StreamConfig.BYPASS,
-      SHCFG: 1,
-    });
+    this.#writeStream(streamId, changed, { V: 1, Config: StreamConfig.BYPASS });
   }
 
   /** Everything is aborted: the state of a stream without a domain. */
   detach(streamId: number, changed: () => void): void {
-    this.#writeEntry(STREAM_TABLE_ENTRY, this.entry(streamId), changed, { V: 1 });
+    this.#writeStream(streamId, changed, { V: 1 });
   }
 
   /**
@@ -195,7 +194,7 @@ export class DriverTables {
     const half = upper
       ? { T1SZ: tcr.tsz, TG1: tcr.tg, IR1: tcr.irgn, OR1: tcr.orgn, SH1: tcr.sh, EPD0: 1, TTB1: ttbr }
       : { T0SZ: tcr.tsz, TG0: tcr.tg, IR0: tcr.irgn, OR0: tcr.orgn, SH0: tcr.sh, EPD1: 1, TTB0: ttbr };
-    this.#writeEntry(CONTEXT_DESCRIPTOR, this.#context(streamId, substreamId), changed, {
+    this.#writeContext(this.#context(streamId, substreamId), changed, {
       V: 1,
       ...half,
       IPS: tcr.ips,
@@ -219,7 +218,7 @@ export class DriverTables {
 
   /** Makes a context descriptor invalid. */
   clearContext(streamId: number, substreamId: number, changed: () => void): void {
-    this.#writeEntry(CONTEXT_DESCRIPTOR, this.#context(streamId, substreamId), changed, {});
+    this.#writeContext(this.#context(streamId, substreamId), changed, {});
   }
 
   #contextTable(streamId: number, substreamBits: number): ContextTable {
@@ -263,47 +262,18 @@ export class DriverTables {
     this.#memory.written(pa, STE_BYTES);
   }
 
-  /**
-   * Changes a stream table entry or a context descriptor while the SMMU may read it, as Linux 6.12 does (`arm_smmu_write_entry`): it
-   * is never seen half changed. What only the new state uses is stored first, then the first doubleword, which decides, then what
-   * only the old state used; `changed` is called after each step that changed something. Where both states use more, the entry is
-   * invalid in between. Fields that are not named become 0.
-   */
-  #writeEntry<L extends Layout>(
-    layout: L,
-    pa: number,
-    changed: () => void,
-    fields: Partial<Record<keyof L, number>>,
-  ): void {
+  /** Changes a live stream table entry; fields that are not named become 0. */
+  #writeStream(streamId: number, changed: () => void, fields: Fields<typeof STREAM_TABLE_ENTRY>): void {
     const target = new Uint32Array(STE_WORDS);
-    encodeInto(layout, target, 0, fields);
-    const isContext: boolean = (layout as Layout) === CONTEXT_DESCRIPTOR;
-    const at = this.#memory.index(pa);
-    const current = this.#memory.words.slice(at, at + STE_WORDS);
-    const store = (from: number, words: Uint32Array, to: number): void => {
-      const memory = this.#memory;
-      const index = memory.index(pa);
-      let differs = false;
-      for (let i = from; i < to; i++) {
-        if (memory.words[index + i] !== words[i]) differs = true;
-        memory.words[index + i] = words[i] as number;
-      }
-      if (!differs) return;
-      memory.written(pa + 4 * from, 4 * (to - from));
-      changed();
-    };
-    const usesMore = usesMoreThanFirst(current, isContext);
-    if (!usesMore) {
-      store(2, target, STE_WORDS);
-      store(0, target, 2);
-    } else if (!usesMoreThanFirst(target, isContext) || differences(current, target) <= 1) {
-      store(0, target, 2);
-      store(2, target, STE_WORDS);
-    } else {
-      store(0, INVALID, 2);
-      store(2, target, STE_WORDS);
-      store(0, target, 2);
-    }
+    encodeInto(STREAM_TABLE_ENTRY, target, 0, fields);
+    rewriteEntry(this.#memory, this.entry(streamId), target, usedOfStreamTableEntry, changed);
+  }
+
+  /** Changes a live context descriptor; fields that are not named become 0. */
+  #writeContext(pa: number, changed: () => void, fields: Fields<typeof CONTEXT_DESCRIPTOR>): void {
+    const target = new Uint32Array(CD_WORDS);
+    encodeInto(CONTEXT_DESCRIPTOR, target, 0, fields);
+    rewriteEntry(this.#memory, pa, target, usedOfContextDescriptor, changed);
   }
 
   /** Stores a whole structure; fields that are not named become 0. */
@@ -315,21 +285,8 @@ export class DriverTables {
   }
 }
 
-/** First doubleword of an invalid structure. */
-const INVALID = new Uint32Array(2);
-
-/** Whether the SMMU looks at more than the first doubleword: anything but an invalid structure, or an entry that aborts. */
-function usesMoreThanFirst(words: Uint32Array, isContext: boolean): boolean {
-  if (isContext) return getField(words, 0, CONTEXT_DESCRIPTOR.V) !== 0;
-  return getField(words, 0, STREAM_TABLE_ENTRY.V) !== 0 && getField(words, 0, STREAM_TABLE_ENTRY.Config) >= 4;
-}
-
-/** Doublewords in which two structures differ. */
-function differences(a: Uint32Array, b: Uint32Array): number {
-  let count = 0;
-  for (let i = 0; i < STE_WORDS; i += 2) if (a[i] !== b[i] || a[i + 1] !== b[i + 1]) count++;
-  return count;
-}
+/** Values for the fields of a structure. */
+type Fields<L extends Layout> = Partial<Record<keyof L, number>>;
 
 /** A stream's context descriptors. */
 interface ContextTable {
