@@ -29,7 +29,7 @@ export function checkIoPgtableConfig(asked: IoPgtableConfig): ConfigCheck {
 
 /**
  * Makes a table (Linux `alloc_io_pgtable_ops`). `cookie` comes back in every TLB callback and allocator call.
- * @throws ConfigError for a configuration that the format refuses.
+ * @throws ConfigError for a configuration that the format refuses, or a first-level table that its base register cannot hold.
  * @throws TableMemoryError when there is no memory for the first level.
  */
 export function allocIoPgtable(asked: IoPgtableConfig, machine: Machine, cookie: unknown): IoPgtable {

@@ -33,6 +33,7 @@ const LEAF_SIZES: Readonly<Record<number, number>> = {
 const LARGEST_BLOCK = 2 ** 42;
 const MAX_BITS = 48;
 const MAX_BITS_64K = 52;
+const MALI_GRANULE_SHIFT = 12;
 const STAGE_ONE_QUIRKS = Quirk.ARM_NS | Quirk.ARM_TTBR1 | Quirk.ARM_OUTER_WBWA | Quirk.ARM_HD;
 
 const accepted = (config: AdjustedConfig): ConfigCheck => ({ config, refusal: null });
@@ -138,9 +139,11 @@ function walkAttributes(config: AdjustedConfig): { sh: number; orgn: number; irg
 function stageOne(config: AdjustedConfig): LpaeFormat {
   const shift = granuleShift(config);
   const upper = (config.quirks & Quirk.ARM_TTBR1) !== 0;
+  const geometry = lpaeGeometry({ ias: config.ias, granuleShift: shift, concatenate: false, fourLevels: false });
   return {
-    geometry: lpaeGeometry({ ias: config.ias, granuleShift: shift, concatenate: false, fourLevels: false }),
+    geometry,
     encoding: stageOneEncoding(config.quirks),
+    pgdAlignment: geometry.pgdSize,
     registers: (pgd): Registers => ({
       kind: 'stage-1',
       ttbr: pgd,
@@ -164,6 +167,7 @@ function stageTwo(config: AdjustedConfig): LpaeFormat {
   return {
     geometry,
     encoding: stageTwoEncoding(),
+    pgdAlignment: geometry.pgdSize,
     registers: (pgd): Registers => ({
       kind: 'stage-2',
       vttbr: pgd,
@@ -181,8 +185,11 @@ function stageTwo(config: AdjustedConfig): LpaeFormat {
 function mali(config: AdjustedConfig): LpaeFormat {
   const shared = config.coherentWalk ? MaliTranstab.SHARE_OUTER : 0;
   return {
-    geometry: lpaeGeometry({ ias: config.ias, granuleShift: 12, concatenate: false, fourLevels: true }),
+    geometry: lpaeGeometry({ ias: config.ias, granuleShift: MALI_GRANULE_SHIFT, concatenate: false, fourLevels: true }),
     encoding: maliEncoding(),
+    // TRANSTAB's low twelve bits are modes (panfrost_regs.h). Linux up to 6.12 asks for 8 bytes all the same where the pgd has one
+    // entry: its own allocator gives a page.
+    pgdAlignment: 2 ** MALI_GRANULE_SHIFT,
     registers: (pgd): Registers => ({
       kind: 'mali',
       transtab: pgd + MaliTranstab.MODE_TABLE + MaliTranstab.READ_INNER + shared,

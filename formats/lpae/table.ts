@@ -5,6 +5,7 @@
  * smaller than a page ends where the memory of that table ends. A page of its own (`pgdSizing: 'whole-page'`) is such memory.
  */
 import { hasSize, isCount } from '../address.ts';
+import { ConfigError } from '../config-error.ts';
 import type { Geometry } from '../geometry.ts';
 import type {
   AdjustedConfig,
@@ -32,6 +33,8 @@ import { PARTIAL_BLOCK, type PartialBlock, unmapEntries, unmapFrom } from './unm
 export interface LpaeFormat {
   readonly geometry: Geometry;
   readonly encoding: LeafEncoding;
+  /** Bytes that the address of the first level must be a multiple of, so that the base register can hold it. */
+  readonly pgdAlignment: number;
   /** The registers of a table whose first level is at `pgd`. */
   registers(pgd: number): Registers;
 }
@@ -56,7 +59,13 @@ export class LpaeTable implements IoPgtable {
     this.config = config;
     this.geometry = format.geometry;
     this.#core = new LpaeCore(config, format.geometry, format.encoding, machine, cookie);
-    this.registers = format.registers(this.#core.pgd);
+    const { pgd } = this.#core;
+    if (pgd % format.pgdAlignment !== 0) {
+      this.#core.release(pgd, format.geometry.startLevel);
+      const field = config.allocator?.alloc === undefined ? 'pgdSizing' : 'allocator';
+      throw new ConfigError(field, pgd, `a first-level table aligned to ${format.pgdAlignment} bytes`);
+    }
+    this.registers = format.registers(pgd);
     this.#pageSizes = config.pageSizes;
     this.#leafSizes = Float64Array.from(format.geometry.blockSizes, (size, level) =>
       level >= format.geometry.startLevel && hasSize(config.pageSizes, size) ? size : 0,

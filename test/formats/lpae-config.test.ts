@@ -173,6 +173,33 @@ describe('tables', () => {
     expect(() => rig.table(BASE)).toThrow(TableMemoryError);
   });
 
+  it('of the first level are refused, and given back, where the base register cannot hold their address', () => {
+    const shift = (rig: LpaeRig, by: number) => ({
+      alloc: (cookie: unknown, size: number) => rig.alloc(cookie, size) + by,
+      free: (cookie: unknown, pa: number, size: number) => rig.free(cookie, pa - by, size),
+    });
+    // Bits 11:0 of Mali's TRANSTAB are modes: a pgd of 8 bytes anywhere in a page would change them.
+    const mali = { ...BASE, format: 'ARM_MALI_LPAE', ias: 32, oas: 40 } as const;
+    for (const by of [8, 64, 2048]) {
+      const rig = new LpaeRig();
+      expect(() => rig.table({ ...mali, allocator: shift(rig, by) })).toThrow(
+        new ConfigError('allocator', 0x8000_0000 + by, 'a first-level table aligned to 4096 bytes'),
+      );
+      expect(rig.live.size).toBe(0);
+    }
+    const rig = new LpaeRig();
+    rig.alloc(null, 8);
+    expect(() => rig.table({ ...mali, pgdSizing: 'exact' })).toThrow(/^pgdSizing: found .* aligned to 4096 bytes$/);
+    expect(rig.live.size).toBe(1);
+    expect(rig.table(mali).registers).toMatchObject({ transtab: 0x8000_1000 + 3 + 4 + 16 });
+    // The others take a table that is aligned to its size.
+    const s2 = { ...BASE, format: 'ARM_64_LPAE_S2', ias: 40 } as const;
+    const stage2 = new LpaeRig();
+    expect(() => stage2.table({ ...s2, allocator: shift(stage2, 4096) })).toThrow(/aligned to 8192 bytes$/);
+    const small = new LpaeRig();
+    expect(() => small.table({ ...BASE, ias: 32, allocator: shift(small, 32) })).not.toThrow();
+  });
+
   it('that the device cannot reach go back, and the map fails with ENOMEM', () => {
     const rig = new LpaeRig();
     const table = rig.table({ ...BASE, coherentWalk: false });
