@@ -14,6 +14,8 @@ import {
   TableWatch,
   WalkCheck,
   type WatchedSpace,
+  watchedOthers,
+  watchedTables,
 } from '../emulator/index.ts';
 import {
   type AllocatorFinding,
@@ -134,12 +136,12 @@ export class Machine {
     this.watch = new TableWatch(view, this.sanitizer, features.breakBeforeMakeLevel);
     this.walks = new WalkCheck(this.watch.tables, this.sanitizer, this.port);
     this.faults = new PlantedFaults(config.faults, config.seed);
-    this.#tableSource = this.faults.allocator(this.watch.guard(this.tables));
+    this.#tableSource = this.faults.allocator(watchedTables(this.watch, this.tables));
     const tableMachine: TableMachine = {
       memory: this.faults.memory(this.watch),
       dma: this.dma,
       // Tables come from the stack above; these are for queues and stream tables.
-      pages: this.watch.guardOther(this.cache === null ? this.pages : new UncachedPages(this.pages, this.cache)),
+      pages: watchedOthers(this.watch, this.cache === null ? this.pages : new UncachedPages(this.pages, this.cache)),
       warn: (code, ...values) => {
         this.warnings.set(code, (this.warnings.get(code) ?? 0) + 1);
         log.warn({ code, values, operation: this.sanitizer.operation }, 'the kernel would warn here');

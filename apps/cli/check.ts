@@ -25,6 +25,11 @@ ${NAMES.join('\n')}
 The device probes: besides using each mapping it reads every page once more after its unmap. --access chooses otherwise.
 drop-sync makes the walk non-coherent unless --walk says otherwise: there is nothing to sync elsewhere.
 
+What is wider than needed: a whole address space for up to 512 pages, a flush of walk caches where no table went, or more than
+twice what was unmapped and 16 pages. A block that is split in place (Linux up to 6.12) breaks break-before-make on hardware
+below BBML 2; smmu.breakBeforeMakeLevel is 2 by default, as in QEMU, which the bundled captures come from. In lazy mode a window
+is what the mode means: findings of stale windows and hits tell how long and how many.
+
 Examples:
   tablewalk check trace.txt.gz
   tablewalk check trace.txt.gz --walk non-coherent --break drop-sync=0.05

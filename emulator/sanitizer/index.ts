@@ -10,4 +10,5 @@ export * from './sanitizer.ts';
 export type { StaleWindows } from './stale-windows.ts';
 export { type KnownTable, TableWatch } from './table-watch.ts';
 export { WalkCheck } from './walk-check.ts';
+export { watchedOthers, watchedTables } from './watched-allocator.ts';
 export type { WatchedSpace } from './watched-space.ts';

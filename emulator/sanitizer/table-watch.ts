@@ -1,4 +1,4 @@
-import type { Geometry, TableAllocator, TableMemory } from '../../formats/index.ts';
+import type { Geometry, TableMemory } from '../../formats/index.ts';
 import { addressIn, isTable, needsBreak, onlyContiguityDiffers, splitAllowed, VALID } from './descriptor-rules.ts';
 import { addressText, descriptorText, FindingKind } from './finding.ts';
 import { InvalidationWatch } from './invalidation-watch.ts';
@@ -26,7 +26,7 @@ export interface KnownTable {
  * level, the input address, and the value before.
  *
  *     const watch = new TableWatch(view, sanitizer, 0);
- *     // tables are edited through watch.memory and come from watch.guard(allocator)
+ *     // tables are edited through `watch` as their memory and come from watchedTables(allocator, watch)
  *     const space = watch.addSpace(1, asid, 0, geometry, pgd, pgdSize);
  *     watch.invalidation.begin(); ... unmap, invalidate ... watch.invalidation.end(true);
  *
@@ -68,35 +68,6 @@ export class TableWatch implements TableMemory {
     if (this.tables.use[page] !== PageUse.TABLE) return;
     if (bytes === 8) this.#stored(at, page, pa);
     else this.#storedRun(at, bytes / 4, pa);
-  }
-
-  // The allocator that the editor sees.
-
-  /** An allocator whose tables are watched. */
-  guard(inner: TableAllocator): TableAllocator {
-    return {
-      alloc: (cookie, size, gfp) => {
-        const pa = inner.alloc(cookie, size, gfp);
-        if (pa >= 0) this.#allocated(pa, size);
-        return pa;
-      },
-      free: (cookie, pa, size) => {
-        this.#freed(pa);
-        inner.free(cookie, pa, size);
-      },
-    };
-  }
-
-  /** An allocator for things that are no tables, from the same memory. */
-  guardOther(inner: TableAllocator): TableAllocator {
-    return {
-      alloc: (cookie, size, gfp) => {
-        const pa = inner.alloc(cookie, size, gfp);
-        if (pa >= 0) this.tables.takenForOther(pa, size);
-        return pa;
-      },
-      free: (cookie, pa, size) => inner.free(cookie, pa, size),
-    };
   }
 
   /** A table of an address space: `asid` of a stage 1, `vmid` of a stage 2, first-level table of `size` bytes at `root`. */
@@ -159,7 +130,8 @@ export class TableWatch implements TableMemory {
     return this.#last[at + 1] as number;
   }
 
-  #allocated(pa: number, size: number): void {
+  /** A table of `size` bytes was allocated at `pa`. */
+  allocated(pa: number, size: number): void {
     this.tables.allocated(pa, size, this.#sanitizer.operation);
     this.#fit();
     const at = this.#memory.index(pa);
@@ -174,7 +146,8 @@ export class TableWatch implements TableMemory {
     this.#last = larger;
   }
 
-  #freed(pa: number): void {
+  /** The table at `pa` is about to be freed. */
+  freed(pa: number): void {
     const { tables } = this;
     const page = tables.pageOf(pa);
     if (page < 0 || tables.use[page] !== PageUse.TABLE) return;

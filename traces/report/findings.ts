@@ -114,8 +114,11 @@ export function reuseLines({ reusedBeforeFlush }: Pick<SanitizerSection, 'reused
   return [
     ink.yellow(`  ${count(reusedBeforeFlush)} maps reuse an IOVA whose invalidation was still queued.`),
     ink.dim(
-      '  This capture was recorded in strict mode: a lazy kernel keeps an IOVA back until its flush, so the stale',
+      '  A lazy kernel keeps an IOVA back until its flush. This capture was recorded in strict mode, or its kernel',
     ),
-    ink.dim('  hits on reused addresses show what strict reuse would cost, not what a lazy kernel does.'),
+    ink.dim(
+      '  flushed at other moments than the queue here: its timer counts ticks, and each of its CPUs has a queue.',
+    ),
+    ink.dim('  Stale hits on those addresses show what such reuse would cost, not what a lazy kernel does.'),
   ];
 }

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { watchedTables } from '../../../emulator/index.ts';
 import { BLOCK, PAGE, store, watchedTable } from './watched-table.ts';
 
 const IOVA = 0x40_0000_0000;
@@ -215,7 +216,7 @@ describe('a table that is freed', () => {
   it('is freed too early while its entry is valid', () => {
     const rig = watchedTable();
     rig.operation(() => rig.map(IOVA, PA, PAGE));
-    const guard = rig.watch.guard({ alloc: () => -1, free: () => {} });
+    const guard = watchedTables(rig.watch, { alloc: () => -1, free: () => {} });
     rig.operation(() => guard.free(null, rig.descriptorPa(IOVA, 3), PAGE));
     expect(rig.sanitizer.findings).toMatchObject([{ kind: 'early-table-free', level: 3 }]);
     expect(rig.sanitizer.findings[0]?.detail).toContain('its entry is still valid');

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { WalkCheck } from '../../../emulator/index.ts';
+import { WalkCheck, watchedOthers } from '../../../emulator/index.ts';
 import { BLOCK, PAGE, watchedTable } from './watched-table.ts';
 
 const IOVA = 0x40_0000_0000;
@@ -71,7 +71,7 @@ describe('a walk', () => {
     const { rig, walks } = walked();
     const stale = rig.descriptorPa(IOVA, 3);
     rig.operation(() => rig.unmap(IOVA, BLOCK));
-    rig.watch.guardOther({ alloc: () => stale, free: () => {} }).alloc(null, PAGE, 0);
+    watchedOthers(rig.watch, { alloc: () => stale, free: () => {} }).alloc(null, PAGE, 0);
     walks.check(stale);
     expect(rig.kinds()).toEqual([]);
   });

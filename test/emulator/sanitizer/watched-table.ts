@@ -5,6 +5,7 @@ import {
   Sanitizer,
   TableWatch,
   type WatchedSpace,
+  watchedTables,
 } from '../../../emulator/index.ts';
 import {
   allocIoPgtable,
@@ -62,7 +63,7 @@ export function watchedTable({
       ias: 48,
       oas: 48,
       split,
-      allocator: watch.guard({
+      allocator: watchedTables(watch, {
         alloc: (cookie, size, gfp) => pages.alloc(cookie, Math.max(size, PAGE), gfp),
         free: (cookie, pa, size) => pages.free(cookie, pa, Math.max(size, PAGE)),
       }),
