@@ -128,6 +128,13 @@ export interface IoPgtableConfig {
 /** A configuration after creation has filled in the defaults and narrowed the sizes. */
 export type AdjustedConfig = Required<IoPgtableConfig>;
 
+/** Where another CPU's work can change what an edit does. */
+export type InterleavePoint =
+  /** Before a compare-and-exchange of a descriptor, which the other may win. */
+  | 'before-exchange'
+  /** After one that was won, before the entry is synced: others find a table that the device may not see yet. */
+  | 'before-sync';
+
 /** Everything that page-table software needs from the outside. */
 export interface Machine {
   readonly memory: TableMemory;
@@ -140,8 +147,8 @@ export interface Machine {
   warn(code: WarningCode, ...values: number[]): void;
   /** Takes what Linux would print with dev_err. */
   log?(message: string): void;
-  /** Runs immediately before a compare-and-exchange of a descriptor: the place where another CPU may win the race. */
-  interleave?(): void;
+  /** Runs where another CPU may come in between: what it does to the same table happens there. */
+  interleave?(point: InterleavePoint): void;
 }
 
 /** Takes the ranges that dirty tracking finds (Linux `iommu_dirty_bitmap_record`). */

@@ -194,7 +194,7 @@ export class LpaeCore {
    * @returns true when the table is in.
    */
   install(entryPa: number, expectLow: number, expectHigh: number, table: number): boolean {
-    this.machine.interleave?.();
+    this.machine.interleave?.('before-exchange');
     const at = this.memory.index(entryPa);
     const words = this.memory.words;
     const low = words[at] as number;
@@ -203,9 +203,10 @@ export class LpaeCore {
     this.foundHigh = high;
     const won = low === expectLow && high === expectHigh;
     const tableHigh = Math.floor(table / TWO_32);
+    const newLow = ((table & 0xfffff000) | ((tableHigh >>> 4) & 0xfffff000) | LpaeType.TABLE_OR_PAGE) >>> 0;
     const newHigh = ((tableHigh & 0xffff) | this.#tableHighBits) >>> 0;
     if (won) {
-      words[at] = (table & 0xfffff000) | ((tableHigh >>> 4) & 0xfffff000) | LpaeType.TABLE_OR_PAGE;
+      words[at] = newLow;
       words[at + 1] = newHigh;
       this.memory.written(entryPa, DESCRIPTOR_BYTES);
       this.stats.descriptorsWritten++;
@@ -213,9 +214,12 @@ export class LpaeCore {
       this.stats.racesLost++;
     }
     if (this.coherent || this.isSynced(high)) return won;
+    if (won) this.machine.interleave?.('before-sync');
     // Also when the entry is somebody else's: their sync may not have happened yet.
     this.sync(entryPa, DESCRIPTOR_BYTES);
     if (won) {
+      // The whole descriptor, as Linux stores it, whatever may have happened to the entry since.
+      this.memory.words[at] = newLow;
       this.memory.words[at + 1] = newHigh | SW_SYNC_HIGH;
       this.memory.written(entryPa, DESCRIPTOR_BYTES);
     }

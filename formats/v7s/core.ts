@@ -214,7 +214,7 @@ export class V7sCore {
    * @returns what was found there: `expected` when the table is in.
    */
   install(entryPa: number, table: number, expected: number): number {
-    this.machine.interleave?.();
+    this.machine.interleave?.('before-exchange');
     const at = this.memory.index(entryPa);
     const { words } = this.memory;
     const found = words[at] as number;
@@ -223,6 +223,7 @@ export class V7sCore {
       words[at] = (table & TABLE_BASE) | this.#tableBits | high;
       this.stats.descriptorsWritten++;
       this.memory.written(entryPa, DESCRIPTOR_BYTES);
+      if (!this.coherent) this.machine.interleave?.('before-sync');
     } else {
       this.stats.racesLost++;
     }

@@ -1,6 +1,6 @@
 /** Two CPUs at one entry: what the loser of a compare-and-exchange does. The other CPU runs in the interleaving hook. */
 import { describe, expect, it } from 'vitest';
-import { Errno, Gfp, type IoPgtable, Prot } from '../../formats/index.ts';
+import { Errno, Gfp, type InterleavePoint, type IoPgtable, Prot } from '../../formats/index.ts';
 import { LpaeRig } from './lpae-rig.ts';
 
 const PAGE = 4096;
@@ -13,9 +13,10 @@ function make(coherentWalk: boolean): { rig: LpaeRig; table: IoPgtable } {
   return { rig, table: rig.table({ format: 'ARM_64_LPAE_S1', pageSizes, ias: 39, oas: 40, coherentWalk }) };
 }
 
-/** Runs `other` at the next compare-and-exchange only. */
-function meanwhile(rig: LpaeRig, other: () => void): void {
-  rig.interleave = () => {
+/** Runs `other` once: at the next compare-and-exchange, or between the next one that is won and its sync. */
+function meanwhile(rig: LpaeRig, other: () => void, at: InterleavePoint = 'before-exchange'): void {
+  rig.interleave = (point) => {
+    if (point !== at) return;
     rig.interleave = () => {};
     other();
   };
@@ -97,5 +98,85 @@ describe('a lost race with a CPU that has not synced its entry yet', () => {
     const before = table.stats.syncs;
     table.mapPages(PAGE, 3 * PAGE, PAGE, 1, PROT, Gfp.KERNEL);
     expect(table.stats.syncs - before).toBe(2);
+  });
+});
+
+describe('a table that is in its entry, but not synced yet', () => {
+  const map = (table: IoPgtable, iova: number, size: number): number =>
+    table.mapPages(iova, 8 * BLOCK, size, 1, PROT, Gfp.ATOMIC);
+  /** Syncs that `call` makes. */
+  function syncs(table: IoPgtable, call: () => unknown): number {
+    const before = table.stats.syncs;
+    call();
+    return table.stats.syncs - before;
+  }
+  /** Does `other` while the first entry of the first level is in and not synced. */
+  function early(rig: LpaeRig, table: IoPgtable, other: () => void): void {
+    let ran = false;
+    meanwhile(
+      rig,
+      () => {
+        ran = true;
+        other();
+      },
+      'before-sync',
+    );
+    expect(map(table, 0, PAGE)).toBe(0);
+    expect(ran).toBe(true);
+  }
+
+  it('is synced by each map that walks through it, until the CPU that put it there has done so', () => {
+    const { rig, table } = make(false);
+    early(rig, table, () => {
+      // The entry, the leaf's table in its own entry, the leaf; then nothing but the entry and the leaf, also on the second time.
+      expect(syncs(table, () => map(table, PAGE, PAGE))).toBe(3);
+      expect(rig.staleDescriptor()).toBe(null);
+      expect(syncs(table, () => map(table, 2 * PAGE, PAGE))).toBe(2);
+      expect(syncs(table, () => map(table, 3 * PAGE, PAGE))).toBe(2);
+    });
+    map(table, 4 * PAGE, PAGE);
+    expect(syncs(table, () => map(table, 5 * PAGE, PAGE))).toBe(1);
+    expectWhole(rig, table);
+  });
+
+  it('is not remembered by an unmap or a lookup either', () => {
+    const { rig, table } = make(false);
+    early(rig, table, () => {
+      map(table, PAGE, PAGE);
+      map(table, 2 * PAGE, PAGE);
+      table.unmapPages(2 * PAGE, PAGE, 1, null);
+      expect(syncs(table, () => map(table, 2 * PAGE, PAGE))).toBe(2);
+      expect(table.iovaToPhys(PAGE)).toBe(8 * BLOCK);
+      expect(syncs(table, () => map(table, 3 * PAGE, PAGE))).toBe(2);
+    });
+  });
+
+  it('is not remembered by the unmap in a table of a split that another CPU won', () => {
+    const { rig, table } = make(false);
+    early(rig, table, () => {
+      map(table, BLOCK, BLOCK);
+      meanwhile(rig, () => expect(table.unmapPages(BLOCK + PAGE, PAGE, 1, null)).toBe(PAGE));
+      expect(table.unmapPages(BLOCK + 5 * PAGE, PAGE, 1, null)).toBe(PAGE);
+      expect(table.stats.racesLost).toBe(1);
+      expect(syncs(table, () => map(table, BLOCK + PAGE, PAGE))).toBe(2);
+    });
+  });
+
+  it('is stored again whole after its sync', () => {
+    const { rig, table } = make(false);
+    const root = table.registers.kind === 'stage-1' ? table.registers.ttbr : 0;
+    let word = 0;
+    early(rig, table, () => {
+      const at = rig.memory.index(root);
+      word = rig.memory.words[at] ?? 0;
+      rig.memory.words[at] = 0;
+    });
+    expect(rig.memory.words[rig.memory.index(root)]).toBe(word);
+  });
+
+  it('is never seen so where walks are coherent', () => {
+    const { rig, table } = make(true);
+    meanwhile(rig, () => expect.unreachable(), 'before-sync');
+    expect(map(table, 0, PAGE)).toBe(0);
   });
 });

@@ -2,6 +2,7 @@
 import {
   allocIoPgtable,
   type DmaPort,
+  type InterleavePoint,
   type IoPgtable,
   type IoPgtableConfig,
   type IotlbGather,
@@ -28,7 +29,7 @@ export class LpaeRig implements Machine, DmaPort, TlbFlushOps, TableAllocator {
   readonly flushes: string[] = [];
   /** The Nth allocation from now fails; 0 for none. */
   failAfter = 0;
-  interleave: () => void = () => {};
+  interleave: (point: InterleavePoint) => void = () => {};
 
   /** Memory as a device sees it: what was synced. */
   readonly #device = new FlatMemory(BASE);
@@ -105,7 +106,7 @@ export class LpaeRig implements Machine, DmaPort, TlbFlushOps, TableAllocator {
     this.flushes.push('all');
   }
 
-  flushWalk(iova: number, size: number): void {
+  flushWalk(iova: number, size: number, _granule?: number): void {
     this.flushes.push(`walk 0x${iova.toString(16)} 0x${size.toString(16)}`);
   }
 

@@ -2,6 +2,7 @@ import {
   allocIoPgtable,
   DMA_MAPPING_ERROR,
   Gfp,
+  type InterleavePoint,
   type IoPgtable,
   type IoPgtableConfig,
   type IotlbGather,
@@ -53,7 +54,10 @@ export interface RigOptions {
   /** First address that the allocator gives out. */
   readonly base?: number;
   readonly dma?: 'fails' | 'bounces';
+  /** Runs once, at the first place of the kind that {@link interleaveAt} names. */
   readonly interleave?: (rig: Rig) => void;
+  /** Default 'before-exchange'. */
+  readonly interleaveAt?: InterleavePoint;
   readonly slabs?: boolean;
   /** Sees every TLB walk flush, while it happens. */
   readonly onFlush?: (rig: Rig) => void;
@@ -129,8 +133,9 @@ export function rigV7s(options: RigOptions = {}): Rig {
     },
     warn: (code) => note(`warn ${code}`, 'warn', code, code),
     log: () => note('log', 'err', 'log'),
-    interleave() {
+    interleave(point) {
       if (rig === null || options.interleave === undefined || !armed) return;
+      if (point !== (options.interleaveAt ?? 'before-exchange')) return;
       armed = false;
       options.interleave(rig);
     },
