@@ -45,10 +45,13 @@ export function unmapPartOfBlock(
     .filter((leaf) => leaf < blockSize)
     .reduce((sum, leaf) => sum + leaf, 0);
   const cutter = new PageCutter(smaller);
-  if (
+  const mapped = core.mapped;
+  const kept =
     mapAgain(core, cutter, start, pa, iova - start, keptLow, keptHigh) &&
-    mapAgain(core, cutter, after, pa + after - start, end - after, keptLow, keptHigh)
-  ) {
+    mapAgain(core, cutter, after, pa + after - start, end - after, keptLow, keptHigh);
+  // What a map call leaves there is not for an unmap to change.
+  core.mapped = mapped;
+  if (kept) {
     core.stats.blockSplits++;
     core.stats.leavesUnmapped[level] = (core.stats.leavesUnmapped[level] as number) + 1;
     return unmapped;

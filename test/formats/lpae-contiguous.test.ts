@@ -31,6 +31,7 @@ describe('the contiguous hint', () => {
   const RUNS = [
     { what: '16 pages of 4K', pageSizes: 2 ** 12, size: 2 ** 12, run: 16 },
     { what: '16 blocks of 2M', pageSizes: 2 ** 12 + 2 ** 21, size: 2 ** 21, run: 16 },
+    { what: '16 blocks of 1G', pageSizes: 2 ** 12 + 2 ** 21 + 2 ** 30, size: 2 ** 30, run: 16 },
     { what: '128 pages of 16K', pageSizes: 2 ** 14 + 2 ** 25, size: 2 ** 14, run: 128 },
     { what: '32 blocks of 32M', pageSizes: 2 ** 14 + 2 ** 25, size: 2 ** 25, run: 32 },
     { what: '32 pages of 64K', pageSizes: 2 ** 16 + 2 ** 29, size: 2 ** 16, run: 32 },
@@ -47,6 +48,15 @@ describe('the contiguous hint', () => {
   it('is not set where memory is not aligned as the run is', () => {
     const { table } = make(2 ** 12);
     table.mapPages(0, PA + 2 ** 12, 2 ** 12, 64, Prot.READ, Gfp.KERNEL);
+    expect(marked(table)).toEqual([]);
+  });
+
+  it('is not set in a first level too small for a run, also where more is mapped than it has', () => {
+    const rig = new LpaeRig();
+    const pageSizes = 2 ** 12 + 2 ** 21 + 2 ** 30;
+    const table = rig.table({ format: 'ARM_64_LPAE_S1', pageSizes, ias: 32, oas: 48, contiguous: true });
+    table.mapPages(0, PA, 2 ** 30, 16, Prot.READ, Gfp.KERNEL);
+    expect(table.mapped).toBe(2 ** 34);
     expect(marked(table)).toEqual([]);
   });
 

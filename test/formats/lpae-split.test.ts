@@ -92,6 +92,28 @@ describe("split: 'unmap-and-remap'", () => {
     expect(table.iovaToPhys(IOVA + 8 * PAGE)).toBe(PA + 8 * PAGE);
   });
 
+  it('is flushed as the one block it was: a leaf of its size', () => {
+    const { rig, table } = mapped('unmap-and-remap');
+    const granules: number[] = [];
+    rig.flushWalk = (_iova, _size, granule = 0) => {
+      granules.push(granule);
+    };
+    table.unmapPages(IOVA + 5 * PAGE, PAGE, 3, null);
+    expect(granules).toEqual([BLOCK]);
+  });
+
+  it('leaves what the last map mapped as it was', () => {
+    const { rig, table } = mapped('unmap-and-remap');
+    expect(table.mapped).toBe(BLOCK);
+    table.unmapPages(IOVA + 5 * PAGE, PAGE, 3, null);
+    expect(table.mapped).toBe(BLOCK);
+    // Nor when it cannot be done.
+    table.mapPages(IOVA + BLOCK, PA, BLOCK, 1, Prot.READ, Gfp.KERNEL);
+    rig.failAfter = 1;
+    expect(table.unmapPages(IOVA + BLOCK, PAGE, 1, null)).toBe(0);
+    expect(table.mapped).toBe(BLOCK);
+  });
+
   it('breaks before it makes: no descriptor goes from one valid value to another', () => {
     const { rig, table } = mapped('unmap-and-remap', { coherentWalk: false });
     let entry = 0;

@@ -358,6 +358,14 @@ describe("part of a section, split: 'unmap-and-remap'", () => {
     // Break before make: the leaf is out of the table when the TLB drops it.
     expect(entriesAtFlush[0]).toBe(0);
   });
+
+  it('reports no page of the section: the whole of it has been invalidated', () => {
+    const rig = rigV7s({ config: { split: 'unmap-and-remap' } });
+    map(rig, M1, 0x4000_0000, M1);
+    rig.events.length = 0;
+    rig.table.unmapPages(M1 + K4, K4, 1, gather());
+    expect(rig.events).toEqual(['alloc 0x400', 'walk 0x100000 0x100000 0x100000']);
+  });
 });
 
 describe('races', () => {
@@ -382,6 +390,22 @@ describe('races', () => {
       6 * K4,
     ]);
     expect(rig.live.size).toBe(2);
+  });
+
+  it('syncs an entry that another CPU has stored and not synced yet, before the page below it', () => {
+    let seen: number[] = [];
+    const rig = rigV7s({
+      config: { coherentWalk: false },
+      interleaveAt: 'before-sync',
+      interleave: (at) => {
+        const before = at.deviceWord(pgd(at), 0);
+        expect(map(at, K4, 0x7000, K4)).toBe(0);
+        seen = [before, at.deviceWord(pgd(at), 0), at.deviceWord(pageTable(at, 0), 1)];
+      },
+    });
+    expect(map(rig, 0, 0x4000_0000, K4)).toBe(0);
+    expect(seen).toEqual([0, rig.word(pgd(rig), 0), rig.word(pageTable(rig, 0), 1)]);
+    expect(seen[1]).not.toBe(0);
   });
 
   it('unmaps nothing when the section went away meanwhile', () => {
