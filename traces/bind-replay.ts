@@ -24,6 +24,8 @@ export interface BindReplayReport {
   readonly domains: number;
   /** Over all domains: sums, and the largest of what is a peak or a worst. */
   readonly totals: BindTotals;
+  /** Jobs that were refused, failed or cancelled, and those for which there was no domain. */
+  readonly refused: number;
   /** The first jobs that were refused, failed or cancelled: which line of the capture asked for what, and why not. */
   readonly refusals: readonly Refusal[];
   readonly deadlocks: readonly Deadlock[];
@@ -92,6 +94,7 @@ export class BindReplay {
       damaged: stats.damaged,
       domains: used.length,
       totals,
+      refused: replayer.refusals.count,
       refusals: replayer.refusals.kept,
       deadlocks: replayer.clock.deadlocks,
       liveTables: used.reduce((sum, { domain }) => sum + domain.table.liveTables, 0),

@@ -5,7 +5,7 @@ import { DomainTracker, NO_DOMAIN } from './domains.ts';
 import { EventKind, type TraceEvent, UNKNOWN } from './event.ts';
 import { type Log, SILENT } from './log.ts';
 import { Machine } from './machine.ts';
-import { Refusals, requestText } from './refusal.ts';
+import { NO_DOMAIN_MEMORY, Refusals, requestText } from './refusal.ts';
 
 /** What a plain `map` line does not tell: a coherent device's buffer, as dma-iommu maps it. */
 const DEFAULT_PROT = Prot.READ | Prot.WRITE | Prot.CACHE;
@@ -60,8 +60,18 @@ export class BindReplayer {
     else if (kind === EventKind.UNMAP) this.unmaps++;
     const at = this.tracker.take(event);
     if ((kind !== EventKind.MAP && kind !== EventKind.UNMAP) || at === NO_DOMAIN) return;
-    const { vm } = this.#domainAt(at);
     const operation = ++this.#operation;
+    this.machine.sanitizer.operation = operation;
+    this.machine.sanitizer.domain = at;
+    const vm = this.#domainAt(at)?.vm;
+    if (vm === undefined) {
+      this.refusals.add(
+        event.line,
+        () => requestText(event),
+        () => NO_DOMAIN_MEMORY,
+      );
+      return;
+    }
     this.#lines.set(operation, event.line);
     if (kind === EventKind.UNMAP) vm.submit('q0', { kind: 'unmap', iova, size, operation });
     else {
@@ -81,12 +91,13 @@ export class BindReplayer {
     this.machine.tables.close();
   }
 
-  #domainAt(at: number): BoundDomain {
+  #domainAt(at: number): BoundDomain | null {
     const known = this.domains[at];
     if (known !== undefined) return known;
     const { machine, clock, refusals } = this;
     const { sanitizer } = machine;
     const domain = machine.createDomain();
+    if (domain === null) return null;
     const vm = new VmBind(
       `domain-${at}`,
       {

@@ -117,7 +117,7 @@ export const COMPARE_METRICS: readonly CompareMetric[] = [
     isBound(run) ? run.blockSplits : run.table.blockSplits,
   ),
   metric('refused', 'maps and unmaps refused', 'count', 'less', (run) =>
-    isBound(run) ? run.totals.refused + run.totals.failed + run.totals.cancelled : run.capture.refused,
+    isBound(run) ? run.refused : run.capture.refused,
   ),
   metric(
     'editCycles',

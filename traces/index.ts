@@ -43,6 +43,7 @@ export * from './report/report.ts';
 export * from './report/terminal.ts';
 export * from './scenarios/index.ts';
 export { forEachStreamLeaf, writeStreamLeaves } from './table-leaves.ts';
+export { placeTables, type TableRegion } from './table-region.ts';
 export * from './translate-experiment.ts';
 export * from './translate-experiment-compare.ts';
 export * from './translate-experiment-run.ts';

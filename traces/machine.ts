@@ -24,6 +24,7 @@ import {
   NO_PAGES,
   type TableAllocator,
   type Machine as TableMachine,
+  TableMemoryError,
   type WarningCode,
 } from '../formats/index.ts';
 import { FORMAT_NAMES, GRANULES, LEAF_SIZES, type RunConfig } from './config/run-config.ts';
@@ -120,8 +121,6 @@ export class Machine {
     this.port = bus.port('smmu', coherent ? BusView.COHERENT : BusView.NON_COHERENT);
     this.dma = new DmaApi(view, { ...config.dma, coherent, seed: config.dma.seed + config.seed });
     this.pages = new PageAllocator({ banks: region.system }, view, config.pages);
-    const { share, returned } = config.occupied;
-    if (share > 0) this.pages.occupy(share, returned, config.seed);
     this.memoryMeter = new MemoryMeter(this.pages);
     this.tables = createAllocatorStack(region.layers, {
       system: new BuddySystemPages(this.pages),
@@ -157,10 +156,25 @@ export class Machine {
       config: config.driver,
     });
     this.#watch();
+    // The rest of the system fills the memory once the SMMU is up.
+    const { share, returned } = config.occupied;
+    if (share > 0) this.pages.occupy(share, returned, config.seed);
   }
 
-  /** One more address space, as the configuration describes its table. */
-  createDomain(): Smmuv3Domain {
+  /**
+   * One more address space, as the configuration describes its table; null when there is no memory for its first-level table.
+   * @throws ConfigError for a table that cannot be
+   */
+  createDomain(): Smmuv3Domain | null {
+    try {
+      return this.#createDomain();
+    } catch (error) {
+      if (error instanceof TableMemoryError) return null;
+      throw error;
+    }
+  }
+
+  #createDomain(): Smmuv3Domain {
     const { table } = this.config;
     const domain = this.driver.createDomain({
       format: FORMAT_NAMES[table.format],

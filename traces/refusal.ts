@@ -24,6 +24,9 @@ export class Refusals {
   }
 }
 
+/** Why whatever is asked of a domain is refused that could not be made. */
+export const NO_DOMAIN_MEMORY = 'ENOMEM, no memory for the first-level table of its domain';
+
 /** What a map or unmap asks for: `map iova 0x1000 size 0x2000`. */
 export function requestText({ kind, iova, size }: Pick<TraceEvent, 'kind' | 'iova' | 'size'>): string {
   return `${kind === EventKind.MAP ? 'map' : 'unmap'} iova 0x${iova.toString(16)} size 0x${size.toString(16)}`;

@@ -16,7 +16,7 @@ import { EventKind, type TraceEvent, UNKNOWN } from './event.ts';
 import { type Log, SILENT } from './log.ts';
 import { Machine } from './machine.ts';
 import { AccessMeter, SoftwareMeter } from './meters.ts';
-import { Refusals, requestText } from './refusal.ts';
+import { NO_DOMAIN_MEMORY, Refusals, requestText } from './refusal.ts';
 
 /** What a plain `map` line does not tell: a coherent device's buffer, as dma-iommu maps it. */
 const DEFAULT_PROT = Prot.READ | Prot.WRITE | Prot.CACHE;
@@ -154,9 +154,13 @@ export class Replayer {
     const { machine, tracker } = this;
     this.maps++;
     const at = tracker.take(event);
-    const one = this.#domainAt(at);
     const { iova, size } = event;
     this.#begin(at, iova);
+    const one = this.#domainAt(at);
+    if (one === null) {
+      this.#refuse(event, NO_DOMAIN_MEMORY);
+      return;
+    }
     if (this.#lazy && one.queued.overlaps(iova, iova + size)) {
       this.reusedBeforeFlush++;
       one.queued.remove(iova, iova + size);
@@ -187,10 +191,14 @@ export class Replayer {
     const at = tracker.take(event);
     if (at === NO_DOMAIN) return;
     const live = tracker.bytesUnmapped - before;
-    const one = this.#domainAt(at);
-    const { domain } = one;
     const { iova, size } = event;
     this.#begin(at, iova);
+    const one = this.#domainAt(at);
+    if (one === null) {
+      this.#refuse(event, NO_DOMAIN_MEMORY);
+      return;
+    }
+    const { domain } = one;
     this.#stream.beforeUnmap(iova, size);
     this.#access(one);
     const gather = this.#gather;
@@ -397,11 +405,12 @@ export class Replayer {
     clock.cycles = driver.now;
   }
 
-  #domainAt(at: number): ReplayDomain {
+  #domainAt(at: number): ReplayDomain | null {
     const known = this.domains[at];
     if (known !== undefined) return known;
     const { machine, tracker } = this;
     const domain = machine.createDomain();
+    if (domain === null) return null;
     const streams: number[] = [];
     const queued = new LiveRanges();
     const flushQueue = this.#lazy

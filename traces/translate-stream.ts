@@ -72,6 +72,7 @@ export function runOnMap(config: RunConfig, spec: MapSpec, options: StreamOption
     throw new ConfigError('--sid', options.streamId, `below 2^${machine.smmu.contexts.features.streamBits}`);
   }
   const domain = machine.createDomain();
+  if (domain === null) throw new ConfigError('table.allocator', config.table.allocator, 'one with room for a table');
   machine.driver.attach(domain, options.streamId);
   applyMapSpec(machine, domain, spec, options.list);
   const { mmu } = machine.smmu;

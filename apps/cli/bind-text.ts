@@ -36,6 +36,12 @@ export function bindText(report: BindReplayReport): string {
       (report.complete ? '' : ansis.yellow('  (stopped before the end)')),
     table.toString(),
   ];
+  if (report.refused > 0) {
+    lines.push(ansis.yellow(`Not done: ${count(report.refused)} maps and unmaps. The first:`));
+    for (const { line, request, reason } of report.refusals.slice(0, 3)) {
+      lines.push(ansis.dim(`  line ${line}: ${request}: ${reason}`));
+    }
+  }
   for (const deadlock of report.deadlocks) lines.push(...chainText(deadlock));
   if (allocation.total.callsInRun > 0) {
     lines.push(

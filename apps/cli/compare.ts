@@ -125,7 +125,8 @@ function compareText(report: CompareReport, all: boolean): string {
     const values = columns.map(({ metrics }) => metrics[row.key] ?? null);
     const best = report.best[row.key] ?? [];
     const isSame = row.better !== null && best.length === 0 && !values.includes(null);
-    if (!all && (isSame || values.every((value) => value === values[0]))) {
+    const isIdle = values.every((value) => value === null || value === 0);
+    if (!all && (isSame || isIdle || values.every((value) => value === values[0]))) {
       equal++;
       continue;
     }

@@ -80,6 +80,13 @@ export class ReserveAllocator implements AllocatorLayer {
       stats.bulkCalls++;
       const flags = this.#zeroAhead ? gfp | Gfp.ZERO : gfp & ~Gfp.ZERO;
       got = this.below.allocBulk(cookie, tableSize, tables, flags, list.pages, 0);
+      // A bulk request takes what is free; only single ones go on when memory has to be reclaimed first.
+      for (; got < tables; got++) {
+        stats.systemCalls++;
+        const pa = this.below.alloc(cookie, tableSize, flags);
+        if (pa < 0) break;
+        list.pages[got] = pa;
+      }
     }
     if (got < tables) {
       this.below.freeBulk(cookie, tableSize, got, list.pages, 0);

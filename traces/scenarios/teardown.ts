@@ -12,6 +12,7 @@ import {
   Prot,
 } from '../../formats/index.ts';
 import { checkConfig } from '../config/check.ts';
+import { placeTables } from '../table-region.ts';
 
 const RAM_BASE = 0x8000_0000;
 const SMALL_PAGE = 4096;
@@ -123,9 +124,10 @@ function tearDown(config: TeardownConfig, chunked: boolean): TeardownRun {
 
 /** A tree of `pages` tables: last-level tables with one page each, and the levels above that they need. */
 function buildTree(config: TeardownConfig): Tree {
-  const memory = new PhysicalMemory({ banks: [{ base: RAM_BASE, size: ramFor(config.pages), node: 0 }] });
-  const stack = createAllocatorStack(config.allocator, {
-    system: new BuddySystemPages(new PageAllocator(memory, memory)),
+  const region = placeTables(config.allocator, [{ base: RAM_BASE, size: ramFor(config.pages), node: 0 }]);
+  const memory = new PhysicalMemory({ banks: [...region.ram] });
+  const stack = createAllocatorStack(region.layers, {
+    system: new BuddySystemPages(new PageAllocator({ banks: region.system }, memory)),
     memory,
     tableSize: SMALL_PAGE,
   });
@@ -164,5 +166,5 @@ function buildTree(config: TeardownConfig): Tree {
 
 /** Twice the tree, in whole MiB: watermarks and pools want their share. */
 function ramFor(pages: number): number {
-  return Math.max(16, Math.ceil((2 * pages * SMALL_PAGE) / MIB)) * MIB;
+  return Math.max(32, Math.ceil((2 * pages * SMALL_PAGE) / MIB)) * MIB;
 }

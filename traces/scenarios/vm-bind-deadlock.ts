@@ -21,6 +21,7 @@ import {
   type TableAllocator,
 } from '../../formats/index.ts';
 import { checkConfig } from '../config/check.ts';
+import { placeTables } from '../table-region.ts';
 
 const RAM_BASE = 0x8000_0000;
 const MIB = 2 ** 20;
@@ -85,8 +86,9 @@ export interface VmBindDeadlockReport {
  */
 export function runVmBindDeadlock(input: VmBindDeadlockInput = {}): VmBindDeadlockReport {
   const config = checkConfig(VmBindDeadlockSchema, input);
-  const memory = new PhysicalMemory({ banks: [{ base: RAM_BASE, size: config.memoryMib * MIB, node: 0 }] });
-  const pages = new PageAllocator(memory, memory);
+  const region = placeTables(config.allocator, [{ base: RAM_BASE, size: config.memoryMib * MIB, node: 0 }]);
+  const memory = new PhysicalMemory({ banks: [...region.ram] });
+  const pages = new PageAllocator({ banks: region.system }, memory);
   const system = new BuddySystemPages(pages);
   const clock = new JobClock();
   const gpu = new GpuMemory(clock, system);
@@ -107,7 +109,7 @@ export function runVmBindDeadlock(input: VmBindDeadlockInput = {}): VmBindDeadlo
     return freed;
   };
 
-  const allocator = createAllocatorStack(config.allocator, {
+  const allocator = createAllocatorStack(region.layers, {
     system,
     memory,
     tableSize: SMALL_PAGE,

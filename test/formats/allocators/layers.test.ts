@@ -205,6 +205,20 @@ describe('accounting', () => {
   });
 });
 
+describe('reserve under memory pressure', () => {
+  it('asks one by one for what a bulk request leaves open', () => {
+    const { stack, system } = rig('reserve/page');
+    const bulk = system.allocBulk.bind(system);
+    system.allocBulk = (size, count, gfp, out, at) => bulk(size, Math.min(count, 2), gfp, out, at);
+    const reservation = stack.reserver?.reserve('a', 5, 1);
+    expect(reservation?.tables.count).toBe(5);
+    expect([system.bulkCalls, system.calls, system.live.size]).toEqual([1, 4, 5]);
+    system.left = 3;
+    expect(stack.reserver?.reserve('a', 4, 2)).toBeNull();
+    expect([system.live.size, system.left]).toEqual([5, 3]);
+  });
+});
+
 describe('carve-out', () => {
   const spec = 'carve-out:base=0x201000:size=64K';
 

@@ -31,10 +31,13 @@ describe('freeing a tree of tables', () => {
     expect(tables).toBeLessThanOrEqual(pages + 2);
   });
 
-  it.each(['page', 'pool', 'generic-cache', 'reserve', 'batch'])('works with tables from %s', (allocator) => {
-    const { chunked } = runTeardown({ pages: 700, budget: 50, allocator });
-    expect([chunked.tablesLeft, chunked.leaks]).toEqual([0, 0]);
-  });
+  it.each(['page', 'pool', 'generic-cache', 'reserve', 'batch', 'carve-out'])(
+    'works with tables from %s',
+    (allocator) => {
+      const { chunked } = runTeardown({ pages: 700, budget: 50, allocator });
+      expect([chunked.tablesLeft, chunked.leaks]).toEqual([0, 0]);
+    },
+  );
 
   it('refuses a wrong field by name', () => {
     expect(() => runTeardown({ budget: 0 })).toThrow(/budget/);

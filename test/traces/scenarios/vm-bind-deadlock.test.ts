@@ -28,6 +28,13 @@ describe('VM_BIND under memory pressure', () => {
     expect(report.findings).toEqual([]);
   });
 
+  it('does not happen with tables from a carved-out region, which memory pressure does not reach', () => {
+    const report = runVmBindDeadlock({ allocator: 'carve-out:size=1M' });
+    expect([report.deadlock, report.findings]).toEqual([null, []]);
+    expect(report.totals.done).toBe(16);
+    expect(() => runVmBindDeadlock({ allocator: 'carve-out' })).toThrow(/carve-out.size/);
+  });
+
   it.each(['batch', 'generic-cache', 'pool:low=0:batch=0'])(
     '%s alone does not help: what it keeps is chance',
     (allocator) => {
