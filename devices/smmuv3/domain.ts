@@ -4,6 +4,15 @@ import type { RangeCover } from './range-cover.ts';
 /** Which translation stage a domain's table is. */
 export type DomainStage = 'stage-1' | 'stage-2';
 
+/** A stream, or one substream of it, that uses a domain. */
+export interface Attachment {
+  readonly streamId: number;
+  /** 0: traffic without a SubstreamID. */
+  readonly substreamId: number;
+  /** Its device keeps translations of its own (ATS), which invalidations must reach too. */
+  readonly ats: boolean;
+}
+
 /** An address space: one table, its tag in the TLBs, and the streams that use it. Made by `Smmuv3Driver.createDomain`. */
 export interface Smmuv3Domain {
   readonly table: IoPgtable;
@@ -12,8 +21,8 @@ export interface Smmuv3Domain {
   readonly tag: number;
   /** The table is the upper half (TTBR1). */
   readonly upper: boolean;
-  /** Streams attached, with their substream (0 for none). */
-  readonly streams: Map<number, number>;
+  /** What uses it. */
+  readonly attachments: Set<Attachment>;
   /** Page sizes of the table. */
   readonly cutter: PageCutter;
   readonly cover: RangeCover;

@@ -7,7 +7,7 @@ import {
   type TableAllocator,
   type TableMemory,
 } from '../../formats/index.ts';
-import { CD_BYTES, CD_WORDS, CONTEXT_DESCRIPTOR, L1_CONTEXT_DESCRIPTOR } from './context-descriptor.ts';
+import { CD_BYTES, CD_WORDS, CONTEXT_DESCRIPTOR, L1_CONTEXT_DESCRIPTOR, L1CD_BYTES } from './context-descriptor.ts';
 import { rewriteEntry, usedOfContextDescriptor, usedOfStreamTableEntry } from './entry-writer.ts';
 import type { Smmuv3Features } from './features.ts';
 import { encodeInto, type Layout, setField } from './layout.ts';
@@ -15,6 +15,7 @@ import { STRTAB_BASE_CFG } from './registers.ts';
 import {
   ContextFormat,
   DefaultSubstream,
+  Eats,
   L1_STREAM_TABLE_DESCRIPTOR,
   L1STD_BYTES,
   STE_BYTES,
@@ -27,6 +28,7 @@ import {
 const SPLIT = 8;
 /** SubstreamID bits of a leaf table of context descriptors: 64 KiB. Linux `CTXDESC_L2_ENTRIES`. */
 const CONTEXT_SPLIT = 10;
+const CONTEXT_LEAF_BYTES = CD_BYTES * 2 ** CONTEXT_SPLIT;
 /** Most bits of a linear context descriptor table: 64 KiB. */
 const CONTEXT_LINEAR_BITS = 10;
 /** Largest L1 stream table. Linux `STRTAB_MAX_L1_ENTRIES`. */
@@ -52,7 +54,7 @@ export class DriverTables {
   readonly #streams: number;
   /** Level 2 arrays by the upper bits of the StreamID. */
   readonly #arrays = new Map<number, number>();
-  /** Context descriptor tables by StreamID: base and leaves. */
+  /** Context descriptor tables by StreamID. */
   readonly #contexts = new Map<number, ContextTable>();
 
   /**
@@ -108,27 +110,22 @@ export class DriverTables {
   }
 
   /**
-   * Stage 1: the stream uses its own table of 2^substreamBits context descriptors.
+   * Stage 1: the stream uses its context descriptors, which {@link reserveContexts} has made.
    * @param changed called after each step of the change: the SMMU must be told (CFGI) and waited for (SYNC)
+   * @param options.defaultSubstream what traffic without a SubstreamID does, a value of `DefaultSubstream`
    */
-  attachStage1(
-    streamId: number,
-    substreamBits: number,
-    changed: () => void,
-    { stalls = false, ats = false, el2 = false } = {},
-  ): void {
-    const table = this.#contextTable(streamId, substreamBits);
+  attachStage1(streamId: number, changed: () => void, { stalls, ats, defaultSubstream }: StageOneOptions): void {
+    const table = this.#contextTable(streamId);
     this.#writeStream(streamId, changed, {
       V: 1,
       Config: StreamConfig.STAGE1,
       S1Fmt: table.leaves === null ? ContextFormat.LINEAR : ContextFormat.TWO_LEVEL_64K,
       S1ContextPtr: table.base,
-      S1CDMax: substreamBits,
-      S1DSS: DefaultSubstream.SUBSTREAM_0,
+      S1CDMax: table.bits,
+      S1DSS: defaultSubstream,
       ...FETCH,
       S1STALLD: Number(this.#features.stallModel === 0 && !stalls),
-      EATS: Number(ats),
-      STRW: el2 ? 2 : 0,
+      EATS: ats ? Eats.FULL : Eats.REFUSED,
     });
   }
 
@@ -142,7 +139,7 @@ export class DriverTables {
     vmid: number,
     { vttbr, vtcr }: StageTwoRegisters,
     changed: () => void,
-    { contextTable = null, stalls = false }: { contextTable?: number | null; stalls?: boolean } = {},
+    { contextTable = null, stalls = false, ats = false }: StageTwoOptions = {},
   ): void {
     const nested = contextTable !== null;
     this.#writeStream(streamId, changed, {
@@ -150,6 +147,7 @@ export class DriverTables {
       Config: nested ? StreamConfig.NESTED : StreamConfig.STAGE2,
       ...(nested ? { S1ContextPtr: contextTable, S1DSS: DefaultSubstream.SUBSTREAM_0, ...FETCH } : {}),
       S1STALLD: Number(nested && this.#features.stallModel === 0 && !stalls),
+      EATS: ats ? Eats.FULL : Eats.REFUSED,
       S2VMID: vmid,
       S2T0SZ: vtcr.tsz,
       S2SL0: vtcr.sl,
@@ -189,7 +187,7 @@ export class DriverTables {
     asid: number,
     { tcr, mairLow, mairHigh, ttbr }: StageOneRegisters,
     changed: () => void,
-    { upper = false, stalls = false, hardwareUpdate = 0 }: ContextOptions = {},
+    { upper = false, stalls = false, tracksDirty = false }: ContextOptions = {},
   ): void {
     const half = upper
       ? { T1SZ: tcr.tsz, TG1: tcr.tg, IR1: tcr.irgn, OR1: tcr.orgn, SH1: tcr.sh, EPD0: 1, TTB1: ttbr }
@@ -199,8 +197,9 @@ export class DriverTables {
       ...half,
       IPS: tcr.ips,
       AA64: 1,
-      HA: Number(hardwareUpdate >= 1),
-      HD: Number(hardwareUpdate >= 2),
+      // Marking pages dirty rests on setting the access flag.
+      HA: Number(tracksDirty),
+      HD: Number(tracksDirty),
       S: Number(stalls || this.#features.stallModel === 2),
       R: 1,
       A: 1,
@@ -211,48 +210,62 @@ export class DriverTables {
     });
   }
 
-  /** Makes a stream's table of 2^substreamBits context descriptors, unless it is there. */
-  reserveContexts(streamId: number, substreamBits: number): void {
-    this.#contextTable(streamId, substreamBits);
+  /** log2 of a stream's context descriptors; null where it has none. */
+  contextBits(streamId: number): number | null {
+    return this.#contexts.get(streamId)?.bits ?? null;
   }
 
-  /** Makes a context descriptor invalid. */
+  /** Makes a stream's table of 2^bits context descriptors. One of another size goes away: no entry may point to it. */
+  reserveContexts(streamId: number, bits: number): void {
+    const known = this.#contexts.get(streamId);
+    if (known?.bits === bits) return;
+    const twoLevel = bits > CONTEXT_LINEAR_BITS && this.#features.twoLevelContexts;
+    const size = twoLevel ? L1CD_BYTES * 2 ** (bits - CONTEXT_SPLIT) : CD_BYTES * 2 ** bits;
+    const table: ContextTable = { bits, base: this.allocate(size), size, leaves: twoLevel ? new Map() : null };
+    this.#contexts.set(streamId, table);
+    if (known === undefined) return;
+    for (const leaf of known.leaves?.values() ?? []) this.#free(leaf, CONTEXT_LEAF_BYTES);
+    this.#free(known.base, known.size);
+  }
+
+  /** Makes the leaf table of a context descriptor, unless it is there. @param changed called when the level above has changed */
+  reserveContext(streamId: number, substreamId: number, changed: () => void): void {
+    const { base, leaves } = this.#contextTable(streamId);
+    const index = Math.floor(substreamId / 2 ** CONTEXT_SPLIT);
+    if (leaves === null || leaves.has(index)) return;
+    const leaf = this.allocate(CONTEXT_LEAF_BYTES);
+    leaves.set(index, leaf);
+    this.#store(L1_CONTEXT_DESCRIPTOR, base + L1CD_BYTES * index, L1CD_BYTES, { V: 1, L2Ptr: leaf });
+    // An invalid descriptor of the level above may be cached.
+    changed();
+  }
+
+  /** Makes a context descriptor invalid; nothing to do where there is none. */
   clearContext(streamId: number, substreamId: number, changed: () => void): void {
+    const table = this.#contexts.get(streamId);
+    const leaf = table?.leaves?.get(Math.floor(substreamId / 2 ** CONTEXT_SPLIT));
+    if (table === undefined || (table.leaves !== null && leaf === undefined)) return;
     this.#writeContext(this.#context(streamId, substreamId), changed, {});
   }
 
-  #contextTable(streamId: number, substreamBits: number): ContextTable {
-    const known = this.#contexts.get(streamId);
-    if (known !== undefined && known.bits === substreamBits) return known;
-    const twoLevel = substreamBits > CONTEXT_LINEAR_BITS && this.#features.twoLevelContexts;
-    const table: ContextTable = {
-      bits: substreamBits,
-      base: this.allocate(twoLevel ? 8 * 2 ** (substreamBits - CONTEXT_SPLIT) : CD_BYTES * 2 ** substreamBits),
-      leaves: twoLevel ? new Map() : null,
-    };
-    this.#contexts.set(streamId, table);
+  #contextTable(streamId: number): ContextTable {
+    const table = this.#contexts.get(streamId);
+    if (table === undefined) throw new ConfigError('streamId', streamId, 'a stream with context descriptors');
     return table;
   }
 
-  /** Address of a context descriptor; its leaf table is made when it is not there. */
+  /** Address of a context descriptor that was reserved. */
   #context(streamId: number, substreamId: number): number {
-    const table = this.#contexts.get(streamId) ?? this.#contextTable(streamId, 0);
-    if (substreamId >= 2 ** table.bits) {
-      throw new ConfigError(
-        'substreamId',
-        substreamId,
-        `0 to ${2 ** table.bits - 1}, the substreams of stream ${streamId}`,
-      );
-    }
-    if (table.leaves === null) return table.base + CD_BYTES * substreamId;
-    const index = Math.floor(substreamId / 2 ** CONTEXT_SPLIT);
-    let leaf = table.leaves.get(index);
-    if (leaf === undefined) {
-      leaf = this.allocate(CD_BYTES * 2 ** CONTEXT_SPLIT);
-      table.leaves.set(index, leaf);
-      this.#store(L1_CONTEXT_DESCRIPTOR, table.base + 8 * index, 8, { V: 1, L2Ptr: leaf });
-    }
+    const { base, leaves } = this.#contextTable(streamId);
+    if (leaves === null) return base + CD_BYTES * substreamId;
+    const leaf = leaves.get(Math.floor(substreamId / 2 ** CONTEXT_SPLIT));
+    if (leaf === undefined) throw new ConfigError('substreamId', substreamId, 'a substream with a context descriptor');
     return leaf + CD_BYTES * (substreamId % 2 ** CONTEXT_SPLIT);
+  }
+
+  /** Gives back what {@link allocate} gave for the same size. */
+  #free(pa: number, size: number): void {
+    this.#pages.free(null, pa, Math.max(size, 4096));
   }
 
   #abort(pa: number): void {
@@ -293,6 +306,8 @@ interface ContextTable {
   /** log2 of the descriptors. */
   readonly bits: number;
   readonly base: number;
+  /** Bytes at `base`. */
+  readonly size: number;
   /** Leaf tables by index; null for a linear table. */
   readonly leaves: Map<number, number> | null;
 }
@@ -303,6 +318,20 @@ export interface ContextOptions {
   readonly upper?: boolean;
   /** Faults stall. */
   readonly stalls?: boolean;
-  /** 1: hardware sets the access flag; 2: and marks pages dirty. */
-  readonly hardwareUpdate?: 0 | 1 | 2;
+  /** Hardware sets the access flag and marks pages dirty. */
+  readonly tracksDirty?: boolean;
+}
+
+/** What a stream table entry with stage 1 holds besides the place of its context descriptors. */
+interface StageOneOptions {
+  readonly stalls: boolean;
+  readonly ats: boolean;
+  readonly defaultSubstream: number;
+}
+
+/** What a stream table entry with stage 2 holds besides its table's registers. */
+interface StageTwoOptions {
+  readonly contextTable?: number | null;
+  readonly stalls?: boolean;
+  readonly ats?: boolean;
 }

@@ -17,6 +17,7 @@ import type { DomainStage, Smmuv3Domain } from './domain.ts';
 import { type DriverConfig, DriverSchema } from './driver-config.ts';
 import { DriverEventQueue } from './driver-event-queue.ts';
 import { DriverQueue } from './driver-queue.ts';
+import { type AttachOptions, DriverStreams } from './driver-streams.ts';
 import { DriverTables } from './driver-tables.ts';
 import { EVENT_BYTES, type EventRecord } from './events.ts';
 import { featuresOf, type Smmuv3Features } from './features.ts';
@@ -72,6 +73,7 @@ export class Smmuv3Driver {
   readonly queue: DriverQueue;
   readonly tables: DriverTables;
   readonly invalidator: Invalidator;
+  readonly streams: DriverStreams;
   /** Sees every event record that {@link handleEvents} takes from the queue. */
   onEvent: ((record: EventRecord) => void) | null = null;
   readonly eventQueue: DriverEventQueue;
@@ -122,7 +124,8 @@ export class Smmuv3Driver {
     }
     const commandBase = this.tables.allocate(16 * 2 ** commandBits);
     this.queue = new DriverQueue(smmu, this.#structures, config, commandBase, commandBits);
-    this.invalidator = new Invalidator(this.queue, config.bugs, features.ats);
+    this.invalidator = new Invalidator(this.queue, config.bugs);
+    this.streams = new DriverStreams(features, this.queue, this.tables, this.invalidator);
     const eventBits = Math.min(config.eventQueueBits, features.eventQueueBits);
     const eventBase = this.tables.allocate(EVENT_BYTES * 2 ** eventBits);
     this.eventQueue = new DriverEventQueue(smmu, this.#structures, eventBase, eventBits);
@@ -232,7 +235,7 @@ export class Smmuv3Driver {
     domain.stage = stage;
     domain.tag = stage === 'stage-1' ? this.#asids.take() : this.#vmids.take();
     domain.upper = (table.config.quirks & Quirk.ARM_TTBR1) !== 0;
-    domain.streams = new Map();
+    domain.attachments = new Set();
     domain.cutter = cutter;
     domain.cover = new RangeCover(Math.log2(cutter.smallest), features.rangeInvalidation && this.#config.useRanges);
     domain.mapped = 0;
@@ -255,67 +258,25 @@ export class Smmuv3Driver {
   }
 
   /**
-   * Lets a stream, or one substream of it, use a domain.
+   * Lets a stream, or one substream of it, use a domain, instead of the one that it used before.
    * @param substreamId 0 is what traffic without a SubstreamID uses
-   * @param options.substreamBits log2 of the stream's context descriptors
+   * @throws ConfigError for what the stream or the SMMU cannot do; nothing has changed then.
    */
-  attach(
-    domain: Smmuv3Domain,
-    streamId: number,
-    substreamId = 0,
-    options: { substreamBits?: number; stalls?: boolean; ats?: boolean; hardwareUpdate?: 0 | 1 | 2 } = {},
-  ): void {
-    const { registers } = domain.table;
-    domain.streams.set(streamId, substreamId);
-    if (registers.kind === 'stage-2') {
-      const { stalls = false } = options;
-      this.tables.attachStage2(streamId, domain.tag, registers, this.#streamChanged(streamId), { stalls });
-    } else if (registers.kind === 'stage-1') {
-      const changed = this.#contextChanged(streamId, substreamId);
-      const { upper } = domain;
-      this.tables.reserveContexts(streamId, options.substreamBits ?? 0);
-      this.tables.writeContext(streamId, substreamId, domain.tag, registers, changed, { ...options, upper });
-      this.tables.attachStage1(streamId, options.substreamBits ?? 0, this.#streamChanged(streamId), options);
-    }
-    this.#prefetch(streamId);
+  attach(domain: Smmuv3Domain, streamId: number, substreamId = 0, options: AttachOptions = {}): void {
+    this.streams.attach(domain, streamId, substreamId, options);
   }
 
-  /** A stream without translation. */
+  /** Traffic of a stream passes untranslated; its substreams stay with their domains. */
   attachBypass(streamId: number): void {
-    this.tables.attachBypass(streamId, this.#streamChanged(streamId));
-    this.#prefetch(streamId);
+    this.streams.attachBypass(streamId);
   }
 
-  /** Takes a stream away from its domain: its traffic aborts from now on. */
-  detach(domain: Smmuv3Domain, streamId: number): void {
-    const substreamId = domain.streams.get(streamId);
-    domain.streams.delete(streamId);
-    this.tables.detach(streamId, this.#streamChanged(streamId));
-    this.#prefetch(streamId);
-    if (substreamId !== undefined && domain.stage === 'stage-1') {
-      this.tables.clearContext(streamId, substreamId, this.#contextChanged(streamId, substreamId));
-    }
-  }
-
-  /** Tells the SMMU that a stream's entry has changed, and waits. */
-  #streamChanged(streamId: number): () => void {
-    return () => {
-      this.queue.add('CFGI_STE', { StreamID: streamId, Leaf: 1 });
-      this.queue.sync();
-    };
-  }
-
-  #contextChanged(streamId: number, substreamId: number): () => void {
-    return () => {
-      this.queue.add('CFGI_CD', { StreamID: streamId, SubstreamID: substreamId, Leaf: 1 });
-      this.queue.sync();
-    };
-  }
-
-  /** A hint that the stream will soon be used. */
-  #prefetch(streamId: number): void {
-    this.queue.add('PREFETCH_CONFIG', { StreamID: streamId });
-    this.queue.flush();
+  /**
+   * Takes a stream, or one substream of it, away from its domain: that traffic aborts from now on, the stream's other substreams
+   * go on. Nothing happens when it does not use the domain.
+   */
+  detach(domain: Smmuv3Domain, streamId: number, substreamId = 0): void {
+    this.streams.detach(domain, streamId, substreamId);
   }
 
   /**

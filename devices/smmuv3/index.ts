@@ -5,6 +5,7 @@ export * from './device.ts';
 export * from './domain.ts';
 export * from './driver.ts';
 export * from './driver-config.ts';
+export type { AttachOptions } from './driver-streams.ts';
 export * from './encodings.ts';
 export * from './events.ts';
 export { Outcome } from './fault-reporter.ts';

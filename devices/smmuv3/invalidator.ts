@@ -45,17 +45,14 @@ export class Invalidator implements TlbFlushOps {
   readonly #queue: DriverQueue;
   readonly #bugs: DriverConfig['bugs'];
   readonly #prng: Prng;
-  /** Sends ATC invalidations for streams of a domain, when there are any. */
-  readonly #ats: boolean;
   /** The invalidations of leaves and of tables that a planted bug holds back. */
   #lateLeaves: DueInvalidation | null = null;
   #lateWalk: DueInvalidation | null = null;
 
-  constructor(queue: DriverQueue, bugs: DriverConfig['bugs'], ats: boolean) {
+  constructor(queue: DriverQueue, bugs: DriverConfig['bugs']) {
     this.#queue = queue;
     this.#bugs = bugs;
     this.#prng = new Prng(bugs.seed);
-    this.#ats = ats;
   }
 
   // What page-table code calls; the cookie is the domain.
@@ -104,7 +101,7 @@ export class Invalidator implements TlbFlushOps {
     if (domain.stage === 'stage-1') queue.add('TLBI_NH_ASID', { ASID: domain.tag });
     else queue.add('TLBI_S12_VMALL', { VMID: domain.tag });
     queue.sync();
-    if (this.#ats) this.#atc(domain, 0, 0);
+    this.#atc(domain, 0, 0);
   }
 
   #leaves(domain: Smmuv3Domain, iova: number, size: number, pageSize: number): void {
@@ -135,7 +132,16 @@ export class Invalidator implements TlbFlushOps {
     cover.begin(iova, size, granule, leaf);
     while (cover.next()) queue.addAddress(name, cover, above + cover.address, asid, vmid, Number(leaf));
     queue.sync();
-    if (this.#ats) this.#atc(domain, iova, size);
+    this.#atc(domain, above + iova, size);
+  }
+
+  /**
+   * Drops everything that a device holds for one of its substreams and waits for it; 0 is every substream, because an
+   * invalidation without a SubstreamID reaches them all.
+   */
+  dropDeviceCache(streamId: number, substreamId: number): void {
+    this.#addAtc(streamId, substreamId, ATC_INV_ALL, 0);
+    this.#queue.sync();
   }
 
   /** Drops what devices hold in caches of their own: the naturally aligned power of two around the range; size 0 is everything. */
@@ -144,20 +150,22 @@ export class Invalidator implements TlbFlushOps {
     let address = 0;
     if (size > 0) {
       const first = Math.floor(iova / 4096);
-      const last = Math.floor((iova + size - 1) / 4096);
+      // Both are whole pages: 1 less than the end would not be exact near 2^64.
+      const last = Math.ceil((iova + size) / 4096) - 1;
       log2Pages = 0;
       while (Math.floor(first / 2 ** log2Pages) !== Math.floor(last / 2 ** log2Pages)) log2Pages++;
       address = Math.floor(first / 2 ** log2Pages) * 2 ** log2Pages * 4096;
     }
-    for (const [StreamID, SubstreamID] of domain.streams) {
-      this.#queue.add('ATC_INV', {
-        StreamID,
-        SubstreamID,
-        SSV: Number(SubstreamID > 0),
-        Size: log2Pages,
-        Address: address,
-      });
+    let sent = false;
+    for (const { streamId, substreamId, ats } of domain.attachments) {
+      if (!ats) continue;
+      this.#addAtc(streamId, substreamId, log2Pages, address);
+      sent = true;
     }
-    this.#queue.sync();
+    if (sent) this.#queue.sync();
+  }
+
+  #addAtc(StreamID: number, SubstreamID: number, Size: number, Address: number): void {
+    this.#queue.add('ATC_INV', { StreamID, SubstreamID, SSV: Number(SubstreamID > 0), Size, Address });
   }
 }
