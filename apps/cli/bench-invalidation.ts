@@ -1,11 +1,10 @@
 /** `tablewalk bench-invalidation`: the price of TLB invalidations, beside what has been published. */
-import { writeFile } from 'node:fs/promises';
 import ansis from 'ansis';
 import Table from 'cli-table3';
 import type { Command } from 'commander';
-import { ConfigError } from '../../formats/index.ts';
 import { benchInvalidation, type InvalidationTable } from '../../traces/index.ts';
 import { ExitCode, exitWith } from './exit.ts';
+import { checkWritable, writeJson } from './json-output.ts';
 
 export function register(program: Command): void {
   program
@@ -17,21 +16,11 @@ export function register(program: Command): void {
     .action(bench);
 }
 
-async function bench({ json }: { readonly json?: string }): Promise<void> {
+function bench({ json }: { readonly json?: string }): void {
+  checkWritable('--json', json);
   const tables = benchInvalidation();
   if (json !== '-') process.stdout.write(`${tables.map(tableText).join('\n\n')}\n`);
-  if (json !== undefined) {
-    const text = `${JSON.stringify({ tables }, null, 2)}\n`;
-    if (json === '-') {
-      process.stdout.write(text);
-    } else {
-      try {
-        await writeFile(json, text);
-      } catch (error) {
-        throw new ConfigError('--json', json, `a file that can be written (${(error as Error).message})`);
-      }
-    }
-  }
+  writeJson(json, { tables });
   exitWith(ExitCode.OK);
 }
 

@@ -69,7 +69,7 @@ async function run(captures: readonly string[], flags: CheckFlags): Promise<void
 
 function print(replayed: Report, captures: readonly string[], { json, findings }: CheckFlags): ExitCode {
   const report = checkReport(replayed, captures);
-  if (json !== undefined) writeJson(json, report);
+  writeJson(json, report);
   if (json !== '-') {
     const color = process.stdout.isTTY && process.env['NO_COLOR'] === undefined;
     process.stdout.write(renderCheck(report, { color, most: findings }));

@@ -74,7 +74,7 @@ async function compare(captures: readonly string[], flags: CompareFlags): Promis
   });
   checkWritable('--json', flags.json);
   await supervise(run, (report) => {
-    if (flags.json !== undefined) writeJson(flags.json, report);
+    writeJson(flags.json, report);
     if (flags.json !== '-') process.stdout.write(`${compareText(report, flags.all === true)}\n`);
     return ExitCode.OK;
   });

@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { writeJson } from './json-output.ts';
 import { addMachineOptions, type MachineFlags, machineFrom } from './machine-options.ts';
 
 export function register(program: Command): void {
@@ -8,6 +9,6 @@ export function register(program: Command): void {
   addMachineOptions(command)
     .addHelpText('after', '\nEdit what it prints and give it back with --config FILE; a part of it is enough.')
     .action((flags: MachineFlags) => {
-      process.stdout.write(`${JSON.stringify(machineFrom(flags), null, 2)}\n`);
+      writeJson('-', machineFrom(flags));
     });
 }

@@ -5,7 +5,7 @@ import type { Command } from 'commander';
 import { ConfigError } from '../../formats/index.ts';
 import { ConformanceRun, describeMismatch, openVectors } from '../../traces/index.ts';
 import { ExitCode, exitWith } from './exit.ts';
-import { writeJson } from './json-output.ts';
+import { checkWritable, writeJson } from './json-output.ts';
 
 interface ConformOptions {
   readonly json?: string;
@@ -24,6 +24,7 @@ export function register(program: Command): void {
 }
 
 async function conform(files: readonly string[], options: ConformOptions): Promise<void> {
+  checkWritable('--json', options.json);
   const run = new ConformanceRun(options.filter === undefined ? {} : { filter: options.filter });
   const silent = options.json === '-';
   for (const file of files) {
@@ -39,7 +40,7 @@ async function conform(files: readonly string[], options: ConformOptions): Promi
   if (total.cases === 0 && options.filter !== undefined) {
     throw new ConfigError('--filter', options.filter, 'a part of the name of at least one case');
   }
-  if (options.json !== undefined) writeJson(options.json, total);
+  writeJson(options.json, total);
   if (!silent) process.stdout.write(`${summary(total)}\n`);
   exitWith(total.mismatches === 0 ? ExitCode.OK : ExitCode.FOUND);
 }

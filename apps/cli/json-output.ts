@@ -3,10 +3,11 @@ import { dirname } from 'node:path';
 import { ConfigError } from '../../formats/index.ts';
 
 /**
- * Writes a result where `--json` says: `-` is standard output.
+ * Writes a result where `--json` says: `-` is standard output, undefined is nowhere.
  * @throws ConfigError when the file cannot be written.
  */
-export function writeJson(file: string, value: unknown): void {
+export function writeJson(file: string | undefined, value: unknown): void {
+  if (file === undefined) return;
   const text = `${JSON.stringify(value, null, 2)}\n`;
   if (file === '-') {
     process.stdout.write(text);

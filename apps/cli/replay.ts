@@ -85,14 +85,14 @@ async function run(captures: readonly string[], flags: ReplayFlags): Promise<voi
 }
 
 function printBound(report: BindReplayReport, json: string | undefined): ExitCode {
-  if (json !== undefined) writeJson(json, report);
+  writeJson(json, report);
   if (json !== '-') process.stdout.write(`${bindText(report)}\n`);
   return report.deadlocks.length === 0 ? ExitCode.OK : ExitCode.FOUND;
 }
 
 /** The report where it was asked for: JSON in a file or on standard output, else text. */
 function print(report: Report, captures: readonly string[], json: string | undefined): ExitCode {
-  if (json !== undefined) writeJson(json, report);
+  writeJson(json, report);
   if (json === '-') return ExitCode.OK;
   const title = captures.map((name) => (name === '-' ? 'standard input' : name)).join(', ');
   process.stdout.write(

@@ -58,7 +58,7 @@ function deadlock(flags: DeadlockFlags): void {
     ...(flags.memory === undefined ? {} : { memoryMib: whole('--memory', flags.memory) }),
     ...(flags.idleBuffers === undefined ? {} : { idleBuffers: whole('--idle-buffers', flags.idleBuffers) }),
   });
-  if (flags.json !== undefined) writeJson(flags.json, report);
+  writeJson(flags.json, report);
   if (flags.json !== '-') process.stdout.write(`${deadlockText(report)}\n`);
   exitWith(report.deadlock === null ? ExitCode.OK : ExitCode.FOUND);
 }
@@ -91,7 +91,7 @@ function teardown(flags: TeardownFlags): void {
     ...(flags.budgetCycles === undefined ? {} : { budgetCycles: whole('--budget-cycles', flags.budgetCycles) }),
     ...(flags.allocator === undefined ? {} : { allocator: flags.allocator }),
   });
-  if (flags.json !== undefined) writeJson(flags.json, report);
+  writeJson(flags.json, report);
   if (flags.json !== '-') process.stdout.write(`${teardownText(report)}\n`);
   const left = report.chunked.tablesLeft + report.atOnce.tablesLeft + report.chunked.leaks + report.atOnce.leaks;
   exitWith(left === 0 ? ExitCode.OK : ExitCode.FOUND);

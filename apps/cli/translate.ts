@@ -1,5 +1,4 @@
 /** `tablewalk translate`: address lists through the timed MMU, and the reference experiments it is held against. */
-import { writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import ansis from 'ansis';
 import Table from 'cli-table3';
@@ -20,6 +19,7 @@ import {
   type StreamReport,
 } from '../../traces/index.ts';
 import { ExitCode, exitWith } from './exit.ts';
+import { checkWritable, writeJson } from './json-output.ts';
 import { type MachineFlags, machineFrom, wholeNumber } from './machine-options.ts';
 
 interface TranslateFlags extends MachineFlags {
@@ -75,6 +75,7 @@ export function register(program: Command): void {
 }
 
 async function translate(flags: TranslateFlags): Promise<void> {
+  checkWritable('--json', flags.json);
   if (flags.reference !== undefined && flags.stream !== undefined) {
     throw new ConfigError('--stream', flags.stream, 'one of --reference and --stream');
   }
@@ -99,7 +100,7 @@ async function references(files: readonly string[], flags: TranslateFlags): Prom
     if (!silent) process.stdout.write(`${resultLines(result).join('\n')}\n`);
   }
   const summary = results.map(({ name, equal, exact, differences }) => ({ name, equal, exact, differences }));
-  await writeJson(flags.json, { files: summary });
+  writeJson(flags.json, { files: summary });
   exitWith(results.every((result) => result.equal) ? ExitCode.OK : ExitCode.FOUND);
 }
 
@@ -140,7 +141,7 @@ async function stream(file: string, flags: TranslateFlags): Promise<void> {
       : runOnMap(config, spec, options);
   const seconds = Number(process.hrtime.bigint() - began) / 1e9;
   if (flags.json !== '-') process.stdout.write(`${reportText(report)}\n`);
-  await writeJson(flags.json, report);
+  writeJson(flags.json, report);
   process.stderr.write(
     `${Math.round(report.requests / seconds).toLocaleString('en')} requests per second of host time\n`,
   );
@@ -174,18 +175,4 @@ function reportText(report: StreamReport): string {
     `latency in cycles: mean ${latency.mean.toFixed(2)}, p50 ${latency.p50}, p90 ${latency.p90}, p99 ${latency.p99}, max ${latency.max}`,
     table.toString(),
   ].join('\n');
-}
-
-async function writeJson(file: string | undefined, value: unknown): Promise<void> {
-  if (file === undefined) return;
-  const json = `${JSON.stringify(value, null, 2)}\n`;
-  if (file === '-') {
-    process.stdout.write(json);
-    return;
-  }
-  try {
-    await writeFile(file, json);
-  } catch (error) {
-    throw new ConfigError('--json', file, `a file that can be written (${(error as Error).message})`);
-  }
 }

@@ -25,6 +25,7 @@ import {
   walkLines,
 } from '../../traces/index.ts';
 import { ExitCode, exitWith } from './exit.ts';
+import { checkWritable, writeJson } from './json-output.ts';
 
 interface WalkOptions {
   readonly leaves?: true;
@@ -71,8 +72,9 @@ function walk(folder: string, options: WalkOptions): void {
     return;
   }
   const { owners, refused } = ownersOf(image, options);
-  const output = new Output(options.json);
+  checkWritable('--json', options.json);
   const comparison = options.expect === undefined ? null : new LeafComparison(readLeafList(options.expect));
+  const output = new Output(options.leaves === true && comparison === null ? options.json : undefined);
   const prints = options.leaves === true && (comparison === null || options.json === undefined);
   const summary = summarise(image, owners, (leaf) => {
     comparison?.found(leaf);
@@ -80,7 +82,7 @@ function walk(folder: string, options: WalkOptions): void {
   });
   if (comparison !== null) reportComparison(comparison, output, options);
   else if (options.leaves !== true) {
-    if (options.json !== undefined) output.line(JSON.stringify({ ...summary, refused }, null, 2));
+    if (options.json !== undefined) writeJson(options.json, { ...summary, refused });
     else output.line(summaryText(image, summary, refused));
   }
   output.end();
@@ -134,10 +136,9 @@ function walkOne(image: MemoryImage, iova: bigint, options: WalkOptions): void {
     owner = streamOf(new ImageStreams(image, options.lenient === true), options);
   }
   const walked = narrateWalk(image, owner.regime, iova, accessBits(options.access));
-  const output = new Output(options.json);
-  if (options.json !== undefined) {
-    output.line(JSON.stringify({ sid: owner.sid, ...walked }, null, 2));
-  } else {
+  const output = new Output(undefined);
+  if (options.json !== undefined) writeJson(options.json, { sid: owner.sid, ...walked });
+  else {
     if (options.sid !== undefined)
       output.line(ansis.bold(`StreamID 0x${owner.sid.toString(16)}: ${regimeText(owner.regime)}`));
     for (const line of walkLines(walked, (text) => ansis.bold(text))) output.line(line);
@@ -174,7 +175,7 @@ function reportComparison(comparison: LeafComparison, output: Output, options: W
   const different = comparison.finish();
   const { equal, differences } = comparison;
   if (options.json !== undefined) {
-    output.line(JSON.stringify({ equal: different === 0, equalLeaves: equal, differences }, null, 2));
+    writeJson(options.json, { equal: different === 0, equalLeaves: equal, differences });
   } else {
     for (const { kind, sid, iova, what } of differences.slice(0, SHOWN_DIFFERENCES)) {
       output.line(`${ansis.red(kind)} sid ${sid} iova ${iova}: ${what}`);
