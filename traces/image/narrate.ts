@@ -166,7 +166,14 @@ class Recorder implements WalkTrace {
     const root = walk.upper ? regime.root1 : regime.root0;
     const shift = walk.entryShift(level);
     const above = level === root?.startLevel ? root.inputBits : walk.entryShift(level - 1);
-    const { title, fields } = explainDescriptor(tableFormat(regime), level, low >>> 0, high >>> 0, tableQuirks(regime));
+    const { title, fields } = explainDescriptor(
+      tableFormat(regime),
+      level,
+      low >>> 0,
+      high >>> 0,
+      tableQuirks(regime),
+      root?.granuleShift,
+    );
     const leaf = status === WalkStatus.LEAF || status === WalkStatus.UPDATE;
     this.steps.push({
       kind: 'descriptor',

@@ -98,6 +98,25 @@ describe('the upper half', () => {
     expect(leaves).toBe(1024);
   });
 
+  it('has its own granule: with 64 KiB, address bits 51:48 stand in bits 15:12 of a descriptor', () => {
+    // A table at TTBR1 whose entry points to a table at 0x3_0000_5432_0000, which is no memory.
+    const memory: WalkMemory = {
+      low: 0x5432_3003,
+      high: 0,
+      read: (pa) => pa < 0xa000_0000,
+      replace: () => false,
+    };
+    const walk = narrateWalk(memory, regime, 0xffff_ff80_2000_0007n);
+    const step = walk.steps.find((each) => each.kind === 'descriptor');
+    const fields = step?.kind === 'descriptor' ? step.fields : [];
+    expect(
+      fields.filter(({ lsb }) => lsb >= 12 && lsb < 48).map(({ lsb, width, value }) => [lsb, width, value]),
+    ).toEqual([
+      [12, 4, 3],
+      [16, 32, 0x5432_0000],
+    ]);
+  });
+
   it('of short descriptors is everything above what TTBR0 has', () => {
     const short = bareRegime(bare({ format: 'arm-v7s', ttb0: 0x8000_0000n, ttb1: 0x8000_4000n, tcr: 2n }));
     expect(splitAddress(short, 0x4000_0000n)).toEqual({ upper: true, address: 0x4000_0000 });

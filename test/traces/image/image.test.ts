@@ -173,7 +173,7 @@ describe('one walk in words', () => {
     ]);
     const text = walkLines(walk).join('\n');
     expect(text).toContain('Level 3, address bits 20:12: entry 480, at 0x10ccdcf00');
-    expect(text).toContain('holds 0x10cfb6f47: VMSAv8-64 / LPAE stage 1 block or page');
+    expect(text).toContain('holds 0x10cfb6f47: VMSAv8-64 / LPAE stage 1 page');
     expect(text).toMatch(/\[10\] +af +1 +accessed/);
     expect(text).toContain('0xfffe0abc is at 0x10cfb6abc in a page of 4 KiB');
   });
