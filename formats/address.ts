@@ -3,7 +3,8 @@
  * 32 of them, so whole addresses are split and joined here.
  */
 
-const TWO_32 = 2 ** 32;
+/** What the upper half of an address or descriptor counts. */
+export const TWO_32 = 2 ** 32;
 
 /** Low 32 bits of an address, unsigned. */
 export function low32(address: number): number {
@@ -13,11 +14,6 @@ export function low32(address: number): number {
 /** Bits 32 and up of an address. */
 export function high32(address: number): number {
   return Math.floor(address / TWO_32);
-}
-
-/** The address whose halves these are. Both are read as unsigned. */
-export function joinAddress(low: number, high: number): number {
-  return (high >>> 0) * TWO_32 + (low >>> 0);
 }
 
 /** True for a count of things: an integer from 0 on. */

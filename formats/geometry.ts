@@ -29,8 +29,32 @@ export interface Geometry {
   readonly tableSizes: readonly number[];
 }
 
+/** Page size of the CPU that edits tables: the granule that Linux prefers, and the unit of its built-in allocator. */
+export const CPU_PAGE = 4096;
+
+/** Sum of the leaf sizes of each LPAE granule, by log2 of the granule (Linux `arm_lpae_restrict_pgsizes`). */
+const LEAF_SIZES: Readonly<Record<number, number>> = {
+  12: 2 ** 12 + 2 ** 21 + 2 ** 30,
+  14: 2 ** 14 + 2 ** 25,
+  16: 2 ** 16 + 2 ** 29,
+};
+/** Blocks of level 1 with 64 KiB pages, which only an output size of more than {@link PLAIN_BITS} has. */
+const LARGEST_BLOCK = 2 ** 42;
+/** Most address bits of every granule but 64 KiB, and of that too without FEAT_LPA. */
+export const PLAIN_BITS = 48;
+
+/**
+ * The leaf sizes of an LPAE granule, added up; 0 where there is no such granule.
+ * @param granuleShift log2 of the granule: 12, 14 or 16.
+ * @param oas output address size in bits: above 48, 64 KiB pages have blocks of 4 TiB too.
+ */
+export function leafSizes(granuleShift: number, oas: number): number {
+  const largest = granuleShift === 16 && oas > PLAIN_BITS ? LARGEST_BLOCK : 0;
+  return (LEAF_SIZES[granuleShift] ?? 0) + largest;
+}
+
 /** LPAE tables always end at level 3. */
-const LAST_LEVEL = 3;
+export const LPAE_LAST_LEVEL = 3;
 const LOG2_DESCRIPTOR_BYTES = 3;
 /** Stage 2 may concatenate up to this many tables to save a level (Arm ARM D8.2.4). */
 const MAX_CONCATENATED_TABLES = 16;
@@ -52,7 +76,7 @@ export function lpaeGeometry(shape: LpaeShape): Geometry {
   const bitsPerLevel = granuleShift - LOG2_DESCRIPTOR_BYTES;
   const indexBits = ias - granuleShift;
   const levels = Math.ceil(indexBits / bitsPerLevel);
-  let startLevel = LAST_LEVEL + 1 - levels;
+  let startLevel = LPAE_LAST_LEVEL + 1 - levels;
   let pgdBits = indexBits - bitsPerLevel * (levels - 1);
   if (shape.fourLevels && startLevel > 0) {
     startLevel = 0;
@@ -65,9 +89,9 @@ export function lpaeGeometry(shape: LpaeShape): Geometry {
   const shifts: number[] = [];
   const indexMasks: number[] = [];
   const tableSizes: number[] = [];
-  for (let level = 0; level <= LAST_LEVEL; level++) {
+  for (let level = 0; level <= LPAE_LAST_LEVEL; level++) {
     const bits = level === startLevel ? pgdBits : bitsPerLevel;
-    shifts.push(granuleShift + (LAST_LEVEL - level) * bitsPerLevel);
+    shifts.push(granuleShift + (LPAE_LAST_LEVEL - level) * bitsPerLevel);
     indexMasks.push(2 ** bits - 1);
     tableSizes.push(2 ** (bits + LOG2_DESCRIPTOR_BYTES));
   }
@@ -75,7 +99,7 @@ export function lpaeGeometry(shape: LpaeShape): Geometry {
     granuleShift,
     ias,
     startLevel,
-    lastLevel: LAST_LEVEL,
+    lastLevel: LPAE_LAST_LEVEL,
     bitsPerLevel,
     pgdBits,
     pgdSize: 2 ** (pgdBits + LOG2_DESCRIPTOR_BYTES),
@@ -84,11 +108,4 @@ export function lpaeGeometry(shape: LpaeShape): Geometry {
     indexMasks,
     tableSizes,
   };
-}
-
-/** Index of `iova` in a table of `level`. Address bits above the first level's index are ignored. */
-export function levelIndex(geometry: Geometry, iova: number, level: number): number {
-  const shift = geometry.shifts[level] ?? 0;
-  // The conversion to 32 bits truncates and keeps the low bits, so the mask cuts out the index exactly.
-  return (((iova / 2 ** shift) >>> 0) & (geometry.indexMasks[level] ?? 0)) >>> 0;
 }

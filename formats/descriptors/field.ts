@@ -3,7 +3,7 @@
  * decoder and the explainer all read that table. Descriptors of 64 bits travel as two unsigned 32-bit halves.
  */
 
-const TWO_32 = 2 ** 32;
+import { TWO_32 } from '../address.ts';
 
 /** A run of bits of a descriptor. */
 export interface BitField {

@@ -2,6 +2,7 @@
  * Descriptors of VMSAv8-64 and 32-bit LPAE (Arm ARM DDI 0487 D8.3, G5.5): both walk the same 64-bit descriptors; only the
  * sizes of the addresses in them differ.
  */
+import { LPAE_LAST_LEVEL } from '../geometry.ts';
 import { type BitField, type DescriptorLayout, layout } from './field.ts';
 
 const TABLE_FORMAT = 'DDI 0487 D8.3.1, table descriptors';
@@ -19,9 +20,6 @@ export const LpaeType = {
   /** A table above the last level, a page at it. */
   TABLE_OR_PAGE: 3,
 } as const;
-
-/** Level whose leaves are pages. */
-export const LPAE_LAST_LEVEL = 3;
 
 const type: BitField = {
   lsb: 0,
@@ -241,7 +239,7 @@ export const LPAE_TABLE = layout('VMSAv8-64 / LPAE table', 64, {
 });
 
 /** An entry that maps nothing. */
-export const LPAE_INVALID = layout('invalid', 64, { type });
+const LPAE_INVALID = layout('invalid', 64, { type });
 
 /**
  * The layout that describes the descriptor with these bits at `level`, its address field as the granule and the level make it.

@@ -62,7 +62,7 @@ export const MALI_TABLE = layout('Mali LPAE table', 64, {
 });
 
 /** An entry that maps nothing. */
-export const MALI_INVALID = layout('invalid', 64, { type });
+const MALI_INVALID = layout('invalid', 64, { type });
 
 /** The layout that describes the descriptor with these bits. The level does not matter: leaves look alike at all. */
 export function maliLayout(low: number): DescriptorLayout {

@@ -2,9 +2,10 @@
  * The state of one LPAE table and the small steps that every edit is made of: taking and giving back tables, storing and syncing
  * descriptors, installing a table by compare-and-exchange. Serves all five LPAE formats; what differs is worked out once, here.
  */
+import { TWO_32 } from '../address.ts';
 import { highMask } from '../descriptors/field.ts';
 import { LPAE_TABLE, LpaeType } from '../descriptors/lpae.ts';
-import type { Geometry } from '../geometry.ts';
+import { CPU_PAGE, type Geometry } from '../geometry.ts';
 import type { AdjustedConfig, Machine, TableStats } from '../io-pgtable.ts';
 import { newTableStats, Quirk, TableMemoryError } from '../io-pgtable.ts';
 import type { TableAllocator, TableMemory, TlbFlushOps } from '../ports.ts';
@@ -16,10 +17,7 @@ import { CONTIGUOUS_HIGH, runLengths } from './contiguous-runs.ts';
 import { Cursor } from './cursor.ts';
 import type { LeafEncoding } from './leaf-encoding.ts';
 
-const TWO_32 = 2 ** 32;
 const DESCRIPTOR_BYTES = 8;
-/** The built-in allocator hands out whole CPU pages. */
-const CPU_PAGE = 4096;
 /** Software bit of a table entry that says it was synced, in the high half. */
 const SW_SYNC_HIGH = highMask(LPAE_TABLE.fields.swSync);
 const NS_TABLE_HIGH = highMask(LPAE_TABLE.fields.nsTable);

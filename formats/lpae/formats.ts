@@ -5,7 +5,7 @@
 import { commonSizes, hasSize, sizesOf } from '../address.ts';
 import { ConfigError } from '../config-error.ts';
 import type { ConfigCheck, FormatEntry } from '../format-entry.ts';
-import { lpaeGeometry } from '../geometry.ts';
+import { CPU_PAGE, leafSizes, lpaeGeometry, PLAIN_BITS } from '../geometry.ts';
 import { type AdjustedConfig, FormatCapability, Quirk } from '../io-pgtable.ts';
 import {
   LINUX_MAIR,
@@ -21,19 +21,9 @@ import {
 import { maliEncoding, stageOneEncoding, stageTwoEncoding } from './leaf-encoding.ts';
 import { type LpaeFormat, LpaeTable } from './table.ts';
 
-/** The granule that Linux prefers: the page size of its CPU. */
-const CPU_PAGE = 4096;
-/** Leaf sizes that each granule offers. */
-const LEAF_SIZES: Readonly<Record<number, number>> = {
-  4096: 2 ** 12 + 2 ** 21 + 2 ** 30,
-  16384: 2 ** 14 + 2 ** 25,
-  65536: 2 ** 16 + 2 ** 29,
-};
-/** With 64 KiB pages and more than 48 output bits there are blocks at level 1 too. */
-const LARGEST_BLOCK = 2 ** 42;
-const MAX_BITS = 48;
 const MAX_BITS_64K = 52;
-const MALI_GRANULE_SHIFT = 12;
+/** log2 of the only granule of 32-bit LPAE and Mali. */
+const SMALL_GRANULE_SHIFT = 12;
 const STAGE_ONE_QUIRKS = Quirk.ARM_NS | Quirk.ARM_TTBR1 | Quirk.ARM_OUTER_WBWA | Quirk.ARM_HD;
 
 const accepted = (config: AdjustedConfig): ConfigCheck => ({ config, refusal: null });
@@ -52,10 +42,8 @@ function chooseGranule(pageSizes: number): number {
 /** Narrows page sizes to what the granule offers, and address sizes to what it reaches. */
 function restrict(config: AdjustedConfig): ConfigCheck {
   const granule = chooseGranule(config.pageSizes);
-  const maxBits = granule === 65536 ? MAX_BITS_64K : MAX_BITS;
-  let offered = LEAF_SIZES[granule] ?? 0;
-  if (granule === 65536 && config.oas > MAX_BITS) offered += LARGEST_BLOCK;
-  const pageSizes = commonSizes(config.pageSizes, offered);
+  const maxBits = granule === 65536 ? MAX_BITS_64K : PLAIN_BITS;
+  const pageSizes = commonSizes(config.pageSizes, leafSizes(Math.log2(granule), config.oas));
   const narrowed: AdjustedConfig = {
     ...config,
     pageSizes,
@@ -116,7 +104,7 @@ function checkMali(config: AdjustedConfig): ConfigCheck {
 
 /** 32-bit LPAE and Mali have the 4 KiB granule only. */
 function smallGranule(config: AdjustedConfig): AdjustedConfig {
-  return { ...config, pageSizes: commonSizes(config.pageSizes, LEAF_SIZES[CPU_PAGE] ?? 0) };
+  return { ...config, pageSizes: commonSizes(config.pageSizes, leafSizes(SMALL_GRANULE_SHIFT, config.oas)) };
 }
 
 /** A 32-bit LPAE format is the 64-bit one with smaller addresses and one granule. */
@@ -185,11 +173,16 @@ function stageTwo(config: AdjustedConfig): LpaeFormat {
 function mali(config: AdjustedConfig): LpaeFormat {
   const shared = config.coherentWalk ? MaliTranstab.SHARE_OUTER : 0;
   return {
-    geometry: lpaeGeometry({ ias: config.ias, granuleShift: MALI_GRANULE_SHIFT, concatenate: false, fourLevels: true }),
+    geometry: lpaeGeometry({
+      ias: config.ias,
+      granuleShift: SMALL_GRANULE_SHIFT,
+      concatenate: false,
+      fourLevels: true,
+    }),
     encoding: maliEncoding(),
     // TRANSTAB's low twelve bits are modes (panfrost_regs.h). Linux up to 6.12 asks for 8 bytes all the same where the pgd has one
     // entry: its own allocator gives a page.
-    pgdAlignment: 2 ** MALI_GRANULE_SHIFT,
+    pgdAlignment: 2 ** SMALL_GRANULE_SHIFT,
     registers: (pgd): Registers => ({
       kind: 'mali',
       transtab: pgd + MaliTranstab.MODE_TABLE + MaliTranstab.READ_INNER + shared,

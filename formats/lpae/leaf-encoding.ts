@@ -9,7 +9,7 @@ import { Prot, Quirk } from '../io-pgtable.ts';
 import { Shareability } from '../registers.ts';
 
 /** Which MAIR / MEMATTR byte holds which memory type, as Linux sets them up. */
-export const AttributeIndex = { NON_CACHEABLE: 0, CACHE: 1, DEVICE: 2 } as const;
+const AttributeIndex = { NON_CACHEABLE: 0, CACHE: 1, DEVICE: 2 } as const;
 /** Stage-2 memory types. */
 const StageTwoMemory = { DEVICE: 1, NON_CACHEABLE: 5, WRITE_BACK: 15 } as const;
 const EXECUTE_NEVER = 3;

@@ -1,7 +1,6 @@
 /** Writing and clearing runs of leaves: the inner loops of every edit. */
+import { TWO_32 } from '../address.ts';
 import type { LpaeCore } from './core.ts';
-
-const TWO_32 = 2 ** 32;
 
 /**
  * Writes `count` leaves that map consecutive pieces of memory from `pa` on, and tells the memory. Nothing is checked or synced.

@@ -1,16 +1,15 @@
 /** Reading a table in software: address lookup, and showing tables and leaves to whoever asks. */
+import { TWO_32 } from '../address.ts';
 import { LpaeType } from '../descriptors/lpae.ts';
 import type { LeafVisitor, TableVisitor } from '../io-pgtable.ts';
 import type { LpaeCore } from './core.ts';
-
-const TWO_32 = 2 ** 32;
 
 /** Physical address of `iova`, or 0. Address bits above the input range are ignored, as in Linux. */
 export function lookup(core: LpaeCore, iova: number): number {
   const memory = core.memory;
   let table = core.pgd;
-  // An address that aliases must not become the key of an edit.
-  let synced = iova < core.limit;
+  // An address above the input range is remembered as itself, and no edit takes it.
+  let synced = true;
   for (let level = core.startLevel; level <= core.geometry.lastLevel; level++) {
     const index = ((iova * (core.inverses[level] as number)) >>> 0) & (core.indexMasks[level] as number);
     const at = memory.index(table) + 2 * index;

@@ -4,9 +4,9 @@
  * Differs from Linux only where Linux would store outside its table: a run of leaves that goes past the end of a first-level table
  * smaller than a page ends where the memory of that table ends. A page of its own (`pgdSizing: 'whole-page'`) is such memory.
  */
-import { hasSize, isCount } from '../address.ts';
+import { hasSize, isCount, TWO_32 } from '../address.ts';
 import { ConfigError } from '../config-error.ts';
-import type { Geometry } from '../geometry.ts';
+import { type Geometry, LPAE_LAST_LEVEL } from '../geometry.ts';
 import type {
   AdjustedConfig,
   DirtyRecorder,
@@ -38,9 +38,6 @@ export interface LpaeFormat {
   /** The registers of a table whose first level is at `pgd`. */
   registers(pgd: number): Registers;
 }
-
-const LAST_LEVEL = 3;
-const TWO_32 = 2 ** 32;
 
 export class LpaeTable implements IoPgtable {
   readonly config: AdjustedConfig;
@@ -89,7 +86,7 @@ export class LpaeTable implements IoPgtable {
   mapPages(iova: number, pa: number, pageSize: number, count: number, prot: number, gfp: number): number {
     const core = this.#core;
     core.mapped = 0;
-    const level = pageSize === core.granule ? LAST_LEVEL : this.#levelOf(pageSize);
+    const level = pageSize === core.granule ? LPAE_LAST_LEVEL : this.#levelOf(pageSize);
     if ((level < 0 && !this.#accepts(pageSize)) || (count !== 1 && !isCount(count))) {
       core.warn(WarningCode.MAP_PAGE_SIZE, pageSize, iova);
       return -Errno.EINVAL;
@@ -133,7 +130,7 @@ export class LpaeTable implements IoPgtable {
 
   unmapPages(iova: number, pageSize: number, count: number, gather: IotlbGather | null): number {
     const core = this.#core;
-    const level = pageSize === core.granule ? LAST_LEVEL : this.#levelOf(pageSize);
+    const level = pageSize === core.granule ? LPAE_LAST_LEVEL : this.#levelOf(pageSize);
     if ((level < 0 && !this.#accepts(pageSize)) || count === 0 || (count !== 1 && !isCount(count))) {
       core.warn(WarningCode.UNMAP_PAGE_SIZE, pageSize, count);
       return 0;
@@ -180,13 +177,15 @@ export class LpaeTable implements IoPgtable {
 
   iovaToPhys(iova: number): number {
     const core = this.#core;
-    const offset = iova - (core.cursor.starts[LAST_LEVEL] as number);
-    if (offset >= 0 && offset < (core.cursor.spans[LAST_LEVEL] as number)) {
-      const at = (core.cursor.words[LAST_LEVEL] as number) + 2 * ((offset * (core.inverses[LAST_LEVEL] as number)) | 0);
+    const offset = iova - (core.cursor.starts[LPAE_LAST_LEVEL] as number);
+    if (offset >= 0 && offset < (core.cursor.spans[LPAE_LAST_LEVEL] as number)) {
+      const at =
+        (core.cursor.words[LPAE_LAST_LEVEL] as number) +
+        2 * ((offset * (core.inverses[LPAE_LAST_LEVEL] as number)) | 0);
       const words = core.memory.words;
       const low = words[at] as number;
       const high = words[at + 1] as number;
-      if (!core.isLeaf(low, LAST_LEVEL)) return 0;
+      if (!core.isLeaf(low, LPAE_LAST_LEVEL)) return 0;
       if (core.packsHighBits) return leafAddress(core, low, high, iova, core.granule);
       return (high & 0xffff) * TWO_32 + (((low & 0xfffff000) | (iova & (core.granule - 1))) >>> 0);
     }
@@ -225,7 +224,7 @@ export class LpaeTable implements IoPgtable {
   /** Level whose leaves have this size, or -1: the size is no leaf's of this table, or not in its set. */
   #levelOf(pageSize: number): number {
     if (pageSize === 0) return -1;
-    for (let level = LAST_LEVEL - 1; level >= 0; level--) {
+    for (let level = LPAE_LAST_LEVEL - 1; level >= 0; level--) {
       if (pageSize === this.#leafSizes[level]) return level;
     }
     return -1;

@@ -11,7 +11,7 @@ import {
   SHORT_TABLE,
   ShortType,
 } from '../descriptors/short.ts';
-import type { Geometry } from '../geometry.ts';
+import { CPU_PAGE, type Geometry } from '../geometry.ts';
 import { type AdjustedConfig, type Machine, newTableStats, Quirk, TableMemoryError } from '../io-pgtable.ts';
 import { Gfp, type IotlbGather, NO_PAGES, type TableAllocator, type TableMemory, type TlbFlushOps } from '../ports.ts';
 import { TableSupply } from '../table-supply.ts';
@@ -20,8 +20,6 @@ import type { WarningCode } from '../warnings.ts';
 import { DESCRIPTOR_BYTES, PAGE_TABLE_SIZE, SECTION_SHIFT, v7sGeometry } from './config.ts';
 import { fieldMask, leafAttributes, mediatekBits, mediatekHigh, SMALL_PAGE_BIT, SUPERSECTION_BIT } from './leaf.ts';
 
-/** The built-in allocator hands out whole CPU pages. */
-const CPU_PAGE = 4096;
 const TABLE_BASE = fieldMask(SHORT_TABLE.fields.base);
 export const SECTION_BASE = fieldMask(SHORT_SECTION.fields.base);
 const SUPERSECTION_BASE = fieldMask(SHORT_SUPERSECTION.fields.base);

@@ -2,6 +2,7 @@
  * What goes into a short-descriptor leaf: the attribute bits for each protection, worked out once per table so that a map call
  * looks them up, and the way back from a descriptor when a large leaf is split.
  */
+import { TWO_32 } from '../address.ts';
 import { type BitField, type DescriptorLayout, encode, lowMask } from '../descriptors/field.ts';
 import {
   MEDIATEK_SECTION,
@@ -117,7 +118,6 @@ export function largeToSmall(word: number): number {
 }
 
 const { pa32, pa33, pa34 } = MEDIATEK_SECTION.fields;
-const TWO_32 = 2 ** 32;
 
 /** MediaTek's bits for address bits 34:32, which stand at the same places in every descriptor. */
 export function mediatekBits(pa: number): number {

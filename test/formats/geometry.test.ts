@@ -1,6 +1,6 @@
-/** How an input address is cut into indexes. */
+/** The shape of tables, and the leaves that each granule has. */
 import { describe, expect, it } from 'vitest';
-import { levelIndex, lpaeGeometry } from '../../formats/index.ts';
+import { leafSizes, lpaeGeometry } from '../../formats/index.ts';
 
 const plain = { concatenate: false, fourLevels: false };
 
@@ -44,12 +44,12 @@ describe('the geometry of LPAE tables', () => {
     expect(lpaeGeometry({ ias: 32, granuleShift: 12, ...mali })).toMatchObject({ startLevel: 0, pgdSize: 8 });
     expect(lpaeGeometry({ ias: 48, granuleShift: 12, ...mali })).toMatchObject({ startLevel: 0, pgdSize: 4096 });
   });
+});
 
-  it('cuts an address into indexes, from 52 bits down', () => {
-    const four = lpaeGeometry({ ias: 48, granuleShift: 12, ...plain });
-    const iova = ((0x1a5 * 512 + 0x033) * 512 + 0x1fe) * 2 ** 21 + 0x123 * 4096 + 0xabc;
-    expect([0, 1, 2, 3].map((level) => levelIndex(four, iova, level))).toEqual([0x1a5, 0x33, 0x1fe, 0x123]);
-    const large = lpaeGeometry({ ias: 52, granuleShift: 16, ...plain });
-    expect(levelIndex(large, 2 ** 52 - 1, 1)).toBe(1023);
+describe('the leaf sizes of a granule', () => {
+  it('are those of its levels, with the block of 4 TiB only where the output has more than 48 bits', () => {
+    expect([12, 14, 16].map((shift) => leafSizes(shift, 48))).toEqual([0x4020_1000, 0x200_4000, 0x2001_0000]);
+    expect([12, 14, 16].map((shift) => leafSizes(shift, 52))).toEqual([0x4020_1000, 0x200_4000, 0x400_2001_0000]);
+    expect(leafSizes(13, 48)).toBe(0);
   });
 });
