@@ -1,4 +1,7 @@
-/** `npm run bench`: every benchmark, group by group. */
+/**
+ * `npm run bench`: every benchmark, group by group. `npm run bench -- page-table mmu` runs only the groups so named, and
+ * `npm run bench -- --list` prints the names.
+ */
 import { printGroup } from './harness.ts';
 import { memoryBenchmarks } from './memory.ts';
 import { heapGrowth, mmuBenchmarks } from './mmu.ts';
@@ -6,9 +9,26 @@ import { pageTableBenchmarks } from './page-table.ts';
 import { traceBenchmarks } from './trace-parse.ts';
 import { v7sBenchmarks } from './v7s.ts';
 
-printGroup('Page-table software (reference: Linux 6.12, native)', pageTableBenchmarks());
-printGroup('Page-table software, short descriptors', v7sBenchmarks());
-printGroup('Memory, bus and page allocator', memoryBenchmarks());
-printGroup('Captures', traceBenchmarks());
-printGroup('Translation, preset gem5', mmuBenchmarks());
-console.log(`\nheap growth over 10 million translations: ${heapGrowth()} bytes`);
+/** Groups by the name that selects them. */
+const GROUPS: Readonly<Record<string, () => void>> = {
+  'page-table': () => printGroup('Page-table software (reference: Linux 6.12, native)', pageTableBenchmarks()),
+  v7s: () => printGroup('Page-table software, short descriptors', v7sBenchmarks()),
+  memory: () => printGroup('Memory, bus and page allocator', memoryBenchmarks()),
+  'trace-parse': () => printGroup('Captures', traceBenchmarks()),
+  mmu: () => {
+    printGroup('Translation, preset gem5', mmuBenchmarks());
+    console.log(`\nheap growth over 10 million translations: ${heapGrowth()} bytes`);
+  },
+};
+
+const asked = process.argv.slice(2);
+const names = Object.keys(GROUPS);
+const unknown = asked.filter((name) => name !== '--list' && !names.includes(name));
+if (asked.includes('--list')) {
+  console.log(names.join('\n'));
+} else if (unknown.length > 0) {
+  console.error(`bench: found ${unknown.join(', ')}, allowed: ${names.join(', ')}`);
+  process.exitCode = 2;
+} else {
+  for (const name of asked.length === 0 ? names : asked) GROUPS[name]?.();
+}
