@@ -344,9 +344,44 @@ export class MmuInvalidation {
     leafOnly: boolean,
   ): void {
     if (!this.#sweeps(cache)) return;
+    if (this.#inFewSets(cache, end - start)) {
+      this.#probing(cache, start, end, upper, scope, asid, vmid, leafOnly);
+      return;
+    }
     for (let entry = 0; entry < cache.entries; entry++) {
       if (!cache.holds(entry) || !overlaps(cache, entry, start, end, upper)) continue;
       if (this.#means(cache, entry, scope, asid, vmid, leafOnly)) this.#drop(cache, entry);
+    }
+  }
+
+  /** Whether entries of so many bytes are in fewer sets than there are, and the same ones for every address space and level. */
+  #inFewSets(cache: AssociativeCache, bytes: number): boolean {
+    if ((bytes / PAGE_BYTES + 1) * cache.liveSizes >= cache.sets) return false;
+    if (cache.holdsTables) return !this.#caches.walk.unified;
+    return !this.#config.indexMixesAddressSpace || (cache !== this.#caches.tlb && cache !== this.#caches.ipa);
+  }
+
+  /** As a sweep, but looks only where something can be. To the hardware, and so to the cycles, it is a sweep. */
+  #probing(
+    cache: AssociativeCache,
+    start: number,
+    end: number,
+    upper: boolean,
+    scope: Scope,
+    asid: number,
+    vmid: number,
+    leafOnly: boolean,
+  ): void {
+    for (let size = cache.liveSizes - 1; size >= 0; size--) {
+      const shift = cache.liveShift(size);
+      const span = 2 ** shift;
+      for (let page = start - (start % span); page < end; page += span) {
+        const first = cache.setStart(shift, tagLow(page), tagHigh(page, upper), 0);
+        for (let entry = first; entry < first + cache.ways; entry++) {
+          if (!cache.holds(entry) || !overlaps(cache, entry, start, end, upper)) continue;
+          if (this.#means(cache, entry, scope, asid, vmid, leafOnly)) this.#drop(cache, entry);
+        }
+      }
     }
   }
 
