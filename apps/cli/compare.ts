@@ -112,8 +112,13 @@ function valuesOf(text: string): string[] {
   return values;
 }
 
-function compareText(report: CompareReport, all: boolean): string {
+function compareText(report: CompareReport, showAll: boolean): string {
   const { columns, varied } = report;
+  if (columns.length === 0) {
+    return `${ansis.bold(report.captures.join(', '))}\n${ansis.yellow('Stopped before the first combination was finished.')}`;
+  }
+  // A single column has nothing to differ from.
+  const all = showAll || columns.length === 1;
   const table = new Table({
     head: ['', ...columns.map(({ settings }) => varied.map(({ name }) => settings[name] ?? '').join('\n'))],
     colAligns: ['left', ...columns.map(() => 'right' as const)],
@@ -138,9 +143,12 @@ function compareText(report: CompareReport, all: boolean): string {
     lines.push(`Layers: ${[...new Set(columns.map(({ stack }) => stack))].join(', ')}.`);
   }
   if (equal === COMPARE_METRICS.length) lines.push('No row differs (--all shows them).');
-  else
+  else if (columns.length > 1)
     lines.push(`${equal === 0 ? '' : `${equal} more rows are the same in all (--all shows them). `}* marks the best.`);
-  if (!report.complete) lines.push(ansis.yellow('Stopped before the end: the combinations not finished are missing.'));
+  if (!report.complete) {
+    const combinations = varied.reduce((product, { values }) => product * values.length, 1);
+    lines.push(ansis.yellow(`Stopped before the end: ${columns.length} of ${combinations} combinations are finished.`));
+  }
   return lines.join('\n');
 }
 

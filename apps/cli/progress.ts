@@ -10,11 +10,10 @@ export class Progress {
     this.#bar = process.stderr.isTTY
       ? new SingleBar(
           {
-            format: ' {bar} {percentage} %  {rate} events/s  {eta_formatted} left',
+            format: ' {bar} {percentage} %  {rate} events/s  {left} left',
             stream: process.stderr,
             hideCursor: true,
             clearOnComplete: true,
-            etaBuffer: 50,
             fps: 10,
           },
           Presets.shades_classic,
@@ -29,9 +28,10 @@ export class Progress {
     const seconds = (performance.now() - this.#started) / 1000;
     const rate = Math.round(events / Math.max(seconds, 1e-3)).toLocaleString('en');
     const thousandths = Math.min(1000, Math.floor(1000 * done));
-    if (this.#running) bar.update(thousandths, { rate });
+    const left = done > 0 && seconds > 1 ? duration((seconds / done) * (1 - done)) : '-';
+    if (this.#running) bar.update(thousandths, { rate, left });
     else {
-      bar.start(1000, thousandths, { rate });
+      bar.start(1000, thousandths, { rate, left });
       this.#running = true;
     }
   }
@@ -41,4 +41,9 @@ export class Progress {
     this.#bar?.stop();
     this.#running = false;
   }
+}
+
+/** `85 s`, `4 min`. */
+function duration(seconds: number): string {
+  return seconds < 100 ? `${Math.ceil(seconds)} s` : `${Math.ceil(seconds / 60)} min`;
 }

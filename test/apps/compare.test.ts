@@ -1,4 +1,5 @@
-import { describe, expect, it } from 'vitest';
+import { spawn, spawnSync } from 'node:child_process';
+import { describe, expect, inject, it } from 'vitest';
 import { tablewalk } from './run-cli.ts';
 
 const SMALL = 'traces/samples/small-strict.ftrace.txt.gz';
@@ -54,6 +55,86 @@ describe('tablewalk compare', () => {
   it('wants something to vary, and a capture that it can read more than once', () => {
     expect(tablewalk(['compare', SMALL]).code).toBe(2);
     expect(tablewalk(['compare', '-', '--vary', 'seed=1,2']).stderr).toContain('standard input');
+  });
+});
+
+describe('tablewalk compare, every option', () => {
+  it.each([
+    ['format=arm-64-lpae-s1,arm-64-lpae-s2', 'table.format'],
+    ['granule=4k,16k', 'table.granule'],
+    ['ias=40,48', 'table.ias'],
+    ['oas=44,48', 'table.oas'],
+    ['walk=coherent,non-coherent', 'table.walk'],
+    ['linux=6.1,6.12', 'table.linux'],
+    ['split=in-place,refuse,unmap-and-remap', 'table.split'],
+    ['invalidation=strict,lazy', 'invalidation.mode'],
+    ['allocator=pool:low=2:high=64,page', 'table.allocator'],
+    ['access=none,probe', 'access.pattern'],
+    ['access-size=8,64', 'access.accessSize'],
+    ['accesses-per-map=1,4', 'access.accessesPerMap'],
+    ['drop-sync=0,0.5', 'dma.dropSyncFraction'],
+    ['bind=direct,async', 'bind.mode'],
+    ['bind-delay=0,1e6', 'bind.runDelay'],
+    ['preset=gem5,ideal', 'preset'],
+    ['seed=1,2', 'seed'],
+    ['bind.afterFailure=continue,unusable', 'bind.afterFailure'],
+    ['dma.mapErrorAt=[],[1,2]', 'dma.mapErrorAt'],
+    ['table.contiguous=true,false', 'table.contiguous'],
+  ])('varies %s', (vary, field) => {
+    const run = tablewalk(['compare', SMALL, '--limit', '20', '--json', '-', '--vary', vary]);
+    expect(run.stderr).toBe('');
+    const { varied, columns } = JSON.parse(run.stdout);
+    expect([varied[0].field, columns.length]).toEqual([field, varied[0].values.length]);
+  });
+
+  it('takes what each preset says, not what the first one said', () => {
+    const vary = 'preset=gem5,ideal,mmu-600-agilex5';
+    const { columns } = JSON.parse(tablewalk(['compare', SMALL, '--json', '-', '--vary', vary]).stdout);
+    const latencies = columns.map(({ metrics }: { metrics: Record<string, number> }) => metrics['meanLatency']);
+    expect(new Set(latencies).size).toBe(3);
+  });
+
+  it('puts direct and asynchronous runs side by side; what only one has is a dash in the other', () => {
+    const run = tablewalk(['compare', SMALL, '--vary', 'bind=direct,async', '--allocator', 'reserve']);
+    expect(run.stdout).toMatch(/time in run\s+│\s+- {3}│\s+[\d,.]+ {1,3}│/);
+    expect(run.stdout).toMatch(/CPU time in all\s+│\s+[\d,.]+ {3}│\s+- {3}│/);
+  });
+});
+
+describe('tablewalk compare, interrupted', () => {
+  const many = `seed=${Array.from({ length: 200 }, (_, i) => i).join(',')}`;
+
+  it('prints what is finished and exits 130', async () => {
+    const child = spawn(process.execPath, [inject('cli'), 'compare', SMALL, '--vary', many, '--json', '-']);
+    let stdout = '';
+    child.stdout.on('data', (data) => {
+      stdout += String(data);
+    });
+    await new Promise((resolve) => setTimeout(resolve, 4000));
+    child.kill('SIGINT');
+    expect(await new Promise((resolve) => child.on('close', resolve))).toBe(130);
+    const report = JSON.parse(stdout);
+    expect(report.complete).toBe(false);
+    expect(report.columns.length).toBeLessThan(200);
+  });
+
+  const hasScript = spawnSync('script', ['--version']).status === 0;
+
+  it.skipIf(!hasScript)('shows a bar on a terminal, and Ctrl-C there does the same', async () => {
+    const command = [process.execPath, inject('cli'), 'compare', SMALL, '--vary', many].join(' ');
+    const child = spawn('script', ['-qec', command, '/dev/null']);
+    let screen = '';
+    const barShown = new Promise<void>((resolve) => {
+      child.stdout.on('data', (data) => {
+        screen += String(data);
+        if (screen.includes('events/s')) resolve();
+      });
+    });
+    await barShown;
+    child.stdin.write('\x03');
+    expect(await new Promise((resolve) => child.on('close', resolve))).toBe(130);
+    expect(screen).toMatch(/\d+ % {2}[\d,]+ events\/s/);
+    expect(screen).toContain('Stopped before');
   });
 });
 
