@@ -2,12 +2,18 @@ import * as v from 'valibot';
 import {
   allocIoPgtable,
   ConfigError,
+  commonSizes,
+  DirtyFlag,
+  type DirtyRecorder,
   Errno,
   Gfp,
+  hasSize,
   type IoPgtableConfig,
   type IotlbGather,
+  leafSizes,
   type Machine,
   PageCutter,
+  PLAIN_BITS,
   Quirk,
   type TableMemory,
 } from '../../formats/index.ts';
@@ -48,11 +54,6 @@ export interface DriverCounters {
   readonly events: number;
   readonly eventCycles: number;
 }
-
-/** Leaf sizes of each granule, by log2 of the granule (Linux `arm_smmu_device_hw_probe`). */
-const LEAF_SIZES = { 12: 2 ** 12 + 2 ** 21 + 2 ** 30, 14: 2 ** 14 + 2 ** 25, 16: 2 ** 16 + 2 ** 29 } as const;
-/** Blocks of 4 TiB, with 64 KiB pages and 52-bit output. */
-const HUGE_BLOCK = 2 ** 42;
 
 /**
  * Linux 6.12's arm-smmu-v3 driver, as far as translation goes: probes the SMMU, builds its stream table, queues and context
@@ -195,8 +196,9 @@ export class Smmuv3Driver {
   }
 
   /**
-   * Makes an address space: a table and a tag. Without a format it is stage 1 where the SMMU has it.
-   * @throws ConfigError, or TableMemoryError without memory for the first level.
+   * Makes an address space: a table and a tag. Without a format it is stage 1 where the SMMU has it; page and address sizes are
+   * those of the SMMU, and where several granules are left, the table narrows them as Linux does.
+   * @throws ConfigError, also for a table that this SMMU cannot walk, or TableMemoryError without memory for the first level.
    */
   createDomain(asked: DomainConfig = {}): Smmuv3Domain {
     const { features } = this;
@@ -216,14 +218,15 @@ export class Smmuv3Driver {
     if (coherentWalk && !features.coherent) {
       throw new ConfigError('table.coherentWalk', true, 'false: the walks of this SMMU do not snoop');
     }
+    if (((asked.quirks ?? 0) & Quirk.ARM_HD) !== 0 && features.hardwareUpdate < 2) {
+      throw new ConfigError('table.quirks', asked.quirks, 'no ARM_HD: this SMMU does not mark pages dirty');
+    }
     const domain: { -readonly [K in keyof Smmuv3Domain]?: Smmuv3Domain[K] } = {};
     const table = allocIoPgtable(
       {
         ...asked,
         format,
-        pageSizes: asked.pageSizes ?? this.#pageSizes(),
-        ias: asked.ias ?? (stage === 'stage-1' ? 48 : Math.min(48, features.outputBits)),
-        oas: asked.oas ?? features.outputBits,
+        ...this.#sizes(asked, stage),
         coherentWalk,
         tlb: this.invalidator,
       },
@@ -242,12 +245,23 @@ export class Smmuv3Driver {
     return domain as Smmuv3Domain;
   }
 
-  /** Every page size of every granule of the SMMU. */
-  #pageSizes(): number {
-    const { granules, outputBits } = this.features;
-    let sizes = granules.reduce((sum, granule) => sum + LEAF_SIZES[granule], 0);
-    if (granules.includes(16) && outputBits === 52) sizes += HUGE_BLOCK;
-    return sizes;
+  /** Page and address sizes of a table, defaults filled in (Linux `arm_smmu_domain_finalise`). */
+  #sizes(asked: DomainConfig, stage: DomainStage): Pick<IoPgtableConfig, 'pageSizes' | 'ias' | 'oas'> {
+    const { granules, outputBits, inputBits52 } = this.features;
+    const offered = granules.reduce((sum, granule) => sum + leafSizes(granule, outputBits), 0);
+    const pageSizes = asked.pageSizes === undefined ? offered : commonSizes(asked.pageSizes, offered);
+    if (!granules.some((granule) => hasSize(pageSizes, 2 ** granule))) {
+      const names = granules.map((granule) => `${2 ** (granule - 10)}K`).join(', ');
+      throw new ConfigError('table.pageSizes', asked.pageSizes, `a set with a granule of the SMMU: ${names}`);
+    }
+    const within = (field: 'ias' | 'oas', most: number): number => {
+      const bits = asked[field] ?? most;
+      if (bits > most) throw new ConfigError(`table.${field}`, bits, `at most ${most}, what the SMMU has`);
+      return bits;
+    };
+    // The input of stage 2 is what stage 1 could have put out.
+    const inputBits = stage === 'stage-2' ? outputBits : inputBits52 ? 52 : PLAIN_BITS;
+    return { pageSizes, ias: within('ias', inputBits), oas: within('oas', outputBits) };
   }
 
   /** Frees the table (which flushes the TLB) and the tag. Detach its streams first. */
@@ -324,6 +338,24 @@ export class Smmuv3Driver {
   /** Invalidates what `gather` holds and waits for it. */
   iotlbSync(domain: Smmuv3Domain, gather: IotlbGather): void {
     this.invalidator.sync(domain, gather);
+  }
+
+  /**
+   * Reports the pages of a domain with `Quirk.ARM_HD` that devices wrote to in `[iova, iova + size)` and, unless `flags` has
+   * `DirtyFlag.NO_CLEAR`, makes them clean and invalidates them: a TLB that knows a page as writable would not mark it again.
+   * (Linux 6.12 gathers these ranges without a page size, for which its `arm_smmu_iotlb_sync` does nothing.)
+   * @returns 0 or a negative `Errno`.
+   */
+  readAndClearDirty(domain: Smmuv3Domain, iova: number, size: number, flags: number, recorder: DirtyRecorder): number {
+    const gather = this.#gather;
+    const error = domain.table.readAndClearDirty(iova, size, flags, {
+      record: (start, bytes) => {
+        recorder.record(start, bytes);
+        if ((flags & DirtyFlag.NO_CLEAR) === 0) this.invalidator.addPage(gather, start, bytes, domain);
+      },
+    });
+    this.iotlbSync(domain, gather);
+    return error;
   }
 
   /** Invalidates everything of a domain and waits for it: what a flush queue does. */

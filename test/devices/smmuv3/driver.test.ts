@@ -1,7 +1,15 @@
 import { describe, expect, it } from 'vitest';
-import { decodeCommand, FlushQueue, newGather, Outcome, REGISTERS, resetGather } from '../../../devices/index.ts';
+import {
+  type DomainConfig,
+  decodeCommand,
+  FlushQueue,
+  newGather,
+  Outcome,
+  REGISTERS,
+  resetGather,
+} from '../../../devices/index.ts';
 import { AccessFlag } from '../../../emulator/index.ts';
-import { Errno, Prot } from '../../../formats/index.ts';
+import { DirtyFlag, Errno, Prot, Quirk } from '../../../formats/index.ts';
 import { machineWith } from './machine.ts';
 
 const RW = Prot.READ | Prot.WRITE;
@@ -273,6 +281,71 @@ describe('domains', () => {
     expect(() => machineWith({ stage2: false }).makeDriver().createDomain({ format: 'ARM_64_LPAE_S2' })).toThrow(
       /table.format/,
     );
+  });
+
+  it('take page and address sizes from the SMMU, and are refused for those that it cannot walk', () => {
+    const driverOf = (asked: Parameters<typeof machineWith>[0]) => machineWith(asked).makeDriver();
+    const sizes = (asked: Parameters<typeof machineWith>[0], config: DomainConfig = {}): number[] => {
+      const { pageSizes, ias, oas } = driverOf(asked).createDomain(config).table.config;
+      return [Math.log2(pageSizes & -pageSizes), ias, oas];
+    };
+    expect(sizes({ outputBits: 40 })).toEqual([12, 48, 40]);
+    expect(sizes({ outputBits: 40 }, { format: 'ARM_64_LPAE_S2' })).toEqual([12, 40, 40]);
+    expect(sizes({ outputBits: 52, inputBits52: true })).toEqual([12, 48, 48]);
+    expect(sizes({ outputBits: 52, inputBits52: true, granules: [16] })).toEqual([16, 52, 52]);
+    expect(sizes({ outputBits: 52, granules: [16] })).toEqual([16, 48, 52]);
+    expect(sizes({ outputBits: 52, granules: [16] }, { format: 'ARM_64_LPAE_S2' })).toEqual([16, 52, 52]);
+    const K64 = 2 ** 16 + 2 ** 29;
+    expect(sizes({ granules: [16] }, { pageSizes: 2 ** 12 + K64 })).toEqual([16, 48, 48]);
+    const refused = (asked: Parameters<typeof machineWith>[0], config: DomainConfig) =>
+      expect(() => driverOf(asked).createDomain(config));
+    refused({ granules: [12, 14] }, { pageSizes: K64 }).toThrow(/table.pageSizes.*4K, 16K/);
+    refused({ granules: [12] }, { pageSizes: 2 ** 21 }).toThrow(/table.pageSizes/);
+    refused({ outputBits: 52 }, { pageSizes: K64, ias: 52 }).toThrow(/table.ias/);
+    refused({ outputBits: 44 }, { format: 'ARM_64_LPAE_S2', ias: 48 }).toThrow(/table.ias/);
+    refused({ outputBits: 44 }, { oas: 48 }).toThrow(/table.oas/);
+  });
+
+  it('have blocks of 4 TiB where pages are 64 KiB and outputs 52 bits', () => {
+    const { smmu, makeDriver } = machineWith({ outputBits: 52, granules: [16] });
+    const driver = makeDriver();
+    const domain = driver.createDomain();
+    driver.attach(domain, STREAM);
+    expect(driver.map(domain, 2 ** 42, 2 ** 51, 2 ** 42, RW)).toBe(0);
+    expect(domain.table.stats.leavesMapped[1]).toBe(1);
+    expect(smmu.translate(0, STREAM, -1, 2 ** 42 + 0x1234_5678_9000, 0, 0)).toBe(false);
+    expect(smmu.translate(0, STREAM, -1, 2 ** 42 + 0x234_5678_9000, 0, 0)).toBe(true);
+    expect(smmu.mmu.pa).toBe(2 ** 51 + 0x234_5678_9000);
+  });
+
+  it('with ARM_HD let the SMMU mark pages dirty, and are read and made clean so that the next write marks them again', () => {
+    const { smmu, makeDriver } = machineWith({ hardwareUpdate: 2 });
+    const driver = makeDriver();
+    const domain = driver.createDomain({ quirks: Quirk.ARM_HD });
+    driver.attach(domain, STREAM);
+    driver.map(domain, 0x1000, 0x4000_0000, 4 * 4096, RW);
+    const dirty = (flags = 0): number[] => {
+      const found: number[] = [];
+      expect(driver.readAndClearDirty(domain, 0x1000, 4 * 4096, flags, { record: (iova) => found.push(iova) })).toBe(0);
+      return found;
+    };
+    // Mapping says writable and clean or dirty as Linux encodes it: start clean.
+    dirty();
+    expect(dirty()).toEqual([]);
+    const write = (iova: number) => smmu.translate(0, STREAM, -1, iova, AccessFlag.WRITE, 0);
+    expect([write(0x1000), write(0x3000)]).toEqual([true, true]);
+    expect(dirty(DirtyFlag.NO_CLEAR)).toEqual([0x1000, 0x3000]);
+    const { syncs } = driver.counters();
+    expect(dirty()).toEqual([0x1000, 0x3000]);
+    // Two pages apart: two invalidations.
+    expect(driver.counters().syncs - syncs).toBe(2);
+    expect(dirty()).toEqual([]);
+    expect(write(0x3000)).toBe(true);
+    expect(dirty()).toEqual([0x3000]);
+    for (const hardwareUpdate of [0, 1] as const) {
+      const plain = machineWith({ hardwareUpdate }).makeDriver();
+      expect(() => plain.createDomain({ quirks: Quirk.ARM_HD })).toThrow(/table.quirks/);
+    }
   });
 
   it('shared by two streams serve both, and a detached stream aborts', () => {
