@@ -131,7 +131,9 @@ function stage2Fault(ste: StreamTableEntry, features: Smmuv3Features): string | 
   const startLevel = stage2StartLevel(granuleShift, ste.S2SL0);
   if (startLevel < 0) return 'S2SL0 is a reserved value';
   const inputBits = 64 - ste.S2T0SZ;
-  if (inputBits > Math.max(40, features.outputBits)) return 'S2T0SZ gives more input bits than the SMMU has';
+  // Intermediate addresses are as large as output ones, of which 64 KiB tables alone reach more than 48 bits (section 3.4).
+  const mostInputBits = Math.min(features.outputBits, granuleShift === 16 ? 52 : 48);
+  if (inputBits > mostInputBits) return 'S2T0SZ gives more input bits than the SMMU has';
   const resolved = walkBits(granuleShift, startLevel);
   // The first level may be up to 16 tables side by side, and must resolve at least one bit.
   if (inputBits > resolved + 4 || inputBits <= resolved - (granuleShift - 3)) {

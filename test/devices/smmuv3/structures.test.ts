@@ -159,6 +159,27 @@ describe('stream table entry', () => {
     expect(steFault({ ...stage2, S2S: 1 })).toMatch(/S2S/);
   });
 
+  it('takes as many stage 2 input bits as addresses have, more than 48 with 64 KiB tables only', () => {
+    const fault = (
+      outputBits: Smmuv3Features['outputBits'],
+      granule: 12 | 14 | 16,
+      inputBits: number,
+    ): string | null => {
+      const S2TG = { 12: 0, 14: 2, 16: 1 }[granule];
+      // The level that suits the size: as low as 16 tables side by side allow.
+      const S2SL0 = granule === 12 ? (inputBits > 43 ? 2 : 1) : inputBits > (granule === 14 ? 40 : 46) ? 2 : 1;
+      return steFault({ ...stage2, S2PS: 6, S2TG, S2SL0, S2T0SZ: 64 - inputBits }, smmuv3Features({ outputBits }));
+    };
+    for (const granule of [12, 14, 16] as const) {
+      expect(fault(36, granule, 36)).toBeNull();
+      expect(fault(36, granule, 37)).toMatch(/S2T0SZ gives more/);
+      expect(fault(48, granule, 48)).toBeNull();
+      expect(fault(48, granule, 49)).toMatch(/S2T0SZ gives more/);
+      if (granule !== 16) expect(fault(52, granule, 49)).toMatch(/S2T0SZ gives more/);
+    }
+    expect(fault(52, 16, 52)).toBeNull();
+  });
+
   it('of the reserved configurations 1 to 3 behaves as abort, and is not refused', () => {
     for (const Config of [0, 1, 2, 3]) expect(steFault({ Config, S1CDMax: 31 })).toBeNull();
   });
