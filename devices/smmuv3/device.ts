@@ -12,8 +12,10 @@ import { RegisterFile } from './register-file.ts';
 import {
   CommandError,
   Cr0,
+  Cr2,
   Gbpa,
   Gerror,
+  IrqCtrl,
   QUEUE_BASE,
   QUEUE_INDEX_MASK,
   QUEUE_OVERFLOW,
@@ -204,7 +206,7 @@ export class Smmuv3 implements MmioDevice, CommandEffects {
       case R.CR2:
         if ((enabled & Cr0.SMMUEN) !== 0) return;
         registers.setAt(offset, value);
-        this.contexts.e2h = this.features.el2 && (value & 1) !== 0;
+        this.contexts.e2h = this.features.el2 && (value & Cr2.E2H) !== 0;
         this.commands.e2h = this.contexts.e2h;
         return;
       case R.GBPA:
@@ -267,7 +269,7 @@ export class Smmuv3 implements MmioDevice, CommandEffects {
     else if (offset === R.EVENTQ_CONS) {
       this.events.cons = index;
       this.faults.roomMade();
-    } else if (isInterruptConfig(offset) && registers.get(REGISTERS.IRQ_CTRLACK) === 0) registers.setAt(offset, value);
+    } else if ((interruptOf(offset) & ~registers.get(REGISTERS.IRQ_CTRLACK)) !== 0) registers.setAt(offset, value);
   }
 
   #writeControl(value: number): void {
@@ -366,10 +368,13 @@ export class Smmuv3 implements MmioDevice, CommandEffects {
   }
 }
 
-/** MSI configuration registers: address (two words), data, attributes, of each of the three interrupts. */
-function isInterruptConfig(offset: number): boolean {
-  for (const first of [R.GERROR_IRQ_CFG0, R.EVENTQ_IRQ_CFG0, R.PRIQ_IRQ_CFG0]) {
-    if (offset >= first && offset < first + 16) return true;
-  }
-  return false;
+/**
+ * The interrupt, as its bit of IRQ_CTRL, whose MSI a register configures: address (two words), data, attributes of each. 0: none.
+ * Each group is guarded by its own enable (section 6.3).
+ */
+function interruptOf(offset: number): number {
+  const within = (first: number): boolean => offset >= first && offset < first + 16;
+  if (within(R.GERROR_IRQ_CFG0)) return IrqCtrl.GERROR;
+  if (within(R.EVENTQ_IRQ_CFG0)) return IrqCtrl.EVENTQ;
+  return within(R.PRIQ_IRQ_CFG0) ? IrqCtrl.PRIQ : 0;
 }

@@ -372,6 +372,21 @@ describe('event queue', () => {
     expect(machine.memory.words[machine.memory.index(target)]).toBe(77);
   });
 
+  it('has MSI registers that only its own enable guards', () => {
+    const groups = [
+      ['GERROR_IRQ_CFG1', IrqCtrl.GERROR],
+      ['EVENTQ_IRQ_CFG1', IrqCtrl.EVENTQ],
+      ['PRIQ_IRQ_CFG1', IrqCtrl.PRIQ],
+    ] as const;
+    for (const [enabled, bit] of groups) {
+      machine.write('IRQ_CTRL', 0);
+      for (const [name] of groups) machine.write(name, 1);
+      machine.write('IRQ_CTRL', bit);
+      for (const [name] of groups) machine.write(name, 2);
+      expect(groups.map(([name]) => machine.read(name))).toEqual(groups.map(([name]) => (name === enabled ? 1 : 2)));
+    }
+  });
+
   it('outside memory is a global error', () => {
     machine.write('CR0', Cr0.SMMUEN);
     machine.write('EVENTQ_BASE', 0x1002);
