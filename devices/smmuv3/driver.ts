@@ -66,7 +66,8 @@ export interface DriverCounters {
  *     driver.unmap(domain, iova, size, gather);
  *     driver.iotlbSync(domain, gather);
  *
- * Does not: shared virtual addressing, aliases and groups, power management, page requests, more than one CPU.
+ * Does not: shared virtual addressing, aliases and groups, power management, page requests, more than one CPU, a kernel at EL2
+ * (whose streams would use EL2-E2H contexts).
  */
 export class Smmuv3Driver {
   /** What the identification registers said. */
@@ -162,7 +163,8 @@ export class Smmuv3Driver {
     write('CR0', 0);
     // Write-back, inner shareable, for tables and queues.
     write('CR1', 0xd75);
-    write('CR2', Cr2.PTM | Cr2.RECINVSID | (this.features.el2 ? Cr2.E2H : 0));
+    // E2H stays clear: contexts are EL1 ones, as Linux has them on CPUs whose kernel does not run at EL2 (without VHE).
+    write('CR2', Cr2.PTM | Cr2.RECINVSID);
     this.#writeBase(REGISTERS.STRTAB_BASE.offset, this.tables.base, 0);
     write('STRTAB_BASE_CFG', this.tables.configuration);
     this.#writeBase(REGISTERS.CMDQ_BASE.offset, commandBase, commandBits);
@@ -370,11 +372,11 @@ export class Smmuv3Driver {
     return handled;
   }
 
-  /** Answers a stalled transaction, from its event record. */
+  /** Answers a stalled transaction, from its event record. There is nothing to wait for: a SYNC says nothing about it. */
   respond(record: EventRecord, answer: 'retry' | 'abort'): void {
     const { StreamID = 0, STAG = 0 } = record.fields;
     this.queue.add('RESUME', { StreamID, STAG, Ac: Number(answer === 'retry'), Ab: Number(answer === 'abort') });
-    this.queue.sync();
+    this.queue.flush();
   }
 
   /** All counters as one plain object. */

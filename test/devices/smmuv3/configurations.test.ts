@@ -4,7 +4,9 @@ import {
   AtsStatus,
   CONTEXT_DESCRIPTOR,
   Cr0,
+  Cr2,
   type EventRecord,
+  getField,
   newGather,
   Outcome,
   REGISTERS,
@@ -303,6 +305,11 @@ describe('EL2 contexts', () => {
     if (registers.kind !== 'stage-1') throw new Error('stage 1 asked for');
     driver.tables.writeContext(0x61, 0, sharedAsid, registers, () => {});
     encodeInto(STREAM_TABLE_ENTRY, memory.words, memory.index(driver.tables.entry(0x61)), { STRW: 2 });
+    // CR2 is guarded by SMMUEN.
+    const enables = smmu.read32(REGISTERS.CR0.offset);
+    smmu.write32(REGISTERS.CR0.offset, enables & ~Cr0.SMMUEN);
+    smmu.write32(REGISTERS.CR2.offset, Cr2.E2H);
+    smmu.write32(REGISTERS.CR0.offset, enables);
     driver.queue.add('CFGI_STE_RANGE', { Range: 31 });
     driver.queue.sync();
     driver.map(el1, 0x1000, 0x4000_0000, 4096, RW);
@@ -321,6 +328,24 @@ describe('EL2 contexts', () => {
     driver.queue.sync();
     smmu.translate(0, 0x61, -1, 0x1000, AccessFlag.PRIVILEGED, 0);
     expect(smmu.mmu.walks).toBe(walks + 1);
+  });
+});
+
+describe('the driver of an SMMU with EL2 contexts', () => {
+  it('uses EL1 ones, in its registers, its stream entries and its invalidations', () => {
+    const { smmu, memory, makeDriver } = machineWith({ el2: true });
+    const driver = makeDriver();
+    const domain = driver.createDomain();
+    driver.attach(domain, 0x60);
+    expect(smmu.read32(REGISTERS.CR2.offset) & Cr2.E2H).toBe(0);
+    expect(getField(memory.words, memory.index(driver.tables.entry(0x60)), STREAM_TABLE_ENTRY.STRW)).toBe(0);
+    driver.map(domain, 0x1000, 0x4000_0000, 4096, RW);
+    expect(smmu.translate(0, 0x60, -1, 0x1000, 0, 0)).toBe(true);
+    const gather = newGather();
+    driver.unmap(domain, 0x1000, 4096, gather);
+    driver.iotlbSync(domain, gather);
+    expect(smmu.translate(0, 0x60, -1, 0x1000, 0, 0)).toBe(false);
+    expect(driver.counters().commandsByName).toMatchObject({ TLBI_EL2_ALL: 1, TLBI_NH_VA: 1 });
   });
 });
 
