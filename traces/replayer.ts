@@ -344,7 +344,7 @@ export class Replayer {
   #queue(one: ReplayDomain, iova: number, size: number): void {
     const { clock } = this.machine;
     if (!one.queued.overlaps(iova, iova + size)) one.queued.insert(iova, iova + size, 0);
-    one.flushQueue?.queue(iova, size, clock.seconds);
+    one.flushQueue?.add(iova, size, clock.seconds);
   }
 
   /** The unmap has returned: whatever a TLB still holds of it is a stale window from now on. */

@@ -37,6 +37,8 @@ export class DriverQueue {
   waitCycles = 0;
   /** Commands that the SMMU found wrong; the driver replaces each by a CMD_SYNC and goes on, as Linux does. */
   refused = 0;
+  /** Times that the SMMU could not read a command. */
+  fetchAborts = 0;
   /** CMD_SYNCs that ended because an ATC invalidation was not answered. */
   atcTimeouts = 0;
   /** Cycle at which the CPU is. */
@@ -167,14 +169,22 @@ export class DriverQueue {
     if (smmu.interrupts.activeErrors !== 0) this.#recover();
   }
 
-  /** Global error interrupt: steps over the command that the SMMU refused (Linux `arm_smmu_cmdq_skip_err`). */
+  /**
+   * Global error interrupt (Linux `arm_smmu_cmdq_skip_err`): a command that the SMMU refused becomes a CMD_SYNC, one that it could
+   * not read is read again. Where that fails too, the error stays, and the queue stands still.
+   */
   #recover(): void {
     const smmu = this.#smmu;
+    let readAgain = false;
     while ((smmu.interrupts.activeErrors & Gerror.CMDQ_ERR) !== 0) {
       const cons = Uint32Array.of(smmu.read32(REGISTERS.CMDQ_CONS.offset));
       const error = getField(cons, 0, CMDQ_CONS.ERR);
       if (error === CommandError.ATC_INV_SYNC) this.atcTimeouts++;
-      else {
+      else if (error === CommandError.ABORT) {
+        this.fetchAborts++;
+        if (readAgain) return;
+        readAgain = true;
+      } else {
         this.refused++;
         const pa = this.#address(getField(cons, 0, CMDQ_CONS.RD));
         const at = this.#memory.index(pa);
@@ -182,8 +192,6 @@ export class DriverQueue {
         this.#memory.written(pa, COMMAND_BYTES);
       }
       smmu.write32(REGISTERS.GERRORN.offset, smmu.read32(REGISTERS.GERROR.offset));
-      // Nothing was gained when the queue itself cannot be read: leave the error standing.
-      if (error === CommandError.ABORT) return;
     }
   }
 }

@@ -296,13 +296,14 @@ export class Smmuv3Driver {
   }
 
   /**
-   * Maps `[iova, iova + size)` to `[pa, pa + size)` in the largest pages that fit (Linux `iommu_map`). On an error nothing stays mapped.
+   * Maps `[iova, iova + size)` to `[pa, pa + size)` in the largest pages that fit (Linux `iommu_map`, which takes 0 bytes for done).
+   * On an error nothing stays mapped.
    * @returns 0 or a negative `Errno`.
    */
   map(domain: Smmuv3Domain, iova: number, pa: number, size: number, prot: number): number {
     const { table, cutter } = domain;
     domain.mapped = 0;
-    if (size <= 0 || !cutter.aligned(iova, pa, size)) return -Errno.EINVAL;
+    if (size < 0 || !cutter.aligned(iova, pa, size)) return -Errno.EINVAL;
     let done = 0;
     while (done < size) {
       cutter.choose(iova + done, pa + done, size - done);

@@ -73,7 +73,7 @@ export class FlushQueue {
   }
 
   /** Puts an unmapped range into the ring at time `now`. Call {@link advance} first, so that an overdue timer fires before. */
-  queue(iova: number, size: number, now: number): void {
+  add(iova: number, size: number, now: number): void {
     const mask = this.#iovas.length - 1;
     if (((this.#tail + 1) & mask) === this.#head) {
       this.fullFlushes++;

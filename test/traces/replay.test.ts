@@ -82,6 +82,17 @@ describe('replay of a real strict capture', () => {
     expect(probed.sanitizer.staleTlbHits).toBeGreaterThan(sanitizer.staleTlbHits);
   });
 
+  it('replayed lazily, flushes when the timer ran out, not when the next event came', async () => {
+    const { sanitizer } = await replayText(
+      [map(0x1000, 0x8000, 4096), unmap(0x1000, 4096), map(0x9000, 0x8000, 4096)].map((line, i) =>
+        line.replace(/ [0-9.]+: /, ` ${[1, 2, 3][i]}.000000: `),
+      ),
+      { invalidation: { mode: 'lazy' } },
+    );
+    expect(sanitizer.staleWindows).toBe(1);
+    expect(sanitizer.longestWindow.seconds).toBeCloseTo(0.01, 4);
+  });
+
   it('finds nothing stale on a non-coherent walk with every sync in place, and names walks of what a dropped sync left behind', async () => {
     const whole = await replay(MEDIUM, { table: { walk: 'non-coherent' } });
     expect(whole.sanitizer.byKind).toEqual({});

@@ -1,8 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import {
+  CommandError,
+  Cr0,
   type DomainConfig,
   decodeCommand,
   FlushQueue,
+  Gerror,
   newGather,
   Outcome,
   REGISTERS,
@@ -57,12 +60,21 @@ describe('Smmuv3Driver', () => {
     const driver = makeDriver();
     const domain = driver.createDomain({ ias: 32 });
     expect(driver.map(domain, 0x800, 0, 4096, RW)).toBe(-Errno.EINVAL);
-    expect(driver.map(domain, 0, 0, 0, RW)).toBe(-Errno.EINVAL);
+    expect(driver.map(domain, 0, 0, -4096, RW)).toBe(-Errno.EINVAL);
+    expect([driver.map(domain, 0, 0, 0, RW), domain.mapped, domain.table.iovaToPhys(0)]).toEqual([0, 0, 0]);
     driver.map(domain, 0x3000, 0x8000, 4096, RW);
     expect(driver.map(domain, 0x1000, 0x1000, 3 * 4096, RW)).toBe(-Errno.EEXIST);
     expect(domain.table.iovaToPhys(0x1000)).toBe(0);
     expect(domain.table.iovaToPhys(0x3000)).toBe(0x8000);
     expect(driver.unmap(domain, 0x3000, 0x800, newGather())).toBe(0);
+    // Into the next table, where the second page is taken: a device may have used the first one for a moment.
+    const M2 = 2 ** 21;
+    driver.map(domain, M2, 0x8000, 4096, RW);
+    const before = driver.counters();
+    expect(driver.map(domain, M2 - 4096, 0x1000, 2 * 4096, RW)).toBe(-Errno.EEXIST);
+    const after = driver.counters();
+    expect([domain.table.iovaToPhys(M2 - 4096), domain.table.iovaToPhys(M2)]).toEqual([0, 0x8000]);
+    expect([after.byAddress - before.byAddress, after.syncs - before.syncs]).toEqual([1, 1]);
   });
 });
 
@@ -141,6 +153,27 @@ describe('invalidation commands', () => {
     expect(driver.counters().byAddress).toBe(2);
   });
 
+  it('leaves of one size with a hole between them are invalidated apart, what the hole holds stays', () => {
+    const { smmu, makeDriver } = machineWith();
+    const driver = makeDriver();
+    const domain = driver.createDomain();
+    driver.attach(domain, STREAM);
+    driver.map(domain, 0x1000, 0x4000_0000, 3 * 4096, RW);
+    const gather = newGather();
+    driver.unmap(domain, 0x1000, 4096, gather);
+    driver.unmap(domain, 0x3000, 4096, gather);
+    driver.iotlbSync(domain, gather);
+    expect(driver.counters().byAddress).toBe(2);
+    smmu.translate(0, STREAM, -1, 0x2000, AccessFlag.READ, 0);
+    expect(driver.counters().commandsByName).toMatchObject({ TLBI_NH_VA: 2 });
+    // Neighbours are one.
+    const near = newGather();
+    driver.map(domain, 0x1000, 0x4000_0000, 4096, RW);
+    for (const iova of [0x1000, 0x2000]) driver.unmap(domain, iova, 4096, near);
+    driver.iotlbSync(domain, near);
+    expect(driver.counters().byAddress).toBe(3);
+  });
+
   it('a stage 2 domain is invalidated by IPA and VMID', () => {
     const { smmu, makeDriver } = machineWith();
     const driver = makeDriver();
@@ -163,6 +196,23 @@ describe('invalidation commands', () => {
     expect(driver.queue.refused).toBe(1);
     expect(smmu.read32(REGISTERS.CMDQ_CONS.offset) & 0xfffff).toBe(smmu.read32(REGISTERS.CMDQ_PROD.offset));
     expect(smmu.interrupts.activeErrors).toBe(0);
+  });
+
+  it('a command that could not be read is read once more, unchanged', () => {
+    const { smmu, makeDriver } = machineWith();
+    const driver = makeDriver();
+    const { execute } = smmu.commands;
+    let aborts = 1;
+    smmu.commands.execute = (pa) => (aborts-- > 0 ? CommandError.ABORT : execute.call(smmu.commands, pa));
+    driver.queue.add('TLBI_NSNH_ALL', {});
+    driver.queue.sync();
+    expect([driver.queue.fetchAborts, driver.queue.refused, smmu.interrupts.activeErrors]).toEqual([1, 0, 0]);
+    expect(smmu.commands.byOpcode[0x30]).toBe(2);
+    // For good: the error stays, and nothing is thrown away.
+    aborts = Number.POSITIVE_INFINITY;
+    driver.queue.sync();
+    expect([driver.queue.fetchAborts, driver.queue.refused]).toEqual([3, 0]);
+    expect(smmu.interrupts.activeErrors).toBe(Gerror.CMDQ_ERR);
   });
 
   it('the queue in memory holds what was sent, over many wraps', () => {
@@ -238,7 +288,7 @@ describe('lazy invalidation', () => {
     smmu.translate(0, STREAM, -1, 0x1000, AccessFlag.READ, 0);
     const gather = newGather(true);
     driver.unmap(domain, 0x1000, 4096, gather);
-    lazy.queue(0x1000, 4096, 0);
+    lazy.add(0x1000, 4096, 0);
     expect(gather.pageSize).toBe(0);
     expect(smmu.translate(0, STREAM, -1, 0x1000, AccessFlag.READ, 0)).toBe(true);
     lazy.advance(0.01);
@@ -360,6 +410,21 @@ describe('domains', () => {
     driver.detach(domain, 1);
     expect(smmu.translate(0, 1, -1, 0x1000, 0, 0)).toBe(false);
     expect(smmu.translate(0, 0x102, -1, 0x1000, 0, 0)).toBe(true);
+  });
+});
+
+describe('start-up', () => {
+  it('lets nothing pass untranslated while it takes over an SMMU that firmware left on', () => {
+    const { smmu, makeDriver } = machineWith();
+    smmu.write32(REGISTERS.CR0.offset, Cr0.SMMUEN);
+    const passed: boolean[] = [];
+    const write32 = smmu.write32.bind(smmu);
+    smmu.write32 = (offset, value) => {
+      write32(offset, value);
+      passed.push(smmu.translate(0, STREAM, -1, 0x1000, AccessFlag.READ, 0));
+    };
+    makeDriver();
+    expect(passed).not.toContain(true);
   });
 });
 
