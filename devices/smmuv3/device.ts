@@ -1,4 +1,5 @@
 import { type MmioDevice, Mmu, type MmuOptions, type WalkMemory } from '../../emulator/index.ts';
+import { TWO_32 } from '../../formats/index.ts';
 import { AtsPort } from './ats-port.ts';
 import { CommandConsumer, type CommandEffects } from './command-consumer.ts';
 import { COMMAND_BYTES } from './commands.ts';
@@ -181,7 +182,7 @@ export class Smmuv3 implements MmioDevice, CommandEffects {
 
   /** Reads a 64-bit register as a number; bits above 2^53 may be lost with the lowest ones. */
   read64(offset: number): number {
-    return this.read32(offset) + this.read32(offset + 4) * 2 ** 32;
+    return this.read32(offset) + this.read32(offset + 4) * TWO_32;
   }
 
   write64(offset: number, low: number, high: number): void {

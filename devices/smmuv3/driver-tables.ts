@@ -1,5 +1,6 @@
 import {
   ConfigError,
+  CPU_PAGE,
   Gfp,
   NO_PAGES,
   type StageOneRegisters,
@@ -83,7 +84,7 @@ export class DriverTables {
 
   /** Zeroed coherent memory, aligned to its size. @throws ConfigError when there is none. */
   allocate(size: number): number {
-    const pa = this.#pages.alloc(null, Math.max(size, 4096), Gfp.KERNEL | Gfp.ZERO);
+    const pa = this.#pages.alloc(null, Math.max(size, CPU_PAGE), Gfp.KERNEL | Gfp.ZERO);
     if (pa === NO_PAGES)
       throw new ConfigError('memory.banks', size, 'enough RAM for the tables and queues of the SMMU');
     return pa;
@@ -265,7 +266,7 @@ export class DriverTables {
 
   /** Gives back what {@link allocate} gave for the same size. */
   #free(pa: number, size: number): void {
-    this.#pages.free(null, pa, Math.max(size, 4096));
+    this.#pages.free(null, pa, Math.max(size, CPU_PAGE));
   }
 
   #abort(pa: number): void {

@@ -7,6 +7,7 @@ import {
   Walker,
   type WalkMemory,
 } from '../../emulator/index.ts';
+import { TWO_32 } from '../../formats/index.ts';
 import {
   EVENT_FIELDS,
   EVENT_WORDS,
@@ -263,6 +264,6 @@ export class FaultReporter {
     const [bits = 48] = this.#contexts.upperInputBits;
     const address = 2 ** 64 - 2 ** bits + iova;
     words[4] = iova >>> 0;
-    words[5] = Math.floor(address / 2 ** 32) >>> 0;
+    words[5] = Math.floor(address / TWO_32) >>> 0;
   }
 }

@@ -3,8 +3,7 @@
  * records): a structure is a run of 32-bit little-endian words, and each of its fields is a row of a table that can be held
  * against the manual. Bits are counted as IHI 0070 counts them, from bit 0 of the first word: bit 67 is bit 3 of word 2.
  */
-
-const TWO_32 = 2 ** 32;
+import { TWO_32 } from '../../formats/index.ts';
 
 /** One field: bits [lsb, lsb + width), within one word or within one doubleword. */
 export interface Field {
@@ -47,7 +46,7 @@ function place(lsb: number, width: number, unit: number, meaning: string): Field
     return { lsb, width, unit, meaning, word: lsb >>> 5, lowMask, highMask: 0 };
   }
   const from = lsb & 63;
-  const lowMask = 2 ** 32 - 2 ** Math.min(from, 32);
+  const lowMask = TWO_32 - 2 ** Math.min(from, 32);
   const highMask = 2 ** (from + width - 32) - 2 ** Math.max(from - 32, 0);
   return { lsb, width, unit, meaning, word: (lsb >>> 6) * 2, lowMask, highMask };
 }

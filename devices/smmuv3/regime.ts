@@ -40,7 +40,7 @@ export const EL2_WORLD = 0x10000;
  * Stage 1 of a context descriptor.
  * @param singlePrivilege true for EL2 without E2H, which has no unprivileged level
  */
-export function stage1Regime(cd: ContextDescriptor, features: Smmuv3Features, singlePrivilege = false): StageRegime {
+function stage1Regime(cd: ContextDescriptor, features: Smmuv3Features, singlePrivilege: boolean): StageRegime {
   const ignoreHierarchy = features.hierarchicalDisable;
   return {
     stage: 1,

@@ -4,8 +4,6 @@
  */
 import { address, field, type Layout } from './layout.ts';
 
-/** Bytes of the whole register file: page 0 and page 1. */
-export const REGISTER_FILE_BYTES = 0x20000;
 /** Where page 1 begins. */
 export const PAGE_1 = 0x10000;
 
@@ -142,12 +140,8 @@ export const QUEUE_BASE = {
   ALLOCATE: field(62, 1, 'Allocation hint'),
 } as const satisfies Layout;
 
-/** MSI configuration registers CFG0 (64 bits) and CFG2. */
+/** MSI configuration registers CFG0 (64 bits). */
 export const IRQ_CFG0 = { ADDR: address(2, 50, 'Target, bits [51:2]') } as const satisfies Layout;
-export const IRQ_CFG2 = {
-  MEMATTR: field(0, 4, 'Memory type of the write'),
-  SH: field(4, 2, 'Shareability of the write'),
-} as const satisfies Layout;
 
 /** CMDQ_CONS. */
 export const CMDQ_CONS = {
@@ -170,12 +164,3 @@ export const CommandError = {
 export const QUEUE_OVERFLOW = 0x8000_0000;
 /** Bits of a queue index with its wrap flag. */
 export const QUEUE_INDEX_MASK = 0xfffff;
-
-/** A register by its offset: the table as a map, for explanation and for the register file. */
-export function registerAt(offset: number): RegisterName | undefined {
-  return NAMES_BY_OFFSET.get(offset);
-}
-
-const NAMES_BY_OFFSET: ReadonlyMap<number, RegisterName> = new Map(
-  (Object.keys(REGISTERS) as RegisterName[]).map((name) => [REGISTERS[name].offset, name]),
-);

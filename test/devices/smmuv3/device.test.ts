@@ -516,6 +516,25 @@ describe('terminated transactions', () => {
   });
 });
 
+describe('the stream table registers', () => {
+  it('reach no further than IDR1.SIDSIZE', () => {
+    const { smmu, makeDriver } = machineWith({ streamBits: 4, twoLevelStreams: false });
+    const driver = makeDriver();
+    driver.attachBypass(3);
+    const enables = smmu.read32(REGISTERS.CR0.offset);
+    smmu.write32(REGISTERS.CR0.offset, enables & ~Cr0.SMMUEN);
+    smmu.write32(REGISTERS.STRTAB_BASE_CFG.offset, 8);
+    smmu.write32(REGISTERS.CR0.offset, enables);
+    expect(smmu.translate(0, 3, -1, 0x1000, AccessFlag.READ, 0)).toBe(true);
+    // What lies behind the table looks like an entry that aborts silently.
+    expect(smmu.translate(0, 16, -1, 0x1000, AccessFlag.READ, 0)).toBe(false);
+    const names: string[] = [];
+    driver.onEvent = ({ name }) => names.push(name);
+    driver.handleEvents();
+    expect(names).toEqual(['C_BAD_STREAMID']);
+  });
+});
+
 describe('configuration cache', () => {
   it('keeps an old configuration until CFGI invalidates it', () => {
     const { smmu, makeDriver } = machineWith();
