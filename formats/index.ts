@@ -1,6 +1,7 @@
 export * from './address.ts';
 export * from './allocators/index.ts';
 export * from './config-error.ts';
+export * from './config-issue.ts';
 export * from './descriptors/field.ts';
 export * from './descriptors/lpae.ts';
 export * from './descriptors/mali.ts';

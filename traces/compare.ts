@@ -57,10 +57,10 @@ export class CompareRun {
   #stopped = false;
 
   /**
-   * Checks every combination, and that its machine can be built, before the first is run.
+   * Checks every combination.
    * @param base the machine that is varied, or a part of one: what it leaves open is filled in after each variation
-   * @throws ConfigError for a value that the configuration does not take, a machine that cannot work, a field that is varied twice or to
-   * no effect, too many combinations, or standard input, which can be read but once.
+   * @throws ConfigError for a value that the configuration does not take, a field that is varied twice or to no effect, too many
+   * combinations, or standard input, which can be read but once.
    */
   constructor(
     captures: readonly string[],
@@ -83,7 +83,6 @@ export class CompareRun {
     this.#settings = combinationsOf(variations);
     this.#configs = this.#settings.map((values) => configOf(base, variations, values));
     refuseIdlePresets(variations, this.#configs);
-    for (const config of this.#configs) new Machine(config).createDomain();
   }
 
   /** How many combinations there are. */
@@ -102,11 +101,13 @@ export class CompareRun {
   }
 
   /**
+   * Builds every machine once, to see that it can work, and then runs one after the other.
    * @param onProgress told the share done (0 to 1) of all combinations, and the events of those so far
-   * @throws InputError for captures that cannot be read
+   * @throws InputError for captures that cannot be read, ConfigError for a machine that cannot work
    */
   async run(onProgress: (done: number, events: number) => void = () => {}): Promise<CompareReport> {
     const columns: CompareColumn[] = [];
+    await this.#build();
     let before = 0;
     for (const [at, config] of this.#configs.entries()) {
       if (this.#stopped) break;
@@ -139,6 +140,16 @@ export class CompareRun {
       ),
       config: this.#base,
     };
+  }
+
+  /** A machine that cannot be built must not show after an hour of others. */
+  async #build(): Promise<void> {
+    for (const config of this.#configs) {
+      // Whoever wants to stop this gets a chance between two machines.
+      await new Promise((resolve) => setImmediate(resolve));
+      if (this.#stopped) return;
+      new Machine(config).createDomain();
+    }
   }
 
   #settingsOf(at: number): Record<string, string> {

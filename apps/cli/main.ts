@@ -32,7 +32,7 @@ function buildProgram(): Command {
     .version(packageJson.version)
     .configureHelp({ showGlobalOptions: true });
   for (const command of COMMANDS) command.register(program);
-  for (const command of [program, ...program.commands]) {
+  for (const command of withSubcommands(program)) {
     command.exitOverride().configureOutput({
       // One line, like every other complaint.
       outputError: (text, write) => {
@@ -40,13 +40,21 @@ function buildProgram(): Command {
           .replace(/^error: /, '')
           .trim()
           .replaceAll('\n', ' ');
-        write(
-          `tablewalk: ${line} (${[command.name() === 'tablewalk' ? '' : 'tablewalk', command.name()].join(' ').trim()} --help lists what is allowed)\n`,
-        );
+        write(`tablewalk: ${line} (${fullName(command)} --help lists what is allowed)\n`);
       },
     });
   }
   return program;
+}
+
+/** A command and all below it. */
+function withSubcommands(command: Command): Command[] {
+  return [command, ...command.commands.flatMap(withSubcommands)];
+}
+
+/** What one types to start a command: `tablewalk scenario teardown`. */
+function fullName(command: Command): string {
+  return command.parent === null ? command.name() : `${fullName(command.parent)} ${command.name()}`;
 }
 
 async function main(): Promise<void> {

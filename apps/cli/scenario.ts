@@ -10,6 +10,7 @@ import {
   type TeardownRun,
   type VmBindDeadlockReport,
 } from '../../traces/index.ts';
+import { allocatorHelp } from './allocator-help.ts';
 import { chainText } from './chain-text.ts';
 import { ExitCode, exitWith } from './exit.ts';
 import { writeJson } from './json-output.ts';
@@ -38,6 +39,7 @@ export function register(program: Command): void {
     .option('--memory <MiB>', 'RAM of the machine (default: 16)')
     .option('--idle-buffers <n>', 'buffers that no job uses, which reclaim can take (default: 0)')
     .option('--json <file>', 'write the report as JSON; - is standard output')
+    .addHelpText('after', allocatorHelp)
     .addHelpText('after', '\nExit code: 0 everything completed, 1 a deadlock was found, 2 a wrong option.')
     .action(deadlock);
   scenario
@@ -48,6 +50,7 @@ export function register(program: Command): void {
     .option('--budget-cycles <n>', 'time per step instead, in cycles')
     .option('--allocator <stack>', 'where tables come from and go to (default: page)')
     .option('--json <file>', 'write the report as JSON; - is standard output')
+    .addHelpText('after', allocatorHelp)
     .addHelpText('after', '\nExit code: 0 every table was freed, 1 some were not, 2 a wrong option.')
     .action(teardown);
 }
@@ -77,6 +80,10 @@ function deadlockText(report: VmBindDeadlockReport): string {
     );
   } else {
     lines.push(...chainText(report.deadlock));
+  }
+  const { done, submitted } = report.totals;
+  if (report.deadlock === null && done < submitted) {
+    lines.push(ansis.yellow(`But ${submitted - done} of ${submitted} jobs were not done, for lack of tables.`));
   }
   const inRun = report.findings.filter(({ kind }) => kind === 'allocation-in-run').length;
   if (inRun > 0)

@@ -10,6 +10,7 @@
 import * as v from 'valibot';
 import {
   type AllocatorStack,
+  allowedBy,
   ConfigError,
   Errno,
   errnoName,
@@ -73,7 +74,7 @@ export class VmBind {
     const parsed = v.safeParse(VmBindSchema, config);
     if (!parsed.success) {
       const issue = parsed.issues[0];
-      throw new ConfigError(`vmBind.${v.getDotPath(issue) ?? ''}`, issue.input, issue.expected ?? issue.message);
+      throw new ConfigError(`vmBind.${v.getDotPath(issue) ?? ''}`, issue.input, allowedBy(issue));
     }
     this.name = name;
     this.config = parsed.output;

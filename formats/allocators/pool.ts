@@ -39,7 +39,11 @@ export class PoolAllocator implements AllocatorLayer {
   /** @throws ConfigError when the watermarks contradict each other. */
   constructor(context: AllocatorContext, below: AllocatorLayer, options: PoolOptions) {
     if (options.low + options.batch > options.high) {
-      throw new ConfigError('pool.high', options.high, `at least low + batch (${options.low + options.batch})`);
+      throw new ConfigError(
+        'allocator.pool.high',
+        options.high,
+        `at least low + batch (${options.low + options.batch})`,
+      );
     }
     this.#context = context;
     this.below = below;

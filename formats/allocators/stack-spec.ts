@@ -5,6 +5,7 @@
  */
 import * as v from 'valibot';
 import { ConfigError } from '../config-error.ts';
+import { allowedBy } from '../config-issue.ts';
 import { AccountingOptionsSchema } from './accounting.ts';
 import { BatchOptionsSchema } from './batch.ts';
 import { CarveOutOptionsSchema } from './carve-out.ts';
@@ -95,7 +96,12 @@ function checkLayer(asked: unknown): LayerSpec {
   const kind = (asked as { kind?: unknown }).kind;
   const path = v.getDotPath(issue);
   if (path === null || path === 'kind') throw new ConfigError('allocator', kind, `one of ${LAYER_KINDS.join(', ')}`);
-  throw new ConfigError(`allocator.${String(kind)}.${path}`, issue.input, issue.expected ?? issue.message);
+  const field = `allocator.${String(kind)}.${path}`;
+  if (issue.expected === 'never') {
+    const options = layerOptions(kind as LayerSpec['kind']).map((option) => option.split('=')[0]);
+    throw new ConfigError(field, issue.input, `no such option; the options are ${options.join(', ') || 'none'}`);
+  }
+  throw new ConfigError(field, issue.input, allowedBy(issue));
 }
 
 function parseLayerText(text: string): Record<string, unknown> {
@@ -111,7 +117,7 @@ function parseLayerText(text: string): Record<string, unknown> {
 
 /** A number (decimal, 0x..., with K, M or G), or the word itself. */
 function parseValue(text: string): unknown {
-  const match = /^(0x[0-9a-f]+|\d+(?:\.\d+)?)([KMG]?)$/i.exec(text);
+  const match = /^(0x[0-9a-f]+|-?\d+(?:\.\d+)?)([KMG]?)$/i.exec(text);
   if (match === null) return text;
   return Number(match[1]) * (SUFFIXES[(match[2] ?? '').toUpperCase()] ?? 1);
 }

@@ -33,10 +33,34 @@ describe('tablewalk scenario vm-bind-deadlock', () => {
     ['--allocator', 'puddle', 'allocator'],
     ['--memory', 'many', '--memory'],
     ['--memory', '1', 'memoryMib'],
+    ['--memory', '-1', '--memory'],
+    ['--idle-buffers', '100', 'idleBuffers'],
+    ['--allocator', 'failing:nth=1', 'allocator'],
+    ['--allocator', 'carve-out', 'allocator.carve-out.size'],
   ])('refuses %s %s in one line', (option, value, field) => {
     const run = tablewalk(['scenario', 'vm-bind-deadlock', option, value]);
     expect([run.code, run.stdout]).toEqual([2, '']);
     expect(run.stderr).toMatch(new RegExp(`^tablewalk: ${field}.*found.*allowed.*\n$`));
+  });
+});
+
+describe('tablewalk scenario', () => {
+  it.each([
+    ['vm-bind-deadlock', 'extra', 'too many arguments'],
+    ['vm-bind-deadlock', '--bogus', 'unknown option'],
+    ['teardown', '--bogus', 'unknown option'],
+    ['no-such-thing', '', 'unknown command'],
+  ])('refuses %s %s in one line that says where help is', (name, rest, what) => {
+    const run = tablewalk(['scenario', name, ...(rest === '' ? [] : [rest])]);
+    expect([run.code, run.stdout]).toEqual([2, '']);
+    expect(run.stderr).toMatch(new RegExp(`^tablewalk: ${what}[^\n]*\\(tablewalk scenario[^\n]* --help[^\n]*\n$`));
+  });
+
+  it('says how many jobs were not done where the limit is the reason and not a deadlock', () => {
+    const run = tablewalk(['scenario', 'vm-bind-deadlock', '--allocator', 'carve-out:size=64K']);
+    expect(run.code).toBe(0);
+    expect(run.stdout).toContain('bind-8 is failed: no table for the mapping');
+    expect(run.stdout).toContain('But 9 of 16 jobs were not done');
   });
 });
 
@@ -54,6 +78,19 @@ describe('tablewalk scenario teardown', () => {
     const report = JSON.parse(run.stdout);
     expect(report.chunked.tablesLeft + report.atOnce.tablesLeft).toBe(0);
     expect(report.chunked.longestPause).toBeLessThan(4000);
+  });
+
+  it.each([
+    ['--pages 3', 'pages'],
+    ['--pages 1e9', '--pages'],
+    ['--budget -1', '--budget'],
+    ['--budget 5 --budget-cycles 100', 'budgetCycles'],
+    ['--allocator failing:nth=1', 'allocator'],
+    ['--allocator failing:nth=5', 'allocator'],
+  ])('refuses %s in one line', (args, field) => {
+    const run = tablewalk(['scenario', 'teardown', ...args.split(' ')]);
+    expect([run.code, run.stdout]).toEqual([2, '']);
+    expect(run.stderr).toMatch(new RegExp(`^tablewalk: ${field}.*found.*allowed.*\n$`));
   });
 
   it('refuses a budget of nothing', () => {

@@ -20,6 +20,28 @@ describe('runConfig', () => {
     expect(runConfig(JSON.parse(JSON.stringify(whole)))).toEqual(whole);
   });
 
+  it('takes a kernel version as a number too, as the command line reads one', () => {
+    expect(runConfig({ table: { linux: 6.1 } }).table.linux).toBe('6.1');
+    expect(runConfig({ table: { linux: '6.12' } }).table.linux).toBe('6.12');
+  });
+
+  it('refuses an allocator that there is not, before any machine is built', () => {
+    expect(() => runConfig({ table: { allocator: 'puddle' } })).toThrow(/allocator/);
+  });
+
+  it('has one place for each price', () => {
+    const { allocatorCosts, bind, pages, editCosts } = runConfig();
+    expect(Object.keys(allocatorCosts)).toEqual([
+      'cachePop',
+      'cachePush',
+      'account',
+      'hypervisorAssign',
+      'hypervisorTakeBack',
+    ]);
+    expect(Object.keys(bind)).not.toContain('mapCyclesPerDescriptor');
+    expect([pages.zeroPageCycles, editCosts.writeDescriptor]).toEqual([256, 1.25]);
+  });
+
   it('names a misspelt field, deep down, and the fields that are there', () => {
     const error = refusal({ mmu: { interface: { mainTlb: { entrys: 5 } } } });
     expect(error.field).toBe('mmu.interface.mainTlb.entrys');
@@ -36,7 +58,13 @@ describe('runConfig', () => {
     [{ seed: -1 }, 'seed', 'at least 0'],
     [{ seed: 1.5 }, 'seed', 'a whole number'],
     [{ table: { granule: '8k' } }, 'table.granule', '4k, 16k, 64k'],
-    [{ table: 5 }, 'table', 'Object'],
+    [{ table: 5 }, 'table', 'an object'],
+    [{ table: { allocator: 5 } }, 'table.allocator', 'text'],
+    [{ table: { allocator: '' } }, 'table.allocator', 'anything but nothing'],
+    [{ memory: { banks: [] } }, 'memory.banks', 'anything but nothing'],
+    [{ table: { linux: 6.2 } }, 'table.linux', '6.12, 6.1'],
+    [{ bind: { mode: 'later' } }, 'bind.mode', 'direct, async'],
+    [{ bind: { runDelay: -1 } }, 'bind.runDelay', 'at least 0'],
     [[], 'configuration', 'an object'],
   ])('says what is allowed instead of %j', (input, field, allowed) => {
     const error = refusal(input);

@@ -1,5 +1,5 @@
 import * as v from 'valibot';
-import { ConfigError } from '../../formats/index.ts';
+import { allowedBy, ConfigError } from '../../formats/index.ts';
 
 type Schema = v.GenericSchema | v.ObjectEntries[string];
 
@@ -44,27 +44,4 @@ function objectOf(schema: Schema): Schema {
 
 function entriesOf(schema: Schema): v.ObjectEntries | undefined {
   return 'entries' in schema ? (schema.entries as v.ObjectEntries) : undefined;
-}
-
-/** What an issue allows, as a phrase. */
-function allowedBy(issue: v.BaseIssue<unknown>): string {
-  const requirement = issue.requirement;
-  switch (issue.type) {
-    case 'min_value':
-      return `at least ${String(requirement)}`;
-    case 'max_value':
-      return `at most ${String(requirement)}`;
-    case 'integer':
-      return 'a whole number';
-    case 'multiple_of':
-      return `a multiple of ${String(requirement)}`;
-    case 'check':
-      return issue.message;
-    default:
-      // A list of literals reads `("4k" | "16k")` in valibot's words.
-      return (issue.expected ?? issue.message)
-        .replace(/^\((.*)\)$/, '$1')
-        .replaceAll(' | ', ', ')
-        .replaceAll('"', '');
-  }
 }

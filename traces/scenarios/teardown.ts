@@ -13,6 +13,7 @@ import {
 } from '../../formats/index.ts';
 import { checkConfig } from '../config/check.ts';
 import { placeTables } from '../table-region.ts';
+import { tableFrom } from './table-from.ts';
 
 const RAM_BASE = 0x8000_0000;
 const SMALL_PAGE = 4096;
@@ -23,7 +24,7 @@ const cycles = (fallback: number) => v.optional(v.pipe(v.number(), v.finite(), v
 export const TeardownSchema = v.strictObject({
   /** Tables of 4 KiB in the tree, the first level included; one or two more where the tree needs a new upper level. 4 to 262144. */
   pages: v.optional(v.pipe(v.number(), v.integer(), v.minValue(4), v.maxValue(1 << 18)), 4096),
-  /** Tables freed per step, 1 or more; ignored when `budgetCycles` is given. */
+  /** Tables freed per step, 1 or more. */
   budget: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1)), 64),
   /** Instead: a step ends with the table at which it has taken this long, in cycles. */
   budgetCycles: v.optional(v.pipe(v.number(), v.minValue(1))),
@@ -69,6 +70,9 @@ export interface TeardownReport {
  */
 export function runTeardown(input: TeardownInput = {}): TeardownReport {
   const config = checkConfig(TeardownSchema, input);
+  if (input.budget !== undefined && input.budgetCycles !== undefined) {
+    throw new ConfigError('budgetCycles', input.budgetCycles, 'one of budget and budgetCycles');
+  }
   return {
     scenario: 'teardown',
     config,
@@ -135,22 +139,24 @@ function buildTree(config: TeardownConfig): Tree {
   const flush = (): void => {
     calls.flushes++;
   };
-  const table = allocIoPgtable(
-    {
-      format: 'ARM_64_LPAE_S1',
-      pageSizes: SMALL_PAGE,
-      ias: 48,
-      oas: 48,
-      allocator: stack,
-      tlb: { flushAll: flush, flushWalk: flush, addPage: flush },
-    },
-    {
-      memory,
-      dma: { mapSingle: (pa) => pa, unmapSingle: () => {}, syncSingleForDevice: () => {} },
-      pages: stack,
-      warn: () => {},
-    },
-    'domain',
+  const table = tableFrom(config.allocator, () =>
+    allocIoPgtable(
+      {
+        format: 'ARM_64_LPAE_S1',
+        pageSizes: SMALL_PAGE,
+        ias: 48,
+        oas: 48,
+        allocator: stack,
+        tlb: { flushAll: flush, flushWalk: flush, addPage: flush },
+      },
+      {
+        memory,
+        dma: { mapSingle: (pa) => pa, unmapSingle: () => {}, syncSingleForDevice: () => {} },
+        pages: stack,
+        warn: () => {},
+      },
+      'domain',
+    ),
   );
   for (let span = 0; table.liveTables < config.pages; span++) {
     const iova = span * 2 * MIB;

@@ -22,6 +22,7 @@ import {
 } from '../../formats/index.ts';
 import { checkConfig } from '../config/check.ts';
 import { placeTables } from '../table-region.ts';
+import { tableFrom } from './table-from.ts';
 
 const RAM_BASE = 0x8000_0000;
 const MIB = 2 ** 20;
@@ -115,13 +116,14 @@ export function runVmBindDeadlock(input: VmBindDeadlockInput = {}): VmBindDeadlo
     tableSize: SMALL_PAGE,
     onFinding: (finding) => findings.push(finding),
   });
-  const table = maliTable(allocator, memory);
+  const table = maliTable(config.allocator, allocator, memory);
   const vm = new VmBind('vm-0', {
     table,
     allocator,
     cookie: 'vm-0',
     clock,
-    onJob: (job) => tell(`${job.name} is ${job.state}: ${job.used} tables used, ${job.returned} returned`),
+    onJob: ({ name, state, used, returned, reason }) =>
+      tell(`${name} is ${state}: ${reason ?? `${used} tables used, ${returned} returned`}`),
   });
 
   const frame = new Fence('fence of the last frame', null);
@@ -181,7 +183,7 @@ export function runVmBindDeadlock(input: VmBindDeadlockInput = {}): VmBindDeadlo
   };
 }
 
-function maliTable(allocator: TableAllocator, memory: PhysicalMemory): IoPgtable {
+function maliTable(spec: string, allocator: TableAllocator, memory: PhysicalMemory): IoPgtable {
   const machine: Machine = {
     memory,
     // The GPU walks coherently here: cache maintenance has no part in this story.
@@ -189,9 +191,11 @@ function maliTable(allocator: TableAllocator, memory: PhysicalMemory): IoPgtable
     pages: allocator,
     warn: () => {},
   };
-  return allocIoPgtable(
-    { format: 'ARM_MALI_LPAE', pageSizes: SMALL_PAGE + 2 * MIB, ias: 48, oas: 40, allocator },
-    machine,
-    'vm-0',
+  return tableFrom(spec, () =>
+    allocIoPgtable(
+      { format: 'ARM_MALI_LPAE', pageSizes: SMALL_PAGE + 2 * MIB, ias: 48, oas: 40, allocator },
+      machine,
+      'vm-0',
+    ),
   );
 }

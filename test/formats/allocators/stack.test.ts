@@ -84,6 +84,24 @@ describe('a stack specification', () => {
     ).toThrow(/allocator.carve-out.base/);
   });
 
+  it.each([
+    ['pool:low=-1', 'at least 0'],
+    ['pool:low=x', 'a number'],
+    ['pool:low=1.5', 'a whole number'],
+    ['pool:size=3', 'no such option; the options are low, high, batch, scope'],
+    ['page:size=3', 'no such option; the options are none'],
+    ['sizing:policy=big', 'whole-page, exact, slab'],
+    ['carve-out:base=5', 'a multiple of 4096'],
+    ['failing:fraction=2', 'at most 1'],
+  ])('says what is allowed instead of %s', (spec, allowed) => {
+    try {
+      parseStackSpec(spec);
+      throw new Error('not refused');
+    } catch (error) {
+      expect((error as ConfigError).allowed).toBe(allowed);
+    }
+  });
+
   it('refuses pool watermarks that contradict each other', () => {
     expect(() => rig('pool:low=8:high=16:batch=32')).toThrow(/pool.high/);
   });
