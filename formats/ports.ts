@@ -86,4 +86,9 @@ export interface TlbFlushOps {
   flushWalk(iova: number, size: number, granule: number, cookie: unknown): void;
   /** One leaf of `granule` bytes at `iova` went away: note it in the gather (null in kernel 6.1 and block splits). */
   addPage(gather: IotlbGather | null, iova: number, granule: number, cookie: unknown): void;
+  /**
+   * The same for `count` leaves that follow one another from `iova` on, in one call; where it is absent, {@link addPage} is called
+   * for each. Linux has only that, which for a driver that widens a range is most of what an unmap costs.
+   */
+  addPages?(gather: IotlbGather | null, iova: number, granule: number, count: number, cookie: unknown): void;
 }

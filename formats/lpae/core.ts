@@ -177,6 +177,24 @@ export class LpaeCore {
     this.machine.dma.syncSingleForDevice(pa, bytes);
   }
 
+  /** Tells of one leaf of `level` that a map call stored at `entryPa`. */
+  leafWritten(level: number, entryPa: number): void {
+    const stats = this.stats;
+    this.memory.written(entryPa, DESCRIPTOR_BYTES);
+    if (!this.coherent) this.sync(entryPa, DESCRIPTOR_BYTES);
+    stats.descriptorsWritten++;
+    stats.leavesMapped[level] = (stats.leavesMapped[level] as number) + 1;
+  }
+
+  /** Tells of one leaf of `level` that an unmap call cleared at `entryPa`. */
+  leafCleared(level: number, entryPa: number): void {
+    const stats = this.stats;
+    this.memory.written(entryPa, DESCRIPTOR_BYTES);
+    if (!this.coherent) this.sync(entryPa, DESCRIPTOR_BYTES);
+    stats.descriptorsCleared++;
+    stats.leavesUnmapped[level] = (stats.leavesUnmapped[level] as number) + 1;
+  }
+
   /** One sync per descriptor, `count` of them: what Linux does where it writes them one by one. */
   syncEach(pa: number, count: number): void {
     for (let i = 0; i < count; i++) this.sync(pa + i * DESCRIPTOR_BYTES, DESCRIPTOR_BYTES);

@@ -8,8 +8,8 @@ import type { LpaeCore } from './core.ts';
 export function lookup(core: LpaeCore, iova: number): number {
   const memory = core.memory;
   let table = core.pgd;
-  // An address above the input range is remembered as itself, and no edit takes it.
-  let synced = true;
+  // An address that aliases must not become the key of an edit, which takes what it finds by the cursor as in range.
+  let synced = iova < core.limit;
   for (let level = core.startLevel; level <= core.geometry.lastLevel; level++) {
     const index = ((iova * (core.inverses[level] as number)) >>> 0) & (core.indexMasks[level] as number);
     const at = memory.index(table) + 2 * index;

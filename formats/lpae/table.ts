@@ -16,7 +16,7 @@ import type {
   TableStats,
   TableVisitor,
 } from '../io-pgtable.ts';
-import { Errno, Prot } from '../io-pgtable.ts';
+import { Errno } from '../io-pgtable.ts';
 import type { IotlbGather } from '../ports.ts';
 import type { Registers } from '../registers.ts';
 import { Teardown } from '../teardown.ts';
@@ -38,6 +38,9 @@ export interface LpaeFormat {
   /** The registers of a table whose first level is at `pgd`. */
   registers(pgd: number): Registers;
 }
+
+/** A leaf without either maps nothing. */
+const READ_WRITE = 3;
 
 export class LpaeTable implements IoPgtable {
   readonly config: AdjustedConfig;
@@ -85,9 +88,33 @@ export class LpaeTable implements IoPgtable {
 
   mapPages(iova: number, pa: number, pageSize: number, count: number, prot: number, gfp: number): number {
     const core = this.#core;
+    if (count === 1 && pa >= 0 && pa < this.#paLimit && (prot & READ_WRITE) !== 0) {
+      const cursor = core.cursor;
+      const at = pageSize === cursor.size ? cursor.entry(iova) : -1;
+      const words = core.memory.words;
+      if (at >= 0 && ((words[at] as number) & 3) === 0) {
+        // One leaf in an empty entry: the same as mapEntries does, without its calls.
+        const level = cursor.level;
+        const upper = (pa / TWO_32) | 0;
+        words[at] =
+          (core.encoding.low[prot & 63] as number) |
+          (core.leafTypes[level] as number) |
+          (pa & 0xfffff000) |
+          ((upper >>> 4) & 0xfffff000);
+        words[at + 1] = (core.encoding.high[prot & 63] as number) | (upper & 0xffff);
+        core.mapped = pageSize;
+        core.leafWritten(level, cursor.table + 4 * (at - cursor.word));
+        return 0;
+      }
+    }
+    return this.#map(iova, pa, pageSize, count, prot, gfp);
+  }
+
+  #map(iova: number, pa: number, pageSize: number, count: number, prot: number, gfp: number): number {
+    const core = this.#core;
     core.mapped = 0;
     const level = pageSize === core.granule ? LPAE_LAST_LEVEL : this.#levelOf(pageSize);
-    if ((level < 0 && !this.#accepts(pageSize)) || (count !== 1 && !isCount(count))) {
+    if ((level < 0 && !this.#accepts(pageSize)) || !isCount(count)) {
       core.warn(WarningCode.MAP_PAGE_SIZE, pageSize, iova);
       return -Errno.EINVAL;
     }
@@ -95,32 +122,13 @@ export class LpaeTable implements IoPgtable {
       core.warn(WarningCode.MAP_RANGE, iova, pa);
       return -Errno.ERANGE;
     }
-    if ((prot & (Prot.READ | Prot.WRITE)) === 0) return -Errno.EINVAL;
+    if ((prot & READ_WRITE) === 0) return -Errno.EINVAL;
     const low = core.encoding.low[prot & 63] as number;
     const high = core.encoding.high[prot & 63] as number;
-    if (level >= 0) {
-      const cursor = core.cursor;
-      const offset = iova - (cursor.starts[level] as number);
-      if (offset >= 0 && offset < (cursor.spans[level] as number)) {
-        const index = (offset * (core.inverses[level] as number)) | 0;
-        const table = cursor.tables[level] as number;
-        const at = (cursor.words[level] as number) + 2 * index;
-        const words = core.memory.words;
-        if (count !== 1 || ((words[at] as number) & 3) !== 0) {
-          return mapEntries(core, table, level, index, iova, pa, count, low, high);
-        }
-        // One leaf in an empty entry: the same as writeLeaves does, without its calls.
-        const upper = Math.floor(pa / TWO_32);
-        words[at] = low | (core.leafTypes[level] as number) | (pa & 0xfffff000) | ((upper >>> 4) & 0xfffff000);
-        words[at + 1] = high | (upper & 0xffff);
-        core.memory.written(table + 8 * index, 8);
-        if (!core.coherent) core.sync(table + 8 * index, 8);
-        const stats = core.stats;
-        stats.descriptorsWritten++;
-        stats.leavesMapped[level] = (stats.leavesMapped[level] as number) + 1;
-        core.mapped = pageSize;
-        return 0;
-      }
+    const cursor = core.cursor;
+    if (level >= 0 && cursor.find(level, iova)) {
+      const index = (cursor.entry(iova) - cursor.word) >>> 1;
+      return mapEntries(core, cursor.table, level, index, iova, pa, count, low, high);
     }
     const result = mapFrom(core, iova, pa, pageSize, count, low, high, gfp);
     // Another map may have run inside an allocation of this one, and left its count.
@@ -130,8 +138,34 @@ export class LpaeTable implements IoPgtable {
 
   unmapPages(iova: number, pageSize: number, count: number, gather: IotlbGather | null): number {
     const core = this.#core;
+    if (count === 1) {
+      const cursor = core.cursor;
+      const at = pageSize === cursor.size ? cursor.entry(iova) : -1;
+      const words = core.memory.words;
+      const level = cursor.level;
+      if (
+        at >= 0 &&
+        ((words[at] as number) & 3) === core.leafTypes[level] &&
+        ((words[at + 1] as number) & core.contiguousHigh) === 0
+      ) {
+        // One leaf: the same as unmapEntries does, without its calls.
+        words[at] = 0;
+        words[at + 1] = 0;
+        core.leafCleared(level, cursor.table + 4 * (at - cursor.word));
+        const tlb = core.tlb;
+        if (tlb !== null && (gather === null ? core.reportsWithoutGather : !gather.queued)) {
+          tlb.addPage(gather, iova, pageSize, core.cookie);
+        }
+        return pageSize;
+      }
+    }
+    return this.#unmap(iova, pageSize, count, gather);
+  }
+
+  #unmap(iova: number, pageSize: number, count: number, gather: IotlbGather | null): number {
+    const core = this.#core;
     const level = pageSize === core.granule ? LPAE_LAST_LEVEL : this.#levelOf(pageSize);
-    if ((level < 0 && !this.#accepts(pageSize)) || count === 0 || (count !== 1 && !isCount(count))) {
+    if ((level < 0 && !this.#accepts(pageSize)) || count === 0 || !isCount(count)) {
       core.warn(WarningCode.UNMAP_PAGE_SIZE, pageSize, count);
       return 0;
     }
@@ -139,35 +173,11 @@ export class LpaeTable implements IoPgtable {
       core.warn(WarningCode.UNMAP_RANGE, iova, pageSize);
       return 0;
     }
-    if (level >= 0) {
-      const cursor = core.cursor;
-      const offset = iova - (cursor.starts[level] as number);
-      if (offset >= 0 && offset < (cursor.spans[level] as number)) {
-        const index = (offset * (core.inverses[level] as number)) | 0;
-        const table = cursor.tables[level] as number;
-        const at = (cursor.words[level] as number) + 2 * index;
-        const words = core.memory.words;
-        const low = words[at] as number;
-        if (
-          count !== 1 ||
-          (low & 3) !== core.leafTypes[level] ||
-          ((words[at + 1] as number) & core.contiguousHigh) !== 0
-        ) {
-          if (low !== 0) return unmapEntries(core, table, level, index, iova, count, gather);
-        } else {
-          // One leaf: the same as unmapEntries does, without its calls.
-          words[at] = 0;
-          words[at + 1] = 0;
-          core.memory.written(table + 8 * index, 8);
-          if (!core.coherent) core.sync(table + 8 * index, 8);
-          const stats = core.stats;
-          stats.descriptorsCleared++;
-          stats.leavesUnmapped[level] = (stats.leavesUnmapped[level] as number) + 1;
-          if (core.tlb !== null && (gather === null ? core.reportsWithoutGather : !gather.queued)) {
-            core.tlb.addPage(gather, iova, pageSize, core.cookie);
-          }
-          return pageSize;
-        }
+    const cursor = core.cursor;
+    if (level >= 0 && cursor.find(level, iova)) {
+      const at = cursor.entry(iova);
+      if (core.memory.words[at] !== 0) {
+        return unmapEntries(core, cursor.table, level, (at - cursor.word) >>> 1, iova, count, gather);
       }
     }
     const partial = this.#remaps ? this.#partial : null;
@@ -177,17 +187,16 @@ export class LpaeTable implements IoPgtable {
 
   iovaToPhys(iova: number): number {
     const core = this.#core;
-    const offset = iova - (core.cursor.starts[LPAE_LAST_LEVEL] as number);
-    if (offset >= 0 && offset < (core.cursor.spans[LPAE_LAST_LEVEL] as number)) {
-      const at =
-        (core.cursor.words[LPAE_LAST_LEVEL] as number) +
-        2 * ((offset * (core.inverses[LPAE_LAST_LEVEL] as number)) | 0);
+    const cursor = core.cursor;
+    // The cursor tells of a table of pages, or will for the next lookup near this one.
+    const at = cursor.level === LPAE_LAST_LEVEL ? cursor.entry(iova) : -1;
+    if (at >= 0) {
       const words = core.memory.words;
       const low = words[at] as number;
-      const high = words[at + 1] as number;
-      if (!core.isLeaf(low, LPAE_LAST_LEVEL)) return 0;
-      if (core.packsHighBits) return leafAddress(core, low, high, iova, core.granule);
-      return (high & 0xffff) * TWO_32 + (((low & 0xfffff000) | (iova & (core.granule - 1))) >>> 0);
+      if ((low & 3) !== core.leafTypes[LPAE_LAST_LEVEL]) return 0;
+      if (core.packsHighBits) return leafAddress(core, low, words[at + 1] as number, iova, core.granule);
+      const address = ((low & 0xfffff000) | (iova & (core.granule - 1))) >>> 0;
+      return ((words[at + 1] as number) & 0xffff) * TWO_32 + address;
     }
     return this.#teardown === null ? lookup(core, iova) : 0;
   }

@@ -171,6 +171,10 @@ function reportPages(core: LpaeCore, gather: IotlbGather | null, iova: number, s
   const tlb = core.tlb;
   if (tlb === null) return;
   const cookie = core.cookie;
+  if (tlb.addPages !== undefined) {
+    tlb.addPages(gather, iova, size, count, cookie);
+    return;
+  }
   const end = iova + count * size;
   for (let address = iova; address < end; address += size) tlb.addPage(gather, address, size, cookie);
 }

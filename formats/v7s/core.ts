@@ -234,6 +234,10 @@ export class V7sCore {
   reportPages(gather: IotlbGather | null, iova: number, size: number, count: number): void {
     const { tlb, cookie } = this;
     if (tlb === null) return;
+    if (tlb.addPages !== undefined) {
+      tlb.addPages(gather, iova, size, count, cookie);
+      return;
+    }
     for (let i = 0; i < count; i++) tlb.addPage(gather, iova + i * size, size, cookie);
   }
 

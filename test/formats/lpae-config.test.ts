@@ -249,6 +249,38 @@ describe('tables', () => {
     }
   });
 
+  it('report what an unmap clears page by page, or run by run to whom takes runs', () => {
+    for (const format of ['ARM_64_LPAE_S1', 'ARM_V7S'] as const) {
+      const rig = new LpaeRig();
+      const runs: number[][] = [];
+      const inRuns = {
+        flushAll: () => {},
+        flushWalk: () => {},
+        addPage: (_gather: unknown, iova: number, granule: number) => runs.push([iova, granule, 1]),
+        addPages: (_gather: unknown, iova: number, granule: number, count: number) => runs.push([iova, granule, count]),
+      };
+      const config = { format, pageSizes: PAGE + 2 ** 20 + 2 ** 21, ias: 32, oas: 32 };
+      const tables = [rig.table(config), allocIoPgtable({ ...config, tlb: inRuns }, rig, null)];
+      for (const table of tables) {
+        const block = format === 'ARM_V7S' ? 2 ** 20 : 2 ** 21;
+        table.mapPages(0, 0, PAGE, 5, Prot.READ, Gfp.KERNEL);
+        table.mapPages(block, 0, block, 1, Prot.READ, Gfp.KERNEL);
+        const gather = { start: 2 ** 52, end: 0, pageSize: 0, queued: false };
+        expect(table.unmapPages(PAGE, PAGE, 3, gather)).toBe(3 * PAGE);
+        expect(table.unmapPages(block + PAGE, PAGE, 1, gather)).toBe(PAGE);
+        table.unmapPages(0, PAGE, 1, { ...gather, queued: true });
+      }
+      const single = runs.flatMap(([iova = 0, granule = 0, count = 0]) =>
+        Array.from(
+          { length: count },
+          (_, i) => `page 0x${(iova + i * granule).toString(16)} 0x${granule.toString(16)}`,
+        ),
+      );
+      expect(runs.map(([, , count]) => count)).toEqual([3, 1]);
+      expect(rig.flushes).toEqual(single);
+    }
+  });
+
   it('are asked for once when there is none', () => {
     expect(NO_PAGES).toBeLessThan(0);
     const { table, seen } = hooked({ ias: 48 });

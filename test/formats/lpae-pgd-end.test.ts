@@ -65,6 +65,25 @@ for (const sizing of ['exact', 'slab', 'hook'] as const) {
   });
 }
 
+describe('an address above the input range', () => {
+  it('is looked up as the one below that it aliases, and edited by nobody after that', () => {
+    for (const [size, ias] of [
+      [PAGE, 32],
+      [2 ** 21, 32],
+      [GIB, 39],
+    ] as const) {
+      const { rig, table } = make({ ias });
+      const beyond = 2 ** ias + size;
+      expect(table.mapPages(size, 8 * GIB, size, 1, RW, Gfp.KERNEL)).toBe(0);
+      expect(table.iovaToPhys(beyond)).toBe(8 * GIB);
+      expect(table.unmapPages(beyond, size, 1, null)).toBe(0);
+      expect(table.mapPages(beyond + size, 8 * GIB, size, 1, RW, Gfp.KERNEL)).toBe(-Errno.ERANGE);
+      expect(rig.warnings).toEqual([WarningCode.UNMAP_RANGE, WarningCode.MAP_RANGE]);
+      expect(table.iovaToPhys(size)).toBe(8 * GIB);
+    }
+  });
+});
+
 describe('a pgd of 32 bytes in a page of its own', () => {
   it('goes on to the end of the page, as in Linux: the caller asked for what is not there', () => {
     const { table } = make({});
