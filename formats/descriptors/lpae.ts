@@ -1,14 +1,17 @@
 /**
  * Descriptors of VMSAv8-64 and 32-bit LPAE (Arm ARM DDI 0487 D8.3, G5.5): both walk the same 64-bit descriptors; only the
  * sizes of the addresses in them differ.
+ *
+ * The sections of DDI 0487 move from issue to issue. The numbers here are meant for issue L.a (checked there for D8.7.1 only);
+ * the words after them find the place in any issue.
  */
 import { LPAE_LAST_LEVEL } from '../geometry.ts';
 import { type BitField, type DescriptorLayout, layout } from './field.ts';
 
 const TABLE_FORMAT = 'DDI 0487 D8.3.1, table descriptors';
 const LEAF_FORMAT = 'DDI 0487 D8.3.1, block and page descriptors';
-const PERMISSIONS = 'DDI 0487 D8.4';
-const ATTRIBUTES = 'DDI 0487 D8.6';
+const PERMISSIONS = 'DDI 0487 D8.4, memory access control';
+const ATTRIBUTES = 'DDI 0487 D8.6, memory region attributes';
 
 /** Values of bits 1:0. */
 export const LpaeType = {
@@ -47,28 +50,28 @@ const contiguous: BitField = {
   width: 1,
   meaning: 'one of an aligned run of entries that map consecutive addresses alike',
   values: { 0: 'on its own', 1: 'part of a contiguous run' },
-  source: 'DDI 0487 D8.7.1',
+  source: 'DDI 0487 D8.7.1, the Contiguous bit',
 };
 const dirtyModifier: BitField = {
   lsb: 51,
   width: 1,
   meaning: 'DBM: hardware may make a read-only descriptor writable, which marks the page dirty',
   values: { 0: 'dirty state not managed', 1: 'dirty state managed by hardware' },
-  source: 'DDI 0487 D8.5.2',
+  source: 'DDI 0487 D8.5.2, dirty state',
 };
 const accessFlag: BitField = {
   lsb: 10,
   width: 1,
   meaning: 'access flag',
   values: { 0: 'not accessed: faults, or is set by hardware', 1: 'accessed' },
-  source: 'DDI 0487 D8.5.1',
+  source: 'DDI 0487 D8.5.1, the Access flag',
 };
 const shareability: BitField = {
   lsb: 8,
   width: 2,
   meaning: 'shareability',
   values: { 0: 'non-shareable', 1: 'reserved', 2: 'outer shareable', 3: 'inner shareable' },
-  source: 'DDI 0487 D8.6.2',
+  source: 'DDI 0487 D8.6.2, shareability',
 };
 const software: BitField = {
   lsb: 55,
@@ -81,7 +84,7 @@ const blockTranslation: BitField = {
   lsb: 16,
   width: 1,
   meaning: 'nT: the block is being split or joined, and must not be held in a TLB',
-  source: 'DDI 0487 D8.14; FEAT_BBM',
+  source: 'DDI 0487 D8.14, block size change, nT; FEAT_BBM',
 };
 
 /** A leaf of a stage 1. */
@@ -92,7 +95,7 @@ export const LPAE_STAGE1_LEAF = layout('VMSAv8-64 / LPAE stage 1 block or page',
     width: 3,
     meaning: 'which byte of MAIR holds the memory type',
     values: { 0: 'byte 0 (Linux: normal non-cacheable)', 1: 'byte 1 (Linux: write-back)', 2: 'byte 2 (Linux: device)' },
-    source: 'DDI 0487 D8.6.1',
+    source: 'DDI 0487 D8.6.1, stage 1 memory types',
   },
   ns: {
     lsb: 5,
@@ -122,7 +125,7 @@ export const LPAE_STAGE1_LEAF = layout('VMSAv8-64 / LPAE stage 1 block or page',
     width: 1,
     meaning: 'nG: whether TLB entries match by ASID',
     values: { 0: 'global: all ASIDs', 1: 'this ASID only' },
-    source: 'DDI 0487 D8.13.3',
+    source: 'DDI 0487 D8.13.3, global and process-specific entries',
   },
   outputAddressLow,
   outputAddress,
@@ -130,7 +133,7 @@ export const LPAE_STAGE1_LEAF = layout('VMSAv8-64 / LPAE stage 1 block or page',
     lsb: 50,
     width: 1,
     meaning: 'GP: branches into the page need a landing pad',
-    source: 'DDI 0487 D8.4.5; FEAT_BTI',
+    source: 'DDI 0487 D8.4.5, guarded pages; FEAT_BTI',
   },
   dbm: dirtyModifier,
   contiguous,
@@ -149,7 +152,12 @@ export const LPAE_STAGE1_LEAF = layout('VMSAv8-64 / LPAE stage 1 block or page',
     source: PERMISSIONS,
   },
   software,
-  pbha: { lsb: 59, width: 4, meaning: 'page-based hardware attributes', source: 'DDI 0487 D8.6.7' },
+  pbha: {
+    lsb: 59,
+    width: 4,
+    meaning: 'page-based hardware attributes',
+    source: 'DDI 0487 D8.6.7, page-based hardware attributes',
+  },
 });
 
 /** A leaf of a stage 2. */
@@ -195,7 +203,12 @@ export const LPAE_STAGE2_LEAF = layout('VMSAv8-64 / LPAE stage 2 block or page',
     source: PERMISSIONS,
   },
   software,
-  pbha: { lsb: 59, width: 4, meaning: 'page-based hardware attributes', source: 'DDI 0487 D8.6.7' },
+  pbha: {
+    lsb: 59,
+    width: 4,
+    meaning: 'page-based hardware attributes',
+    source: 'DDI 0487 D8.6.7, page-based hardware attributes',
+  },
 });
 
 /** An entry that points to a table of the next level. */

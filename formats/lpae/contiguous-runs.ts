@@ -6,7 +6,7 @@ import type { Geometry } from '../geometry.ts';
 /** The hint, in the high half; at the same place in leaves of both stages. */
 export const CONTIGUOUS_HIGH = highMask(LPAE_STAGE1_LEAF.fields.contiguous);
 
-/** Leaves in a run, by log2 of the granule and level; 0 where there are no runs (DDI 0487 table D8-81). */
+/** Leaves in a run, by log2 of the granule and level; 0 where there are no runs (DDI 0487 D8.7.1, the Contiguous bit). */
 const RUN_LENGTHS: Readonly<Record<number, readonly number[]>> = {
   12: [0, 16, 16, 16],
   14: [0, 0, 32, 128],

@@ -1,5 +1,5 @@
 /**
- * The contiguous hint (Arm ARM DDI 0487 D8.7.1): an aligned run of leaves that map consecutive memory alike carries a bit that
+ * The contiguous hint (Arm ARM DDI 0487L.a D8.7.1): an aligned run of leaves that map consecutive memory alike carries a bit that
  * lets a TLB hold the run as one entry. The bit must be on all leaves of a run or on none, so it goes from the whole run before
  * a part of the run goes.
  *
