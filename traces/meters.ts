@@ -1,5 +1,8 @@
 import { HitFlag, type Mmu } from '../emulator/index.ts';
+import type { TableStats } from '../formats/index.ts';
+import type { EditCosts } from './edit-costs.ts';
 import { LatencyHistogram } from './latency-histogram.ts';
+import type { Machine } from './machine.ts';
 import type { CostItem } from './report/report.ts';
 
 /** How an access was served, for the bill. */
@@ -58,4 +61,48 @@ export class SoftwareMeter {
   /** Cache maintenance: mapping, unmapping and syncing tables for the walker. */
   sync = 0;
   invalidation = 0;
+
+  readonly #costs: EditCosts;
+  // What the machine showed when the edit under way began.
+  #allocationBefore = 0;
+  #syncBefore = 0;
+  #invalidationBefore = 0;
+  #editBefore = 0;
+
+  constructor(costs: EditCosts) {
+    this.#costs = costs;
+  }
+
+  /** An edit of the table with these counters begins. */
+  begin({ driver, tables, dma, clock }: Machine, stats: Readonly<TableStats>): void {
+    this.#allocationBefore = tables.context.cycles;
+    this.#syncBefore = dma.stats.cycles;
+    this.#invalidationBefore = driver.queue.cycles;
+    this.#editBefore = this.#descriptorCycles(stats);
+    driver.now = clock.cycles;
+  }
+
+  /** The edit is over: adds up what it cost. @returns the cycle at which the CPU is done with it */
+  end({ driver, tables, dma }: Machine, stats: Readonly<TableStats>, maps: boolean): number {
+    const { mapCall, unmapCall } = this.#costs;
+    const edit = (maps ? mapCall : unmapCall) + this.#descriptorCycles(stats) - this.#editBefore;
+    if (maps) {
+      this.mapCalls++;
+      this.mapEdit += edit;
+    } else {
+      this.unmapCalls++;
+      this.unmapEdit += edit;
+    }
+    const allocation = tables.context.cycles - this.#allocationBefore;
+    const sync = dma.stats.cycles - this.#syncBefore;
+    this.allocation += allocation;
+    this.sync += sync;
+    this.invalidation += driver.queue.cycles - this.#invalidationBefore;
+    return driver.now + edit + allocation + sync;
+  }
+
+  #descriptorCycles(stats: Readonly<TableStats>): number {
+    const { writeDescriptor, clearDescriptor } = this.#costs;
+    return stats.descriptorsWritten * writeDescriptor + stats.descriptorsCleared * clearDescriptor;
+  }
 }

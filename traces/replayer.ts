@@ -1,14 +1,6 @@
 import { FlushQueue, newGather, resetGather, type Smmuv3Domain } from '../devices/index.ts';
 import { AccessFlag, LiveRanges, type WatchedSpace } from '../emulator/index.ts';
-import {
-  Errno,
-  errnoName,
-  type IotlbGather,
-  mapReservation,
-  Prot,
-  type TableStats,
-  unmapReservation,
-} from '../formats/index.ts';
+import { Errno, errnoName, type IotlbGather, mapReservation, Prot, unmapReservation } from '../formats/index.ts';
 import { AccessStream } from './access.ts';
 import type { RunConfig } from './config/run-config.ts';
 import { DomainTracker, NO_DOMAIN } from './domains.ts';
@@ -17,6 +9,7 @@ import { type Log, SILENT } from './log.ts';
 import { Machine } from './machine.ts';
 import { AccessMeter, SoftwareMeter } from './meters.ts';
 import { NO_DOMAIN_MEMORY, Refusals, requestText } from './refusal.ts';
+import { lookForStale } from './stale-search.ts';
 
 /** What a plain `map` line does not tell: a coherent device's buffer, as dma-iommu maps it. */
 const DEFAULT_PROT = Prot.READ | Prot.WRITE | Prot.CACHE;
@@ -46,7 +39,7 @@ export class Replayer {
   readonly machine: Machine;
   readonly tracker = new DomainTracker();
   readonly accesses = new AccessMeter();
-  readonly software = new SoftwareMeter();
+  readonly software: SoftwareMeter;
   /** Domains by the tracker's number. */
   readonly domains: (ReplayDomain | undefined)[] = [];
   /** Events taken, the maps and unmaps among them, and the times of the first and the last. */
@@ -85,6 +78,7 @@ export class Replayer {
     this.#lazy = config.invalidation.mode === 'lazy';
     this.#stream = new AccessStream({ ...config.access, seed: config.access.seed + config.seed }, this.machine.granule);
     this.#streamOfDevice = streamOfDevice;
+    this.software = new SoftwareMeter(config.editCosts);
     this.#rate = config.clockMHz * 1e6;
     this.#eventBatch = 2 ** (this.machine.driver.eventQueue.log2Size - 1);
   }
@@ -170,7 +164,7 @@ export class Replayer {
     const prot = event.prot === UNKNOWN ? DEFAULT_PROT : event.prot;
     let error: number = -Errno.ENOMEM;
     // What is set aside beforehand is part of the price of the map.
-    this.#beginEdit(one);
+    this.software.begin(machine, one.domain.table.stats);
     if (this.#prepare(one, reserved)) {
       error = machine.driver.map(one.domain, iova, event.pa, size, prot);
       this.#endEdit(one, true);
@@ -209,7 +203,7 @@ export class Replayer {
         ? 0
         : unmapReservation(domain.table.geometry, domain.table.config.pageSizes, iova, size, domain.table.config.split);
     let done = 0;
-    this.#beginEdit(one);
+    this.software.begin(machine, one.domain.table.stats);
     if (this.#prepare(one, reserved)) {
       done = this.#unmapLive(domain, iova, size, live, gather);
       this.#endEdit(one, false);
@@ -224,7 +218,7 @@ export class Replayer {
       this.#endInvalidation(before);
       machine.watch.invalidation.end(true);
     }
-    if (done > 0) this.#lookForStale(one, iova, size);
+    if (done > 0) lookForStale(machine, domain, one.space, iova, size);
     this.#stream.afterUnmap(iova, size);
     this.#access(one);
   }
@@ -283,50 +277,12 @@ export class Replayer {
     return begun;
   }
 
-  // What the meters showed when the edit under way began.
-  #allocationBefore = 0;
-  #syncBefore = 0;
-  #invalidationBefore = 0;
-  #editBefore = 0;
-
-  #beginEdit(one: ReplayDomain): void {
-    const { driver, tables, dma, clock } = this.machine;
-    this.#allocationBefore = tables.context.cycles;
-    this.#syncBefore = dma.stats.cycles;
-    this.#invalidationBefore = driver.queue.cycles;
-    this.#editBefore = this.#descriptorCycles(one.domain.table.stats);
-    driver.now = clock.cycles;
-  }
-
-  /** Adds up what the edit cost, and lets that time pass. */
+  /** Lets the time of an edit pass. */
   #endEdit(one: ReplayDomain, maps: boolean): void {
-    const { software } = this;
-    const { driver, tables, dma, clock } = this.machine;
-    const { editCosts } = this.#config;
+    const { tables, clock } = this.machine;
     tables.endOperation();
     tables.context.noAllocation = false;
-    const edit =
-      (maps ? editCosts.mapCall : editCosts.unmapCall) +
-      this.#descriptorCycles(one.domain.table.stats) -
-      this.#editBefore;
-    if (maps) {
-      software.mapCalls++;
-      software.mapEdit += edit;
-    } else {
-      software.unmapCalls++;
-      software.unmapEdit += edit;
-    }
-    const allocation = tables.context.cycles - this.#allocationBefore;
-    const sync = dma.stats.cycles - this.#syncBefore;
-    software.allocation += allocation;
-    software.sync += sync;
-    software.invalidation += driver.queue.cycles - this.#invalidationBefore;
-    clock.cycles = driver.now + edit + allocation + sync;
-  }
-
-  #descriptorCycles(stats: Readonly<TableStats>): number {
-    const { writeDescriptor, clearDescriptor } = this.#config.editCosts;
-    return stats.descriptorsWritten * writeDescriptor + stats.descriptorsCleared * clearDescriptor;
+    clock.cycles = this.software.end(this.machine, one.domain.table.stats, maps);
   }
 
   #beginInvalidation(): number {
@@ -345,36 +301,6 @@ export class Replayer {
     const { clock } = this.machine;
     if (!one.queued.overlaps(iova, iova + size)) one.queued.insert(iova, iova + size, 0);
     one.flushQueue?.add(iova, size, clock.seconds);
-  }
-
-  /** The unmap has returned: whatever a TLB still holds of it is a stale window from now on. */
-  #lookForStale({ domain, space }: ReplayDomain, iova: number, size: number): void {
-    const { sanitizer, smmu, watch } = this.machine;
-    const { windows } = sanitizer;
-    const { cutter } = domain;
-    const stage1 = domain.stage === 'stage-1';
-    for (let done = 0; done < size; ) {
-      cutter.choose(iova + done, iova + done, size - done);
-      for (let page = 0; page < cutter.count; page++) {
-        const start = iova + done;
-        const end = start + cutter.pageSize;
-        const mark = windows.takeMark();
-        const held = smmu.mmu.stale.mark(
-          stage1 ? domain.tag : 0,
-          stage1 ? 0 : domain.tag,
-          start,
-          end,
-          mark,
-          domain.upper,
-        );
-        if (held > 0) {
-          const leaf = watch.leafBefore(space, start);
-          if (leaf < 0) windows.open(mark, start, cutter.pageSize, -1, 0, 0);
-          else windows.open(mark, start, cutter.pageSize, watch.foundLevel, watch.lowOf(leaf), watch.highOf(leaf));
-        } else windows.returnMark(mark);
-        done += cutter.pageSize;
-      }
-    }
   }
 
   /** Makes the accesses that the stream holds. */
