@@ -5,7 +5,7 @@
 import type { TableMemory } from '../../formats/index.ts';
 import { CONTEXT_DESCRIPTOR } from './context-descriptor.ts';
 import { type Field, getField, type Layout } from './layout.ts';
-import { DefaultSubstream, STE_BYTES, STE_WORDS, STREAM_TABLE_ENTRY, StreamConfig } from './stream-table-entry.ts';
+import { DefaultSubstream, STE_WORDS, STREAM_TABLE_ENTRY, StreamConfig } from './stream-table-entry.ts';
 
 /** Sets in `used` (all 0 before) the bits of an entry that the SMMU looks at in the state that `words` describe. */
 export type UsedBits = (words: Uint32Array, used: Uint32Array) => void;
@@ -110,7 +110,7 @@ function storeWords(memory: TableMemory, pa: number, from: number, words: Uint32
     if (memory.words[at + i] !== words[i]) differs = true;
     memory.words[at + i] = words[i] as number;
   }
-  if (differs) memory.written(pa + 4 * from, Math.min(STE_BYTES, 4 * (to - from)));
+  if (differs) memory.written(pa + 4 * from, 4 * (to - from));
   return differs;
 }
 
