@@ -120,6 +120,13 @@ export const COMPARE_METRICS: readonly CompareMetric[] = [
     isBound(run) ? run.refused : run.capture.refused,
   ),
   metric(
+    'failedInRun',
+    'of these, while they ran',
+    'count',
+    'less',
+    bound(({ totals }) => totals.failed),
+  ),
+  metric(
     'editCycles',
     'time editing tables',
     'cycles',

@@ -67,6 +67,7 @@ async function run(captures: readonly string[], flags: ReplayFlags): Promise<voi
   const config = machineFrom(flags);
   checkWritable('--json', flags.json);
   checkWritable('--leaves', flags.leaves);
+  if (flags.leaves === '-') throw new ConfigError('--leaves', '-', 'a file: standard output has the report');
   const { leaves } = flags;
   const options = {
     strict: flags.strict === true,
@@ -76,6 +77,7 @@ async function run(captures: readonly string[], flags: ReplayFlags): Promise<voi
     ...(leaves === undefined ? {} : { beforeReport: (replayer: Replayer) => void writeStreamLeaves(replayer, leaves) }),
   };
   if (config.bind.mode === 'async') {
+    if (leaves !== undefined) throw new ConfigError('--leaves', leaves, 'a replay without --bind async');
     await supervise(new BindReplay(captures, config, options), (report) => printBound(report, flags.json));
     return;
   }

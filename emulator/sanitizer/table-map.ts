@@ -75,6 +75,21 @@ export class TableMap {
     }
   }
 
+  /** Number of the address space whose first-level table a table of `size` bytes at `pa` will share a page with; -1 for none. */
+  sharer(pa: number, size: number): number {
+    const page = this.pageOf(pa);
+    return size < PAGE_BYTES && this.use[page] === PageUse.TABLE ? (this.space[page] as number) : -1;
+  }
+
+  /** Nothing is known any more of where the tables of an address space stand. */
+  unlinked(space: number): void {
+    for (let page = 0; page < this.space.length; page++) {
+      if (this.space[page] !== space) continue;
+      this.level[page] = -1;
+      this.space[page] = -1;
+    }
+  }
+
   /** The table at `pa` was given back by `operation`. What it covered stays known. */
   freed(pa: number, operation: number): void {
     this.#each(pa, this.size[this.pageOf(pa)] ?? 0, (page) => {

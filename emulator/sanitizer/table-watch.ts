@@ -7,6 +7,7 @@ import { PAGE_WORDS_SHIFT, PageUse, TableMap, type ViewedMemory } from './table-
 import { WatchedSpace } from './watched-space.ts';
 
 const PAGE_WORDS = 2 ** PAGE_WORDS_SHIFT;
+const PAGE_BYTES = 4 * PAGE_WORDS;
 /** Why a table that is freed can still be reached. */
 const LINKED = 'its entry is still valid';
 
@@ -76,7 +77,15 @@ export class TableWatch implements TableMemory {
     this.invalidation.spaces.push(space);
     const level = geometry.startLevel;
     this.tables.linked(root, size, space.number, level, 0, space.pageSpan(level), -1);
+    if (size < PAGE_BYTES && this.tables.use[this.tables.pageOf(root)] !== PageUse.TABLE) this.#giveUp(space);
     return space;
+  }
+
+  /** The space shares a page of small first-level tables with others: what happens in it cannot be told apart. */
+  #giveUp(space: WatchedSpace): void {
+    this.retire(space);
+    space.followed = false;
+    this.tables.unlinked(space.number);
   }
 
   /** The space is taken down: nothing translates through it any more. */
@@ -132,6 +141,8 @@ export class TableWatch implements TableMemory {
 
   /** A table of `size` bytes was allocated at `pa`. */
   allocated(pa: number, size: number): void {
+    const owner = this.tables.sharer(pa, size);
+    if (owner >= 0) this.#giveUp(this.invalidation.spaces[owner] as WatchedSpace);
     this.tables.allocated(pa, size, this.#sanitizer.operation);
     this.#fit();
     const at = this.#memory.index(pa);

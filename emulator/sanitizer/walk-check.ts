@@ -41,7 +41,7 @@ export class WalkCheck {
       return;
     }
     const { space } = this;
-    if (space === null) return;
+    if (space === null || !space.followed) return;
     if (tables.space[page] !== space.number) {
       this.#found(pa, page, 'was freed, and serves another table now');
       return;

@@ -20,6 +20,8 @@ export class WatchedSpace {
   readonly tables = new LiveRanges();
   /** The space is being taken down: nothing uses it, and its tables may go in any order. */
   retired = false;
+  /** False where its tables cannot be told from those of others: nothing is found in it then. */
+  followed = true;
 
   /** @param asid of stage 1, else 0 @param vmid of stage 2, else 0 */
   constructor(number: number, stage: 1 | 2, asid: number, vmid: number, geometry: Geometry) {

@@ -131,7 +131,7 @@ export class SizingAllocator implements AllocatorLayer {
     const page = Math.floor(pa / SYSTEM_PAGE) * SYSTEM_PAGE;
     const used = (slab.used.get(page) ?? 0) - 1;
     stats.took(1, slab.objectSize);
-    stats.wasted(size);
+    stats.wasted(used > 0 ? size : size - SYSTEM_PAGE);
     stats.held(slab.objectSize);
     this.#context.charge(stats, this.#context.costs.cachePush);
     slab.free.push(pa);
@@ -145,7 +145,6 @@ export class SizingAllocator implements AllocatorLayer {
     }
     for (const object of kept.reverse()) slab.free.push(object);
     stats.held(-SYSTEM_PAGE);
-    stats.wasted(-SYSTEM_PAGE);
     this.below.free(null, page, SYSTEM_PAGE);
   }
 }

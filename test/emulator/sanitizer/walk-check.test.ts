@@ -67,6 +67,21 @@ describe('a walk', () => {
     expect(rig.kinds()).toEqual(['use-after-free-walk']);
   });
 
+  it('through a first-level table that shares its page with another says nothing, as nothing is known of either', () => {
+    const { rig, walks } = walked();
+    const [first, second] = [0x8380_0000, 0x8380_0200].map((root) => {
+      rig.watch.allocated(root, 512);
+      return rig.watch.addSpace(1, root % 1000, 0, rig.table.geometry, root, 512);
+    });
+    expect([first?.followed, second?.followed]).toEqual([false, false]);
+    rig.sanitizer.accessIova = IOVA;
+    for (const space of [first, second]) {
+      walks.space = space ?? null;
+      walks.check(rig.descriptorPa(IOVA, 3));
+    }
+    expect(rig.kinds()).toEqual([]);
+  });
+
   it('to memory that was a table and is something else now says nothing', () => {
     const { rig, walks } = walked();
     const stale = rig.descriptorPa(IOVA, 3);
