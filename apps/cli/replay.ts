@@ -45,7 +45,7 @@ export function register(program: Command): void {
   const command = program
     .command('replay')
     .description(
-      'replay captured map/unmap traces through a page table, an SMMU and a device, and report what they cost',
+      'Replay captured map/unmap traces through a page table, an SMMU and a device, and report what they cost.',
     )
     .argument('<capture...>', 'captures, replayed one after the other on one machine');
   addMachineOptions(command)

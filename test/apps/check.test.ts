@@ -83,8 +83,12 @@ describe('tablewalk replay --leaves', () => {
     expect(compared.code).toBe(0);
   });
 
-  it('is refused where it cannot be written, before anything is replayed', () => {
-    const run = tablewalk(['replay', SMALL, '--leaves', join(directory, 'no', 'where')]);
+  it.each([
+    ['where it cannot be written', ['--leaves', join(directory, 'no', 'where')]],
+    ['on standard output, where the report is', ['--leaves', '-']],
+    ['with VM_BIND jobs, whose tables no stream uses', ['--leaves', join(directory, 'bound'), '--bind', 'async']],
+  ])('is refused %s, before anything is replayed', (_, options) => {
+    const run = tablewalk(['replay', SMALL, ...options]);
     expect(run.code).toBe(2);
     expect(run.stderr).toMatch(/^tablewalk: --leaves: [^\n]+\n$/);
   });
