@@ -21,13 +21,14 @@ import {
   type AllocatorFinding,
   type AllocatorStack,
   createAllocatorStack,
+  leafSizes,
   NO_PAGES,
   type TableAllocator,
   type Machine as TableMachine,
   TableMemoryError,
   type WarningCode,
 } from '../formats/index.ts';
-import { FORMAT_NAMES, GRANULES, LEAF_SIZES, type RunConfig } from './config/run-config.ts';
+import { FORMAT_NAMES, GRANULES, type RunConfig } from './config/run-config.ts';
 import { type Log, SILENT } from './log.ts';
 import { MemoryMeter } from './memory-meter.ts';
 import { PlantedFaults } from './planted-faults.ts';
@@ -178,7 +179,7 @@ export class Machine {
     const { table } = this.config;
     const domain = this.driver.createDomain({
       format: FORMAT_NAMES[table.format],
-      pageSizes: LEAF_SIZES[table.granule],
+      pageSizes: leafSizes(GRANULES[table.granule], table.oas),
       ias: table.ias,
       oas: table.oas,
       coherentWalk: table.walk === 'coherent',

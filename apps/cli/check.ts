@@ -41,7 +41,7 @@ Exit code: 0 nothing found, 1 something found, 2 a wrong option, configuration o
 export function register(program: Command): void {
   const command = program
     .command('check')
-    .description('replay captured map/unmap traces and report only what the sanitizer finds: driver bugs, named')
+    .description('Replay captured map/unmap traces and report only what the sanitizer finds: driver bugs, named.')
     .argument('<capture...>', 'captures, replayed one after the other on one machine');
   addMachineOptions(command)
     .option('--break <list>', 'bugs to plant, e.g. drop-sync=0.01,late-invalidate: see below')

@@ -29,6 +29,7 @@ import { supervise } from './supervise.ts';
 interface CompareFlags extends MachineFlags {
   readonly vary: readonly string[];
   readonly all?: boolean;
+  readonly rows?: string;
   readonly json?: string;
   readonly strict?: boolean;
   readonly limit?: number;
@@ -48,7 +49,7 @@ Exit code: 0 done, 2 a wrong option, configuration or file, 130 interrupted (wha
 export function register(program: Command): void {
   const command = program
     .command('compare')
-    .description('replay the same captures once per combination of options, and show the results side by side')
+    .description('Replay the same captures once per combination of options, and show the results side by side.')
     .argument('<capture...>', 'captures, replayed one after the other on one machine');
   addMachineOptions(command)
     .requiredOption(
@@ -58,6 +59,7 @@ export function register(program: Command): void {
       [],
     )
     .option('--all', 'show every row, also those in which all are equal')
+    .option('--rows <names>', 'show only these rows, by their names in --json, with commas between')
     .option('--json <file>', 'write the comparison as JSON; - is standard output, instead of the table')
     .option('--strict', 'stop at the first damaged record instead of counting and skipping it')
     .option('--limit <n>', 'stop each replay after this many events', wholeNumber(1))
@@ -73,9 +75,10 @@ async function compare(captures: readonly string[], flags: CompareFlags): Promis
     limit: flags.limit ?? Number.POSITIVE_INFINITY,
   });
   checkWritable('--json', flags.json);
+  const shown = flags.rows === undefined ? null : rowsNamed(flags.rows);
   await supervise(run, (report) => {
     writeJson(flags.json, report);
-    if (flags.json !== '-') process.stdout.write(`${compareText(report, flags.all === true)}\n`);
+    if (flags.json !== '-') process.stdout.write(`${compareText(report, shown, flags.all === true)}\n`);
     return ExitCode.OK;
   });
 }
@@ -99,6 +102,15 @@ function parseVariation(text: string): Variation {
   return { name, field, values };
 }
 
+/** The rows that `--rows` names, in its order. */
+function rowsNamed(names: string): CompareMetric[] {
+  return names.split(',').map((name) => {
+    const row = COMPARE_METRICS.find(({ key }) => key === name);
+    if (row !== undefined) return row;
+    throw new ConfigError('--rows', name, `names of ${COMPARE_METRICS.map(({ key }) => key).join(', ')}`);
+  });
+}
+
 /** Cuts at commas, but not inside a list such as `[1,2]`. */
 function valuesOf(text: string): string[] {
   const values = [''];
@@ -112,13 +124,13 @@ function valuesOf(text: string): string[] {
   return values;
 }
 
-function compareText(report: CompareReport, showAll: boolean): string {
+function compareText(report: CompareReport, shown: readonly CompareMetric[] | null, showAll: boolean): string {
   const { columns, varied } = report;
   if (columns.length === 0) {
     return `${ansis.bold(report.captures.join(', '))}\n${ansis.yellow('Stopped before the first combination was finished.')}`;
   }
   // A single column has nothing to differ from.
-  const all = showAll || columns.length === 1;
+  const all = showAll || shown !== null || columns.length === 1;
   const table = new Table({
     head: ['', ...columns.map(({ settings }) => varied.map(({ name }) => settings[name] ?? '').join('\n'))],
     colAligns: ['left', ...columns.map(() => 'right' as const)],
@@ -126,7 +138,7 @@ function compareText(report: CompareReport, showAll: boolean): string {
     chars: { mid: '', 'left-mid': '', 'mid-mid': '', 'right-mid': '' },
   });
   let equal = 0;
-  for (const row of COMPARE_METRICS) {
+  for (const row of shown ?? COMPARE_METRICS) {
     const values = columns.map(({ metrics }) => metrics[row.key] ?? null);
     const best = report.best[row.key] ?? [];
     const isSame = row.better !== null && best.length === 0 && !values.includes(null);
@@ -138,11 +150,11 @@ function compareText(report: CompareReport, showAll: boolean): string {
     table.push([row.label, ...columns.map((column, at) => cell(row, column, best.includes(at)))]);
   }
   const lines = [ansis.bold(report.captures.join(', '))];
-  if (equal < COMPARE_METRICS.length) lines.push(table.toString());
+  if (table.length > 0) lines.push(table.toString());
   if (varied.some(({ name }) => name === 'allocator')) {
     lines.push(`Layers: ${[...new Set(columns.map(({ stack }) => stack))].join(', ')}.`);
   }
-  if (equal === COMPARE_METRICS.length) lines.push('No row differs (--all shows them).');
+  if (table.length === 0) lines.push('No row differs (--all shows them).');
   else if (columns.length > 1)
     lines.push(`${equal === 0 ? '' : `${equal} more rows are the same in all (--all shows them). `}* marks the best.`);
   if (!report.complete) {

@@ -5,7 +5,9 @@ import { addMachineOptions, type MachineFlags, machineFrom } from './machine-opt
 export function register(program: Command): void {
   const command = program
     .command('config')
-    .description('print the whole machine as JSON: every size, latency, slot count and cost, with the options applied');
+    .description(
+      'Print the whole machine as JSON: every size, latency, slot count and cost, with the options applied.',
+    );
   addMachineOptions(command)
     .addHelpText('after', '\nEdit what it prints and give it back with --config FILE; a part of it is enough.')
     .action((flags: MachineFlags) => {

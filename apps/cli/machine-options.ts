@@ -105,7 +105,9 @@ export function machineInput(flags: MachineFlags, defaults: readonly string[] = 
   for (const assignment of defaults) if (!hasField(input, assignment)) setField(input, assignment);
   for (const { flags: spelled, field } of FIELD_OPTIONS) {
     const value = flags[attributeOf(spelled)];
-    if (typeof value === 'string') setField(input, `${field}=${value}`);
+    // A kernel version is text: 6.10 is not 6.1.
+    if (typeof value === 'string')
+      setField(input, `${field}=${field === 'table.linux' ? JSON.stringify(value) : value}`);
   }
   if (flags.break !== undefined) plantBreaks(input, flags.break);
   for (const assignment of flags.set ?? []) setField(input, assignment);

@@ -1,5 +1,5 @@
 import { Command, CommanderError } from 'commander';
-import { ConfigError } from '../../formats/index.ts';
+import { ConfigError, TableMemoryError } from '../../formats/index.ts';
 import packageJson from '../../package.json' with { type: 'json' };
 import { InputError } from '../../traces/index.ts';
 import * as benchInvalidation from './bench-invalidation.ts';
@@ -71,6 +71,11 @@ async function main(): Promise<void> {
       exitWith(error.exitCode === 0 ? ExitCode.OK : ExitCode.BAD_INPUT);
     } else if (error instanceof ConfigError || error instanceof InputError) {
       process.stderr.write(`tablewalk: ${error.message}\n`);
+      exitWith(ExitCode.BAD_INPUT);
+    } else if (error instanceof TableMemoryError) {
+      process.stderr.write(
+        `tablewalk: --allocator: found ${error.message}, allowed: one that can give a domain its first table\n`,
+      );
       exitWith(ExitCode.BAD_INPUT);
     } else {
       throw error;

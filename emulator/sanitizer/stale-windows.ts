@@ -82,7 +82,7 @@ export class StaleWindows {
       const leaf = this.#leaf(mark);
       const { level, low, high } = leaf;
       const what = level === undefined ? 'a translation' : `the level ${level} leaf ${descriptorText(low, high)}`;
-      const when = `${cycles} cycles and ${accesses} ${accesses === 1 ? 'access' : 'accesses'} before`;
+      const when = `${Math.round(cycles)} cycles and ${accesses} ${accesses === 1 ? 'access' : 'accesses'} before`;
       return {
         detail: `${addressText(iova)} was served by ${what} that operation ${this.#operations[mark]} unmapped ${when}`,
         ...leaf,

@@ -25,13 +25,6 @@ export const FORMAT_NAMES = {
 /** log2 of each granule. */
 export const GRANULES = { '4k': 12, '16k': 14, '64k': 16 } as const;
 
-/** Sum of the leaf sizes of each granule. */
-export const LEAF_SIZES = {
-  '4k': 2 ** 12 + 2 ** 21 + 2 ** 30,
-  '16k': 2 ** 14 + 2 ** 25,
-  '64k': 2 ** 16 + 2 ** 29,
-} as const;
-
 const tableSchema = v.strictObject({
   /** Format of every domain's table. An SMMUv3 walks VMSAv8-64 stage 1 and stage 2. */
   format: v.optional(v.picklist(['arm-64-lpae-s1', 'arm-64-lpae-s2']), 'arm-64-lpae-s1'),
@@ -117,6 +110,14 @@ export function runConfig(input: unknown = {}): RunConfig {
   const config = checkConfig(RunConfigSchema, withPreset(input));
   // An allocator is written as text, which only its own parser can judge.
   parseStackSpec(config.table.allocator);
+  const { dropSyncFraction } = config.dma;
+  if (dropSyncFraction > 0 && config.table.walk === 'coherent') {
+    throw new ConfigError(
+      'dma.dropSyncFraction',
+      dropSyncFraction,
+      '0 with coherent walks, which need no sync (--walk non-coherent)',
+    );
+  }
   return config;
 }
 
@@ -126,7 +127,19 @@ function withPreset(input: unknown): unknown {
   const name = input['preset'] ?? DEFAULT_PRESET;
   const preset = Object.entries(PRESETS).find(([key]) => key === name)?.[1];
   if (preset === undefined) return input;
-  return { ...input, mmu: overlay(preset, input['mmu'] ?? {}) };
+  return { ...input, ...withTableSizes(input), mmu: overlay(preset, input['mmu'] ?? {}) };
+}
+
+/** Where only one of the table and the SMMU says how large addresses are, the other follows. */
+function withTableSizes(input: Record<string, unknown>): Record<string, unknown> {
+  const { table = {}, smmu = {} } = input;
+  if (!isObject(table) || !isObject(smmu)) return {};
+  const { oas = smmu['outputBits'], ias } = table;
+  const sizes = {
+    ...(oas === undefined ? {} : { outputBits: oas }),
+    ...(typeof ias === 'number' && ias > 48 ? { inputBits52: true } : {}),
+  };
+  return { table: { ...(oas === undefined ? {} : { oas }), ...table }, smmu: { ...sizes, ...smmu } };
 }
 
 function overlay(base: unknown, over: unknown): unknown {

@@ -31,6 +31,11 @@ export async function* openVectors(file: string): AsyncGenerator<string> {
   } catch (error) {
     // The consumer's errors do not come here: they end the generator by its return.
     throw new InputError(file, `after line ${count}`, reason(error), ALLOWED);
+  } finally {
+    // A reader that stopped early leaves the streams open, and nobody to hear of what is damaged behind that place.
+    source.on('error', () => {});
+    source.destroy();
+    bytes.destroy();
   }
 }
 

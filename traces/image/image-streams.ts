@@ -45,6 +45,16 @@ export class ImageStreams {
     const idr = (n: number): number => Number(image.register(`IDR${n}`) & 0xffff_ffffn);
     this.#contexts = new StreamContexts(image, featuresOf([idr(0), idr(1), idr(2), idr(3), idr(4), idr(5)]));
     this.#contexts.table = streamTableOf(image);
+    const { log2Size } = this.#contexts.table;
+    const most = this.#contexts.features.streamBits;
+    if (log2Size > most) {
+      throw new InputError(
+        image.folder,
+        'pt.json, STRTAB_BASE_CFG',
+        `LOG2SIZE ${log2Size}`,
+        `at most ${most} (IDR1.SIDSIZE)`,
+      );
+    }
     this.#contexts.lenient = lenient;
     this.#walker = new Walker(image);
   }

@@ -3,7 +3,7 @@ import type { TableStats } from '../../formats/index.ts';
 import type { CaptureStats } from '../capture/stats.ts';
 import { FORMAT_NAMES, type RunConfig } from '../config/run-config.ts';
 import type { Replayer } from '../replayer.ts';
-import { address } from './quantity.ts';
+import { address, exact } from './quantity.ts';
 import {
   type CaptureSection,
   type CostItem,
@@ -38,7 +38,7 @@ export function buildReport(stats: CaptureStats, replayer: Replayer, complete: b
       all: counters.all,
       commands: counters.commands + counters.syncs,
       syncs: counters.syncs,
-      cycles: counters.cycles,
+      cycles: exact(counters.cycles),
     },
     translation: translationSection(replayer),
     software: softwareSection(replayer),
@@ -134,19 +134,22 @@ function translationSection(replayer: Replayer): TranslationSection {
     walks: counters.walks,
     descriptorReads: counters.descriptorReads,
     cycles: {
-      mean: latency.mean,
+      mean: exact(latency.mean),
       p50: latency.percentile(0.5),
       p99: latency.percentile(0.99),
-      max: latency.max,
-      total: latency.total,
+      max: exact(latency.max),
+      total: exact(latency.total),
     },
   };
 }
 
 function softwareSection(replayer: Replayer): SoftwareSection {
-  const { allocation, mapEdit, unmapEdit, sync, invalidation } = replayer.software;
-  const edit = mapEdit + unmapEdit;
-  return { cycles: { allocation, edit, sync, invalidation, total: allocation + edit + sync + invalidation } };
+  const { software } = replayer;
+  const allocation = exact(software.allocation);
+  const edit = exact(software.mapEdit + software.unmapEdit);
+  const sync = exact(software.sync);
+  const invalidation = exact(software.invalidation);
+  return { cycles: { allocation, edit, sync, invalidation, total: exact(allocation + edit + sync + invalidation) } };
 }
 
 function costItems(replayer: Replayer): CostItem[] {
@@ -169,6 +172,7 @@ function costItems(replayer: Replayer): CostItem[] {
     ...accesses.items(),
   ];
   return items
+    .map((item) => ({ ...item, cycles: exact(item.cycles) }))
     .filter(({ cycles }) => cycles > 0)
     .sort((a, b) => b.cycles - a.cycles || a.name.localeCompare(b.name, 'en'));
 }
@@ -184,7 +188,7 @@ function sanitizerSection(replayer: Replayer): SanitizerSection {
     doubleFrees: sanitizer.count(FindingKind.DOUBLE_FREE),
     byKind: Object.fromEntries(sanitizer.countsByKind()),
     reusedBeforeFlush: replayer.reusedBeforeFlush,
-    longestWindow: { cycles: windows.longestCycles, seconds: windows.longestSeconds },
+    longestWindow: { cycles: exact(windows.longestCycles), seconds: exact(windows.longestSeconds, 9) },
     findings: sanitizer.findings.map(findingRecord),
   };
 }

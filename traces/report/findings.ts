@@ -1,7 +1,7 @@
 import { Ansis } from 'ansis';
 import { FindingKind } from '../../emulator/index.ts';
 import { count, cycles, seconds } from './quantity.ts';
-import type { FindingRecord, Report, SanitizerSection } from './report.ts';
+import type { CaptureSection, FindingRecord, Report, SanitizerSection } from './report.ts';
 
 export const CHECK_SCHEMA = 'tablewalk.check/1';
 
@@ -37,6 +37,11 @@ export interface CheckReport {
   readonly byKind: Readonly<Record<string, number>>;
   readonly longestWindow: { readonly cycles: number; readonly seconds: number };
   readonly reusedBeforeFlush: number;
+  /** What was wrong with the capture: a replay of half of it finds half of what there is. */
+  readonly damaged: number;
+  readonly lost: number;
+  readonly refused: number;
+  readonly damage: CaptureSection['damage'];
   /** The first hundred, and the first ten of every kind. */
   readonly findings: readonly FindingRecord[];
   /** The machine that was run. */
@@ -57,6 +62,10 @@ export function checkReport(report: Report, captures: readonly string[]): CheckR
     byKind,
     longestWindow,
     reusedBeforeFlush,
+    damaged: report.capture.damaged,
+    lost: report.capture.lost,
+    refused: report.capture.refused,
+    damage: report.capture.damage,
     findings,
     config: report.config,
   };
@@ -69,8 +78,14 @@ export function renderCheck(report: CheckReport, options: { color: boolean; most
   const lines = [
     `${ink.bold(captures.join(', '))}${complete ? '' : ink.yellow('  (stopped before the end)')}`,
     `${count(events)} events, ${count(operations)} maps and unmaps, ${count(accesses)} device accesses`,
-    '',
   ];
+  if (report.lost > 0) lines.push(ink.yellow(`${count(report.lost)} events were lost by the recorder`));
+  if (report.refused > 0) lines.push(ink.yellow(`${count(report.refused)} maps or unmaps that the table would not do`));
+  if (report.damaged > 0) lines.push(ink.yellow(`${count(report.damaged)} damaged records skipped`));
+  for (const { file, line, reason } of report.damage.slice(0, 5)) lines.push(ink.dim(`  ${file}:${line}: ${reason}`));
+  if (operations === 0)
+    lines.push(ink.yellow('No map or unmap in it. Were the events iommu:map and iommu:unmap enabled?'));
+  lines.push('');
   if (total === 0) lines.push(ink.green('No findings.'));
   for (const [kind, meaning] of Object.entries(MEANINGS)) {
     const times = byKind[kind] ?? 0;
@@ -88,7 +103,11 @@ export function renderCheck(report: CheckReport, options: { color: boolean; most
     const shown = firstFindings(findings, options.most);
     for (const finding of shown) lines.push(findingLine(finding));
     if (total > shown.length) {
-      lines.push(ink.dim(`  ${count(total - shown.length)} more (--json writes ${count(findings.length)} of them)`));
+      lines.push(
+        ink.dim(
+          `  ${count(total - shown.length)} more; the first ${count(findings.length)} of all are kept (--findings, --json)`,
+        ),
+      );
     }
   }
   lines.push(...reuseLines(report, ink));

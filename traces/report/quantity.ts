@@ -48,6 +48,12 @@ export function seconds(value: number): string {
   return `${(value * 1e6).toFixed(1)} us`;
 }
 
+/** A sum of decimal fractions without the noise of binary ones: rounded to a millionth (of a cycle), or to `decimals`. */
+export function exact(value: number, decimals = 6): number {
+  const scale = 10 ** decimals;
+  return Math.round(value * scale) / scale;
+}
+
 /** An address as `0xfffff000`. */
 export function address(value: number): string {
   return `0x${value.toString(16)}`;

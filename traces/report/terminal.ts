@@ -127,7 +127,11 @@ export function renderReport(report: Report, options: TerminalOptions): string {
   ] as const) {
     row(label, cycles(value).padEnd(18), share(value, cost.total));
   }
-  row('total', cycles(cost.total));
+  row(
+    'total',
+    cycles(cost.total),
+    'of maps and unmaps; the CPU items below also have attaching streams and handling events',
+  );
 
   section('sanitizer');
   row('stale windows', alarm(sanitizer.staleWindows), longest(report));
