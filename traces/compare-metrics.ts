@@ -19,7 +19,7 @@ export interface CompareMetric {
 export const COMPARE_METRICS: readonly CompareMetric[] = [
   metric('allocations', 'tables allocated', 'count', null, ({ allocation }) => allocation.total.allocations),
   metric('systemCalls', 'calls to the system allocator', 'count', 'less', (run) => run.allocation.total.systemCalls),
-  metric('bulkCalls', 'of these, in bulk', 'count', null, ({ allocation }) => allocation.total.bulkCalls),
+  metric('bulkCalls', 'bulk calls among these', 'count', null, ({ allocation }) => allocation.total.bulkCalls),
   metric('callsInRun', 'calls while an operation ran', 'count', 'less', (run) => run.allocation.total.callsInRun),
   metric('hits', 'served from stock', 'count', 'more', ({ allocation }) => allocation.total.hits),
   metric('failures', 'allocations refused', 'count', 'less', ({ allocation }) => allocation.total.failures),
@@ -44,7 +44,7 @@ export const COMPARE_METRICS: readonly CompareMetric[] = [
   metric('unusedShare', 'unused share', 'share', 'less', ({ allocation }) => allocation.total.unusedShare),
   metric('zeroedBytes', 'bytes zeroed', 'bytes', 'less', ({ allocation }) => allocation.total.zeroedBytes),
   metric('wakeups', 'allocations under memory pressure', 'count', 'less', ({ memory }) => memory.wakeups),
-  metric('reclaims', 'of these, with direct reclaim', 'count', 'less', ({ memory }) => memory.reclaims),
+  metric('reclaims', 'direct reclaims', 'count', 'less', ({ memory }) => memory.reclaims),
   metric('shrunkPages', 'pages given back under pressure', 'count', null, ({ memory }) => memory.shrunkPages),
   metric('assignedPages', 'pages given to the protected owner', 'count', 'less', ({ memory }) => memory.assignedPages),
   metric(
@@ -121,7 +121,7 @@ export const COMPARE_METRICS: readonly CompareMetric[] = [
   ),
   metric(
     'failedInRun',
-    'of these, while they ran',
+    'jobs that failed while they ran',
     'count',
     'less',
     bound(({ totals }) => totals.failed),

@@ -52,6 +52,18 @@ describe('tablewalk compare', () => {
     expect(run.stderr).toMatch(new RegExp(`^tablewalk: ${field}[^\n]*\n$`));
   });
 
+  it('shows the rows that are asked for, in their order, and refuses one that there is not', () => {
+    const args = ['compare', SMALL, '--limit', '20', '--vary', 'allocator=page,pool', '--rows'];
+    const labels = tablewalk([...args, 'softwareCycles,allocations'])
+      .stdout.split('\n')
+      .filter((line) => line.startsWith('│'))
+      .map((line) => line.split('│')[1]?.trim());
+    expect(labels).toEqual(['', 'CPU time in all', 'tables allocated']);
+    const wrong = tablewalk([...args, 'softwareCycles,cost']);
+    expect([wrong.code, wrong.stdout]).toEqual([2, '']);
+    expect(wrong.stderr).toMatch(/^tablewalk: --rows: found "cost".*softwareCycles.*\n$/);
+  });
+
   it('wants something to vary, and a capture that it can read more than once', () => {
     expect(tablewalk(['compare', SMALL]).code).toBe(2);
     expect(tablewalk(['compare', '-', '--vary', 'seed=1,2']).stderr).toContain('standard input');
@@ -81,7 +93,8 @@ describe('tablewalk compare, every option', () => {
     ['dma.mapErrorAt=[],[1,2]', 'dma.mapErrorAt'],
     ['table.contiguous=true,false', 'table.contiguous'],
   ])('varies %s', (vary, field) => {
-    const run = tablewalk(['compare', SMALL, '--limit', '20', '--json', '-', '--vary', vary]);
+    const walk = field === 'dma.dropSyncFraction' ? ['--walk', 'non-coherent'] : [];
+    const run = tablewalk(['compare', SMALL, '--limit', '20', '--json', '-', '--vary', vary, ...walk]);
     expect(run.stderr).toBe('');
     const { varied, columns } = JSON.parse(run.stdout);
     expect([varied[0].field, columns.length]).toEqual([field, varied[0].values.length]);
