@@ -26,13 +26,10 @@ export interface CacheGeometry extends ReplacementGeometry {
   readonly blocksFoundByFirstPageOnly: boolean;
 }
 
-/** Words of an entry. */
+/** Words of an entry; the code below writes it as a shift by 3. */
 export const ENTRY_WORDS = 8;
-/** Bits of the space in the word it shares with the page size. */
-const SPACE_BITS = 20;
-const SPACE_MASK = (1 << SPACE_BITS) - 1;
 const PAGE_SHIFT_LIMIT = 64;
-/** High tag word of an empty entry: no owner is negative. */
+/** In the high tag word of an empty entry, where no owner is negative, and in its page size. */
 const EMPTY = -1;
 const HIGH = 4294967296;
 
@@ -41,7 +38,14 @@ export type MarkedDrop = (mark: number, cache: AssociativeCache) => void;
 
 /** Fully associative caches above this many entries are found through hash chains instead of a scan. */
 const SCAN_LIMIT = 8;
+/** So many buckets at least, so that a miss mostly meets an empty one. */
+const LEAST_BUCKETS = 1024;
 
+/**
+ * Written for the engine that runs it, because every access of every device comes through here several times. Flags are compared with
+ * `true`, which is one instruction where a truth test is many; numbers that come in as arguments are made integers before they are
+ * stored; the few constants of the searching methods are literals, because a bundler turns a module's constants into variables.
+ */
 export class AssociativeCache {
   /** Name in reports and drop callbacks. */
   readonly name: string;
@@ -50,8 +54,8 @@ export class AssociativeCache {
   readonly sets: number;
   readonly holdsTables: boolean;
   /**
-   * {@link ENTRY_WORDS} words per entry, side by side: 0 tag low, 1 tag high, 2 mask low, 3 mask high, 4 attributes, 5 space and page
-   * size, 6 and 7 the neighbours in its hash chain.
+   * {@link ENTRY_WORDS} words per entry, side by side: 0 tag low, 1 tag high, 2 mask low, 3 mask high, 4 attributes, 5 space, 6 page
+   * size as a shift, 7 the next entry of its hash chain.
    */
   readonly words: Int32Array;
   /** What an entry translates to: output minus input address, or the address of a table. */
@@ -98,8 +102,6 @@ export class AssociativeCache {
   readonly #hashed: boolean;
   readonly #hashShift: number;
   readonly #heads: Int32Array;
-  /** The entry that was found last: streams mostly stay on their page. */
-  #recent = 0;
 
   /** @param pointers a round-robin pointer to share with other caches (gem5's walk cache has one for all its levels) */
   constructor(name: string, geometry: CacheGeometry, pointers: Int32Array | null = null) {
@@ -119,7 +121,7 @@ export class AssociativeCache {
     this.#replacement = new Replacement(geometry, this.sets, ways, pointers);
     this.#ages = this.#replacement.looksAtHits;
     this.#hashed = this.sets === 1 && entries > SCAN_LIMIT;
-    const buckets = this.#hashed ? 2 ** Math.ceil(Math.log2(entries * 4)) : 1;
+    const buckets = this.#hashed ? Math.max(2 ** Math.ceil(Math.log2(entries * 4)), LEAST_BUCKETS) : 1;
     this.#hashShift = this.#hashed ? 32 - Math.log2(buckets) : 31;
     this.#heads = new Int32Array(buckets).fill(-1);
     for (let entry = 0; entry < entries; entry++) this.#clear(entry);
@@ -140,14 +142,14 @@ export class AssociativeCache {
       this.misses++;
       return -1;
     }
-    if (this.#ages) this.#replacement.touch(entry);
+    if (this.#ages === true) this.#replacement.touch(entry);
     return entry;
   }
 
   /** As {@link lookup}, but leaves counters and ages alone. */
   find(low: number, high: number, salt: number): number {
-    if (this.#hashed) return this.#findHashed(low, high);
-    if (this.#firstPageOnly) return this.#scan(this.#setOf(low, high, salt), low, high);
+    if (this.#hashed === true) return this.#findHashed(low, high);
+    if (this.#firstPageOnly === true) return this.#scan(this.#setOf(low, high, salt), low, high);
     for (let size = 0; size < this.#liveSizes; size++) {
       const entry = this.#scanSized(this.#liveShifts[size] as number, low, high, salt);
       if (entry >= 0) return entry;
@@ -158,7 +160,7 @@ export class AssociativeCache {
   /** Counts a lookup that must hit this entry, because it did and `version` is the same. */
   lookupAgain(entry: number): void {
     this.lookups++;
-    if (this.#ages) this.#replacement.touch(entry);
+    if (this.#ages === true) this.#replacement.touch(entry);
   }
 
   /** Searches where entries of one page size would be: a walk cache knows the size that each of its levels holds. */
@@ -169,7 +171,7 @@ export class AssociativeCache {
       this.misses++;
       return -1;
     }
-    if (this.#ages) this.#replacement.touch(entry);
+    if (this.#ages === true) this.#replacement.touch(entry);
     return entry;
   }
 
@@ -200,7 +202,7 @@ export class AssociativeCache {
     const tHigh = high & maskHigh(shift);
     let entry = -1;
     let set = 0;
-    if (this.#hashed) {
+    if (this.#hashed === true) {
       entry = this.#findHashed(tLow, tHigh);
     } else {
       set = this.#firstPageOnly ? this.#setOf(tLow, tHigh, salt) : this.#setOfSized(shift, tLow, tHigh, salt);
@@ -212,7 +214,7 @@ export class AssociativeCache {
 
   /** As {@link store} into any way, right after a lookup of the same address that missed: spares the search where that says enough. */
   insert(low: number, high: number, shift: number, salt: number, attributes: number, space: number): number {
-    if (this.#hashed) {
+    if (this.#hashed === true) {
       // Smaller pages of the same block might be there, though not the one that was looked up.
       const others = this.#liveSizes - (this.#sizeCounts[shift] === 0 ? 0 : 1);
       if (others !== 0) return this.store(low, high, shift, salt, attributes, space, 0);
@@ -227,52 +229,57 @@ export class AssociativeCache {
   /** Writes an entry and enters it in the books; what it held before goes. */
   #place(entry: number, low: number, high: number, shift: number, attributes: number, space: number): number {
     const { words } = this;
-    const at = entry * ENTRY_WORDS;
+    const at = entry << 3;
+    const before = words[at + 6] as number;
     this.updates++;
     this.version++;
-    if ((words[at + 1] as number) !== EMPTY) {
-      if (this.marked !== 0) this.#unmark(entry);
-      const before = (words[at + 5] as number) >>> SPACE_BITS;
-      if (before !== shift) {
-        this.#countSize(before, -1);
-        this.#countSize(shift, 1);
-      }
-      if (this.#hashed) this.#unchain(entry);
-    } else {
-      this.valid++;
-      this.#countSize(shift, 1);
+    if (this.marked !== 0) this.#unmark(entry);
+    if (before >= 0 && this.#hashed === true) this.#unchain(entry);
+    if (before !== shift) this.#resize(entry, before, shift);
+    words[at] = low | 0;
+    words[at + 1] = high | 0;
+    words[at + 4] = attributes | 0;
+    words[at + 5] = space | 0;
+    if (this.#hashed === true) {
+      const bucket = this.#bucket(low, high);
+      words[at + 7] = this.#heads[bucket] as number;
+      this.#heads[bucket] = entry;
     }
-    words[at] = low;
-    words[at + 1] = high;
-    words[at + 2] = maskLow(shift);
-    words[at + 3] = maskHigh(shift);
-    words[at + 4] = attributes;
-    words[at + 5] = space | (shift << SPACE_BITS);
-    if (this.#hashed) this.#chain(entry, low, high);
-    if (this.#ages) this.#replacement.filled(entry);
+    if (this.#ages === true) this.#replacement.filled(entry);
     return entry;
+  }
+
+  /** An entry that was empty, or held a page of another size, gets one of this size. */
+  #resize(entry: number, before: number, shift: number): void {
+    const at = entry << 3;
+    this.words[at + 2] = maskLow(shift);
+    this.words[at + 3] = maskHigh(shift);
+    this.words[at + 6] = shift;
+    if (before < 0) this.valid++;
+    else this.#countSize(before, -1);
+    this.#countSize(shift, 1);
   }
 
   /** Packed attributes of an entry; see entry-attributes.ts. */
   attributesOf(entry: number): number {
-    return this.words[entry * ENTRY_WORDS + 4] as number;
+    return this.words[(entry << 3) + 4] as number;
   }
 
   /** Address space of an entry (number from a TagTable), which invalidations match. */
   spaceOf(entry: number): number {
-    return (this.words[entry * ENTRY_WORDS + 5] as number) & SPACE_MASK;
+    return this.words[(entry << 3) + 5] as number;
   }
 
   /** Drops one entry. */
   drop(entry: number): void {
-    if ((this.words[entry * ENTRY_WORDS + 1] as number) === EMPTY) return;
+    if (!this.holds(entry)) return;
     this.invalidated++;
     this.#empty(entry);
   }
 
   /** Whether an entry holds something. */
   holds(entry: number): boolean {
-    return (this.words[entry * ENTRY_WORDS + 1] as number) !== EMPTY;
+    return (this.words[(entry << 3) + 1] as number) >= 0;
   }
 
   /** Drops everything; returns how many entries that were. */
@@ -314,14 +321,13 @@ export class AssociativeCache {
 
   #scan(set: number, low: number, high: number): number {
     const { words, ways } = this;
-    const first = set * ways;
-    let at = first * ENTRY_WORDS;
-    for (let entry = first; entry < first + ways; entry++) {
+    let entry = set * ways;
+    const end = entry + ways;
+    for (let at = entry << 3; entry < end; entry++, at += 8) {
       const mismatch =
         (((words[at] as number) ^ low) & (words[at + 2] as number)) |
         (((words[at + 1] as number) ^ high) & (words[at + 3] as number));
       if (mismatch === 0) return entry;
-      at += ENTRY_WORDS;
     }
     return -1;
   }
@@ -332,25 +338,18 @@ export class AssociativeCache {
 
   #findHashed(low: number, high: number): number {
     const { words } = this;
-    const recent = this.#recent * ENTRY_WORDS;
-    const different =
-      (((words[recent] as number) ^ low) & (words[recent + 2] as number)) |
-      (((words[recent + 1] as number) ^ high) & (words[recent + 3] as number));
-    if (different === 0) return this.#recent;
-    for (let size = 0; size < this.#liveSizes; size++) {
+    const sizes = this.#liveSizes;
+    for (let size = 0; size < sizes; size++) {
       const lowMask = this.#liveMasksLow[size] as number;
       const highMask = this.#liveMasksHigh[size] as number;
       let entry = this.#heads[this.#bucket(low & lowMask, high & highMask)] as number;
       while (entry >= 0) {
-        const at = entry * ENTRY_WORDS;
+        const at = entry << 3;
         const mismatch =
           (((words[at] as number) ^ low) & (words[at + 2] as number)) |
           (((words[at + 1] as number) ^ high) & (words[at + 3] as number));
-        if (mismatch === 0) {
-          this.#recent = entry;
-          return entry;
-        }
-        entry = words[at + 6] as number;
+        if (mismatch === 0) return entry;
+        entry = words[at + 7] as number;
       }
     }
     return -1;
@@ -391,13 +390,13 @@ export class AssociativeCache {
     const usable = last === 2 && ways > 1 ? ways - 1 : ways;
     if (this.valid < this.entries) {
       for (let way = 0; way < usable; way++) {
-        if ((this.words[(first + way) * ENTRY_WORDS + 1] as number) === EMPTY) {
+        if (!this.holds(first + way)) {
           this.insertions++;
           return first + way;
         }
       }
     }
-    if (this.#replacement.dropsAll) {
+    if (this.#replacement.dropsAll === true) {
       this.evictions += this.valid;
       for (let entry = 0; entry < this.entries; entry++) if (this.holds(entry)) this.#empty(entry);
       this.insertions++;
@@ -408,7 +407,7 @@ export class AssociativeCache {
 
   #evict(entry: number): number {
     // The way that prefetches have to themselves: gem5 counts no insertion when it is empty.
-    if ((this.words[entry * ENTRY_WORDS + 1] as number) !== EMPTY) this.evictions++;
+    if (this.holds(entry)) this.evictions++;
     return entry;
   }
 
@@ -416,15 +415,17 @@ export class AssociativeCache {
     if (this.marked !== 0) this.#unmark(entry);
     this.valid--;
     this.version++;
-    this.#countSize((this.words[entry * ENTRY_WORDS + 5] as number) >>> SPACE_BITS, -1);
+    this.#countSize(this.words[(entry << 3) + 6] as number, -1);
     if (this.#hashed) this.#unchain(entry);
     this.#clear(entry);
   }
 
   /** No tag equals EMPTY under a full mask, so an empty entry needs no valid bit in the compare. */
   #clear(entry: number): void {
-    this.words[entry * ENTRY_WORDS + 1] = EMPTY;
-    this.words[entry * ENTRY_WORDS + 3] = -1;
+    const at = entry * ENTRY_WORDS;
+    this.words[at + 1] = EMPTY;
+    this.words[at + 3] = -1;
+    this.words[at + 6] = EMPTY;
   }
 
   #unmark(entry: number): void {
@@ -453,24 +454,22 @@ export class AssociativeCache {
     }
   }
 
-  #chain(entry: number, low: number, high: number): void {
-    const { words } = this;
-    const bucket = this.#bucket(low, high);
-    const head = this.#heads[bucket] as number;
-    words[entry * ENTRY_WORDS + 6] = head;
-    words[entry * ENTRY_WORDS + 7] = ~bucket;
-    if (head >= 0) words[head * ENTRY_WORDS + 7] = entry;
-    this.#heads[bucket] = entry;
-    this.#recent = entry;
-  }
-
+  /** Takes an entry out of its chain. Chains are short: mostly it is the first. */
   #unchain(entry: number): void {
     const { words } = this;
-    const next = words[entry * ENTRY_WORDS + 6] as number;
-    const previous = words[entry * ENTRY_WORDS + 7] as number;
-    // The first entry of a chain points back to its bucket, as a negative number.
-    if (previous >= 0) words[previous * ENTRY_WORDS + 6] = next;
-    else this.#heads[~previous] = next;
-    if (next >= 0) words[next * ENTRY_WORDS + 7] = previous;
+    const heads = this.#heads;
+    const next = words[(entry << 3) + 7] as number;
+    const bucket = this.#bucket(words[entry << 3] as number, words[(entry << 3) + 1] as number);
+    let before = heads[bucket] as number;
+    if (before === entry) {
+      heads[bucket] = next;
+      return;
+    }
+    let link = (before << 3) + 7;
+    while ((words[link] as number) !== entry) {
+      before = words[link] as number;
+      link = (before << 3) + 7;
+    }
+    words[link] = next;
   }
 }

@@ -33,6 +33,10 @@ export class MmuCaches {
   /** What each stream's set in the configuration cache follows from. */
   readonly configurationSets: number[] = [];
   readonly #stage2Asid: number;
+  /** What the last lookup or store of a configuration found: regime, address space and stage-2 space of the stream. */
+  regime: TranslationRegime | null = null;
+  space = 0;
+  space2 = 0;
   // The last hit in the configuration cache: most requests come from the stream of the one before.
   #lastStream = -1;
   #lastVersion = -1;
@@ -67,7 +71,7 @@ export class MmuCaches {
     return this.spaces.numberOf(this.#stage2Asid, vmid);
   }
 
-  /** Whether the configuration cache holds a stream; counts. */
+  /** Whether the configuration cache holds a stream; then `regime`, `space` and `space2` are the stream's. Counts. */
   lookupConfiguration(stream: number): boolean {
     const cache = this.configuration;
     if (cache === null) return false;
@@ -77,6 +81,7 @@ export class MmuCaches {
     }
     const entry = cache.lookup(0, stream << OWNER_SHIFT, this.configurationSets[stream] as number);
     if (entry < 0) return false;
+    this.#found(stream);
     this.#lastStream = stream;
     this.#lastVersion = cache.version;
     this.#lastEntry = entry;
@@ -89,6 +94,14 @@ export class MmuCaches {
     this.streamSpaces[stream] = this.spaces.numberOf(regime.asid, regime.vmid);
     this.streamSpaces2[stream] = this.stage2Space(regime.vmid);
     this.configuration?.store(0, stream << OWNER_SHIFT, 12, this.configurationSets[stream] as number, 12, stream, 0);
+    this.#found(stream);
+  }
+
+  #found(stream: number): void {
+    this.#lastStream = -1;
+    this.regime = this.regimes[stream] as TranslationRegime | null;
+    this.space = this.streamSpaces[stream] as number;
+    this.space2 = this.streamSpaces2[stream] as number;
   }
 
   /** Every cache that holds translations, walk caches included. */
@@ -126,21 +139,6 @@ export function fill(
   ways: number,
 ): number {
   const entry = cache.store(low, high, attributes & ENTRY.SHIFT_MASK, salt, attributes, space, ways);
-  if (mark !== 0) cache.mark(entry, mark);
-  return entry;
-}
-
-/** As {@link fill}, right after a lookup that missed. */
-export function fillMissed(
-  cache: AssociativeCache,
-  low: number,
-  high: number,
-  salt: number,
-  attributes: number,
-  space: number,
-  mark: number,
-): number {
-  const entry = cache.insert(low, high, attributes & ENTRY.SHIFT_MASK, salt, attributes, space);
   if (mark !== 0) cache.mark(entry, mark);
   return entry;
 }

@@ -1,8 +1,9 @@
 import { AccessFlag, BYPASS_ATTRIBUTES, HitFlag, neededPermissions } from './access-flags.ts';
+import type { AssociativeCache } from './cache.ts';
 import { type ContextFetch, type ContextSource, ContextStatus } from './context-source.ts';
 import { ENTRY } from './entry-attributes.ts';
 import { FaultClass } from './fault.ts';
-import { fill, fillMissed, MmuCaches } from './mmu-caches.ts';
+import { MmuCaches } from './mmu-caches.ts';
 import { type MmuConfig, type MmuOptions, parseMmuConfig } from './mmu-config.ts';
 import { type MmuCounters, readCounters } from './mmu-counters.ts';
 import type { MmuInterface } from './mmu-interface.ts';
@@ -10,7 +11,7 @@ import { MmuInvalidation } from './mmu-invalidation.ts';
 import { FaultKind, type TranslationRegime } from './regime.ts';
 import { permits, SerialWalker } from './serial-walker.ts';
 import { StaleMarks } from './stale-marks.ts';
-import { OWNER_SHIFT, SECTION_SHIFT, tagHigh, tagLow, WHOLE_SPACE_SHIFT } from './tag.ts';
+import { OWNER_SHIFT, SECTION_SHIFT, tagHigh, tagLow, UPPER_HALF_BIT, WHOLE_SPACE_SHIFT } from './tag.ts';
 import type { WalkMemory } from './walk-memory.ts';
 
 /** The high tag word without its owner and section. */
@@ -82,10 +83,17 @@ export class Mmu {
   readonly #walker: SerialWalker;
   readonly #fetch: ContextFetch;
 
-  // The stream of the last request, so that most requests find theirs without a search.
+  // Who made the last request, and how: most requests are made in the same way, and find here what follows from it.
   #streamId = -1;
   #substreamId = -1;
+  #flags = -1;
   #stream = -1;
+  /** High tag word of an address 0 of this stream and half. */
+  #tag = 0;
+  #upper = false;
+  /** Bits of `Permission` that the access needs. */
+  #needed = 0;
+  #writes = false;
 
   // The request under way.
   #start = 0;
@@ -94,8 +102,6 @@ export class Mmu {
   #attributes = 0;
   /** Cycles between the two links. */
   #smmuCycles = 0;
-  /** Neither TLB of the interface has the page. */
-  #missedBoth = true;
   /** Whether the last request left something to forget. */
   #walkedBefore = false;
 
@@ -171,78 +177,69 @@ export class Mmu {
 
   #serve(master: number, streamId: number, substreamId: number, flags: number, size: number): boolean {
     this.requests++;
-    if (this.#walkedBefore) this.#forgetWalk();
+    if (this.#walkedBefore === true) this.#forgetWalk();
+    if (streamId !== this.#streamId || substreamId !== this.#substreamId || flags !== this.#flags) {
+      this.#identify(streamId, substreamId, flags);
+    }
     const { iova } = this;
     let lastBeat = 1;
     this.#received = this.#start + 1;
-    if ((flags & AccessFlag.WRITE) !== 0) {
+    if (this.#writes === true) {
       this.#received = this.#start + Math.ceil(size / this.#unitWidth);
       lastBeat = Math.ceil(size / this.#portWidth);
     }
-    if (!this.enabled) {
+    if (this.enabled !== true) {
       this.hit = 0;
       this.pa = iova;
       this.#finish(BYPASS_ATTRIBUTES | WHOLE_SPACE_SHIFT, 1 + lastBeat);
       return true;
     }
-    const stream =
-      streamId === this.#streamId && substreamId === this.#substreamId
-        ? this.#stream
-        : this.#findStream(streamId, substreamId);
     const low = tagLow(iova);
-    const high = tagHigh(iova, (flags & AccessFlag.UPPER) !== 0) | (stream << OWNER_SHIFT);
+    const high = tagHigh(iova) | this.#tag;
     const { microTlb } = this.#interfaces[master] as MmuInterface;
-    if (microTlb !== null) {
-      const entry = microTlb.lookup(low, high, 0);
-      this.#missedBoth = entry < 0;
-      if (entry >= 0) {
-        const attributes = microTlb.attributesOf(entry);
-        if (permits(attributes, neededPermissions(flags))) {
-          this.hit = HitFlag.MICRO_TLB;
-          this.staleMark = microTlb.marked === 0 ? 0 : (microTlb.marks[entry] as number);
-          this.pa = iova + (microTlb.values[entry] as number);
-          this.#finish(attributes, this.#microCycles + lastBeat);
-          return true;
-        }
-      }
+    if (microTlb === null) return this.#missMicro(master, lastBeat, low, high, true);
+    const entry = microTlb.lookup(low, high, 0);
+    if (entry < 0) return this.#missMicro(master, lastBeat + this.#microCycles, low, high, true);
+    const attributes = microTlb.attributesOf(entry);
+    if (!permits(attributes, this.#needed)) {
+      return this.#missMicro(master, lastBeat + this.#microCycles, low, high, false);
     }
-    return this.#missMicro(master, stream, flags, lastBeat, low, high);
+    this.hit = HitFlag.MICRO_TLB;
+    this.staleMark = microTlb.marked === 0 ? 0 : (microTlb.marks[entry] as number);
+    this.pa = iova + (microTlb.values[entry] as number);
+    this.#finish(attributes, this.#microCycles + lastBeat);
+    return true;
   }
 
-  /** The micro-TLB does not have it, or is off. */
-  #missMicro(master: number, stream: number, flags: number, lastBeat: number, low: number, high: number): boolean {
-    const { iova } = this;
+  /** The micro-TLB does not have it, does not permit it, or is off. @param absent it has no entry of the page */
+  #missMicro(master: number, before: number, low: number, high: number, absent: boolean): boolean {
     const { microTlb, mainTlb } = this.#interfaces[master] as MmuInterface;
-    const needed = neededPermissions(flags);
-    let cycles = lastBeat;
-    if (microTlb === null) this.#missedBoth = true;
-    else cycles += this.#microCycles;
-    if (mainTlb !== null) {
-      cycles += this.#mainCycles;
-      const entry = mainTlb.lookup(low, high, 0);
-      if (entry >= 0) {
-        this.#missedBoth = false;
-        const attributes = mainTlb.attributesOf(entry);
-        if (permits(attributes, needed)) {
-          this.hit = HitFlag.MAIN_TLB;
-          const mark = mainTlb.marked === 0 ? 0 : (mainTlb.marks[entry] as number);
-          this.staleMark = mark;
-          if (microTlb !== null) {
-            const space = mainTlb.spaceOf(entry);
-            const filled = fill(microTlb, low, high, 0, attributes & ~ENTRY.PREFETCHED, space, mark, 0);
-            microTlb.values[filled] = mainTlb.values[entry] as number;
-          }
-          this.pa = iova + (mainTlb.values[entry] as number);
-          this.#finish(attributes, cycles);
-          return true;
-        }
-      }
+    if (mainTlb === null) return this.#missMain(master, before, low, high, absent);
+    const cycles = before + this.#mainCycles;
+    const entry = mainTlb.lookup(low, high, 0);
+    if (entry < 0) return this.#missMain(master, cycles, low, high, absent);
+    const attributes = mainTlb.attributesOf(entry);
+    if (!permits(attributes, this.#needed)) return this.#missMain(master, cycles, low, high, false);
+    this.hit = HitFlag.MAIN_TLB;
+    this.staleMark = mainTlb.marked === 0 ? 0 : (mainTlb.marks[entry] as number);
+    const value = mainTlb.values[entry] as number;
+    this.pa = this.iova + value;
+    if (microTlb !== null) {
+      const filled = fill(microTlb, low, high, attributes & ~ENTRY.PREFETCHED, mainTlb.spaceOf(entry), absent);
+      microTlb.values[filled] = value;
+      if (this.staleMark !== 0) microTlb.mark(filled, this.staleMark);
     }
+    this.#finish(attributes, cycles);
+    return true;
+  }
+
+  /** No TLB of the interface serves it. @param absent and none has an entry of the page */
+  #missMain(master: number, before: number, low: number, high: number, absent: boolean): boolean {
+    const { microTlb, mainTlb } = this.#interfaces[master] as MmuInterface;
     this.hit = 0;
     this.#walkedBefore = true;
-    cycles += this.#linkCycles + this.#returnCycles;
-    const served = this.#throughSmmu(stream, low, high, needed, (flags & AccessFlag.UPPER) !== 0);
-    cycles += this.#smmuCycles;
+    const served = this.#throughSmmu(low, high);
+    const cycles = before + this.#linkCycles + this.#smmuCycles + this.#returnCycles;
     if (!served) {
       this.faults++;
       this.pa = 0;
@@ -250,68 +247,47 @@ export class Mmu {
       return false;
     }
     const attributes = this.#attributes;
-    const space = this.caches.streamSpaces[stream] as number;
-    const mark = this.staleMark;
-    const value = this.pa - iova;
-    // A lookup that hit but did not permit the access leaves its entry to be overwritten.
-    const missed = this.#missedBoth;
+    const { space } = this.caches;
+    const value = this.pa - this.iova;
     if (mainTlb !== null) {
-      const entry = missed
-        ? fillMissed(mainTlb, low, high, 0, attributes, space, mark)
-        : fill(mainTlb, low, high, 0, attributes, space, mark, 0);
-      mainTlb.values[entry] = value;
+      const filled = fill(mainTlb, low, high, attributes, space, absent);
+      mainTlb.values[filled] = value;
+      if (this.staleMark !== 0) mainTlb.mark(filled, this.staleMark);
     }
     if (microTlb !== null) {
-      const entry = missed
-        ? fillMissed(microTlb, low, high, 0, attributes, space, mark)
-        : fill(microTlb, low, high, 0, attributes, space, mark, 0);
-      microTlb.values[entry] = value;
+      const filled = fill(microTlb, low, high, attributes, space, absent);
+      microTlb.values[filled] = value;
+      if (this.staleMark !== 0) microTlb.mark(filled, this.staleMark);
     }
     this.#finish(attributes, cycles);
     return true;
   }
 
   /** From the link to the SMMU to the link back: sets `pa`, `staleMark`, `#attributes` and `#smmuCycles`. */
-  #throughSmmu(stream: number, low: number, high: number, needed: number, upper: boolean): boolean {
+  #throughSmmu(low: number, high: number): boolean {
     const { caches } = this;
     this.#smmuCycles = 0;
-    const regime = this.#configuration(stream);
+    const regime = this.#configuration();
     if (regime === null) return false;
-    const space = caches.streamSpaces[stream] as number;
     const { tlb } = caches;
-    const page = high & PAGE_BITS;
-    const tlbHigh = page | (space << OWNER_SHIFT);
+    if (tlb === null) return this.#walk(regime, low, high & PAGE_BITS);
+    const { space } = caches;
+    const tlbHigh = (high & PAGE_BITS) | (space << OWNER_SHIFT);
     const salt = this.#mixesSpace ? regime.asid ^ regime.vmid : 0;
-    if (tlb !== null) {
-      this.#smmuCycles += this.#tlbCycles;
-      const entry = tlb.lookup(low, tlbHigh, salt);
-      if (entry >= 0 && permits(tlb.attributesOf(entry), needed)) {
-        this.hit |= HitFlag.TLB;
-        this.#attributes = tlb.attributesOf(entry);
-        this.pa = this.iova + (tlb.values[entry] as number);
-        if (tlb.marked !== 0) this.staleMark = tlb.marks[entry] as number;
-        return true;
-      }
+    this.#smmuCycles += this.#tlbCycles;
+    const found = tlb.lookup(low, tlbHigh, salt);
+    if (found >= 0 && permits(tlb.attributesOf(found), this.#needed)) {
+      this.hit |= HitFlag.TLB;
+      this.#attributes = tlb.attributesOf(found);
+      this.pa = this.iova + (tlb.values[found] as number);
+      if (tlb.marked !== 0) this.staleMark = tlb.marks[found] as number;
+      return true;
     }
-    if (regime.stage1 === null && regime.stage2 === null) {
-      this.pa = this.iova;
-      this.#attributes = BYPASS_ATTRIBUTES | (this.#bypassMatchesAll ? WHOLE_SPACE_SHIFT : 12);
-    } else {
-      const walker = this.#walker;
-      const done = this.#walk(regime, stream, space, low, page, upper, needed);
-      this.#smmuCycles += walker.cycles;
-      if (!done) {
-        this.#refused();
-        return false;
-      }
-      this.pa = walker.output;
-      this.#attributes = walker.attributes;
-      this.staleMark = walker.mark;
-    }
-    if (tlb !== null) {
-      const entry = fill(tlb, low, tlbHigh, salt, this.#attributes, space, this.staleMark, 0);
-      tlb.values[entry] = this.pa - this.iova;
-    }
+    if (!this.#walk(regime, low, high & PAGE_BITS)) return false;
+    const attributes = this.#attributes;
+    const filled = tlb.store(low, tlbHigh, attributes & ENTRY.SHIFT_MASK, salt, attributes, space, 0);
+    tlb.values[filled] = this.pa - this.iova;
+    if (this.staleMark !== 0) tlb.mark(filled, this.staleMark);
     return true;
   }
 
@@ -366,19 +342,25 @@ export class Mmu {
     this.fault = FaultKind.NONE;
   }
 
-  #findStream(streamId: number, substreamId: number): number {
-    this.#streamId = streamId;
-    this.#substreamId = substreamId;
-    this.#stream = this.caches.streamNumber(streamId, substreamId);
-    return this.#stream;
+  #identify(streamId: number, substreamId: number, flags: number): void {
+    if (streamId !== this.#streamId || substreamId !== this.#substreamId) {
+      this.#streamId = streamId;
+      this.#substreamId = substreamId;
+      this.#stream = this.caches.streamNumber(streamId, substreamId);
+    }
+    this.#flags = flags;
+    this.#upper = (flags & AccessFlag.UPPER) !== 0;
+    this.#tag = (this.#stream << OWNER_SHIFT) | (this.#upper ? UPPER_HALF_BIT : 0);
+    this.#needed = neededPermissions(flags);
+    this.#writes = (flags & AccessFlag.WRITE) !== 0;
   }
 
   /** The stream's regime, from the configuration cache or from memory; null on a fault. */
-  #configuration(stream: number): TranslationRegime | null {
+  #configuration(): TranslationRegime | null {
     const { caches } = this;
     if (caches.configuration !== null) {
       this.#smmuCycles += this.#configurationCycles;
-      if (caches.lookupConfiguration(stream)) return caches.regimes[stream] ?? null;
+      if (caches.lookupConfiguration(this.#stream)) return caches.regime;
     }
     const fetch = this.#fetch;
     let status = fetch.begin(this.#streamId, this.#substreamId);
@@ -405,33 +387,41 @@ export class Mmu {
       this.contextFault = fetch.fault;
       return null;
     }
-    caches.storeConfiguration(stream, fetch.regime);
+    caches.storeConfiguration(this.#stream, fetch.regime);
     return fetch.regime;
   }
 
-  #walk(
-    regime: TranslationRegime,
-    stream: number,
-    space: number,
-    low: number,
-    page: number,
-    upper: boolean,
-    needed: number,
-  ): boolean {
+  /** Walks the tables, or passes the address through where there are none. */
+  #walk(regime: TranslationRegime, low: number, page: number): boolean {
+    const { stage1, stage2 } = regime;
+    if (stage1 === null && stage2 === null) {
+      this.pa = this.iova;
+      this.#attributes = BYPASS_ATTRIBUTES | (this.#bypassMatchesAll ? WHOLE_SPACE_SHIFT : 12);
+      return true;
+    }
     const walker = this.#walker;
-    const space2 = this.caches.streamSpaces2[stream] as number;
+    const { space, space2 } = this.caches;
+    const needed = this.#needed;
     walker.input = this.iova;
     const done =
-      regime.stage1 !== null
-        ? walker.stage1(regime.stage1, regime.stage2, low, page, space, space2, regime.vmid, upper, needed)
-        : regime.stage2 !== null && walker.stage2(regime.stage2, space2, regime.vmid, needed);
+      stage1 !== null
+        ? walker.stage1(stage1, stage2, low, page, space, space2, regime.vmid, this.#upper, needed)
+        : stage2 !== null && walker.stage2(stage2, space2, regime.vmid, needed);
     this.hit |= HitFlag.WALKED;
     this.hitLevel = walker.hitLevel;
     this.walkCycles = walker.cycles;
     this.walks++;
     this.totalWalkCycles += walker.cycles;
     this.#countWalker();
-    return done;
+    this.#smmuCycles += walker.cycles;
+    if (!done) {
+      this.#refused();
+      return false;
+    }
+    this.pa = walker.output;
+    this.#attributes = walker.attributes;
+    this.staleMark = walker.mark;
+    return true;
   }
 
   #countWalker(): void {
@@ -456,4 +446,22 @@ export class Mmu {
     this.totalLatency += cycles;
     this.completion = this.#received + cycles;
   }
+}
+
+/**
+ * Fills a TLB of an interface; the caller writes the value and carries a mark on.
+ *
+ * @param absent a lookup just found no entry of the page, so there is none to be written over
+ */
+function fill(
+  tlb: AssociativeCache,
+  low: number,
+  high: number,
+  attributes: number,
+  space: number,
+  absent: boolean,
+): number {
+  const shift = attributes & ENTRY.SHIFT_MASK;
+  if (absent) return tlb.insert(low, high, shift, 0, attributes, space);
+  return tlb.store(low, high, shift, 0, attributes, space, 0);
 }

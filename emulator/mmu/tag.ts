@@ -11,7 +11,8 @@
 export const OWNER_SHIFT = 12;
 /** Bits below the section: page number and upper half. */
 export const SECTION_SHIFT = 9;
-const UPPER_HALF_BIT = 256;
+/** Tells the upper half from the lower. */
+export const UPPER_HALF_BIT = 256;
 
 /** log2 of the unit of page numbers, and of the smallest page. */
 export const FIRST_SHIFT = 12;
@@ -27,7 +28,7 @@ export function tagLow(address: number): number {
 }
 
 /** High tag word of an input address, without its owner. */
-export function tagHigh(address: number, upper: boolean): number {
+export function tagHigh(address: number, upper = false): number {
   return (((address * PER_HIGH) | 0) >>> 12) | (upper ? UPPER_HALF_BIT : 0);
 }
 
