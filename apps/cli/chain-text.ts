@@ -5,10 +5,13 @@ import type { Deadlock } from '../../devices/index.ts';
 export function chainText({ kind, chain }: Deadlock): string[] {
   const lines = [ansis.red.bold(kind === 'cycle' ? 'Deadlock. Who waits for whom:' : 'Stuck. Who waits for whom:')];
   for (const { who, on, why } of chain) lines.push(`  ${who} ${ansis.dim('->')} ${on}: ${why}`);
-  lines.push(
-    kind === 'cycle'
-      ? `  and so on, in a circle of ${chain.length}.`
-      : '  and nobody in the model will ever signal that.',
-  );
+  lines.push(ENDS[kind](chain.length));
   return lines;
 }
+
+const ENDS: Readonly<Record<Deadlock['kind'], (links: number) => string>> = {
+  cycle: (links) => `  and so on, in a circle of ${links}.`,
+  'never-signalled': () => '  and nobody in the model will ever signal that.',
+  'not-modelled': () =>
+    '  and the model cannot resume the one who could go on before this one: no deadlock of the machine.',
+};

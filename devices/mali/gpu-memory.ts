@@ -26,7 +26,8 @@ export class GpuBuffer {
  * recently used idle buffer; when all are busy it waits for the fence of the least recently used one, which is the wait that may
  * never end.
  *
- * Models whole buffers, dropped and never brought back. Does not model other owners of reclaimable memory.
+ * Models whole buffers, dropped and never brought back. Does not model other owners of reclaimable memory, and not that others who
+ * need memory while one waits here wait too: the page allocator does not reclaim inside reclaim, and refuses them.
  */
 export class GpuMemory implements Party {
   readonly name = 'memory reclaim';
@@ -79,6 +80,7 @@ export class GpuMemory implements Party {
     const oldest = resident[0];
     const { worker } = this.#clock;
     if (oldest === undefined || worker === null) return 0;
+    const outer = this.#awaited;
     this.#awaited = oldest;
     worker.blockedOn = { on: this, why: 'it needs a page and no memory is free', any: false };
     const freed = this.#clock.block(worker, () => oldest.busy === null || oldest.busy.signalled);
@@ -88,9 +90,10 @@ export class GpuMemory implements Party {
       return 0;
     }
     worker.blockedOn = null;
-    this.#awaited = null;
+    this.#awaited = outer;
     this.#clock.worker = worker;
-    return this.#drop(oldest);
+    // Another who waited for the same buffer may have freed it by now: there is memory, which is all that was asked for.
+    return oldest.resident ? this.#drop(oldest) : 1;
   }
 
   waitsFor(): readonly Wait[] {

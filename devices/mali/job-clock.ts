@@ -4,8 +4,11 @@ import { type ChainLink, findCycle, findDeadEnd, type Party, type Worker } from 
 export interface Deadlock {
   /** Time at which it was found, in cycles. */
   readonly cycles: number;
-  /** `cycle`: the chain closes on itself. `never-signalled`: it ends at something that nobody is going to do. */
-  readonly kind: 'cycle' | 'never-signalled';
+  /**
+   * `cycle`: the chain closes on itself. `never-signalled`: it ends at something that nobody is going to do. `not-modelled`: somebody
+   * who blocked before could go on, but not as long as this wait stands on top of theirs; no deadlock of the machine.
+   */
+  readonly kind: 'cycle' | 'never-signalled' | 'not-modelled';
   /** Who waits for whom, from the party that was about to block. */
   readonly chain: readonly ChainLink[];
 }
@@ -20,14 +23,17 @@ interface Event {
  * Modelled time for jobs, and the order in which things happen: earlier first, and of equals the one that was asked for first.
  *
  * A party that must block in the middle of its work ({@link block}) lets the others go on from inside its own call. What the model
- * cannot do is to resume an outer blocked party before an inner one; a wait that only such an order could end is given up as
- * never signalled.
+ * cannot do is to resume an outer blocked party before an inner one; a wait that only such an order could end is given up, and told
+ * apart from a deadlock (`not-modelled`). It takes two parties that block for different reasons, the second for what the first will
+ * do later.
  */
 export class JobClock {
   #now = 0;
   #ordered = 0;
   readonly #heap: Event[] = [];
   readonly #deadlocks: Deadlock[] = [];
+  /** What each blocked party waits for, the innermost last. */
+  readonly #blocked: (() => boolean)[] = [];
 
   /** Whose work is being done, so that an allocation that must wait knows on whose behalf. */
   worker: Worker | null = null;
@@ -92,10 +98,18 @@ export class JobClock {
    * @returns false when that can never be: the reason is then the last of {@link deadlocks}.
    */
   block(party: Party, done: () => boolean): boolean {
+    this.#blocked.push(done);
+    const got = this.#wait(party, done);
+    this.#blocked.pop();
+    return got;
+  }
+
+  #wait(party: Party, done: () => boolean): boolean {
     while (!done()) {
       const cycle = findCycle(party, false);
       if (cycle !== null) return this.#fail('cycle', cycle);
       if (this.step()) continue;
+      if (this.#blocked.some((outer) => outer())) return this.#fail('not-modelled', findDeadEnd(party));
       const wide = findCycle(party, true);
       return wide === null ? this.#fail('never-signalled', findDeadEnd(party)) : this.#fail('cycle', wide);
     }

@@ -1,4 +1,7 @@
 import { spawn, spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, inject, it } from 'vitest';
 import { tablewalk } from './run-cli.ts';
 
@@ -167,6 +170,34 @@ describe('tablewalk replay --bind async', () => {
   it('writes its report as JSON', () => {
     const run = tablewalk(['replay', SMALL, '--bind', 'async', '--json', '-']);
     expect(JSON.parse(run.stdout)).toMatchObject({ schema: 'tablewalk.bind/1', complete: true, domains: 6 });
+  });
+
+  it('is a part of the configuration: by --set, by --config, and in the report', () => {
+    const bind = { mode: 'async', runDelay: 5000, maxReservedTables: 64 };
+    const directory = mkdtempSync(join(tmpdir(), 'tablewalk-bind-'));
+    const file = join(directory, 'bind.json');
+    writeFileSync(file, JSON.stringify({ bind, table: { allocator: 'reserve' } }));
+    const short = [
+      '--bind',
+      'async',
+      '--bind-delay',
+      '5000',
+      '--set',
+      'bind.maxReservedTables=64',
+      '--allocator',
+      'reserve',
+    ];
+    const fields = Object.entries(bind).flatMap(([name, value]) => ['--set', `bind.${name}=${value}`]);
+    const runs = [short, [...fields, '--allocator', 'reserve'], ['--config', file]].map((args) =>
+      tablewalk(['replay', SMALL, '--json', '-', ...args]),
+    );
+    rmSync(directory, { recursive: true });
+    expect(runs.map(({ code }) => code)).toEqual([0, 0, 0]);
+    expect(new Set(runs.map(({ stdout }) => stdout)).size).toBe(1);
+    const report = JSON.parse(runs[0]?.stdout ?? '');
+    expect(report.schema).toBe('tablewalk.bind/1');
+    expect(report.config.bind).toMatchObject(bind);
+    expect(report.totals.peakReserved).toBeLessThanOrEqual(64);
   });
 
   it('refuses a delay without it', () => {

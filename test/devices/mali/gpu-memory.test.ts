@@ -50,6 +50,26 @@ describe('GPU buffers', () => {
     expect([clock.now, job.blockedOn, clock.worker]).toEqual([500, null, job]);
   });
 
+  it('let two wait for the same one: who comes later finds memory, not a buffer', () => {
+    const { gpu, clock } = gpuRig();
+    const buffer = gpu.createBuffer('b', 64 * K);
+    if (buffer === null) throw new Error('no memory');
+    const render = new Fence('render', null);
+    gpu.use(buffer, render);
+    const [outer, inner] = [1, 2].map((id) => new BindJob(id, 'q', { kind: 'unmap', iova: 0, size: 4 * K }));
+    if (outer === undefined || inner === undefined) throw new Error('no jobs');
+    let freed = 0;
+    clock.after(100, () => {
+      clock.worker = inner;
+      freed = gpu.reclaim();
+    });
+    clock.after(500, () => render.signal(clock.now));
+    clock.worker = outer;
+    expect(gpu.reclaim()).toBe(1);
+    expect([freed, clock.worker, gpu.reclaimedPages]).toEqual([16, outer, 16]);
+    expect([outer.state, inner.state, clock.deadlocks]).toEqual(['preparing', 'preparing', []]);
+  });
+
   it('give up, and say why, when the wait can never end', () => {
     const { gpu, clock } = gpuRig();
     const buffer = gpu.createBuffer('b', 64 * K);

@@ -42,6 +42,21 @@ describe('the job clock', () => {
     expect(clock.deadlocks).toEqual([]);
   });
 
+  it('tells a wait that only its own order makes endless from a deadlock', () => {
+    const clock = new JobClock();
+    const [now, later] = [new Fence('now', null), new Fence('later', null)];
+    const party = (name: string, on: Fence): Party => ({ name, waitsFor: () => [{ on, why: 'w', any: false }] });
+    // The outer one would signal what the inner one waits for, once it goes on.
+    clock.after(5, () => now.signal(clock.now));
+    clock.after(3, () => {
+      expect(clock.block(party('inner', later), () => later.signalled)).toBe(false);
+    });
+    expect(clock.block(party('outer', now), () => now.signalled)).toBe(true);
+    later.signal(clock.now);
+    expect(clock.deadlocks.map(({ kind }) => kind)).toEqual(['not-modelled']);
+    expect(clock.deadlocks[0]?.chain).toEqual([{ who: 'inner', on: 'later', why: 'w' }]);
+  });
+
   it('says when nobody is going to do what a party waits for', () => {
     const clock = new JobClock();
     const fence = new Fence('vsync', null);
