@@ -134,7 +134,9 @@ describe('--break', () => {
       driver: { bugs: { lateInvalidation: true, skipWalkFlush: 1 } },
       faults: { breakBeforeMake: 0.01 },
     });
-    expect(() => runConfig(input)).not.toThrow();
+    expect(() => runConfig({ ...input, table: { walk: 'non-coherent' } })).not.toThrow();
+    // A sync that coherent walks do not need cannot be missed.
+    expect(() => runConfig(input)).toThrow(/dma\.dropSyncFraction/);
   });
 
   it.each([

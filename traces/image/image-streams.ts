@@ -32,6 +32,9 @@ export interface RefusedStream {
   readonly reason: string;
 }
 
+/** StreamID bits that every image may use, whatever its IDR1 says. */
+const LEAST_STREAM_BITS = 16;
+
 /** The streams of an image: its stream table and context descriptors, read through the SMMUv3's own lookup. */
 export class ImageStreams {
   readonly #contexts: StreamContexts;
@@ -46,13 +49,14 @@ export class ImageStreams {
     this.#contexts = new StreamContexts(image, featuresOf([idr(0), idr(1), idr(2), idr(3), idr(4), idr(5)]));
     this.#contexts.table = streamTableOf(image);
     const { log2Size } = this.#contexts.table;
-    const most = this.#contexts.features.streamBits;
+    // gem5 says that StreamIDs have no bits, and has eight streams all the same.
+    const most = Math.max(this.#contexts.features.streamBits, LEAST_STREAM_BITS);
     if (log2Size > most) {
       throw new InputError(
         image.folder,
         'pt.json, STRTAB_BASE_CFG',
         `LOG2SIZE ${log2Size}`,
-        `at most ${most} (IDR1.SIDSIZE)`,
+        `at most ${most} StreamID bits (IDR1.SIDSIZE)`,
       );
     }
     this.#contexts.lenient = lenient;
