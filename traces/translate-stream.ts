@@ -1,5 +1,5 @@
 import { featuresOf, StreamContexts } from '../devices/index.ts';
-import { AccessFlag, FlightEngine, Mmu, type MmuCounters, type MmuOptions } from '../emulator/index.ts';
+import { AccessFlag, FAULT_NAMES, FlightEngine, Mmu, type MmuCounters, type MmuOptions } from '../emulator/index.ts';
 import { ConfigError } from '../formats/index.ts';
 import type { AddressList } from './address-list.ts';
 import type { RunConfig } from './config/run-config.ts';
@@ -33,6 +33,8 @@ interface CacheFigures {
 export interface StreamReport {
   readonly requests: number;
   readonly faults: number;
+  /** Faults by what they are, such as `permission fault, stage 1 level 3`. Told apart with one request in flight. */
+  readonly faultsByKind: Readonly<Record<string, number>>;
   readonly microTlb: CacheFigures;
   readonly mainTlb: CacheFigures;
   readonly tlb: CacheFigures;
@@ -82,12 +84,13 @@ export function runOnMap(config: RunConfig, spec: MapSpec, options: StreamOption
 
 function run(mmu: Mmu, options: StreamOptions): StreamReport {
   const histogram = new LatencyHistogram();
+  const faults = new Map<string, number>();
   const alone = options.outstanding === 1 && !mmu.config.interface.prefetch;
-  const totalCycles = alone ? runAlone(mmu, options, histogram) : runInFlight(mmu, options, histogram);
-  return report(mmu.counters(), histogram, totalCycles);
+  const totalCycles = alone ? runAlone(mmu, options, histogram, faults) : runInFlight(mmu, options, histogram);
+  return report(mmu.counters(), histogram, faults, totalCycles);
 }
 
-function runAlone(mmu: Mmu, options: StreamOptions, histogram: LatencyHistogram): number {
+function runAlone(mmu: Mmu, options: StreamOptions, histogram: LatencyHistogram, faults: Map<string, number>): number {
   const { list, streamId, flags, size, gap } = options;
   const { addresses, upper } = list;
   const dataCycles = mmu.config.memory.latency + 1;
@@ -97,10 +100,17 @@ function runAlone(mmu: Mmu, options: StreamOptions, histogram: LatencyHistogram)
     const half = upper !== null && upper[at] === 1 ? AccessFlag.UPPER : 0;
     const done = mmu.translate(0, streamId, -1, addresses[at] as number, flags | half, now, size);
     histogram.add(mmu.latency);
+    if (!done) faults.set(faultOf(mmu), (faults.get(faultOf(mmu)) ?? 0) + 1);
     response = mmu.completion + (done ? dataCycles : 1);
     now = response + gap;
   }
   return response;
+}
+
+/** What the last translation of `mmu` failed for. */
+function faultOf(mmu: Mmu): string {
+  if (mmu.contextFault !== 0) return `no usable configuration of the stream (event 0x${mmu.contextFault.toString(16)})`;
+  return `${FAULT_NAMES[mmu.fault]}, stage ${mmu.faultStage} level ${mmu.faultLevel}`;
 }
 
 function runInFlight(mmu: Mmu, options: StreamOptions, histogram: LatencyHistogram): number {
@@ -114,11 +124,17 @@ function runInFlight(mmu: Mmu, options: StreamOptions, histogram: LatencyHistogr
   return engine.run([job]) / engine.period;
 }
 
-function report(counters: MmuCounters, histogram: LatencyHistogram, totalCycles: number): StreamReport {
+function report(
+  counters: MmuCounters,
+  histogram: LatencyHistogram,
+  faults: ReadonlyMap<string, number>,
+  totalCycles: number,
+): StreamReport {
   const figures = ({ lookups, misses }: CacheFigures): CacheFigures => ({ lookups, misses });
   return {
     requests: counters.requests,
     faults: counters.faults,
+    faultsByKind: Object.fromEntries(faults),
     microTlb: figures(counters.microTlb),
     mainTlb: figures(counters.mainTlb),
     tlb: figures(counters.tlb),

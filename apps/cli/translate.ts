@@ -171,6 +171,10 @@ function reportText(report: StreamReport): string {
   const { latency } = report;
   return [
     `requests ${count(report.requests)}, faults ${count(report.faults)}, total ${count(report.totalCycles)} cycles`,
+    ...Object.entries(report.faultsByKind).map(([kind, times]) => `  ${count(times)} x ${kind}`),
+    ...(Object.keys(report.faultsByKind).some((kind) => kind.startsWith('permission'))
+      ? ['  (accesses are unprivileged reads unless --privileged or --write says otherwise)']
+      : []),
     `walks ${count(report.walks)}, descriptor reads ${count(report.descriptorReads)}, configuration reads ${count(report.configurationReads)}`,
     `latency in cycles: mean ${latency.mean.toFixed(2)}, p50 ${latency.p50}, p90 ${latency.p90}, p99 ${latency.p99}, max ${latency.max}`,
     table.toString(),

@@ -106,6 +106,16 @@ describe('tablewalk replay of bad input: one line on standard error, exit code 2
     ['a configuration file that is missing', [SMALL, '--config', join(directory, 'nope.json')], /ENOENT/],
     ['a configuration file that is no JSON', [SMALL, '--config', empty], /JSON/],
     ['a report that cannot be written', [SMALL, '--json', join(directory, 'no', 'where')], /--json/],
+    [
+      'a kernel that only looks like 6.1',
+      [SMALL, '--linux', '6.10'],
+      /table\.linux: found "6\.10", allowed: 6\.12, 6\.1/,
+    ],
+    [
+      'dropped syncs where none are needed',
+      [SMALL, '--drop-sync', '0.1'],
+      /dma\.dropSyncFraction: .*--walk non-coherent/,
+    ],
     ['a limit of nothing', [SMALL, '--limit', '0'], /whole number from 1/],
   ])('%s', (_, args, said) => {
     const run = tablewalk(['replay', ...args]);

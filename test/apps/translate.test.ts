@@ -117,4 +117,12 @@ describe('tablewalk bench-invalidation', () => {
     for (const { rows } of tables)
       for (const { ours, published, error } of rows) expect(error).toBeCloseTo(ours / published - 1);
   });
+
+  it('says of faults what they are, and what would make them go away', () => {
+    const list = 'test/vectors/gem5/lists/t_same.u64.gz';
+    const run = tablewalk(['translate', '--stream', list, '--preset', 'gem5', '--image', 'test/vectors/gem5/image']);
+    expect(run.code).toBe(1);
+    expect(run.stdout).toContain('1,000 x permission fault, stage 1 level 3');
+    expect(run.stdout).toContain('--privileged');
+  });
 });
