@@ -87,6 +87,7 @@ export class AssociativeCache {
   readonly #replacement: Replacement;
   /** The policy looks at hits. */
   readonly #ages: boolean;
+  readonly #dropsAll: boolean;
   readonly #setMask: number;
   readonly #inverse: number;
   readonly #firstPageOnly: boolean;
@@ -120,6 +121,7 @@ export class AssociativeCache {
     this.#firstPageOnly = geometry.blocksFoundByFirstPageOnly;
     this.#replacement = new Replacement(geometry, this.sets, ways, pointers);
     this.#ages = this.#replacement.looksAtHits;
+    this.#dropsAll = this.#replacement.dropsAll;
     this.#hashed = this.sets === 1 && entries > SCAN_LIMIT;
     const buckets = this.#hashed ? Math.max(2 ** Math.ceil(Math.log2(entries * 4)), LEAST_BUCKETS) : 1;
     this.#hashShift = this.#hashed ? 32 - Math.log2(buckets) : 31;
@@ -198,32 +200,33 @@ export class AssociativeCache {
     space: number,
     last: number,
   ): number {
-    const tLow = low & maskLow(shift);
-    const tHigh = high & maskHigh(shift);
+    const first = low & maskLow(shift);
+    const firstHigh = high & maskHigh(shift);
     let entry = -1;
     let set = 0;
     if (this.#hashed === true) {
-      entry = this.#findHashed(tLow, tHigh);
+      entry = this.#findHashed(first, firstHigh);
     } else {
-      set = this.#firstPageOnly ? this.#setOf(tLow, tHigh, salt) : this.#setOfSized(shift, tLow, tHigh, salt);
-      entry = this.#scan(set, tLow, tHigh);
+      set = this.#setFor(shift, first, firstHigh, salt);
+      entry = this.#scan(set, first, firstHigh);
     }
     if (entry < 0) entry = this.#victim(set, last);
-    return this.#place(entry, tLow, tHigh, shift, attributes, space);
+    return this.#place(entry, low, high, shift, attributes, space);
   }
 
   /** As {@link store} into any way, right after a lookup of the same address that missed: spares the search where that says enough. */
   insert(low: number, high: number, shift: number, salt: number, attributes: number, space: number): number {
+    let set = 0;
     if (this.#hashed === true) {
       // Smaller pages of the same block might be there, though not the one that was looked up.
       const others = this.#liveSizes - (this.#sizeCounts[shift] === 0 ? 0 : 1);
       if (others !== 0) return this.store(low, high, shift, salt, attributes, space, 0);
-      const hashed = this.#victim(0, 0);
-      return this.#place(hashed, low & maskLow(shift), high & maskHigh(shift), shift, attributes, space);
+    } else if (shift === 12 || this.#firstPageOnly !== true) {
+      set = this.#setFor(shift, low, high, salt);
+    } else {
+      return this.store(low, high, shift, salt, attributes, space, 0);
     }
-    if (this.#firstPageOnly && shift !== FIRST_SHIFT) return this.store(low, high, shift, salt, attributes, space, 0);
-    const set = this.#firstPageOnly ? this.#setOf(low, high, salt) : this.#setOfSized(shift, low, high, salt);
-    return this.#place(this.#victim(set, 0), low & maskLow(shift), high & maskHigh(shift), shift, attributes, space);
+    return this.#place(this.#victim(set, 0), low, high, shift, attributes, space);
   }
 
   /** Writes an entry and enters it in the books; what it held before goes. */
@@ -236,12 +239,14 @@ export class AssociativeCache {
     if (this.marked !== 0) this.#unmark(entry);
     if (before >= 0 && this.#hashed === true) this.#unchain(entry);
     if (before !== shift) this.#resize(entry, before, shift);
-    words[at] = low | 0;
-    words[at + 1] = high | 0;
+    const first = low & (words[at + 2] as number);
+    const firstHigh = high & (words[at + 3] as number);
+    words[at] = first;
+    words[at + 1] = firstHigh;
     words[at + 4] = attributes | 0;
     words[at + 5] = space | 0;
     if (this.#hashed === true) {
-      const bucket = this.#bucket(low, high);
+      const bucket = this.#bucket(first, firstHigh);
       words[at + 7] = this.#heads[bucket] as number;
       this.#heads[bucket] = entry;
     }
@@ -306,8 +311,7 @@ export class AssociativeCache {
 
   /** First entry of the set in which a page of `2 ** shift` bytes at an address would be. */
   setStart(shift: number, low: number, high: number, salt: number): number {
-    const set = this.#firstPageOnly ? this.#setOf(low, high, salt) : this.#setOfSized(shift, low, high, salt);
-    return set * this.ways;
+    return this.#setFor(shift, low, high, salt) * this.ways;
   }
 
   resetCounters(): void {
@@ -359,6 +363,12 @@ export class AssociativeCache {
     return Math.imul(low ^ Math.imul(high, 0x85ebca6b), 0x9e3779b1) >>> this.#hashShift;
   }
 
+  /** The set for an entry of a size. */
+  #setFor(shift: number, low: number, high: number, salt: number): number {
+    return this.#firstPageOnly === true ? this.#setOf(low, high, salt) : this.#setOfSized(shift, low, high, salt);
+  }
+
+  /** The set by 4 KiB page number. */
   #setOf(low: number, high: number, salt: number): number {
     if (this.#setMask >= 0) return (low ^ salt) & this.#setMask;
     const page = (high & 0xff) * HIGH + ((low ^ salt) >>> 0);
@@ -386,6 +396,11 @@ export class AssociativeCache {
   #victim(set: number, last: number): number {
     const { ways } = this;
     const first = set * ways;
+    // Mostly the cache is full, and all ways are for everyone.
+    if (this.valid === this.entries && last === 0 && this.#dropsAll !== true) {
+      this.evictions++;
+      return first + this.#replacement.choose(set, ways);
+    }
     if (last === 1) return this.#evict(first + ways - 1);
     const usable = last === 2 && ways > 1 ? ways - 1 : ways;
     if (this.valid < this.entries) {
@@ -396,7 +411,7 @@ export class AssociativeCache {
         }
       }
     }
-    if (this.#replacement.dropsAll === true) {
+    if (this.#dropsAll === true) {
       this.evictions += this.valid;
       for (let entry = 0; entry < this.entries; entry++) if (this.holds(entry)) this.#empty(entry);
       this.insertions++;

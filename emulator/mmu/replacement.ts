@@ -37,7 +37,9 @@ export class Replacement {
   readonly #ways: number;
   readonly #freshIsOldest: boolean;
   readonly #pointers: Int32Array;
-  readonly #pointerPerSet: boolean;
+  readonly #roundRobin: boolean;
+  /** Which bits of the set number choose its pointer: all, or none where one pointer serves all sets. */
+  readonly #pointerMask: number;
   readonly #stamps: Float64Array;
   readonly #tree: Int32Array;
   readonly #random: Prng;
@@ -52,8 +54,10 @@ export class Replacement {
     this.dropsAll = this.#policy === DROP_ALL;
     this.#ways = ways;
     this.#freshIsOldest = geometry.freshEntryIsOldest;
-    this.#pointerPerSet = pointers === null && !geometry.onePointerForAllSets;
-    this.#pointers = pointers ?? new Int32Array(this.#pointerPerSet ? sets : 1);
+    this.#roundRobin = this.#policy === ROUND_ROBIN;
+    const pointerPerSet = pointers === null && !geometry.onePointerForAllSets;
+    this.#pointerMask = pointerPerSet ? -1 : 0;
+    this.#pointers = pointers ?? new Int32Array(pointerPerSet ? sets : 1);
     this.#stamps = new Float64Array(this.#policy === LRU ? sets * ways : 0);
     this.#tree = new Int32Array(this.#policy === PLRU ? sets : 0);
     this.#random = new Prng(geometry.seed);
@@ -65,13 +69,18 @@ export class Replacement {
    * @param usable ways to choose among, from way 0 on
    */
   choose(set: number, usable: number): number {
-    if (this.#policy === ROUND_ROBIN) {
-      const at = this.#pointerPerSet ? set : 0;
-      let way = (this.#pointers[at] as number) + 1;
-      if (way >= usable) way %= usable;
+    if (this.#roundRobin === true) {
+      const at = set & this.#pointerMask;
+      const next = (this.#pointers[at] as number) + 1;
+      // A pointer may come from a cache with more ways.
+      const way = next < usable ? next : next === usable ? 0 : next % usable;
       this.#pointers[at] = way;
       return way;
     }
+    return this.#chooseByAge(set, usable);
+  }
+
+  #chooseByAge(set: number, usable: number): number {
     if (this.#policy === LRU) return this.#oldest(set * this.#ways, usable);
     if (this.#policy === PLRU) {
       const tree = this.#tree[set] as number;

@@ -16,8 +16,8 @@ export function leafAttributes(walk: StageWalk, shift: number): number {
     (walk.permissions << ENTRY.PERMISSIONS_SHIFT) |
     (walk.memoryAttribute << ENTRY.MEMORY_SHIFT) |
     (walk.shareability << ENTRY.SHAREABILITY_SHIFT) |
-    (walk.notGlobal ? ENTRY.NOT_GLOBAL : 0) |
-    (walk.writableClean ? ENTRY.WRITABLE_CLEAN : 0)
+    (walk.notGlobal === true ? ENTRY.NOT_GLOBAL : 0) |
+    (walk.writableClean === true ? ENTRY.WRITABLE_CLEAN : 0)
   );
 }
 
@@ -28,8 +28,6 @@ export function combineAttributes(stage1: number, stage2: number): number {
   const rest = stage1 & ~(ENTRY.SHIFT_MASK | (ENTRY.PERMISSIONS_MASK << ENTRY.PERMISSIONS_SHIFT));
   return shift | permissions | rest | (stage2 & ENTRY.WRITABLE_CLEAN);
 }
-
-const PER_HIGH = 2 ** -32;
 
 const TABLE_BITS = ENTRY.LEAF | (ENTRY.HIERARCHICAL_MASK << ENTRY.HIERARCHICAL_SHIFT);
 
@@ -82,6 +80,8 @@ export class SerialWalker {
 
   readonly #step: number;
   readonly #readCycles: number;
+  /** One descriptor: the read and the step after it. */
+  readonly #descriptorCycles: number;
   readonly #probeCycles: number;
   readonly #parallel: boolean;
   readonly #ipaCycles: number;
@@ -97,6 +97,7 @@ export class SerialWalker {
     this.#ipaCache = ipaCache;
     this.#step = config.walkStep;
     this.#readCycles = 1 + config.memory.latency;
+    this.#descriptorCycles = this.#readCycles + this.#step;
     this.#probeCycles = config.walkCache.latency;
     this.#parallel = config.walkCache.parallelLevels;
     this.#ipaCycles = config.ipaCache.latency;
@@ -143,7 +144,7 @@ export class SerialWalker {
     const iova = this.input;
     const walk = this.#walk1;
     walk.inputAddress = iova;
-    if (walk.beginPrepared(stage1, upper, access) === WalkStatus.FAULT) return this.#refused1();
+    if (walk.check(stage1, upper, access) === WalkStatus.FAULT) return this.#refused1();
     const high = page | (space << OWNER_SHIFT);
 
     // The lowest level that a walk cache knows spares all levels above it.
@@ -165,9 +166,10 @@ export class SerialWalker {
       }
       const table = cache.values[entry] as number;
       walk.hierarchical = (attributes >>> ENTRY.HIERARCHICAL_SHIFT) & ENTRY.HIERARCHICAL_MASK;
-      walk.request(section + 1, (table * PER_HIGH) | 0, table | 0);
+      walk.request(section + 1, (table / 2 ** 32) | 0, table | 0);
       descriptor = walk.descriptorAddress;
     } else {
+      walk.requestRoot();
       descriptor = walk.descriptorAddress;
       if (stage2 !== null) {
         if (!this.#stage2(stage2, space2, vmid, descriptor, false, Permission.READ)) return this.#refusedTable();
@@ -176,14 +178,16 @@ export class SerialWalker {
     }
 
     this.cycles += this.#step;
+    const memory = this.#memory;
     for (;;) {
-      this.cycles += this.#readCycles + this.#step;
+      this.cycles += this.#descriptorCycles;
       this.descriptorReads++;
-      if (!this.#memory.read(descriptor, walk.descriptorBytes)) {
+      if (!memory.read(descriptor, walk.descriptorBytes)) {
         walk.refuse(FaultKind.EXTERNAL_ABORT, walk.level);
         return this.#refused1();
       }
-      let status = walk.step(this.#memory.low, this.#memory.high);
+      let status = walk.step(memory.low, memory.high);
+      if (status === WalkStatus.LEAF) break;
       if (status === WalkStatus.UPDATE) status = this.#update(walk, descriptor);
       if (status === WalkStatus.LEAF) break;
       if (status === WalkStatus.FAULT) return this.#refused1();
@@ -204,18 +208,25 @@ export class SerialWalker {
       }
     }
 
-    const shift = this.#runsAreEntries ? walk.contiguousShift : walk.pageShift;
+    const shift = this.#runsAreEntries === true ? walk.contiguousShift : walk.pageShift;
     const attributes1 = leafAttributes(walk, shift);
     const output1 = walk.outputAddress;
-    if (!this.#finish1(output1, attributes1, stage2, space2, vmid, access)) return false;
-    if (this.#holdsLeaves && (stage2 === null || !this.#leafSkipsStage2)) {
-      this.#caches.keep(walk.level, walk.pageShift, low, high, output1 - iova, attributes1 | ENTRY.LEAF, space);
-    } else if (this.#holdsLeaves) {
+    if (stage2 === null) {
+      this.output = output1;
+      this.attributes = attributes1;
+    } else if (!this.#finish1(output1, attributes1, stage2, space2, vmid, access)) return false;
+    const section = walk.level;
+    const cache = this.#caches.sections[section];
+    if (this.#holdsLeaves !== true || cache === null || cache === undefined) return true;
+    if (stage2 === null || this.#leafSkipsStage2 !== true) {
+      const entry = this.#caches.store(section, walk.pageShift, low, high, attributes1 | ENTRY.LEAF, space);
+      cache.values[entry] = output1 - iova;
+    } else {
       // The base of the stage-1 leaf is kept with the page size of both stages.
       const both = this.attributes & ENTRY.SHIFT_MASK;
       const base = output1 - (iova % 2 ** walk.pageShift);
-      const value = base + (iova % 2 ** both) - iova;
-      this.#caches.keep(walk.level, both, low, high, value, this.attributes | ENTRY.LEAF, space);
+      const entry = this.#caches.store(section, both, low, high, this.attributes | ENTRY.LEAF, space);
+      cache.values[entry] = base + (iova % 2 ** both) - iova;
     }
     return true;
   }
@@ -293,7 +304,7 @@ export class SerialWalker {
     }
     this.cycles += this.#step;
     for (;;) {
-      this.cycles += this.#readCycles + this.#step;
+      this.cycles += this.#descriptorCycles;
       this.descriptorReads++;
       const descriptor = walk.descriptorAddress;
       if (!this.#memory.read(descriptor, walk.descriptorBytes)) {
@@ -330,24 +341,27 @@ export class SerialWalker {
 
   /** Looks through a stage's walk caches from the last level up; entry * 8 + section, or -1. */
   #probe(walk: StageWalk, base: number, low: number, high: number, access: number): number {
-    const { sections } = this.#caches;
-    const last = walk.descriptorBytes === 4 ? 2 : 3;
-    let probed = false;
-    for (let level = last; level >= walk.startLevel && level >= 0; level--) {
+    const caches = this.#caches;
+    const { sections } = caches;
+    const { startLevel } = walk;
+    let probed = 0;
+    let found = -1;
+    for (let level = walk.descriptorBytes === 4 ? 2 : 3; level >= startLevel && level >= 0; level--) {
       const section = base + level;
       const cache = sections[section];
       if (cache === null || cache === undefined) continue;
-      if (!probed || !this.#parallel) this.cycles += this.#probeCycles;
-      probed = true;
-      this.cacheLookups++;
-      const entry = this.#caches.lookup(section, walk.entryShift(level), low, high);
+      probed++;
+      const entry = caches.lookup(section, walk.entryShift(level), low, high);
       if (entry < 0) continue;
       const attributes = cache.attributesOf(entry);
       // A leaf that does not permit the access is walked again: only the walk can say why, or mark the page dirty.
       if ((attributes & ENTRY.LEAF) !== 0 && !permits(attributes, access)) continue;
-      return entry * 8 + section;
+      found = entry * 8 + section;
+      break;
     }
-    return -1;
+    this.cacheLookups += probed;
+    this.cycles += (this.#parallel === true ? Math.min(probed, 1) : probed) * this.#probeCycles;
+    return found;
   }
 
   /** Hardware access flag and dirty state: an atomic write to memory, tried again when software was faster. */

@@ -42,6 +42,11 @@ export class StageWalk extends WalkState {
 
   /** As {@link begin}, for an engine that has put the address into `inputAddress` itself: as an argument it may be boxed. */
   beginPrepared(regime: StageRegime, upper: boolean, access: number): WalkStatus {
+    return this.check(regime, upper, access) === WalkStatus.FAULT ? WalkStatus.FAULT : this.requestRoot();
+  }
+
+  /** All of `begin` but the request for the first descriptor, for an engine that looks into walk caches before. */
+  check(regime: StageRegime, upper: boolean, access: number): WalkStatus {
     const { inputAddress } = this;
     const root = upper ? regime.root1 : regime.root0;
     this.upper = upper;
@@ -63,6 +68,11 @@ export class StageWalk extends WalkState {
     this.inputHigh = (inputAddress / 2 ** 32) | 0;
     // AArch64.OAOutOfRange of the table base: an address size fault at level 0.
     if ((this.#rootHigh & this.outputHighMask) !== 0) return this.refuse(FaultKind.ADDRESS_SIZE, 0);
+    return WalkStatus.READ;
+  }
+
+  /** Asks for the first descriptor. */
+  requestRoot(): WalkStatus {
     return this.request(this.startLevel, this.#rootHigh, this.#rootLow);
   }
 

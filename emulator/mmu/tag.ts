@@ -19,17 +19,14 @@ export const FIRST_SHIFT = 12;
 /** Page size that covers every address of an owner. */
 export const WHOLE_SPACE_SHIFT = 61;
 
-/** 2 to the -32: exact, and cheaper than a division. */
-const PER_HIGH = 2 ** -32;
-
 /** Low tag word of an input address. */
 export function tagLow(address: number): number {
-  return (((address * PER_HIGH) | 0) << 20) | ((address | 0) >>> 12);
+  return (((address / 2 ** 32) | 0) << 20) | ((address | 0) >>> 12);
 }
 
 /** High tag word of an input address, without its owner. */
 export function tagHigh(address: number, upper = false): number {
-  return (((address * PER_HIGH) | 0) >>> 12) | (upper ? UPPER_HALF_BIT : 0);
+  return (((address / 2 ** 32) | 0) >>> 12) | (upper ? UPPER_HALF_BIT : 0);
 }
 
 /** Mask over the low tag word of a page of `2 ** shift` bytes. */

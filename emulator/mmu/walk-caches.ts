@@ -42,7 +42,7 @@ export class WalkCaches {
       freshEntryIsOldest: config.freshEntryIsOldest,
     });
     const arrays: AssociativeCache[] = [];
-    const sections: (AssociativeCache | null)[] = new Array(2 * WALK_LEVELS).fill(null);
+    const sections: (AssociativeCache | null)[] = Array.from({ length: 2 * WALK_LEVELS }, () => null);
     if (walkCache.enabled) {
       const all = this.unified ? new AssociativeCache('walk', geometry(walkCache.unifiedEntries), pointers) : null;
       if (all !== null) arrays.push(all);

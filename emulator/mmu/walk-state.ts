@@ -166,7 +166,7 @@ export class WalkState {
    */
   finishLeaf(regime: StageRegime, low: number, high: number, dirtied: number, accessFlagBit: number): WalkStatus {
     // Nearly every leaf: accessed, permitted, nothing to write back.
-    if (this.accessFlag && !this.writableClean && (this.access & ~this.permissions) === 0) {
+    if (this.accessFlag === true && this.writableClean !== true && (this.access & ~this.permissions) === 0) {
       this.status = WalkStatus.LEAF;
       return WalkStatus.LEAF;
     }
