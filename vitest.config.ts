@@ -8,7 +8,7 @@ export default defineConfig({
     include: ['test/**/*.test.ts'],
     globalSetup: ['test/apps/build-cli.ts'],
     setupFiles: soaking ? ['test/soak.ts'] : [],
-    testTimeout: soaking ? 3_600_000 : 60_000,
+    testTimeout: soaking ? 3_600_000 : 180_000,
     // Two workers: continuous integration has two cores, and the conformance and timing suites are processor-bound.
     maxWorkers: 2,
   },
