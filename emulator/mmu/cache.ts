@@ -78,6 +78,8 @@ export class AssociativeCache {
   version = 0;
   /** Valid entries now. */
   valid = 0;
+  /** Entries from this one on are empty: who looks through all entries may stop here. */
+  reach = 0;
   /** Entries with a mark now. */
   marked = 0;
   /** Told when an entry gets a mark, also as the copy of a marked one. */
@@ -98,6 +100,9 @@ export class AssociativeCache {
   readonly #liveMasksLow = new Int32Array(PAGE_SHIFT_LIMIT);
   readonly #liveMasksHigh = new Int32Array(PAGE_SHIFT_LIMIT);
   #liveSizes = 0;
+
+  /** No way of a fully associative cache below this one is empty. */
+  #firstFree = 0;
 
   // Hash chains of a fully associative cache.
   readonly #hashed: boolean;
@@ -260,8 +265,11 @@ export class AssociativeCache {
     this.words[at + 2] = maskLow(shift);
     this.words[at + 3] = maskHigh(shift);
     this.words[at + 6] = shift;
-    if (before < 0) this.valid++;
-    else this.#countSize(before, -1);
+    if (before >= 0) this.#countSize(before, -1);
+    else {
+      this.valid++;
+      if (entry >= this.reach) this.reach = entry + 1;
+    }
     this.#countSize(shift, 1);
   }
 
@@ -291,7 +299,7 @@ export class AssociativeCache {
   dropAll(): number {
     const dropped = this.valid;
     if (dropped === 0) return 0;
-    for (let entry = 0; entry < this.entries; entry++) this.drop(entry);
+    for (let entry = this.reach - 1; entry >= 0; entry--) this.drop(entry);
     return dropped;
   }
 
@@ -404,8 +412,10 @@ export class AssociativeCache {
     if (last === 1) return this.#evict(first + ways - 1);
     const usable = last === 2 && ways > 1 ? ways - 1 : ways;
     if (this.valid < this.entries) {
-      for (let way = 0; way < usable; way++) {
+      const whole = this.sets === 1;
+      for (let way = whole ? this.#firstFree : 0; way < usable; way++) {
         if (!this.holds(first + way)) {
+          if (whole) this.#firstFree = way + 1;
           this.insertions++;
           return first + way;
         }
@@ -413,7 +423,7 @@ export class AssociativeCache {
     }
     if (this.#dropsAll === true) {
       this.evictions += this.valid;
-      for (let entry = 0; entry < this.entries; entry++) if (this.holds(entry)) this.#empty(entry);
+      for (let held = this.reach - 1; held >= 0; held--) if (this.holds(held)) this.#empty(held);
       this.insertions++;
       return first;
     }
@@ -429,6 +439,8 @@ export class AssociativeCache {
   #empty(entry: number): void {
     if (this.marked !== 0) this.#unmark(entry);
     this.valid--;
+    if (this.valid === 0) this.reach = 0;
+    if (entry < this.#firstFree) this.#firstFree = entry;
     this.version++;
     this.#countSize(this.words[(entry << 3) + 6] as number, -1);
     if (this.#hashed) this.#unchain(entry);

@@ -21,6 +21,8 @@ export class MmuCaches {
   readonly ipa: AssociativeCache | null;
   readonly configuration: AssociativeCache | null;
   readonly walk: WalkCaches;
+  /** Every cache that holds translations, walk caches included. */
+  readonly translations: readonly AssociativeCache[];
   /** Streams met: stream ID and substream ID. */
   readonly streams = new TagTable('streams');
   /** Address spaces met: ASID and VMID. */
@@ -51,6 +53,8 @@ export class MmuCaches {
     this.ipa = cacheOf('IPA cache', config.ipaCache, config, true);
     this.configuration = cacheOf('configuration cache', config.configurationCache, config, false);
     this.walk = new WalkCaches(config);
+    const translating = [...this.interfaces.flatMap((one) => [one.microTlb, one.mainTlb]), this.tlb, this.ipa];
+    this.translations = [...translating.filter((cache) => cache !== null), ...this.walk.arrays];
     this.#stage2Asid = config.faults.stage2EntriesHaveAsid0 ? 0 : NO_ASID;
   }
 
@@ -104,19 +108,8 @@ export class MmuCaches {
     this.space2 = this.streamSpaces2[stream] as number;
   }
 
-  /** Every cache that holds translations, walk caches included. */
-  *translations(): Generator<AssociativeCache> {
-    for (const { microTlb, mainTlb } of this.interfaces) {
-      if (microTlb !== null) yield microTlb;
-      if (mainTlb !== null) yield mainTlb;
-    }
-    if (this.tlb !== null) yield this.tlb;
-    if (this.ipa !== null) yield this.ipa;
-    yield* this.walk.arrays;
-  }
-
   resetCounters(): void {
-    for (const cache of this.translations()) cache.resetCounters();
+    for (const cache of this.translations) cache.resetCounters();
     this.walk.resetCounters();
     this.configuration?.resetCounters();
   }

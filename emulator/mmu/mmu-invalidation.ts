@@ -3,6 +3,7 @@ import { type AssociativeCache, ENTRY_WORDS } from './cache.ts';
 import { ENTRY } from './entry-attributes.ts';
 import type { MmuCaches } from './mmu-caches.ts';
 import type { MmuConfig } from './mmu-config.ts';
+import { ANY_SET, RangeSearch } from './range-search.ts';
 import { maskHigh, maskLow, OWNER_SHIFT, SECTION_SHIFT, tagHigh, tagLow } from './tag.ts';
 import { WALK_LEVELS } from './walk-caches.ts';
 
@@ -11,9 +12,6 @@ export const ANY = -1;
 
 /** Page number bits and upper-half bit of the high tag word: what an invalidation compares, which names no stream. */
 const ADDRESS_BITS = (1 << SECTION_SHIFT) - 1;
-const PAGE_BYTES = 4096;
-const HIGH = 4294967296;
-const UPPER_PAGES = 2 ** 40;
 
 /** Which entries of a cache an invalidation means, besides their address. */
 const Scope = {
@@ -46,6 +44,7 @@ export class MmuInvalidation {
 
   readonly #config: MmuConfig;
   readonly #caches: MmuCaches;
+  readonly #range = new RangeSearch();
   /** Cycles in which the slowest cache matched the operation under way. */
   #busy = 0;
 
@@ -89,7 +88,7 @@ export class MmuInvalidation {
   byRange(start: number, end: number, asid: number, vmid: number, leafOnly: boolean, upper = false): number {
     this.#begin();
     this.observer?.addresses(1, start, end, asid, vmid, leafOnly);
-    for (const cache of this.#caches.translations()) {
+    for (const cache of this.#caches.translations) {
       if (cache === this.#caches.ipa) continue;
       this.#overlapping(cache, start, end, upper, Scope.STAGE1, asid, vmid, leafOnly);
     }
@@ -102,9 +101,9 @@ export class MmuInvalidation {
     this.observer?.addressSpace(asid, vmid);
     const keepsGlobal = !this.#config.faults.globalPagesBelongToAsid;
     const { spaces } = this.#caches;
-    for (const cache of this.#caches.translations()) {
+    for (const cache of this.#caches.translations) {
       if (cache === this.#caches.ipa || !this.#sweeps(cache)) continue;
-      for (let entry = 0; entry < cache.entries; entry++) {
+      for (let entry = 0; entry < cache.reach; entry++) {
         const space = cache.spaceOf(entry);
         if (!cache.holds(entry) || spaces.first[space] !== asid || spaces.second[space] !== vmid) continue;
         const attributes = cache.attributesOf(entry);
@@ -123,7 +122,7 @@ export class MmuInvalidation {
   byVmid(vmid: number, stage2: boolean): number {
     this.#begin();
     this.observer?.virtualMachine(vmid, stage2);
-    for (const cache of this.#caches.translations()) {
+    for (const cache of this.#caches.translations) {
       if (cache === this.#caches.ipa && !stage2) continue;
       this.#dropVmid(cache, vmid);
     }
@@ -155,7 +154,7 @@ export class MmuInvalidation {
   byIpaRange(start: number, end: number, vmid: number, leafOnly: boolean): number {
     this.#begin();
     this.observer?.addresses(2, start, end, ANY, vmid, leafOnly);
-    for (const cache of this.#caches.translations()) {
+    for (const cache of this.#caches.translations) {
       const scope = cache === this.#caches.ipa ? Scope.VMID : Scope.STAGE2;
       this.#overlapping(cache, start, end, false, scope, ANY, vmid, leafOnly);
     }
@@ -166,7 +165,7 @@ export class MmuInvalidation {
   all(): number {
     this.#begin();
     this.observer?.everything();
-    for (const cache of this.#caches.translations()) this.dropped += cache.dropAll();
+    for (const cache of this.#caches.translations) this.dropped += cache.dropAll();
     return this.#end(0);
   }
 
@@ -247,7 +246,7 @@ export class MmuInvalidation {
   #dropVmid(cache: AssociativeCache, vmid: number): void {
     if (!this.#sweeps(cache)) return;
     const { spaces } = this.#caches;
-    for (let entry = 0; entry < cache.entries; entry++) {
+    for (let entry = 0; entry < cache.reach; entry++) {
       if (cache.holds(entry) && spaces.second[cache.spaceOf(entry)] === vmid) this.#drop(cache, entry);
     }
   }
@@ -326,7 +325,7 @@ export class MmuInvalidation {
     leafOnly: boolean,
   ): void {
     if (cache === null || cache.valid === 0) return;
-    for (let entry = 0; entry < cache.entries; entry++) {
+    for (let entry = 0; entry < cache.reach; entry++) {
       if (covers(cache, entry, low, high) && this.#means(cache, entry, scope, asid, vmid, leafOnly)) {
         this.#drop(cache, entry);
       }
@@ -344,45 +343,17 @@ export class MmuInvalidation {
     leafOnly: boolean,
   ): void {
     if (!this.#sweeps(cache)) return;
-    if (this.#inFewSets(cache, end - start)) {
-      this.#probing(cache, start, end, upper, scope, asid, vmid, leafOnly);
-      return;
-    }
-    for (let entry = 0; entry < cache.entries; entry++) {
-      if (!cache.holds(entry) || !overlaps(cache, entry, start, end, upper)) continue;
+    const count = this.#range.find(cache, start, end, upper, this.#setsFollowOwner(cache) ? ANY_SET : 0);
+    for (let found = 0; found < count; found++) {
+      const entry = this.#range.found[found] as number;
       if (this.#means(cache, entry, scope, asid, vmid, leafOnly)) this.#drop(cache, entry);
     }
   }
 
-  /** Whether entries of so many bytes are in fewer sets than there are, and the same ones for every address space and level. */
-  #inFewSets(cache: AssociativeCache, bytes: number): boolean {
-    if ((bytes / PAGE_BYTES + 1) * cache.liveSizes >= cache.sets) return false;
-    if (cache.holdsTables) return !this.#caches.walk.unified;
-    return !this.#config.indexMixesAddressSpace || (cache !== this.#caches.tlb && cache !== this.#caches.ipa);
-  }
-
-  /** As a sweep, but looks only where something can be. To the hardware, and so to the cycles, it is a sweep. */
-  #probing(
-    cache: AssociativeCache,
-    start: number,
-    end: number,
-    upper: boolean,
-    scope: Scope,
-    asid: number,
-    vmid: number,
-    leafOnly: boolean,
-  ): void {
-    for (let size = cache.liveSizes - 1; size >= 0; size--) {
-      const shift = cache.liveShift(size);
-      const span = 2 ** shift;
-      for (let page = start - (start % span); page < end; page += span) {
-        const first = cache.setStart(shift, tagLow(page), tagHigh(page, upper), 0);
-        for (let entry = first; entry < first + cache.ways; entry++) {
-          if (!cache.holds(entry) || !overlaps(cache, entry, start, end, upper)) continue;
-          if (this.#means(cache, entry, scope, asid, vmid, leafOnly)) this.#drop(cache, entry);
-        }
-      }
-    }
+  /** Whether address spaces or levels are spread over a cache's sets differently. */
+  #setsFollowOwner(cache: AssociativeCache): boolean {
+    if (cache.holdsTables) return this.#caches.walk.unified;
+    return this.#config.indexMixesAddressSpace && (cache === this.#caches.tlb || cache === this.#caches.ipa);
   }
 
   #means(cache: AssociativeCache, entry: number, scope: Scope, asid: number, vmid: number, leafOnly: boolean): boolean {
@@ -405,23 +376,12 @@ export class MmuInvalidation {
 }
 
 /** Whether an entry, of whichever owner, covers an address. */
-export function covers(cache: AssociativeCache, entry: number, low: number, high: number): boolean {
+function covers(cache: AssociativeCache, entry: number, low: number, high: number): boolean {
   const at = entry * ENTRY_WORDS;
   const mismatch =
     (((cache.words[at] as number) ^ low) & (cache.words[at + 2] as number)) |
     (((cache.words[at + 1] as number) ^ high) & (cache.words[at + 3] as number) & ADDRESS_BITS);
   return mismatch === 0 && cache.holds(entry);
-}
-
-/** Whether any part of what an entry covers lies in [start, end). */
-export function overlaps(cache: AssociativeCache, entry: number, start: number, end: number, upper: boolean): boolean {
-  const at = entry * ENTRY_WORDS;
-  const base = upper ? UPPER_PAGES : 0;
-  const page = ((cache.words[at + 1] as number) & ADDRESS_BITS) * HIGH + ((cache.words[at] as number) >>> 0) - base;
-  // Bits that the mask leaves open span the rest of the entry.
-  const openHigh = ~(cache.words[at + 3] as number) & ADDRESS_BITS;
-  const pages = openHigh * HIGH + (~(cache.words[at + 2] as number) >>> 0) + 1;
-  return page * PAGE_BYTES < end && (page + pages) * PAGE_BYTES > start;
 }
 
 /** TLB entries are leaves; walk-cache entries say so. */

@@ -1,17 +1,11 @@
 import { type AssociativeCache, ENTRY_WORDS } from './cache.ts';
 import { ENTRY } from './entry-attributes.ts';
 import type { MmuCaches } from './mmu-caches.ts';
-import { covers, overlaps } from './mmu-invalidation.ts';
-import { SECTION_SHIFT, tagHigh, tagLow } from './tag.ts';
-import { WALK_LEVELS } from './walk-caches.ts';
+import { ANY_SET, RangeSearch } from './range-search.ts';
+import { SECTION_SHIFT } from './tag.ts';
 
 /** Told when a marked entry is invalidated, evicted or overwritten. */
 export type MarkDropped = (mark: number, cacheName: string) => void;
-
-const PAGE_SHIFT = 12;
-const PAGE_BYTES = 2 ** PAGE_SHIFT;
-/** Pages up to which probing sets is quicker than sweeping every entry. */
-const MOST_PROBED = 64;
 
 /**
  * What the sanitizer asks of the TLBs: which entries still hold a mapping that the tables no longer have. It marks them with a number
@@ -20,6 +14,7 @@ const MOST_PROBED = 64;
  */
 export class StaleMarks {
   readonly #caches: MmuCaches;
+  readonly #range = new RangeSearch();
 
   constructor(caches: MmuCaches) {
     this.#caches = caches;
@@ -31,7 +26,7 @@ export class StaleMarks {
    */
   watch(marked: (mark: number) => void, dropped: MarkDropped): void {
     const drop = (mark: number, cache: AssociativeCache): void => dropped(mark, cache.name);
-    for (const cache of this.#caches.translations()) {
+    for (const cache of this.#caches.translations) {
       cache.onMarked = marked;
       cache.onMarkedDrop = drop;
     }
@@ -56,7 +51,7 @@ export class StaleMarks {
     let marked = 0;
     for (const cache of this.#caches.walk.arrays) {
       if (cache.valid === 0) continue;
-      for (let entry = 0; entry < cache.entries; entry++) {
+      for (let entry = 0; entry < cache.reach; entry++) {
         if (!cache.holds(entry) || (cache.attributesOf(entry) & ENTRY.LEAF) !== 0) continue;
         const table = cache.values[entry] as number;
         if (table < pa || table >= pa + size) continue;
@@ -69,24 +64,18 @@ export class StaleMarks {
   /** Entries that carry a mark now, in all caches. */
   get count(): number {
     let marked = 0;
-    for (const cache of this.#caches.translations()) marked += cache.marked;
+    for (const cache of this.#caches.translations) marked += cache.marked;
     return marked;
   }
 
   /** Whether a TLB or a walk-cache leaf holds a translation of the address. */
   holds(asid: number, vmid: number, iova: number, upper = false): boolean {
-    const low = tagLow(iova);
-    const high = tagHigh(iova, upper);
-    for (const cache of this.#caches.translations()) {
-      if (cache === this.#caches.ipa || cache.valid === 0) continue;
-      for (let entry = 0; entry < cache.entries; entry++) {
-        if (
-          this.#isStage1Leaf(cache, entry) &&
-          this.#isOf(cache, entry, asid, vmid) &&
-          covers(cache, entry, low, high)
-        ) {
-          return true;
-        }
+    for (const cache of this.#caches.translations) {
+      if (cache === this.#caches.ipa) continue;
+      const count = this.#range.find(cache, iova, iova + 1, upper, this.#saltOf(cache, asid, vmid));
+      for (let at = 0; at < count; at++) {
+        const entry = this.#range.found[at] as number;
+        if (this.#isStage1Leaf(cache, entry) && this.#isOf(cache, entry, asid, vmid)) return true;
       }
     }
     return false;
@@ -101,67 +90,24 @@ export class StaleMarks {
     leaves: boolean,
     markId: number,
   ): number {
-    const caches = this.#caches;
-    // A few pages are looked for in the sets where they would be, unless a fault of the index hides entries from that.
-    if (leaves && (end - start) / PAGE_BYTES <= MOST_PROBED && !caches.config.faults.blocksFoundByFirstPageOnly) {
-      let marked = 0;
-      for (const { microTlb, mainTlb } of caches.interfaces) {
-        marked += this.#probe(microTlb, 0, asid, vmid, start, end, upper, markId);
-        marked += this.#probe(mainTlb, 0, asid, vmid, start, end, upper, markId);
-      }
-      marked += this.#probe(
-        caches.tlb,
-        caches.config.indexMixesAddressSpace ? asid ^ vmid : 0,
-        asid,
-        vmid,
-        start,
-        end,
-        upper,
-        markId,
-      );
-      for (let section = 0; section < WALK_LEVELS; section++) {
-        const cache = caches.walk.sections[section] ?? null;
-        marked += this.#probe(cache, caches.walk.salt(section), asid, vmid, start, end, upper, markId);
-      }
-      return marked;
-    }
     let marked = 0;
-    for (const cache of caches.translations()) {
-      if (cache === caches.ipa || cache.valid === 0) continue;
-      for (let entry = 0; entry < cache.entries; entry++) {
-        if (!cache.holds(entry) || this.#isStage1Leaf(cache, entry) !== leaves) continue;
-        if (!this.#isOf(cache, entry, asid, vmid) || !overlaps(cache, entry, start, end, upper)) continue;
+    for (const cache of this.#caches.translations) {
+      if (cache.valid === 0 || cache === this.#caches.ipa || (!leaves && !cache.holdsTables)) continue;
+      const count = this.#range.find(cache, start, end, upper, this.#saltOf(cache, asid, vmid));
+      for (let at = 0; at < count; at++) {
+        const entry = this.#range.found[at] as number;
+        if (this.#isStage1Leaf(cache, entry) !== leaves || !this.#isOf(cache, entry, asid, vmid)) continue;
         if (cache.mark(entry, markId)) marked++;
       }
     }
     return marked;
   }
 
-  /** Marks the leaves of [start, end) in one cache, page by page. */
-  #probe(
-    cache: AssociativeCache | null,
-    salt: number,
-    asid: number,
-    vmid: number,
-    start: number,
-    end: number,
-    upper: boolean,
-    markId: number,
-  ): number {
-    if (cache === null || cache.valid === 0) return 0;
-    let marked = 0;
-    for (let iova = start - (start % PAGE_BYTES); iova < end; iova += PAGE_BYTES) {
-      const low = tagLow(iova);
-      const high = tagHigh(iova, upper);
-      for (let size = cache.liveSizes - 1; size >= 0; size--) {
-        const first = cache.setStart(cache.liveShift(size), low, high, salt);
-        for (let entry = first; entry < first + cache.ways; entry++) {
-          if (!covers(cache, entry, low, high) || !this.#isOf(cache, entry, asid, vmid)) continue;
-          if (this.#isStage1Leaf(cache, entry) && cache.mark(entry, markId)) marked++;
-        }
-      }
-    }
-    return marked;
+  /** What the entries of an address space mix into the set index of a cache. */
+  #saltOf(cache: AssociativeCache, asid: number, vmid: number): number {
+    const { tlb, config, walk } = this.#caches;
+    if (cache.holdsTables && walk.unified) return ANY_SET;
+    return cache === tlb && config.indexMixesAddressSpace ? asid ^ vmid : 0;
   }
 
   #isOf(cache: AssociativeCache, entry: number, asid: number, vmid: number): boolean {
