@@ -11,9 +11,9 @@ import {
   type PresetName,
 } from '../../emulator/index.ts';
 import { AllocatorCostsSchema, ConfigError, parseStackSpec } from '../../formats/index.ts';
-import { AccessSchema } from '../access.ts';
-import { EditCostsSchema } from '../edit-costs.ts';
 import { FaultsSchema } from '../planted-faults.ts';
+import { AccessSchema } from '../replay/access.ts';
+import { EditCostsSchema } from '../replay/edit-costs.ts';
 import { checkConfig } from './check.ts';
 
 /** Table formats by the name the command line gives them. */

@@ -2,7 +2,7 @@ import { descriptorText, type Finding, FindingKind } from '../../emulator/index.
 import type { TableStats } from '../../formats/index.ts';
 import type { CaptureStats } from '../capture/stats.ts';
 import { FORMAT_NAMES, type RunConfig } from '../config/run-config.ts';
-import type { Replayer } from '../replayer.ts';
+import type { Replayer } from '../replay/replayer.ts';
 import { address, exact } from './quantity.ts';
 import {
   type CaptureSection,

@@ -1,0 +1,227 @@
+import { decodeCommand, featuresOf, rangeBytes, StreamContexts } from '../../devices/index.ts';
+import { AccessFlag, ANY, FlightEngine, HitFlag, Mmu, type MmuInvalidation } from '../../emulator/index.ts';
+import type { AddressList } from '../address-list.ts';
+import { streamTableOf } from '../image/image-streams.ts';
+import type { MemoryImage } from '../image/memory-image.ts';
+import { InputError } from '../input-error.ts';
+import { compareFigures, type FigureDifference } from './compare.ts';
+import { type Experiment, machineOf } from './experiment.ts';
+import { FigureRecorder, figuresOf } from './figures.ts';
+
+/** Cycle in which the reference's generator issues its first request. */
+const FIRST_REQUEST = 10;
+/** Cycles for which it holds back after a command. */
+const COMMAND_PAUSE = 20000;
+/** SMMUEN in CR0. */
+const SMMUEN = 1;
+
+/** One translation, as the reference's traces record it. Times in ticks. */
+export interface TranslationRecord {
+  iova: number;
+  pa: number;
+  startTick: number;
+  endTick: number;
+  flags: number;
+  descriptorReads: number;
+  configurationReads: number;
+  walkCacheLookups: number;
+}
+
+export interface ExperimentResult {
+  readonly name: string;
+  /** Every figure equal. */
+  readonly equal: boolean;
+  /** The model claims cycle equality for this experiment. */
+  readonly exact: boolean;
+  readonly differences: readonly FigureDifference[];
+  readonly figures: Readonly<Record<string, unknown>>;
+}
+
+/**
+ * Runs an experiment on our model and compares every figure.
+ *
+ * @param onRecord told each translation in completion order; the record is reused
+ * @throws InputError when the address list faults or asks for what the model does not have
+ */
+export function runExperiment(
+  experiment: Experiment,
+  image: MemoryImage,
+  list: AddressList,
+  onRecord: ((record: TranslationRecord) => void) | null = null,
+): ExperimentResult {
+  const { config, name } = experiment;
+  const ticksPerCycle = 1000 / config.clockGigahertz;
+  const contexts = new StreamContexts(image, featuresOf(idRegisters(image)));
+  contexts.table = streamTableOf(image);
+  contexts.lenient = true;
+  const mmu = new Mmu(machineOf(experiment), image, contexts);
+  mmu.enabled = (config.cr0 & SMMUEN) !== 0;
+  const recorder = new FigureRecorder(ticksPerCycle);
+  const alone = config.mo === 1 && !mmu.config.interface.prefetch;
+  const run = alone ? runAlone : runInFlight;
+  const cyclesTotal = run(experiment, mmu, list, recorder, ticksPerCycle, onRecord);
+  const figures = figuresOf(recorder, mmu.counters(), cyclesTotal, ticksPerCycle);
+  const differences = compareFigures(experiment.expected, figures, recorder.histogram());
+  return { name, equal: differences.length === 0, exact: differences.length === 0, differences, figures };
+}
+
+function idRegisters(image: MemoryImage): [number, number, number, number, number, number] {
+  const idr = (n: number): number => Number(image.register(`IDR${n}`) & 0xffff_ffffn);
+  return [idr(0), idr(1), idr(2), idr(3), idr(4), idr(5)];
+}
+
+/** One request in flight: the closed-form path of the MMU. Returns the cycle of the last response. */
+function runAlone(
+  { config, file }: Experiment,
+  mmu: Mmu,
+  { addresses }: AddressList,
+  recorder: FigureRecorder,
+  ticksPerCycle: number,
+  onRecord: ((record: TranslationRecord) => void) | null,
+): number {
+  const record = emptyRecord();
+  // The reference does not check who may access, and maps its pages for a privileged reader.
+  const flags = AccessFlag.PRIVILEGED | (config.write ? AccessFlag.WRITE : 0);
+  // Data takes a memory round trip, its response leaves at the next clock edge, and the next request follows after the gap.
+  const responseAfter = mmu.config.memory.latency + 1;
+  let start = FIRST_REQUEST;
+  let response = 0;
+  for (let at = 0; at < addresses.length; at++) {
+    if (at === config.invalidateAt) start += issue(mmu.invalidation, config.command, file);
+    const iova = addresses[at] as number;
+    if (!mmu.translate(0, config.sid, -1, iova, flags, start, config.size)) throw faulted(file, mmu, iova);
+    recorder.add(mmu.latency, mmu.hit, mmu.hitLevel, mmu.descriptorReads, mmu.configurationReads, mmu.walkCacheLookups);
+    if ((mmu.hit & HitFlag.WALKED) !== 0) recorder.walked(mmu.walkCycles);
+    if (onRecord !== null) {
+      record.iova = iova;
+      record.pa = mmu.pa;
+      record.startTick = (mmu.completion - mmu.latency) * ticksPerCycle;
+      record.endTick = mmu.completion * ticksPerCycle;
+      record.flags = mmu.hit | ((mmu.hitLevel + 1) << 8);
+      record.descriptorReads = mmu.descriptorReads;
+      record.configurationReads = mmu.configurationReads;
+      record.walkCacheLookups = mmu.walkCacheLookups;
+      onRecord(record);
+    }
+    response = mmu.completion + responseAfter;
+    start = response + config.gap;
+  }
+  return response;
+}
+
+/** Applies a command as the reference does: at once. Returns how long the generator holds back. */
+function issue(invalidation: MmuInvalidation, words: Uint32Array | null, file: string): number {
+  const command = words === null ? null : decodeCommand(words, 0);
+  if (command === null) throw new InputError(file, 'config.inval', 'an unknown command', 'a command of IHI 0070');
+  const { fields } = command;
+  const field = (name: string): number => fields[name] ?? 0;
+  const leaf = field('Leaf') !== 0;
+  const end = field('Address') + (field('TG') === 0 ? 4096 : rangeBytes(field('NUM'), field('SCALE'), field('TG')));
+  switch (command.name) {
+    case 'CFGI_STE':
+    case 'CFGI_CD_ALL':
+      invalidation.streams(field('StreamID'), field('StreamID'));
+      break;
+    case 'CFGI_STE_RANGE': {
+      const count = 2 ** (field('Range') + 1);
+      const first = field('Range') === 31 ? 0 : Math.floor(field('StreamID') / count) * count;
+      invalidation.streams(first, first + count - 1);
+      break;
+    }
+    case 'CFGI_CD':
+      invalidation.substream(field('StreamID'), field('SubstreamID'));
+      break;
+    case 'TLBI_NH_ALL':
+      invalidation.byVmid(field('VMID'), false);
+      break;
+    case 'TLBI_NH_ASID':
+      invalidation.byAsid(field('ASID'), field('VMID'));
+      break;
+    case 'TLBI_NH_VA':
+      if (field('TG') === 0) invalidation.byAddress(field('Address'), field('ASID'), field('VMID'), leaf);
+      else invalidation.byRange(field('Address'), end, field('ASID'), field('VMID'), leaf);
+      break;
+    case 'TLBI_NH_VAA':
+      invalidation.byAddress(field('Address'), ANY, field('VMID'), leaf);
+      break;
+    case 'TLBI_S2_IPA':
+      invalidation.byIpa(field('Address'), field('VMID'), leaf);
+      break;
+    case 'TLBI_S12_VMALL':
+      invalidation.byVmid(field('VMID'), true);
+      break;
+    case 'TLBI_NSNH_ALL':
+      invalidation.all();
+      break;
+    default:
+      // Prefetch, SYNC and what the reference does not know have no effect on its caches.
+      break;
+  }
+  return COMMAND_PAUSE;
+}
+
+/** Many requests in flight, or prefetches: the event engine. */
+function runInFlight(
+  { config, file }: Experiment,
+  mmu: Mmu,
+  { addresses }: AddressList,
+  recorder: FigureRecorder,
+  ticksPerCycle: number,
+  onRecord: ((record: TranslationRecord) => void) | null,
+): number {
+  const record = emptyRecord();
+  const engine = new FlightEngine(mmu, ticksPerCycle);
+  engine.onWalk = (cycles) => recorder.walked(cycles);
+  engine.onDone = (done) => {
+    if (done.fault !== 0) throw faulted(file, mmu, done.iova);
+    recorder.add(
+      (done.endTick - done.startTick) / ticksPerCycle,
+      done.hit,
+      done.hitLevel,
+      done.descriptorReads,
+      done.configurationReads,
+      done.walkCacheLookups,
+    );
+    if (onRecord === null) return;
+    record.iova = done.iova;
+    record.pa = done.pa;
+    record.startTick = done.startTick;
+    record.endTick = done.endTick;
+    record.flags = done.hit | ((done.hitLevel + 1) << 8);
+    record.descriptorReads = done.descriptorReads;
+    record.configurationReads = done.configurationReads;
+    record.walkCacheLookups = done.walkCacheLookups;
+    onRecord(record);
+  };
+  const last = engine.run({
+    addresses,
+    streamId: config.sid,
+    flags: AccessFlag.PRIVILEGED | (config.write ? AccessFlag.WRITE : 0),
+    size: config.size,
+    outstanding: config.mo,
+    ids: config.ids,
+    gap: config.gap,
+    start: FIRST_REQUEST,
+    pauseAt: config.invalidateAt,
+    pause: () => issue(mmu.invalidation, config.command, file),
+  });
+  return last / ticksPerCycle;
+}
+
+function faulted(file: string, mmu: Mmu, iova: number): InputError {
+  const why = mmu.contextFault === 0 ? `fault ${mmu.fault}` : `configuration fault ${mmu.contextFault}`;
+  return new InputError(file, `address 0x${iova.toString(16)}`, why, 'addresses that the image maps');
+}
+
+function emptyRecord(): TranslationRecord {
+  return {
+    iova: 0,
+    pa: 0,
+    startTick: 0,
+    endTick: 0,
+    flags: 0,
+    descriptorReads: 0,
+    configurationReads: 0,
+    walkCacheLookups: 0,
+  };
+}

@@ -1,0 +1,125 @@
+import * as v from 'valibot';
+import { Prng } from '../../formats/index.ts';
+
+/** What the device does with each mapping while it lives. */
+export const ACCESS_PATTERNS = ['none', 'touch', 'sequential', 'random', 'probe'] as const;
+export type AccessPattern = (typeof ACCESS_PATTERNS)[number];
+
+export const AccessSchema = v.strictObject({
+  /**
+   * - `none`: nothing is accessed.
+   * - `touch`: one access per page right after the map and one per page just before the unmap: the least a real device does with a buffer.
+   * - `sequential`: `accessesPerMap` accesses in ascending order after the map, starting again at the front when the end is reached.
+   * - `random`: `accessesPerMap` accesses at seeded random places after the map.
+   * - `probe`: `touch`, and one access per page right after its unmap: a device that misbehaves, which shows whether an invalidation is late.
+   */
+  pattern: v.optional(v.picklist(ACCESS_PATTERNS), 'touch'),
+  /** Bytes per access: a power of two from 1 to 4096. Default 64, one cache line. */
+  accessSize: v.optional(
+    v.pipe(
+      v.number(),
+      v.integer(),
+      v.minValue(1),
+      v.maxValue(4096),
+      v.check((size) => Number.isInteger(Math.log2(size)), 'a power of two'),
+    ),
+    64,
+  ),
+  /** Accesses per mapping for `sequential` and `random`: 0 to 2^32. Default 16 (assumed). */
+  accessesPerMap: v.optional(v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(2 ** 32)), 16),
+  /** Selects the stream of random places. */
+  seed: v.optional(v.pipe(v.number(), v.integer(), v.minValue(0)), 1),
+});
+export type AccessConfig = v.InferOutput<typeof AccessSchema>;
+
+const Step = { DONE: 0, PER_PAGE: 1, SEQUENTIAL: 2, RANDOM: 3 } as const;
+
+/**
+ * Makes the addresses of a pattern, one at a time, in its own fields:
+ *
+ *     accesses.afterMap(iova, size);
+ *     while (accesses.next()) mmu.translate(... accesses.iova, accesses.size ...);
+ *
+ * No access leaves its mapping or crosses a page.
+ */
+export class AccessStream {
+  /** First byte of the access. */
+  iova = 0;
+  /** Bytes of the access. */
+  size = 0;
+
+  readonly #pattern: AccessPattern;
+  readonly #accessSize: number;
+  readonly #accessesPerMap: number;
+  readonly #pageSize: number;
+  readonly #prng: Prng;
+  #step: number = Step.DONE;
+  #start = 0;
+  #end = 0;
+  #at = 0;
+  #slots = 0;
+  #left = 0;
+
+  /** @param pageSize what `touch` and `probe` take as a page: the granule, in bytes (a power of two of at least 4096). */
+  constructor(config: AccessConfig, pageSize: number) {
+    this.#pattern = config.pattern;
+    this.#accessSize = config.accessSize;
+    this.#accessesPerMap = config.accessesPerMap;
+    this.#pageSize = pageSize;
+    this.#prng = new Prng(config.seed);
+  }
+
+  /** Starts what the device does right after `[iova, iova + size)` was mapped. */
+  afterMap(iova: number, size: number): void {
+    const pattern = this.#pattern;
+    if (pattern === 'touch' || pattern === 'probe') this.#begin(Step.PER_PAGE, iova, size);
+    else if (pattern === 'sequential') this.#begin(Step.SEQUENTIAL, iova, size);
+    else if (pattern === 'random') this.#begin(Step.RANDOM, iova, size);
+    else this.#step = Step.DONE;
+  }
+
+  /** Starts what the device does just before `[iova, iova + size)` is unmapped. */
+  beforeUnmap(iova: number, size: number): void {
+    const pattern = this.#pattern;
+    if (pattern === 'touch' || pattern === 'probe') this.#begin(Step.PER_PAGE, iova, size);
+    else this.#step = Step.DONE;
+  }
+
+  /** Starts what the device does right after `[iova, iova + size)` was unmapped. */
+  afterUnmap(iova: number, size: number): void {
+    if (this.#pattern === 'probe') this.#begin(Step.PER_PAGE, iova, size);
+    else this.#step = Step.DONE;
+  }
+
+  /** Moves to the next access; false when there is none left. */
+  next(): boolean {
+    if (this.#step === Step.PER_PAGE) {
+      if (this.#at >= this.#end) return false;
+      this.iova = this.#at;
+      this.#at += this.#pageSize;
+      return true;
+    }
+    if (this.#step === Step.DONE || this.#left === 0) return false;
+    this.#left--;
+    if (this.#step === Step.SEQUENTIAL) {
+      this.iova = this.#at;
+      this.#at += this.size;
+      if (this.#at + this.size > this.#end) this.#at = this.#start;
+    } else {
+      this.iova = this.#start + this.#prng.below(this.#slots) * this.size;
+    }
+    return true;
+  }
+
+  #begin(step: number, iova: number, size: number): void {
+    this.#start = iova;
+    this.#end = iova + size;
+    this.#at = iova;
+    // A mapping smaller than an access is taken whole.
+    this.size = Math.min(size, this.#accessSize);
+    this.#step = size > 0 ? step : Step.DONE;
+    if (step === Step.PER_PAGE) return;
+    this.#left = this.#accessesPerMap;
+    this.#slots = Math.floor(size / this.size);
+  }
+}

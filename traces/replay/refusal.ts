@@ -1,0 +1,33 @@
+import { EventKind, type TraceEvent } from '../event.ts';
+
+/** A map or unmap that the table did not do, or not wholly. */
+export interface Refusal {
+  /** Line of the capture. */
+  readonly line: number;
+  readonly request: string;
+  readonly reason: string;
+}
+
+/** Refusals that are kept with their reason; all are counted. */
+const KEPT = 100;
+
+/** What was refused during a replay. */
+export class Refusals {
+  count = 0;
+  /** The first hundred. */
+  readonly kept: Refusal[] = [];
+
+  /** Counts a refusal. `reason` is only asked for while refusals are still kept. */
+  add(line: number, request: () => string, reason: () => string): void {
+    this.count++;
+    if (this.kept.length < KEPT) this.kept.push({ line, request: request(), reason: reason() });
+  }
+}
+
+/** Why whatever is asked of a domain is refused that could not be made. */
+export const NO_DOMAIN_MEMORY = 'ENOMEM, no memory for the first-level table of its domain';
+
+/** What a map or unmap asks for: `map iova 0x1000 size 0x2000`. */
+export function requestText({ kind, iova, size }: Pick<TraceEvent, 'kind' | 'iova' | 'size'>): string {
+  return `${kind === EventKind.MAP ? 'map' : 'unmap'} iova 0x${iova.toString(16)} size 0x${size.toString(16)}`;
+}

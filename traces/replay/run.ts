@@ -1,0 +1,71 @@
+import { ConfigError } from '../../formats/index.ts';
+import { CaptureFeed, type FeedOptions } from '../capture-feed.ts';
+import type { RunConfig } from '../config/run-config.ts';
+import type { Log } from '../log.ts';
+import { buildReport } from '../report/build.ts';
+import type { Report } from '../report/report.ts';
+import { Replayer } from './replayer.ts';
+
+export interface ReplayOptions extends FeedOptions {
+  /** Takes what happens on the way; default nobody. */
+  readonly log?: Log;
+  /** Shown the machine at the end of the capture, before the report takes its tables down. */
+  readonly beforeReport?: (replayer: Replayer) => void;
+}
+
+/** One replay of one or several captures on one machine. */
+export class ReplayRun {
+  /** Where the machine stands; null before {@link run} has opened the captures. */
+  replayer: Replayer | null = null;
+  readonly #feed: CaptureFeed;
+  readonly #config: RunConfig;
+  readonly #options: ReplayOptions;
+
+  /** @throws ConfigError for a configuration that `BindReplay` is for */
+  constructor(captures: readonly string[], config: RunConfig, options: ReplayOptions = {}) {
+    if (config.bind.mode !== 'direct') {
+      throw new ConfigError(
+        'bind.mode',
+        config.bind.mode,
+        'direct; only replay and compare (BindReplay) run VM_BIND jobs',
+      );
+    }
+    this.#feed = new CaptureFeed(captures, options);
+    this.#config = config;
+    this.#options = options;
+  }
+
+  /** Whether {@link stop} ended the replay. */
+  get stopped(): boolean {
+    return this.#feed.stopped;
+  }
+
+  /** Ends the replay after the block of input under way; the report tells of what was done until then. */
+  stop(): void {
+    this.#feed.stop();
+  }
+
+  /**
+   * Replays everything.
+   * @param onProgress told now and then which share of the input was read (0 to 1) and how many events there were
+   * @throws InputError for captures that cannot be read, ConfigError for a machine that cannot work
+   */
+  async run(onProgress: (done: number, events: number) => void = () => {}): Promise<Report> {
+    const { sink, stats, complete } = await this.#feed.run((reader) => {
+      const streamOf = (device: number): number => streamIdOf(reader.devices.name(device));
+      this.replayer = new Replayer(this.#config, streamOf, this.#options.log);
+      return this.replayer;
+    }, onProgress);
+    sink.end();
+    this.#options.beforeReport?.(sink);
+    return buildReport(stats, sink, complete);
+  }
+}
+
+/** StreamID of a PCI device named `domain:bus:device.function`, as Arm systems commonly wire it (bus, device, function); -1 for other names. */
+export function streamIdOf(device: string): number {
+  const match = /^(?:[0-9a-f]+:)?([0-9a-f]{2}):([0-9a-f]{2})\.([0-7])$/i.exec(device);
+  if (match === null) return -1;
+  const [, bus = '', slot = '', fn = ''] = match;
+  return Number.parseInt(bus, 16) * 256 + Number.parseInt(slot, 16) * 8 + Number(fn);
+}

@@ -1,0 +1,45 @@
+import { closeSync, openSync, writeSync } from 'node:fs';
+import { Bus, BusView } from '../../emulator/index.ts';
+import { forEachLeafRecord, type LeafRecord, type LeafScan, newLeafScan } from '../image/leaf-list.ts';
+import type { Replayer } from './replayer.ts';
+
+/** Bytes of text that are gathered before they are written. */
+const CHUNK = 65536;
+
+/**
+ * Gives every leaf of every stream to `each`, by rising StreamID, then by address: found as the SMMU finds them, from the stream table
+ * through context descriptors and tables, in the memory that a device sees. Streams of one domain share its table, so its leaves
+ * come once for each. A table that no device uses any more is left out.
+ */
+export function forEachStreamLeaf(replayer: Replayer, each: (leaf: LeafRecord) => void): LeafScan {
+  const { memory, smmu } = replayer.machine;
+  // A port of its own: the SMMU's is watched and counted. What a device sees is what memory holds, as the CPU's view is in coherent machines.
+  const port = new Bus(memory, null).port('leaves', BusView.NON_COHERENT);
+  const scan = newLeafScan();
+  const streams = replayer.domains
+    .flatMap((one) => (one === undefined || one.abandoned ? [] : one.streams))
+    .sort((a, b) => a - b);
+  for (const sid of streams) {
+    const regime = smmu.contexts.lookUp(sid, -1);
+    if (typeof regime !== 'number') forEachLeafRecord(port, { sid, ssid: -1, regime }, scan, each);
+  }
+  return scan;
+}
+
+/** Writes every leaf of every stream as one JSON object per line. @returns how many */
+export function writeStreamLeaves(replayer: Replayer, file: string): number {
+  const out = openSync(file, 'w');
+  try {
+    let text = '';
+    const { leaves } = forEachStreamLeaf(replayer, (leaf) => {
+      text += `${JSON.stringify(leaf)}\n`;
+      if (text.length < CHUNK) return;
+      writeSync(out, text);
+      text = '';
+    });
+    writeSync(out, text);
+    return leaves;
+  } finally {
+    closeSync(out);
+  }
+}

@@ -1,0 +1,157 @@
+import { featuresOf, StreamContexts } from '../../devices/index.ts';
+import { AccessFlag, FAULT_NAMES, FlightEngine, Mmu, type MmuCounters, type MmuOptions } from '../../emulator/index.ts';
+import { ConfigError } from '../../formats/index.ts';
+import type { AddressList } from '../address-list.ts';
+import type { RunConfig } from '../config/run-config.ts';
+import { streamTableOf } from '../image/image-streams.ts';
+import type { MemoryImage } from '../image/memory-image.ts';
+import { Machine } from '../machine.ts';
+import { LatencyHistogram } from '../report/latency-histogram.ts';
+import { applyMapSpec, type MapSpec } from './map.ts';
+
+/** How an address list goes through an MMU. */
+export interface StreamOptions {
+  readonly list: AddressList;
+  readonly streamId: number;
+  /** Bits of `AccessFlag` for every access, UPPER left to the list. */
+  readonly flags: number;
+  /** Bytes of an access. */
+  readonly size: number;
+  /** Most requests in flight. */
+  readonly outstanding: number;
+  readonly ids: number;
+  /** Cycles from a response to the next request, and between requests. */
+  readonly gap: number;
+}
+
+interface CacheFigures {
+  readonly lookups: number;
+  readonly misses: number;
+}
+
+/** What came out, as JSON. Times in cycles. */
+export interface StreamReport {
+  readonly requests: number;
+  readonly faults: number;
+  /** Faults by what they are, such as `permission fault, stage 1 level 3`. Told apart with one request in flight. */
+  readonly faultsByKind: Readonly<Record<string, number>>;
+  readonly microTlb: CacheFigures;
+  readonly mainTlb: CacheFigures;
+  readonly tlb: CacheFigures;
+  readonly configurationCache: CacheFigures;
+  readonly walkCache: CacheFigures;
+  readonly ipaCache: CacheFigures;
+  readonly walks: number;
+  readonly descriptorReads: number;
+  readonly configurationReads: number;
+  readonly latency: {
+    readonly mean: number;
+    readonly p50: number;
+    readonly p90: number;
+    readonly p99: number;
+    readonly max: number;
+    /** Latency to how often it occurred. */
+    readonly histogram: Readonly<Record<string, number>>;
+  };
+  /** Cycle of the last response. */
+  readonly totalCycles: number;
+}
+
+/** Runs a list through the MMU of an image: its stream table, its context descriptors, its tables. */
+export function runOnImage(mmuOptions: MmuOptions, image: MemoryImage, options: StreamOptions): StreamReport {
+  const idr = (n: number): number => Number(image.register(`IDR${n}`) & 0xffff_ffffn);
+  const contexts = new StreamContexts(image, featuresOf([idr(0), idr(1), idr(2), idr(3), idr(4), idr(5)]));
+  contexts.table = streamTableOf(image);
+  // An image made for a lenient model is read as that model reads it, whichever machine then runs on it.
+  contexts.lenient = typeof contexts.lookUp(options.streamId, -1) === 'number';
+  return run(new Mmu(mmuOptions, image, contexts), options);
+}
+
+/** Runs a list through a machine whose tables our own driver builds. */
+export function runOnMap(config: RunConfig, spec: MapSpec, options: StreamOptions): StreamReport {
+  const machine = new Machine(config);
+  if (options.streamId >= 2 ** machine.smmu.contexts.features.streamBits) {
+    throw new ConfigError('--sid', options.streamId, `below 2^${machine.smmu.contexts.features.streamBits}`);
+  }
+  const domain = machine.createDomain();
+  if (domain === null) throw new ConfigError('table.allocator', config.table.allocator, 'one with room for a table');
+  machine.driver.attach(domain, options.streamId);
+  applyMapSpec(machine, domain, spec, options.list);
+  const { mmu } = machine.smmu;
+  mmu.resetCounters();
+  return run(mmu, options);
+}
+
+function run(mmu: Mmu, options: StreamOptions): StreamReport {
+  const histogram = new LatencyHistogram();
+  const faults = new Map<string, number>();
+  const alone = options.outstanding === 1 && !mmu.config.interface.prefetch;
+  const totalCycles = alone ? runAlone(mmu, options, histogram, faults) : runInFlight(mmu, options, histogram);
+  return report(mmu.counters(), histogram, faults, totalCycles);
+}
+
+function runAlone(mmu: Mmu, options: StreamOptions, histogram: LatencyHistogram, faults: Map<string, number>): number {
+  const { list, streamId, flags, size, gap } = options;
+  const { addresses, upper } = list;
+  const dataCycles = mmu.config.memory.latency + 1;
+  let now = 0;
+  let response = 0;
+  for (let at = 0; at < addresses.length; at++) {
+    const half = upper !== null && upper[at] === 1 ? AccessFlag.UPPER : 0;
+    const done = mmu.translate(0, streamId, -1, addresses[at] as number, flags | half, now, size);
+    histogram.add(mmu.latency);
+    if (!done) faults.set(faultOf(mmu), (faults.get(faultOf(mmu)) ?? 0) + 1);
+    response = mmu.completion + (done ? dataCycles : 1);
+    now = response + gap;
+  }
+  return response;
+}
+
+/** What the last translation of `mmu` failed for. */
+function faultOf(mmu: Mmu): string {
+  if (mmu.contextFault !== 0) return `no usable configuration of the stream (event 0x${mmu.contextFault.toString(16)})`;
+  return `${FAULT_NAMES[mmu.fault]}, stage ${mmu.faultStage} level ${mmu.faultLevel}`;
+}
+
+function runInFlight(mmu: Mmu, options: StreamOptions, histogram: LatencyHistogram): number {
+  const { list, streamId, flags, size, outstanding, ids, gap } = options;
+  if (list.upper !== null) {
+    throw new ConfigError('--in-flight', outstanding, '1 for a list with addresses of the upper half');
+  }
+  const engine = new FlightEngine(mmu);
+  engine.onDone = (done) => histogram.add((done.endTick - done.startTick) / engine.period);
+  const job = { addresses: list.addresses, streamId, flags, size, outstanding, ids, gap };
+  return engine.run([job]) / engine.period;
+}
+
+function report(
+  counters: MmuCounters,
+  histogram: LatencyHistogram,
+  faults: ReadonlyMap<string, number>,
+  totalCycles: number,
+): StreamReport {
+  const figures = ({ lookups, misses }: CacheFigures): CacheFigures => ({ lookups, misses });
+  return {
+    requests: counters.requests,
+    faults: counters.faults,
+    faultsByKind: Object.fromEntries(faults),
+    microTlb: figures(counters.microTlb),
+    mainTlb: figures(counters.mainTlb),
+    tlb: figures(counters.tlb),
+    configurationCache: figures(counters.configurationCache),
+    walkCache: figures(counters.walkCache),
+    ipaCache: figures(counters.ipaCache),
+    walks: counters.walks,
+    descriptorReads: counters.descriptorReads,
+    configurationReads: counters.configurationReads,
+    latency: {
+      mean: histogram.mean,
+      p50: histogram.percentile(0.5),
+      p90: histogram.percentile(0.9),
+      p99: histogram.percentile(0.99),
+      max: histogram.max,
+      histogram: Object.fromEntries(histogram.entries()),
+    },
+    totalCycles,
+  };
+}
