@@ -1,0 +1,127 @@
+import { AccessFlag, type Mmu } from '../../../emulator/index.ts';
+import type { Smmuv3Features } from '../spec/index.ts';
+import {
+  Cr0,
+  Eats,
+  encodeInto,
+  Gerror,
+  PAGE_REQUEST,
+  PAGE_REQUEST_WORDS,
+  type PageRequestFields,
+  PageResponse,
+  REGISTERS,
+  StreamConfig,
+} from '../spec/index.ts';
+import { type AtsClient, AtsStatus } from './ats.ts';
+import type { FaultReporter, Transaction } from './fault-reporter.ts';
+import { type Interrupts, Wire } from './interrupts.ts';
+import type { OutputQueue } from './output-queue.ts';
+import type { RegisterFile } from './register-file.ts';
+import type { StreamContexts } from './stream-contexts.ts';
+
+/**
+ * The SMMU's end of ATS and of the page request interface (Arm IHI 0070, sections 3.9 and 8).
+ */
+export class AtsPort {
+  /** Bits of `Permission` that the last successful request was granted; 0 where nothing is mapped. */
+  permissions = 0;
+  readonly #clients = new Map<number, AtsClient>();
+  readonly #words = new Uint32Array(PAGE_REQUEST_WORDS);
+  readonly #mmu: Mmu;
+  readonly #contexts: StreamContexts;
+  readonly #faults: FaultReporter;
+  readonly #registers: RegisterFile;
+  readonly #interrupts: Interrupts;
+  readonly #queue: OutputQueue;
+  readonly #features: Smmuv3Features;
+
+  constructor(parts: {
+    mmu: Mmu;
+    contexts: StreamContexts;
+    faults: FaultReporter;
+    registers: RegisterFile;
+    interrupts: Interrupts;
+    queue: OutputQueue;
+    features: Smmuv3Features;
+  }) {
+    this.#mmu = parts.mmu;
+    this.#contexts = parts.contexts;
+    this.#faults = parts.faults;
+    this.#registers = parts.registers;
+    this.#interrupts = parts.interrupts;
+    this.#queue = parts.queue;
+    this.#features = parts.features;
+  }
+
+  /** Connects a device's end of ATS to a stream. */
+  connect(streamId: number, client: AtsClient): void {
+    this.#clients.set(streamId, client);
+  }
+
+  client(streamId: number): AtsClient | undefined {
+    return this.#clients.get(streamId);
+  }
+
+  /**
+   * A translation request. On SUCCESS the translation is in the MMU's results (`pa`, `pageShift`), and what it grants in
+   * {@link permissions}.
+   */
+  translate(
+    master: number,
+    streamId: number,
+    substreamId: number,
+    iova: number,
+    flags: number,
+    start: number,
+  ): AtsStatus {
+    const mmu = this.#mmu;
+    const transaction: Transaction = { master, streamId, substreamId, iova, flags, size: 64, since: start };
+    if (mmu.enabled && this.#features.ats) {
+      const translated = mmu.translate(master, streamId, substreamId, iova, flags, start);
+      // Configuration errors of a request are not recorded: CR2.REC_CFG_ATS is not offered.
+      if (mmu.contextFault !== 0) return AtsStatus.ABORT;
+      if (this.#allowed(streamId, substreamId)) {
+        this.permissions = translated ? mmu.permissions : 0;
+        return AtsStatus.SUCCESS;
+      }
+    }
+    this.#faults.record('F_BAD_ATS_TREQ', { InputAddress: iova }, transaction);
+    return AtsStatus.UNSUPPORTED;
+  }
+
+  /** An access whose address is a translation that the device was given. @returns false when it is aborted. */
+  access(master: number, streamId: number, substreamId: number, pa: number, flags: number, start: number): boolean {
+    if (this.#mmu.enabled) {
+      if ((this.#registers.get(REGISTERS.CR0ACK) & Cr0.ATSCHK) === 0) return true;
+      // A wrong configuration aborts without a record.
+      if (typeof this.#contexts.lookUp(streamId, substreamId) === 'number') return false;
+      if (this.#allowed(streamId, substreamId)) return true;
+    }
+    const transaction: Transaction = { master, streamId, substreamId, iova: pa, flags, size: 64, since: start };
+    const read = (flags & AccessFlag.WRITE) === 0;
+    this.#faults.record('F_TRANSL_FORBIDDEN', { RnW: Number(read), InputAddress: pa }, transaction);
+    return false;
+  }
+
+  /** A page request. A full queue answers the last request of a group by itself. @returns false when it was lost. */
+  requestPage(fields: PageRequestFields): boolean {
+    if ((this.#registers.get(REGISTERS.CR0ACK) & Cr0.PRIQEN) === 0) return false;
+    const words = this.#words.fill(0);
+    encodeInto(PAGE_REQUEST, words, 0, fields);
+    const queue = this.#queue;
+    const wasEmpty = queue.empty;
+    const result = queue.write(words);
+    if (result === 'aborted') this.#interrupts.fail(Gerror.PRIQ_ABT_ERR);
+    else if (result === 'full' && fields.Last === 1) {
+      const { StreamID = 0, SubstreamID = 0, SSV = 0, PRGIndex = 0 } = fields;
+      this.client(StreamID)?.pageResponse?.(StreamID, SSV === 0 ? -1 : SubstreamID, PRGIndex, PageResponse.SUCCESS);
+    } else if (wasEmpty && result === 'written') this.#interrupts.raise(Wire.PRIQ);
+    return result === 'written';
+  }
+
+  /** Whether the stream may use ATS. A bypassed one never may (section 5.2, EATS). */
+  #allowed(streamId: number, substreamId: number): boolean {
+    const ste = this.#contexts.known(streamId, substreamId)?.ste;
+    return ste !== undefined && ste.EATS === Eats.FULL && ste.Config !== StreamConfig.BYPASS;
+  }
+}

@@ -1,0 +1,118 @@
+/**
+ * From a stream table entry and a context descriptor to the translation regime that the walker starts from: the
+ * translation-register meaning of IHI 0070 sections 5.2 and 5.4, decoded once per configuration fetch.
+ */
+import type { StageRegime, TableRoot, TranslationRegime } from '../../../emulator/index.ts';
+import type { ContextDescriptor, Smmuv3Features } from '../spec/index.ts';
+import {
+  addressBits,
+  GRANULE_SHIFT_TG0,
+  GRANULE_SHIFT_TG1,
+  hasStage2,
+  type StreamTableEntry,
+  StreamWorld,
+  stage2StartLevel,
+} from '../spec/index.ts';
+
+/**
+ * The regime of a stream.
+ * @param cd its context descriptor, null when stage 1 is off or bypassed (S1DSS).
+ * @param e2h CR2.E2H: EL2 contexts have ASIDs and two privilege levels.
+ * Both must have passed {@link streamTableEntryFault} and {@link contextDescriptorFault}.
+ */
+export function streamRegime(
+  ste: StreamTableEntry,
+  cd: ContextDescriptor | null,
+  features: Smmuv3Features,
+  e2h = false,
+): TranslationRegime {
+  const el2 = cd !== null && ste.STRW === StreamWorld.EL2;
+  return {
+    stage1: cd === null ? null : stage1Regime(cd, features, el2 && !e2h),
+    stage2: hasStage2(ste) ? stage2Regime(ste, features) : null,
+    asid: cd === null || (el2 && !e2h) ? 0 : cd.ASID,
+    // Without stage 2 support S2VMID is ignored and every translation has VMID 0 (section 5.2, S2VMID).
+    vmid: el2 ? EL2_WORLD : features.stage2 ? ste.S2VMID : 0,
+  };
+}
+
+/**
+ * VMID of TLB entries that belong to EL2 contexts: outside the 16 bits of real VMIDs, because EL2 entries are an address space of
+ * their own that no EL1 invalidation touches (section 3.17.1, StreamWorld).
+ */
+export const EL2_WORLD = 0x10000;
+
+/**
+ * Stage 1 of a context descriptor.
+ * @param singlePrivilege true for EL2 without E2H, which has no unprivileged level
+ */
+function stage1Regime(cd: ContextDescriptor, features: Smmuv3Features, singlePrivilege: boolean): StageRegime {
+  const ignoreHierarchy = features.hierarchicalDisable;
+  return {
+    stage: 1,
+    family: 'lpae',
+    root0:
+      cd.EPD0 !== 0
+        ? null
+        : stage1Root(GRANULE_SHIFT_TG0[cd.TG0] ?? 0, cd.T0SZ, cd.TTB0, ignoreHierarchy && cd.HAD0 !== 0),
+    root1:
+      cd.EPD1 !== 0
+        ? null
+        : stage1Root(GRANULE_SHIFT_TG1[cd.TG1] ?? 0, cd.T1SZ, cd.TTB1, ignoreHierarchy && cd.HAD1 !== 0),
+    outputBits: addressBits(cd.IPS, features.outputBits),
+    accessFlagFaults: cd.AFFD === 0,
+    hardwareAccessFlag: cd.HA !== 0,
+    hardwareDirty: cd.HA !== 0 && cd.HD !== 0,
+    memoryAttributes: attributeBytes(cd.MAIR0, cd.MAIR1),
+    tag: cd.ASID,
+    writeExecuteNever: cd.WXN !== 0,
+    singlePrivilege,
+  };
+}
+
+/** Stage 2 of a stream table entry. */
+export function stage2Regime(ste: StreamTableEntry, features: Smmuv3Features): StageRegime {
+  const granuleShift = GRANULE_SHIFT_TG0[ste.S2TG] ?? 0;
+  return {
+    stage: 2,
+    family: 'lpae',
+    root0: {
+      base: ste.S2TTB,
+      granuleShift,
+      inputBits: 64 - ste.S2T0SZ,
+      startLevel: stage2StartLevel(granuleShift, ste.S2SL0),
+      ignoreHierarchicalPermissions: false,
+    },
+    root1: null,
+    outputBits: addressBits(ste.S2PS, features.outputBits),
+    accessFlagFaults: ste.S2AFFD === 0,
+    hardwareAccessFlag: ste.S2HA !== 0,
+    hardwareDirty: ste.S2HA !== 0 && ste.S2HD !== 0,
+    memoryAttributes: [],
+    tag: ste.S2VMID,
+    writeExecuteNever: false,
+    protectedTableWalk: ste.S2PTW !== 0,
+  };
+}
+
+function stage1Root(granuleShift: number, tsz: number, ttb: number, ignoreHierarchy: boolean): TableRoot {
+  const inputBits = 64 - tsz;
+  const bitsPerLevel = granuleShift - 3;
+  // Levels below the first one each resolve a full table; what is left over is resolved at the first level.
+  const levels = Math.ceil((inputBits - granuleShift) / bitsPerLevel);
+  return {
+    base: ttb,
+    granuleShift,
+    inputBits,
+    startLevel: 4 - levels,
+    ignoreHierarchicalPermissions: ignoreHierarchy,
+  };
+}
+
+/** Two MAIR words as their eight attribute bytes. */
+function attributeBytes(low: number, high: number): readonly number[] {
+  const bytes: number[] = [];
+  for (let i = 0; i < 4; i++) bytes.push((low >>> (8 * i)) & 0xff);
+  for (let i = 0; i < 4; i++) bytes.push((high >>> (8 * i)) & 0xff);
+  return bytes;
+}
