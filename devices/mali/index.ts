@@ -5,6 +5,7 @@ export { GpuBuffer, GpuMemory } from './gpu-memory.ts';
 export { type Deadlock, JobClock } from './job-clock.ts';
 export { type LockRegion, lockRegion } from './lock-region.ts';
 export { RangeEditor } from './range-editor.ts';
+export * as maliSpec from './spec/index.ts';
 export { VmBind, type VmBindPorts } from './vm-bind.ts';
 export { type VmBindConfig, type VmBindConfigInput, VmBindSchema } from './vm-bind-config.ts';
 export { BindJob, type BindReport, type BindRequest, type BindState } from './vm-bind-job.ts';
