@@ -1,8 +1,9 @@
-/** Running the conformance cases of a file, line by line. */
+/** Running the conformance cases of a file, line by line: of a page table or of a driver, as each line says itself. */
 import { InputError } from '../input-error.ts';
+import { type CaseFields, findRunner, isDriverCase, runnerNames } from '../mmio/index.ts';
 import { CodeBook } from './match-events.ts';
 import { type Mismatch, runCase } from './run-case.ts';
-import { parseVector } from './vector.ts';
+import { checkVector, parseLine } from './vector.ts';
 
 /** What the cases of one file came to. */
 export interface FileResult {
@@ -14,6 +15,12 @@ export interface FileResult {
   mismatches: number;
   /** The first differences of each of the first such cases. */
   readonly shown: Mismatch[];
+}
+
+/** What one case came to. */
+interface CaseOutcome {
+  readonly ops: number;
+  readonly mismatches: readonly Mismatch[];
 }
 
 /** What all files came to. */
@@ -55,10 +62,13 @@ export class ConformanceRun {
     for await (const line of lines) {
       lineNumber++;
       if (line.trim() === '') continue;
-      const vector = parseVector(line, file, lineNumber);
+      const json = parseLine(line, file, lineNumber);
       found++;
-      if (!vector.name.includes(this.#filter)) continue;
-      const { ops, mismatches } = runCase(vector, this.#book);
+      const done = isDriverCase(json)
+        ? this.#runDriver(json, file, lineNumber)
+        : this.#runTable(json, file, lineNumber);
+      if (done === null) continue;
+      const { ops, mismatches } = done;
       result.cases++;
       result.ops += ops;
       if (mismatches.length === 0) continue;
@@ -69,6 +79,18 @@ export class ConformanceRun {
     if (found === 0) throw new InputError(file, '', 'no case', 'one conformance case or more');
     this.files.push(result);
     return result;
+  }
+
+  #runTable(json: unknown, file: string, lineNumber: number): CaseOutcome | null {
+    const vector = checkVector(json, file, lineNumber);
+    return vector.name.includes(this.#filter) ? runCase(vector, this.#book) : null;
+  }
+
+  #runDriver(line: CaseFields, file: string, lineNumber: number): CaseOutcome | null {
+    const position = `line ${lineNumber}`;
+    const runner = findRunner(line, file);
+    if (runner === null) throw new InputError(file, position, 'a case of no known driver', `one of ${runnerNames()}`);
+    return runner.caseName(line).includes(this.#filter) ? runner.run(line, file, position, this.#book) : null;
   }
 
   /** The sums, as `tablewalk conform --json` prints them. */

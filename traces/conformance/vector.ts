@@ -133,13 +133,21 @@ export type Injection = v.InferOutput<typeof injection>;
  * @throws InputError naming the file and the line.
  */
 export function parseVector(line: string, file: string, lineNumber: number): Vector {
-  const position = `line ${lineNumber}`;
-  let json: unknown;
+  return checkVector(parseLine(line, file, lineNumber), file, lineNumber);
+}
+
+/** The JSON value of a line, whatever kind of case it is. @throws InputError naming the file and the line. */
+export function parseLine(line: string, file: string, lineNumber: number): unknown {
   try {
-    json = JSON.parse(line);
+    return JSON.parse(line);
   } catch {
-    throw new InputError(file, position, excerpt(line), 'one conformance case as a JSON object');
+    throw new InputError(file, `line ${lineNumber}`, excerpt(line), 'one conformance case as a JSON object');
   }
+}
+
+/** A parsed line as a case of a page table. @throws InputError naming the file and the line. */
+export function checkVector(json: unknown, file: string, lineNumber: number): Vector {
+  const position = `line ${lineNumber}`;
   const result = v.safeParse(VectorSchema, json, { abortEarly: true });
   if (result.success) return result.output;
   const issue = result.issues[0];

@@ -1,0 +1,19 @@
+/** Every kind of driver case that can be run. A driver adds its runners here. */
+import type { CaseFields, DriverRunner } from './runner.ts';
+
+const RUNNERS: readonly DriverRunner[] = [];
+
+/**
+ * The runner of a line. Some cases of drivers that share their algorithm look alike (and go alike on each); for those the name of the
+ * file decides, if it says the driver's.
+ */
+export function findRunner(line: CaseFields, file: string): DriverRunner | null {
+  const fitting = RUNNERS.filter((runner) => runner.recognises(line));
+  const folders = file.split(/[\\/]/);
+  return fitting.find(({ name }) => folders.includes(name.split('/')[0] ?? '')) ?? fitting[0] ?? null;
+}
+
+/** The kinds, for messages. */
+export function runnerNames(): string {
+  return RUNNERS.map(({ name }) => name).join(', ');
+}
