@@ -2,8 +2,8 @@
 
 import { readFileSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
-import { FtraceText } from '../traces/capture/ftrace-text.ts';
-import { NameTable } from '../traces/capture/intern.ts';
+import { NameTable } from '../traces/capture/names.ts';
+import { FtraceText } from '../traces/capture/readers/ftrace-text/line-reader.ts';
 import { CaptureStats, copyEvent, DomainTracker, TraceEvent } from '../traces/index.ts';
 import type { Benchmark } from './harness.ts';
 

@@ -1,6 +1,6 @@
-export * from './address-list.ts';
 export { BREAKS, plantBreaks } from './break-list.ts';
 export * from './capture/capture-reader.ts';
+export * from './capture/event.ts';
 export * from './capture/stats.ts';
 export { hasField } from './config/check.ts';
 export * from './config/run-config.ts';
@@ -16,7 +16,8 @@ export {
 export { parseVector, type Vector } from './conformance/vector.ts';
 export { type CaseCall, writeCase } from './conformance/write-case.ts';
 export * from './domains/tracker.ts';
-export * from './event.ts';
+export * from './files/address-list.ts';
+export * from './files/whole-file.ts';
 export * from './image/bare-table.ts';
 export * from './image/compare-leaves.ts';
 export * from './image/image-streams.ts';

@@ -1,13 +1,13 @@
-import { EventKind, type TraceEvent, UNKNOWN } from '../event.ts';
+import { type Block, captureBlocks, checkFile, type Progress } from '../files/capture-blocks.ts';
 import { InputError } from '../input-error.ts';
-import { type Block, captureBlocks, checkFile, type Progress } from './byte-source.ts';
+import { EventKind, type TraceEvent, UNKNOWN } from './event.ts';
 import { EventWindow } from './event-window.ts';
 import { SUPPORTED } from './file-kind.ts';
-import { FtraceText } from './ftrace-text.ts';
-import { NameTable } from './intern.ts';
+import { NameTable } from './names.ts';
 import { PairedCalls } from './paired-calls.ts';
+import { FtraceText } from './readers/ftrace-text/line-reader.ts';
+import { ascii } from './readers/ftrace-text/text-cursor.ts';
 import { CaptureStats } from './stats.ts';
-import { ascii } from './text-cursor.ts';
 
 export interface CaptureOptions {
   /** Refuse the first damaged line with an {@link InputError} instead of counting it. Default false. */

@@ -1,4 +1,4 @@
-import { EVENT_KINDS, EventKind } from '../event.ts';
+import { EVENT_KINDS, EventKind } from './event.ts';
 
 /** Why a line could not be used. */
 export interface Damage {

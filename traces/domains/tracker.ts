@@ -1,5 +1,5 @@
 import { Coverage, LiveRanges } from '../../emulator/index.ts';
-import { Context, EventKind, type TraceEvent, UNKNOWN } from '../event.ts';
+import { Context, EventKind, type TraceEvent, UNKNOWN } from '../capture/event.ts';
 import { DomainHabits } from './habits.ts';
 
 /** How a domain came to be known. */

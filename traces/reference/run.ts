@@ -1,6 +1,6 @@
 import { decodeCommand, featuresOf, rangeBytes, StreamContexts } from '../../devices/index.ts';
 import { AccessFlag, ANY, FlightEngine, HitFlag, Mmu, type MmuInvalidation } from '../../emulator/index.ts';
-import type { AddressList } from '../address-list.ts';
+import type { AddressList } from '../files/address-list.ts';
 import { streamTableOf } from '../image/image-streams.ts';
 import type { MemoryImage } from '../image/memory-image.ts';
 import { InputError } from '../input-error.ts';

@@ -1,7 +1,7 @@
 import { addBindTotals, type BindTotals, type Deadlock, newBindTotals } from '../../devices/index.ts';
 import { type AllocatorReport, ConfigError } from '../../formats/index.ts';
+import { CaptureFeed } from '../capture/capture-feed.ts';
 import type { CaptureStats } from '../capture/stats.ts';
-import { CaptureFeed } from '../capture-feed.ts';
 import type { RunConfig } from '../config/run-config.ts';
 import type { MemoryUse } from '../memory-meter.ts';
 import { BindReplayer } from './bind-replayer.ts';

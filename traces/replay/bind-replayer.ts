@@ -1,8 +1,8 @@
 import { JobClock, type Smmuv3Domain, VmBind, type VmBindConfigInput } from '../../devices/index.ts';
 import { Prot } from '../../formats/index.ts';
+import { EventKind, type TraceEvent, UNKNOWN } from '../capture/event.ts';
 import type { RunConfig } from '../config/run-config.ts';
 import { DomainTracker, NO_DOMAIN } from '../domains/tracker.ts';
-import { EventKind, type TraceEvent, UNKNOWN } from '../event.ts';
 import { type Log, SILENT } from '../log.ts';
 import { Machine } from '../machine.ts';
 import { NO_DOMAIN_MEMORY, Refusals, requestText } from './refusal.ts';

@@ -1,4 +1,4 @@
-import { EventKind, type TraceEvent } from '../event.ts';
+import { EventKind, type TraceEvent } from '../capture/event.ts';
 
 /** A map or unmap that the table did not do, or not wholly. */
 export interface Refusal {

@@ -1,9 +1,9 @@
 import { FlushQueue, newGather, resetGather, type Smmuv3Domain } from '../../devices/index.ts';
 import { AccessFlag, LiveRanges, type WatchedSpace } from '../../emulator/index.ts';
 import { Errno, errnoName, type IotlbGather, mapReservation, Prot, unmapReservation } from '../../formats/index.ts';
+import { EventKind, type TraceEvent, UNKNOWN } from '../capture/event.ts';
 import type { RunConfig } from '../config/run-config.ts';
 import { DomainTracker, NO_DOMAIN } from '../domains/tracker.ts';
-import { EventKind, type TraceEvent, UNKNOWN } from '../event.ts';
 import { type Log, SILENT } from '../log.ts';
 import { Machine } from '../machine.ts';
 import { AccessStream } from './access.ts';

@@ -1,5 +1,5 @@
 import { ConfigError } from '../../formats/index.ts';
-import { CaptureFeed, type FeedOptions } from '../capture-feed.ts';
+import { CaptureFeed, type FeedOptions } from '../capture/capture-feed.ts';
 import type { RunConfig } from '../config/run-config.ts';
 import type { Log } from '../log.ts';
 import { buildReport } from '../report/build.ts';

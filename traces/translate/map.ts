@@ -1,6 +1,6 @@
 import type { Smmuv3Domain } from '../../devices/index.ts';
 import { ConfigError, Prot } from '../../formats/index.ts';
-import type { AddressList } from '../address-list.ts';
+import type { AddressList } from '../files/address-list.ts';
 import type { Machine } from '../machine.ts';
 
 /** Where `touched` maps its pages to: above the RAM of every default machine, so that data never lies among the tables. */

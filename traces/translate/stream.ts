@@ -1,8 +1,8 @@
 import { featuresOf, StreamContexts } from '../../devices/index.ts';
 import { AccessFlag, FAULT_NAMES, FlightEngine, Mmu, type MmuCounters, type MmuOptions } from '../../emulator/index.ts';
 import { ConfigError } from '../../formats/index.ts';
-import type { AddressList } from '../address-list.ts';
 import type { RunConfig } from '../config/run-config.ts';
+import type { AddressList } from '../files/address-list.ts';
 import { streamTableOf } from '../image/image-streams.ts';
 import type { MemoryImage } from '../image/memory-image.ts';
 import { Machine } from '../machine.ts';

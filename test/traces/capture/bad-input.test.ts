@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { afterAll, describe, expect, it } from 'vitest';
-import { MAX_LINE } from '../../../traces/capture/ftrace-text.ts';
+import { MAX_LINE } from '../../../traces/capture/readers/ftrace-text/line-reader.ts';
 import { DAMAGE_KEPT, EventKind, InputError, openCaptures } from '../../../traces/index.ts';
 import { chunksOf, type ReadBack, readCaptures, readText } from './read-events.ts';
 

@@ -1,5 +1,5 @@
-import { FtraceText } from '../../../traces/capture/ftrace-text.ts';
-import { NameTable } from '../../../traces/capture/intern.ts';
+import { NameTable } from '../../../traces/capture/names.ts';
+import { FtraceText } from '../../../traces/capture/readers/ftrace-text/line-reader.ts';
 import { CaptureStats, copyEvent, openCaptures, TraceEvent } from '../../../traces/index.ts';
 
 export interface ReadBack {

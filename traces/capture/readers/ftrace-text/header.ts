@@ -1,4 +1,4 @@
-import { Context } from '../event.ts';
+import { Context } from '../../event.ts';
 import { ascii, Char, NOT_A_NUMBER, type TextCursor } from './text-cursor.ts';
 
 /**

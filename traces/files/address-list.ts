@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
-import { InputError } from './input-error.ts';
+import { InputError } from '../input-error.ts';
 
 /** Addresses have at most 64 bits in a list; the upper half of the input space begins at 2^63. */
 const UPPER = 2n ** 63n;

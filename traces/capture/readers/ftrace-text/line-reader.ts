@@ -1,9 +1,9 @@
-import { EventKind, type TraceEvent } from '../event.ts';
-import { InputError } from '../input-error.ts';
-import { FtraceFields, LineShape } from './ftrace-fields.ts';
-import { FtraceHeader, joinDecimal } from './ftrace-header.ts';
-import type { NameTable } from './intern.ts';
-import { type CaptureStats, DAMAGE_KEPT } from './stats.ts';
+import { InputError } from '../../../input-error.ts';
+import { EventKind, type TraceEvent } from '../../event.ts';
+import type { NameTable } from '../../names.ts';
+import { type CaptureStats, DAMAGE_KEPT } from '../../stats.ts';
+import { FtraceFields, LineShape } from './fields.ts';
+import { FtraceHeader, joinDecimal } from './header.ts';
 import { ascii, Char, NOT_A_NUMBER, TextCursor } from './text-cursor.ts';
 
 /** A line longer than this is damage: tracers print at most 8 KiB. */

@@ -1,7 +1,7 @@
 import { type FileHandle, open, stat } from 'node:fs/promises';
 import { createGunzip, type Gunzip } from 'node:zlib';
+import { fileKind, SUPPORTED } from '../capture/file-kind.ts';
 import { InputError } from '../input-error.ts';
-import { fileKind, SUPPORTED } from './file-kind.ts';
 
 /** Bytes read from a file at a time. */
 const BLOCK = 262_144;

@@ -1,5 +1,5 @@
-import { EventKind, type TraceEvent, UNKNOWN } from '../event.ts';
-import { NameTable, PointerTable } from './intern.ts';
+import { EventKind, type TraceEvent, UNKNOWN } from '../../event.ts';
+import { NameTable, PointerTable } from '../../names.ts';
 import { ascii, Char, fourBytes, NOT_A_NUMBER, type TextCursor } from './text-cursor.ts';
 
 /** What a line's event name makes of the line. */

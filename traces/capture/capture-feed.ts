@@ -1,6 +1,6 @@
-import { type CaptureReader, openCaptures } from './capture/capture-reader.ts';
-import type { CaptureStats } from './capture/stats.ts';
+import { type CaptureReader, openCaptures } from './capture-reader.ts';
 import type { TraceEvent } from './event.ts';
+import type { CaptureStats } from './stats.ts';
 
 /** How captures are read. */
 export interface FeedOptions {
