@@ -15,4 +15,5 @@ export * from './ports.ts';
 export * from './prng.ts';
 export * from './registers.ts';
 export * from './registry.ts';
+export { TeardownQueue } from './teardown.ts';
 export * from './warnings.ts';

@@ -5,6 +5,7 @@
 import type { Geometry } from './geometry.ts';
 import type { DmaPort, IotlbGather, TableAllocator, TableMemory, TlbFlushOps } from './ports.ts';
 import type { Registers } from './registers.ts';
+import type { TeardownQueue } from './teardown.ts';
 import type { WarningCode } from './warnings.ts';
 
 /** Formats that a table can have (Linux `enum io_pgtable_fmt`, the Arm part). */
@@ -255,6 +256,11 @@ export interface IoPgtable {
    * @returns true when everything is freed.
    */
   teardown(pageBudget: number): boolean;
+  /**
+   * The same for many tables that share one list of what is left to free: flushes the TLB and frees the first level now, the rest
+   * goes by the steps of `queue`, and is gone when {@link liveTables} is 0.
+   */
+  teardownInto(queue: TeardownQueue): void;
   /** Shows every live table, parents before children, in address order. */
   visitTables(visit: TableVisitor): void;
   /** Shows every live leaf in address order. */

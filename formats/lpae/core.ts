@@ -11,7 +11,7 @@ import { newTableStats, Quirk, TableMemoryError } from '../io-pgtable.ts';
 import type { TableAllocator, TableMemory, TlbFlushOps } from '../ports.ts';
 import { Gfp, NO_PAGES } from '../ports.ts';
 import { TableSupply } from '../table-supply.ts';
-import { Teardown } from '../teardown.ts';
+import { freeTables } from '../teardown.ts';
 import type { WarningCode } from '../warnings.ts';
 import { CONTIGUOUS_HIGH, runLengths } from './contiguous-runs.ts';
 import { Cursor } from './cursor.ts';
@@ -58,7 +58,7 @@ export class LpaeCore {
   /** Descriptor that the last {@link install} found in place. */
   foundLow = 0;
   foundHigh = 0;
-  /** For {@link Teardown}. */
+  /** For {@link TableTree}. */
   childPa = 0;
 
   /** Leaves in a contiguous run by level; all 0 when the hint is off. */
@@ -167,7 +167,7 @@ export class LpaeCore {
 
   /** Frees the table at `pa`, which is one of `level`, with everything below it. */
   freeSubtree(pa: number, level: number): void {
-    new Teardown(this, pa, level).step(Number.POSITIVE_INFINITY);
+    freeTables(this, pa, level);
   }
 
   /** Makes `bytes` bytes of descriptors from `pa` on visible to a walker that does not see the CPU caches. */

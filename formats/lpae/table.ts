@@ -19,7 +19,7 @@ import type {
 import { Errno } from '../io-pgtable.ts';
 import type { IotlbGather } from '../ports.ts';
 import type { Registers } from '../registers.ts';
-import { Teardown } from '../teardown.ts';
+import { freeTables, TeardownQueue } from '../teardown.ts';
 import { WarningCode } from '../warnings.ts';
 import { LpaeCore } from './core.ts';
 import { readAndClearDirty } from './dirty.ts';
@@ -53,7 +53,8 @@ export class LpaeTable implements IoPgtable {
   readonly #paLimit: number;
   readonly #remaps: boolean;
   readonly #partial: PartialBlock = { table: 0, level: 0, index: 0 };
-  #teardown: Teardown | null = null;
+  /** What is left to free goes by this queue; null while the table is in use. */
+  #closing: TeardownQueue | null = null;
 
   constructor(config: AdjustedConfig, format: LpaeFormat, machine: Machine, cookie: unknown) {
     this.config = config;
@@ -198,7 +199,7 @@ export class LpaeTable implements IoPgtable {
       const address = ((low & 0xfffff000) | (iova & (core.granule - 1))) >>> 0;
       return ((words[at + 1] as number) & 0xffff) * TWO_32 + address;
     }
-    return this.#teardown === null ? lookup(core, iova) : 0;
+    return this.#closing === null ? lookup(core, iova) : 0;
   }
 
   readAndClearDirty(iova: number, size: number, flags: number, recorder: DirtyRecorder): number {
@@ -206,28 +207,45 @@ export class LpaeTable implements IoPgtable {
   }
 
   free(): void {
-    this.teardown(Number.POSITIVE_INFINITY);
+    if (this.#closing !== null) while (this.liveTables > 0) this.#closing.step(1);
+    else {
+      this.#close(new TeardownQueue());
+      freeTables(this.#core, this.#core.pgd, this.#core.startLevel);
+    }
   }
 
   teardown(pageBudget: number): boolean {
-    const core = this.#core;
-    if (this.#teardown === null) {
-      this.#teardown = new Teardown(core, core.pgd, core.startLevel);
-      core.limit = 0;
-      core.cursor.forget();
-      core.tlb?.flushAll(core.cookie);
-      core.tlb = null;
+    if (this.#closing === null) {
+      const queue = new TeardownQueue();
+      this.#close(queue);
+      queue.add(this.#core, this.#core.pgd, this.#core.startLevel);
     }
-    this.#teardown.step(pageBudget);
-    return this.#teardown.done;
+    this.#closing?.step(pageBudget);
+    return this.liveTables === 0;
+  }
+
+  teardownInto(queue: TeardownQueue): void {
+    if (this.#closing !== null) return;
+    this.#close(queue);
+    queue.free(this.#core, this.#core.pgd, this.#core.startLevel);
+  }
+
+  /** No edit, no lookup and no TLB callback from here on. */
+  #close(queue: TeardownQueue): void {
+    const core = this.#core;
+    this.#closing = queue;
+    core.limit = 0;
+    core.cursor.forget();
+    core.tlb?.flushAll(core.cookie);
+    core.tlb = null;
   }
 
   visitTables(visit: TableVisitor): void {
-    if (this.#teardown === null) visitTables(this.#core, visit);
+    if (this.#closing === null) visitTables(this.#core, visit);
   }
 
   visitLeaves(visit: LeafVisitor): void {
-    if (this.#teardown === null) visitLeaves(this.#core, visit);
+    if (this.#closing === null) visitLeaves(this.#core, visit);
   }
 
   /** Level whose leaves have this size, or -1: the size is no leaf's of this table, or not in its set. */

@@ -15,7 +15,7 @@ import { CPU_PAGE, type Geometry } from '../geometry.ts';
 import { type AdjustedConfig, type Machine, newTableStats, Quirk, TableMemoryError } from '../io-pgtable.ts';
 import { Gfp, type IotlbGather, NO_PAGES, type TableAllocator, type TableMemory, type TlbFlushOps } from '../ports.ts';
 import { TableSupply } from '../table-supply.ts';
-import { Teardown } from '../teardown.ts';
+import { freeTables, TeardownQueue } from '../teardown.ts';
 import type { WarningCode } from '../warnings.ts';
 import { DESCRIPTOR_BYTES, PAGE_TABLE_SIZE, SECTION_SHIFT, v7sGeometry } from './config.ts';
 import { fieldMask, leafAttributes, mediatekBits, mediatekHigh, SMALL_PAGE_BIT, SUPERSECTION_BIT } from './leaf.ts';
@@ -77,7 +77,7 @@ export class V7sCore {
   limit: number;
   /** Null once teardown has begun: the hardware context may be gone. */
   tlb: TlbFlushOps | null;
-  /** For {@link Teardown}. */
+  /** For {@link TableTree}. */
   childPa = 0;
 
   /**
@@ -97,7 +97,8 @@ export class V7sCore {
   readonly #tableBits: number;
   /** MTK_TTBR_EXT: level 2 tables may be above 4 GiB as well. */
   readonly #highTables: boolean;
-  #teardown: Teardown | null = null;
+  /** What is left to free goes by this queue; null while the table is in use. */
+  #closing: TeardownQueue | null = null;
 
   /** @throws TableMemoryError when there is no memory for level 1. */
   constructor(config: AdjustedConfig, machine: Machine, cookie: unknown) {
@@ -241,21 +242,43 @@ export class V7sCore {
     for (let i = 0; i < count; i++) tlb.addPage(gather, iova + i * size, size, cookie);
   }
 
-  /** Frees at most `budget` tables; the first step flushes the TLB. @returns true when nothing is left. */
-  teardown(budget: number): boolean {
-    if (this.#teardown === null) {
-      this.tlb?.flushAll(this.cookie);
-      this.tlb = null;
-      this.limit = 0;
-      this.#teardown = new Teardown(this, this.pgd, 1);
+  /** Frees everything at once. */
+  free(): void {
+    if (this.#closing !== null) while (this.supply.live > 0) this.#closing.step(1);
+    else {
+      this.#close(new TeardownQueue());
+      freeTables(this, this.pgd, 1);
     }
-    this.#teardown.step(budget);
-    return this.#teardown.done;
   }
 
-  /** True once {@link teardown} has begun. */
+  /** Frees at most `budget` tables; the first step flushes the TLB. @returns true when nothing is left. */
+  teardown(budget: number): boolean {
+    if (this.#closing === null) {
+      const queue = new TeardownQueue();
+      this.#close(queue);
+      queue.add(this, this.pgd, 1);
+    }
+    this.#closing?.step(budget);
+    return this.supply.live === 0;
+  }
+
+  /** Frees the first level now; the second-level tables go by the steps of `queue`. */
+  teardownInto(queue: TeardownQueue): void {
+    if (this.#closing !== null) return;
+    this.#close(queue);
+    queue.free(this, this.pgd, 1);
+  }
+
+  #close(queue: TeardownQueue): void {
+    this.#closing = queue;
+    this.tlb?.flushAll(this.cookie);
+    this.tlb = null;
+    this.limit = 0;
+  }
+
+  /** True once freeing has begun. */
   get closing(): boolean {
-    return this.#teardown !== null;
+    return this.#closing !== null;
   }
 
   nextChild(pa: number, level: number, from: number): number {

@@ -31,6 +31,7 @@ import {
 } from '../io-pgtable.ts';
 import type { IotlbGather } from '../ports.ts';
 import type { ShortRegisters } from '../registers.ts';
+import type { TeardownQueue } from '../teardown.ts';
 import { WarningCode } from '../warnings.ts';
 import {
   checkV7s,
@@ -185,11 +186,15 @@ class V7sTable implements IoPgtable {
   }
 
   free(): void {
-    this.#core.teardown(Number.POSITIVE_INFINITY);
+    this.#core.free();
   }
 
   teardown(pageBudget: number): boolean {
     return this.#core.teardown(pageBudget);
+  }
+
+  teardownInto(queue: TeardownQueue): void {
+    this.#core.teardownInto(queue);
   }
 
   visitTables(visit: TableVisitor): void {

@@ -1,6 +1,6 @@
 /** Teardown in steps: every table once, the TLB flushed once, no callback afterwards, nothing left. */
 import { describe, expect, it } from 'vitest';
-import { Errno, Gfp, type IoPgtable, Prot } from '../../formats/index.ts';
+import { Errno, Gfp, type IoPgtable, Prot, TeardownQueue } from '../../formats/index.ts';
 import { LpaeRig } from './lpae-rig.ts';
 
 const PAGE = 4096;
@@ -53,9 +53,11 @@ describe('chunked teardown', () => {
     expect(table.stats.tablesFreed).toBe(TABLES);
   });
 
-  it('frees in the order of free() in one go: children first, in index order, the root last', () => {
+  it('goes from the root down, level by level, in index order; free() in one go goes children first', () => {
     const orders = [true, false].map((chunked) => {
       const { rig, table } = grown();
+      const levels = new Map<number, number>();
+      table.visitTables((pa, level) => levels.set(pa, level));
       const order: number[] = [];
       const free = rig.free.bind(rig);
       rig.free = (cookie, pa, size) => {
@@ -64,10 +66,34 @@ describe('chunked teardown', () => {
       };
       if (chunked) while (!table.teardown(3));
       else table.free();
-      return order;
+      return order.map((pa) => [levels.get(pa), pa]);
     });
-    expect(orders[0]).toEqual(orders[1]);
-    expect(orders[0]?.length).toBe(TABLES);
+    const [chunked, atOnce] = orders;
+    expect(chunked?.map(([level]) => level)).toEqual([0, 1, 2, ...new Array(20).fill(3)]);
+    expect(atOnce?.map(([level]) => level)).toEqual([...new Array(20).fill(3), 2, 1, 0]);
+    expect(chunked?.slice(3)).toEqual(atOnce?.slice(0, 20));
+  });
+
+  it('shares one list among trees: the roots go at once, then the others in the order in which they were found', () => {
+    const queue = new TeardownQueue();
+    const trees = [grown(), grown()];
+    for (const { table } of trees) table.teardownInto(queue);
+    const left = (): number[] => trees.map(({ table }) => table.liveTables);
+    expect(left()).toEqual([TABLES - 1, TABLES - 1]);
+    expect(queue.pending).toBe(2);
+    expect(queue.step(1)).toBe(1);
+    expect(left()).toEqual([TABLES - 2, TABLES - 1]);
+    expect(queue.step(2)).toBe(2);
+    expect(left()).toEqual([TABLES - 3, TABLES - 2]);
+    expect(queue.step(1000)).toBe(2 * TABLES - 5);
+    expect(left()).toEqual([0, 0]);
+  });
+
+  it('free() finishes what steps began, of its own tree', () => {
+    const { rig, table } = grown();
+    table.teardown(4);
+    table.free();
+    expect(rig.live.size).toBe(0);
   });
 
   it('ends mapping: edits are refused and nothing is found, between steps and after', () => {

@@ -446,7 +446,7 @@ describe('tables', () => {
     for (let i = 0; i < 5; i++) map(rig, i * M1, 0, K4);
     rig.events.length = 0;
     expect(rig.table.teardown(2)).toBe(false);
-    expect(rig.events).toEqual(['all', 'free 0x400', 'free 0x400']);
+    expect(rig.events).toEqual(['all', 'free 0x4000', 'free 0x400']);
     expect(rig.table.liveTables).toBe(4);
     expect(map(rig, 0, 0, K4)).toBe(-Errno.ERANGE);
     expect(rig.table.unmapPages(0, K4, 1, null)).toBe(0);
