@@ -1,4 +1,4 @@
-import { Errno, type IoPgtable, type IotlbGather, PageCutter } from '../../formats/index.ts';
+import { Errno, type IoPgtable, type IotlbGather, PageCutter } from '../../../formats/index.ts';
 
 /** Edits whole ranges of a table, run of equal pages by run, as a GPU driver does. */
 export class RangeEditor {

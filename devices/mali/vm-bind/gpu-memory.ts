@@ -1,4 +1,4 @@
-import { Gfp, SYSTEM_PAGE, type SystemPages } from '../../formats/index.ts';
+import { Gfp, SYSTEM_PAGE, type SystemPages } from '../../../formats/index.ts';
 import type { Party, Wait } from './dependency-graph.ts';
 import type { Fence } from './fence.ts';
 import type { JobClock } from './job-clock.ts';

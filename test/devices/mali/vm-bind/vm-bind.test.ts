@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type BindRequest, Fence, RangeEditor, type VmBind, VmRanges } from '../../../devices/index.ts';
-import { Errno, Gfp, Prot, type SplitPolicy } from '../../../formats/index.ts';
+import { type BindRequest, Fence, RangeEditor, type VmBind, VmRanges } from '../../../../devices/index.ts';
+import { Errno, Gfp, Prot, type SplitPolicy } from '../../../../formats/index.ts';
 import { bindRig, G, K, leavesOf, M, maliTable } from './bind-rig.ts';
 
 const RW = Prot.READ | Prot.WRITE;

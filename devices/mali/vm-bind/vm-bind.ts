@@ -19,7 +19,7 @@ import {
   Prot,
   replaceReservation,
   unmapReservation,
-} from '../../formats/index.ts';
+} from '../../../formats/index.ts';
 import type { Party } from './dependency-graph.ts';
 import type { JobClock } from './job-clock.ts';
 import { type LockRegion, lockRegion } from './lock-region.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { findCycle, findDeadEnd, type Party, type Wait } from '../../../devices/index.ts';
+import { findCycle, findDeadEnd, type Party, type Wait } from '../../../../devices/index.ts';
 
 class Node implements Party {
   readonly name: string;

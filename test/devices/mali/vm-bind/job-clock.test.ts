@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { Fence, GpuJob, JobClock, type Party } from '../../../devices/index.ts';
+import { Fence, GpuJob, JobClock, type Party } from '../../../../devices/index.ts';
 
 describe('the job clock', () => {
   it('runs earlier events first, and equals in the order they were asked for', () => {

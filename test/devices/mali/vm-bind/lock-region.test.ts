@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { lockRegion } from '../../../devices/index.ts';
+import { lockRegion } from '../../../../devices/index.ts';
 
 const K = 2 ** 10;
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { BindJob, Fence, GpuMemory, JobClock } from '../../../devices/index.ts';
-import { BuddySystemPages, PageAllocator, PhysicalMemory } from '../../../emulator/index.ts';
+import { BindJob, Fence, GpuMemory, JobClock } from '../../../../devices/index.ts';
+import { BuddySystemPages, PageAllocator, PhysicalMemory } from '../../../../emulator/index.ts';
 import { K, M } from './bind-rig.ts';
 
 function gpuRig() {

@@ -1,4 +1,4 @@
-import type { Reservation } from '../../formats/index.ts';
+import type { Reservation } from '../../../formats/index.ts';
 import type { Wait, Worker } from './dependency-graph.ts';
 import { Fence } from './fence.ts';
 

@@ -5,7 +5,7 @@ import {
   type LockRegion,
   VmBind,
   type VmBindConfigInput,
-} from '../../../devices/index.ts';
+} from '../../../../devices/index.ts';
 import {
   type AllocatorFinding,
   type AllocatorStack,
@@ -15,8 +15,8 @@ import {
   type SplitPolicy,
   type SystemPages,
   type TableMemory,
-} from '../../../formats/index.ts';
-import { FakeSystem, FlatMemory } from '../../formats/allocators/fake-system.ts';
+} from '../../../../formats/index.ts';
+import { FakeSystem, FlatMemory } from '../../../formats/allocators/fake-system.ts';
 
 export const K = 2 ** 10;
 export const M = 2 ** 20;

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { VmRanges } from '../../../devices/index.ts';
+import { VmRanges } from '../../../../devices/index.ts';
 
 function with3(): VmRanges {
   const ranges = new VmRanges();
