@@ -1,5 +1,5 @@
 /** What a descriptor says, field by field, for people: reads the same layout tables as the code that writes descriptors. */
-import { type DescriptorLayout, type ExplainedField, explain, layout } from './descriptors/field.ts';
+import { type DescriptorLayout, type ExplainedField, explain, layout } from './bits/index.ts';
 import { lpaeLayout } from './descriptors/lpae.ts';
 import { maliLayout } from './descriptors/mali.ts';
 import { shortLayout } from './descriptors/short.ts';

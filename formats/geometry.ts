@@ -2,6 +2,7 @@
  * The shape of a translation table: how an input address is cut into one index per level. Levels are numbered as the Arm
  * manual numbers them, 0 to 3, and a table with fewer levels starts further down.
  */
+import { stage1StartLevel } from './bits/index.ts';
 
 /** Everything about a table's shape that an edit or a walk needs, worked out once. Arrays are indexed by level. */
 export interface Geometry {
@@ -75,9 +76,8 @@ export function lpaeGeometry(shape: LpaeShape): Geometry {
   const { ias, granuleShift } = shape;
   const bitsPerLevel = granuleShift - LOG2_DESCRIPTOR_BYTES;
   const indexBits = ias - granuleShift;
-  const levels = Math.ceil(indexBits / bitsPerLevel);
-  let startLevel = LPAE_LAST_LEVEL + 1 - levels;
-  let pgdBits = indexBits - bitsPerLevel * (levels - 1);
+  let startLevel = stage1StartLevel(granuleShift, ias);
+  let pgdBits = indexBits - bitsPerLevel * (LPAE_LAST_LEVEL - startLevel);
   if (shape.fourLevels && startLevel > 0) {
     startLevel = 0;
     pgdBits = 0;

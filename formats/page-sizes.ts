@@ -1,4 +1,4 @@
-import { sizesOf } from './address.ts';
+import { sizesOf } from './bits/index.ts';
 import { ConfigError } from './config-error.ts';
 
 /**

@@ -65,19 +65,6 @@ export interface ShortRegisters {
 
 export type Registers = StageOneRegisters | StageTwoRegisters | MaliRegisters | ShortRegisters;
 
-/** Encoded output sizes (IPS, PS; Arm ARM TCR_EL1) by size in bits. */
-export const OUTPUT_SIZE_CODES: Readonly<Record<number, number>> = { 32: 0, 36: 1, 40: 2, 42: 3, 44: 4, 48: 5, 52: 6 };
-
-/** Encoded granules by log2 of the granule. The two halves of a stage 1 do not agree on the codes. */
-export const TG0_CODES: Readonly<Record<number, number>> = { 12: 0, 14: 2, 16: 1 };
-export const TG1_CODES: Readonly<Record<number, number>> = { 12: 2, 14: 1, 16: 3 };
-
-/** Shareability of leaves and of table walks. */
-export const Shareability = { OUTER: 2, INNER: 3 } as const;
-
-/** Cacheability of table walks. */
-export const WalkCacheability = { NONE: 0, WRITE_BACK_ALLOCATE: 1 } as const;
-
 /**
  * What Linux puts into MAIR_EL1: normal non-cacheable, normal write-back, device nGnRE, and normal inner non-cacheable with outer
  * write-back. The last byte's sign extends into the upper half.

@@ -3,7 +3,7 @@
  * tree may be another one by the time it runs. The panthor driver does this for one shape (4 KiB granule, 48 bits, blocks of 2 MiB);
  * here it holds for every granule, every number of levels and every set of page sizes.
  */
-import { alignDown, alignUp, hasSize } from '../address.ts';
+import { alignDown, alignUp, hasSize } from '../bits/index.ts';
 import type { Geometry } from '../geometry.ts';
 import type { SplitPolicy } from '../io-pgtable.ts';
 

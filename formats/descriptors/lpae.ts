@@ -5,8 +5,9 @@
  * The sections of DDI 0487 move from issue to issue. The numbers here are meant for issue L.a (checked there for D8.7.1 only);
  * the words after them find the place in any issue.
  */
+
+import { type DescriptorLayout, type FieldSpec, layout } from '../bits/index.ts';
 import { LPAE_LAST_LEVEL } from '../geometry.ts';
-import { type BitField, type DescriptorLayout, layout } from './field.ts';
 
 const TABLE_FORMAT = 'DDI 0487 D8.3.1, table descriptors';
 const LEAF_FORMAT = 'DDI 0487 D8.3.1, block and page descriptors';
@@ -24,7 +25,7 @@ export const LpaeType = {
   TABLE_OR_PAGE: 3,
 } as const;
 
-const type: BitField = {
+const type: FieldSpec = {
   lsb: 0,
   width: 2,
   meaning: 'descriptor type',
@@ -32,55 +33,55 @@ const type: BitField = {
   source: LEAF_FORMAT,
 };
 /** Address bits in place; what lies below the size of the leaf is zero, or holds bits 51:48 (see `outputAddressHigh`). */
-const outputAddress: BitField = {
+const outputAddress: FieldSpec = {
   lsb: 16,
   width: 32,
   meaning: 'output address bits 47:16',
   address: true,
   source: LEAF_FORMAT,
 };
-const outputAddressLow: BitField = {
+const outputAddressLow: FieldSpec = {
   lsb: 12,
   width: 4,
   meaning: '4K and 16K granule: address bits 15:12; 64K granule: address bits 51:48',
   source: `${LEAF_FORMAT}; FEAT_LPA`,
 };
-const contiguous: BitField = {
+const contiguous: FieldSpec = {
   lsb: 52,
   width: 1,
   meaning: 'one of an aligned run of entries that map consecutive addresses alike',
   values: { 0: 'on its own', 1: 'part of a contiguous run' },
   source: 'DDI 0487 D8.7.1, the Contiguous bit',
 };
-const dirtyModifier: BitField = {
+const dirtyModifier: FieldSpec = {
   lsb: 51,
   width: 1,
   meaning: 'DBM: hardware may make a read-only descriptor writable, which marks the page dirty',
   values: { 0: 'dirty state not managed', 1: 'dirty state managed by hardware' },
   source: 'DDI 0487 D8.5.2, dirty state',
 };
-const accessFlag: BitField = {
+const accessFlag: FieldSpec = {
   lsb: 10,
   width: 1,
   meaning: 'access flag',
   values: { 0: 'not accessed: faults, or is set by hardware', 1: 'accessed' },
   source: 'DDI 0487 D8.5.1, the Access flag',
 };
-const shareability: BitField = {
+const shareability: FieldSpec = {
   lsb: 8,
   width: 2,
   meaning: 'shareability',
   values: { 0: 'non-shareable', 1: 'reserved', 2: 'outer shareable', 3: 'inner shareable' },
   source: 'DDI 0487 D8.6.2, shareability',
 };
-const software: BitField = {
+const software: FieldSpec = {
   lsb: 55,
   width: 4,
   meaning: 'free for software',
   source: LEAF_FORMAT,
 };
 
-const blockTranslation: BitField = {
+const blockTranslation: FieldSpec = {
   lsb: 16,
   width: 1,
   meaning: 'nT: the block is being split or joined, and must not be held in a TLB',
@@ -266,7 +267,7 @@ export function lpaeLayout(stage: 1 | 2, level: number, low: number, granuleShif
 }
 
 /** With 64 KiB granules bits 15:12 of every address field hold address bits 51:48. */
-const addressHigh: BitField = {
+const addressHigh: FieldSpec = {
   lsb: 12,
   width: 4,
   meaning: 'address bits 51:48',
@@ -274,15 +275,15 @@ const addressHigh: BitField = {
 };
 
 /** Address bits from `lsb` up to 47. */
-function addressFrom(field: BitField, lsb: number, what: string): BitField {
+function addressFrom(field: FieldSpec, lsb: number, what: string): FieldSpec {
   return { ...field, lsb, width: 48 - lsb, meaning: `${what} bits 47:${lsb}` };
 }
 
 function tableLayout(granuleShift: number): DescriptorLayout {
-  const { nextTableLow, nextTable, ...rest } = LPAE_TABLE.fields;
+  const { nextTableLow: _, nextTable, ...rest } = LPAE_TABLE.fields;
   const address = { nextTable: addressFrom(nextTable, granuleShift, 'next table address') };
-  const high = granuleShift === 16 ? { nextTableHigh: { ...addressHigh, source: nextTableLow.source } } : {};
-  const fields: Record<string, BitField> = { ...rest, ...address, ...high };
+  const high = granuleShift === 16 ? { nextTableHigh: { ...addressHigh, source: `${TABLE_FORMAT}; FEAT_LPA` } } : {};
+  const fields: Record<string, FieldSpec> = { ...rest, ...address, ...high };
   return layout(LPAE_TABLE.title, 64, fields);
 }
 
@@ -291,7 +292,7 @@ function leafLayout(stage: 1 | 2, level: number, granuleShift: number): Descript
   const { outputAddressLow: _, ...rest } = base.fields;
   const shift = granuleShift + (LPAE_LAST_LEVEL - level) * (granuleShift - 3);
   const kind = level === LPAE_LAST_LEVEL ? 'page' : 'block';
-  const fields: Record<string, BitField> = {
+  const fields: Record<string, FieldSpec> = {
     ...rest,
     outputAddress: addressFrom(outputAddress, Math.min(shift, 47), 'output address'),
     ...(granuleShift === 16 ? { outputAddressHigh: addressHigh } : {}),

@@ -1,5 +1,5 @@
 /** Which runs of leaves can carry the contiguous hint, and where in a leaf it is. */
-import { highMask } from '../descriptors/field.ts';
+import { highMask } from '../bits/index.ts';
 import { LPAE_STAGE1_LEAF } from '../descriptors/lpae.ts';
 import type { Geometry } from '../geometry.ts';
 

@@ -2,8 +2,7 @@
  * The state of one LPAE table and the small steps that every edit is made of: taking and giving back tables, storing and syncing
  * descriptors, installing a table by compare-and-exchange. Serves all five LPAE formats; what differs is worked out once, here.
  */
-import { TWO_32 } from '../address.ts';
-import { highMask } from '../descriptors/field.ts';
+import { highMask, TWO_32 } from '../bits/index.ts';
 import { LPAE_TABLE, LpaeType } from '../descriptors/lpae.ts';
 import { CPU_PAGE, type Geometry } from '../geometry.ts';
 import type { AdjustedConfig, Machine, TableStats } from '../io-pgtable.ts';

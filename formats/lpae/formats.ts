@@ -2,26 +2,26 @@
  * The five LPAE formats: which configurations each takes, what it narrows them to, and the registers that follow. The rules and
  * their order are Linux's (`io-pgtable-arm.c`), because a refused configuration shows how far it came.
  */
-import { commonSizes, hasSize, sizesOf } from '../address.ts';
-import { ConfigError } from '../config-error.ts';
-import type { ConfigCheck, FormatEntry } from '../format-entry.ts';
-import { CPU_PAGE, leafSizes, lpaeGeometry, PLAIN_BITS } from '../geometry.ts';
-import { type AdjustedConfig, FormatCapability, Quirk } from '../io-pgtable.ts';
 import {
-  LINUX_MAIR,
-  LINUX_MALI_MEMATTR,
-  MaliTranstab,
+  commonSizes,
+  hasSize,
+  mostBits,
   OUTPUT_SIZE_CODES,
-  type Registers,
   Shareability,
+  sizesOf,
+  stage2StartCode,
   TG0_CODES,
   TG1_CODES,
   WalkCacheability,
-} from '../registers.ts';
+} from '../bits/index.ts';
+import { ConfigError } from '../config-error.ts';
+import type { ConfigCheck, FormatEntry } from '../format-entry.ts';
+import { CPU_PAGE, leafSizes, lpaeGeometry } from '../geometry.ts';
+import { type AdjustedConfig, FormatCapability, Quirk } from '../io-pgtable.ts';
+import { LINUX_MAIR, LINUX_MALI_MEMATTR, MaliTranstab, type Registers } from '../registers.ts';
 import { maliEncoding, stageOneEncoding, stageTwoEncoding } from './leaf-encoding.ts';
 import { type LpaeFormat, LpaeTable } from './table.ts';
 
-const MAX_BITS_64K = 52;
 /** log2 of the only granule of 32-bit LPAE and Mali. */
 const SMALL_GRANULE_SHIFT = 12;
 const STAGE_ONE_QUIRKS = Quirk.ARM_NS | Quirk.ARM_TTBR1 | Quirk.ARM_OUTER_WBWA | Quirk.ARM_HD;
@@ -42,7 +42,7 @@ function chooseGranule(pageSizes: number): number {
 /** Narrows page sizes to what the granule offers, and address sizes to what it reaches. */
 function restrict(config: AdjustedConfig): ConfigCheck {
   const granule = chooseGranule(config.pageSizes);
-  const maxBits = granule === 65536 ? MAX_BITS_64K : PLAIN_BITS;
+  const maxBits = mostBits(Math.log2(granule));
   const pageSizes = commonSizes(config.pageSizes, leafSizes(Math.log2(granule), config.oas));
   const narrowed: AdjustedConfig = {
     ...config,
@@ -150,8 +150,6 @@ function stageOne(config: AdjustedConfig): LpaeFormat {
 function stageTwo(config: AdjustedConfig): LpaeFormat {
   const shift = granuleShift(config);
   const geometry = lpaeGeometry({ ias: config.ias, granuleShift: shift, concatenate: true, fourLevels: false });
-  // SL0 counts down from the first level, and with 4 KiB pages from one level higher.
-  const sl = ~(geometry.startLevel + (shift === 12 ? 1 : 0)) & 3;
   return {
     geometry,
     encoding: stageTwoEncoding(),
@@ -163,7 +161,7 @@ function stageTwo(config: AdjustedConfig): LpaeFormat {
         ps: OUTPUT_SIZE_CODES[config.oas] ?? 0,
         tg: TG0_CODES[shift] ?? 0,
         ...walkAttributes(config),
-        sl,
+        sl: stage2StartCode(shift, geometry.startLevel),
         tsz: 64 - config.ias,
       },
     }),

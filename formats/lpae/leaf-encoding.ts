@@ -2,11 +2,10 @@
  * What the leaves of each format look like: the descriptor bits for every combination of protection flags, worked out once from
  * the layout tables. The flags mean what Linux's io-pgtable-arm.c makes of them.
  */
-import { type DescriptorLayout, encode, highMask, lowMask } from '../descriptors/field.ts';
+import { type DescriptorLayout, encode, highMask, lowMask, Shareability } from '../bits/index.ts';
 import { LPAE_STAGE1_LEAF, LPAE_STAGE2_LEAF, LpaeType } from '../descriptors/lpae.ts';
 import { MALI_LEAF } from '../descriptors/mali.ts';
 import { Prot, Quirk } from '../io-pgtable.ts';
-import { Shareability } from '../registers.ts';
 
 /** Which MAIR / MEMATTR byte holds which memory type, as Linux sets them up. */
 const AttributeIndex = { NON_CACHEABLE: 0, CACHE: 1, DEVICE: 2 } as const;

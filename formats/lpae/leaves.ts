@@ -1,5 +1,5 @@
 /** Writing and clearing runs of leaves: the inner loops of every edit. */
-import { TWO_32 } from '../address.ts';
+import { TWO_32 } from '../bits/index.ts';
 import type { LpaeCore } from './core.ts';
 
 /**

@@ -1,5 +1,5 @@
 /** Reading a table in software: address lookup, and showing tables and leaves to whoever asks. */
-import { TWO_32 } from '../address.ts';
+import { TWO_32 } from '../bits/index.ts';
 import { LpaeType } from '../descriptors/lpae.ts';
 import type { LeafVisitor, TableVisitor } from '../io-pgtable.ts';
 import type { LpaeCore } from './core.ts';

@@ -3,7 +3,7 @@
  * mapped again with smaller pages. Break-before-make is kept; for a moment nothing is mapped, so that the driver must hold
  * accesses back meanwhile (the panthor driver locks the region).
  */
-import { sizesOf } from '../address.ts';
+import { sizesOf } from '../bits/index.ts';
 import { LpaeType } from '../descriptors/lpae.ts';
 import { PageCutter } from '../page-sizes.ts';
 import { Gfp } from '../ports.ts';

@@ -4,7 +4,7 @@
  * Differs from Linux only where Linux would store outside its table: a run of leaves that goes past the end of a first-level table
  * smaller than a page ends where the memory of that table ends. A page of its own (`pgdSizing: 'whole-page'`) is such memory.
  */
-import { hasSize, isCount, TWO_32 } from '../address.ts';
+import { hasSize, isCount, TWO_32 } from '../bits/index.ts';
 import { ConfigError } from '../config-error.ts';
 import { type Geometry, LPAE_LAST_LEVEL } from '../geometry.ts';
 import type {

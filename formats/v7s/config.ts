@@ -1,7 +1,6 @@
 /** Which configurations the short-descriptor format takes, and what follows from one: geometry and register values. */
-import { high32, low32, sizesOf } from '../address.ts';
+import { encode, type FieldSpec, high32, layout, low32, sizesOf } from '../bits/index.ts';
 import { ConfigError } from '../config-error.ts';
-import { type BitField, encode, layout } from '../descriptors/field.ts';
 import type { ConfigCheck } from '../format-entry.ts';
 import type { Geometry } from '../geometry.ts';
 import { type AdjustedConfig, Quirk } from '../io-pgtable.ts';
@@ -81,7 +80,7 @@ export function v7sGeometry(ias: number): Geometry {
   };
 }
 
-const field = (lsb: number, width: number, meaning: string, source: string): BitField => ({
+const field = (lsb: number, width: number, meaning: string, source: string): FieldSpec => ({
   lsb,
   width,
   meaning,

@@ -2,7 +2,7 @@
  * The state of one short-descriptor table and the small steps that every edit is made of: taking and giving back tables, storing
  * and syncing descriptors, installing a level 2 table by compare-and-exchange, filling in addresses.
  */
-import { encode } from '../descriptors/field.ts';
+import { encode } from '../bits/index.ts';
 import {
   SHORT_LARGE_PAGE,
   SHORT_SECTION,

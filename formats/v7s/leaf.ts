@@ -2,8 +2,7 @@
  * What goes into a short-descriptor leaf: the attribute bits for each protection, worked out once per table so that a map call
  * looks them up, and the way back from a descriptor when a large leaf is split.
  */
-import { TWO_32 } from '../address.ts';
-import { type BitField, type DescriptorLayout, encode, lowMask } from '../descriptors/field.ts';
+import { type BitField, type DescriptorLayout, encode, lowMask, TWO_32 } from '../bits/index.ts';
 import {
   MEDIATEK_SECTION,
   SHORT_LARGE_PAGE,

@@ -15,7 +15,7 @@
  * Not modelled: domains other than 0, PXN, and the access permission model without AFE, none of which Linux uses.
  */
 
-import { isCount } from '../address.ts';
+import { isCount } from '../bits/index.ts';
 import type { FormatEntry } from '../format-entry.ts';
 import type { Geometry } from '../geometry.ts';
 import {

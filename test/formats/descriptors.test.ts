@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
   type BitField,
+  bitField,
   type DescriptorLayout,
   decode,
   decodeField,
@@ -50,7 +51,7 @@ describe('descriptor fields', () => {
     for (const { fields } of LAYOUTS) {
       for (const { meaning, source, values, width } of Object.values(fields) as BitField[]) {
         expect(meaning.length).toBeGreaterThan(3);
-        expect(source.length).toBeGreaterThan(3);
+        expect((source ?? '').length).toBeGreaterThan(3);
         for (const value of Object.keys(values ?? {})) expect(Number(value)).toBeLessThan(2 ** width);
       }
     }
@@ -62,7 +63,7 @@ describe('descriptor fields', () => {
       .filter(({ lsb, width }) => lsb + width <= 64);
     fc.assert(
       fc.property(field, fc.maxSafeInteger(), ({ lsb, width }, random) => {
-        const bits: BitField = { lsb, width, meaning: '', source: '' };
+        const bits = bitField(lsb, width, '');
         const value = Math.abs(random) % 2 ** width;
         const { low, high } = encodeField(bits, value);
         expect(decodeField(bits, low, high)).toBe(value);

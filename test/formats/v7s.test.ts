@@ -62,7 +62,7 @@ describe('leaves', () => {
       tex: 1,
       s: 1,
       ng: 1,
-      base: 0x45678,
+      base: 0x4567_8000,
     });
   });
 
@@ -92,7 +92,7 @@ describe('leaves', () => {
     const words = Array.from({ length: 16 }, (_, i) => rig.word(table, 0x30 + i));
     expect(new Set(words).size).toBe(1);
     const page = decode(SHORT_LARGE_PAGE, words[0] ?? 0, 0);
-    expect([page.type, page.tex, page.xn, page.base]).toEqual([1, 1, 1, 7]);
+    expect([page.type, page.tex, page.xn, page.base]).toEqual([1, 1, 1, 0x7_0000]);
     expect([rig.word(table, 0x2f), rig.word(table, 0x40)]).toEqual([0, 0]);
   });
 
@@ -267,7 +267,7 @@ describe('unmap', () => {
     expect(rig.events).toEqual(['walk 0x5000 0x10000 0x10000', 'page 0x5000 0x1000']);
     const table = pageTable(rig, 0);
     const page = decode(SHORT_SMALL_PAGE, rig.word(table, 6), 0);
-    expect([page.type, page.xn, page.tex, page.ap2, page.base]).toEqual([1, 1, 1, 1, 0x46]);
+    expect([page.type, page.xn, page.tex, page.ap2, page.base]).toEqual([1, 1, 1, 1, 0x4_6000]);
     expect(rig.word(table, 5)).toBe(0);
   });
 

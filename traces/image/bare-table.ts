@@ -1,6 +1,14 @@
 import type { StageRegime, TableRoot, TranslationRegime } from '../../emulator/index.ts';
 import { remappedAttributes } from '../../emulator/index.ts';
-import { ConfigError } from '../../formats/index.ts';
+import {
+  ConfigError,
+  GRANULE_SHIFT_TG0,
+  GRANULE_SHIFT_TG1,
+  memoryAttributes,
+  outputBitsOf,
+  stage1StartLevel,
+  stage2StartLevel,
+} from '../../formats/index.ts';
 
 /** Formats of a bare table, as the command line names them. */
 export const BARE_FORMATS = [
@@ -26,15 +34,6 @@ export interface BareTable {
   /** MAIR; for arm-v7s NMRR in the upper and PRRR in the lower half. */
   readonly mair: bigint;
 }
-
-/** Encoded output sizes (TCR_EL1.IPS, VTCR_EL2.PS). */
-const OUTPUT_SIZES = [32, 36, 40, 42, 44, 48, 52, 52] as const;
-/** log2 of the granule by TG0 (TCR_EL1, VTCR_EL2), and by TG1; 0 is reserved. */
-const TG0 = [12, 16, 14, 0] as const;
-const TG1 = [0, 14, 12, 16] as const;
-/** First level by VTCR_EL2.SL0, for the 4K granule and for the others (Arm ARM D8.2); -1 is reserved. */
-const SL0_4K = [2, 1, 0, 3] as const;
-const SL0_OTHERS = [3, 2, 1, -1] as const;
 
 /** Address bits of a TTBR: 47:1, with bit 0 being CnP; a 52-bit base keeps its bits 51:48 in 5:2 (Arm ARM TTBR0_EL1). */
 const TTBR_ADDRESS = 0xffff_ffff_fffen;
@@ -91,21 +90,25 @@ function stage1Of(bare: BareTable): StageRegime {
     ...PLAIN,
     stage: 1,
     family: 'lpae',
-    root0: half0 ? root(bare.ttb0, bits(tcr, 0, 6), TG0[bits(tcr, 14, 2)] ?? 0, bits(tcr, 41, 1), 'TG0') : null,
-    root1: half1 ? root(bare.ttb1 ?? 0n, bits(tcr, 16, 6), TG1[bits(tcr, 30, 2)] ?? 0, bits(tcr, 42, 1), 'TG1') : null,
-    outputBits: OUTPUT_SIZES[bits(tcr, 32, 3)] ?? 52,
+    root0: half0
+      ? root(bare.ttb0, bits(tcr, 0, 6), GRANULE_SHIFT_TG0[bits(tcr, 14, 2)] ?? 0, bits(tcr, 41, 1), 'TG0')
+      : null,
+    root1: half1
+      ? root(bare.ttb1 ?? 0n, bits(tcr, 16, 6), GRANULE_SHIFT_TG1[bits(tcr, 30, 2)] ?? 0, bits(tcr, 42, 1), 'TG1')
+      : null,
+    outputBits: outputBitsOf(bits(tcr, 32, 3), 52),
     hardwareAccessFlag: bits(tcr, 39, 1) !== 0,
     hardwareDirty: bits(tcr, 39, 2) === 3,
-    memoryAttributes: bytesOf(bare.mair),
+    memoryAttributes: memoryAttributes(bits(bare.mair, 0, 32), bits(bare.mair, 32, 32)),
   };
 }
 
 /** VTCR_EL2. */
 function stage2Of(bare: BareTable): StageRegime {
   const { tcr } = bare;
-  const granuleShift = TG0[bits(tcr, 14, 2)] ?? 0;
+  const granuleShift = GRANULE_SHIFT_TG0[bits(tcr, 14, 2)] ?? 0;
   if (granuleShift === 0) throw new ConfigError('tcr', tcr, 'a TG0 that is not reserved');
-  const startLevel = (granuleShift === 12 ? SL0_4K : SL0_OTHERS)[bits(tcr, 6, 2)] ?? -1;
+  const startLevel = stage2StartLevel(granuleShift, bits(tcr, 6, 2));
   if (startLevel < 0) throw new ConfigError('tcr', tcr, 'an SL0 that is not reserved');
   const wide = bits(tcr, 16, 3) === 6 && granuleShift === 16;
   return {
@@ -113,7 +116,7 @@ function stage2Of(bare: BareTable): StageRegime {
     stage: 2,
     family: 'lpae',
     root0: { ...lpaeRoot(bits52(bare.ttb0, wide), granuleShift, 64 - bits(tcr, 0, 6), false), startLevel },
-    outputBits: OUTPUT_SIZES[bits(tcr, 16, 3)] ?? 52,
+    outputBits: outputBitsOf(bits(tcr, 16, 3), 52),
     hardwareAccessFlag: bits(tcr, 21, 1) !== 0,
     hardwareDirty: bits(tcr, 21, 2) === 3,
   };
@@ -131,7 +134,7 @@ function longStage1(bare: BareTable): StageRegime {
     root0: bits(tcr, 7, 1) === 0 ? root(bare.ttb0, bits(tcr, 0, 3)) : null,
     root1: bits(tcr, 23, 1) === 0 && bare.ttb1 !== null ? root(bare.ttb1, bits(tcr, 16, 3)) : null,
     outputBits: 40,
-    memoryAttributes: bytesOf(bare.mair),
+    memoryAttributes: memoryAttributes(bits(bare.mair, 0, 32), bits(bare.mair, 32, 32)),
   };
 }
 
@@ -166,7 +169,7 @@ function maliOf(bare: BareTable): StageRegime {
     },
     outputBits: 48,
     accessFlagFaults: false,
-    memoryAttributes: bytesOf(bare.mair),
+    memoryAttributes: memoryAttributes(bits(bare.mair, 0, 32), bits(bare.mair, 32, 32)),
   };
 }
 
@@ -194,9 +197,10 @@ function shortOf(bare: BareTable): StageRegime {
 
 /** A root whose first level follows from the input size (Arm ARM D8.2.5: as few levels as resolve it). */
 function lpaeRoot(base: number, granuleShift: number, inputBits: number, hpd: boolean): TableRoot {
-  const levels = Math.ceil((inputBits - granuleShift) / (granuleShift - 3));
-  if (levels < 1 || levels > 4) throw new ConfigError('tcr', inputBits, 'a TxSZ that leaves one to four levels');
-  return { base, granuleShift, inputBits, startLevel: 4 - levels, ignoreHierarchicalPermissions: hpd };
+  const startLevel = stage1StartLevel(granuleShift, inputBits);
+  if (startLevel < 0 || startLevel > 3)
+    throw new ConfigError('tcr', inputBits, 'a TxSZ that leaves one to four levels');
+  return { base, granuleShift, inputBits, startLevel, ignoreHierarchicalPermissions: hpd };
 }
 
 function bits(value: bigint, lsb: number, width: number): number {
@@ -211,8 +215,4 @@ function address(ttb: bigint): number {
 function bits52(ttb: bigint, wide: boolean): number {
   if (!wide) return address(ttb);
   return bits(ttb, 2, 4) * 2 ** 48 + Number(ttb & 0xffff_ffff_ffc0n);
-}
-
-function bytesOf(register: bigint): readonly number[] {
-  return Array.from({ length: 8 }, (_, i) => bits(register, 8 * i, 8));
 }
