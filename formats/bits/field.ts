@@ -7,7 +7,7 @@
 import { TWO_32 } from './address.ts';
 
 /** A run of bits as its table declares it. */
-export interface FieldSpec {
+export interface BitField {
   /** Position of the lowest bit. */
   readonly lsb: number;
   /** Number of bits, 1 to 52: what a number holds exactly. (64 for an input address, whose value is then rounded.) */
@@ -23,7 +23,7 @@ export interface FieldSpec {
 }
 
 /** A run of bits with its place in the words of the structure worked out. It lies within one word, or within one doubleword. */
-export interface BitField extends FieldSpec {
+export interface PlacedField extends BitField {
   /** What one step of the bits is worth: 1, or for an address field the lowest address bit it carries. */
   readonly unit: number;
   /** Word that holds the lowest bit; for a field of two words the even one. */
@@ -40,7 +40,7 @@ export interface DescriptorWords {
 }
 
 /** A field of a plain number. */
-export function bitField(lsb: number, width: number, meaning: string): BitField {
+export function bitField(lsb: number, width: number, meaning: string): PlacedField {
   return placeField({ lsb, width, meaning });
 }
 
@@ -48,12 +48,12 @@ export function bitField(lsb: number, width: number, meaning: string): BitField 
  * A field whose value is an address. The manual writes it with the address bits it carries (`S1ContextPtr[51:6]`) and places them
  * at those very bits of a doubleword, so the address bits below the field are zero.
  */
-export function addressField(lsb: number, width: number, meaning: string): BitField {
+export function addressField(lsb: number, width: number, meaning: string): PlacedField {
   return placeField({ lsb, width, meaning, address: true });
 }
 
 /** Works out where a field lies. */
-export function placeField(spec: FieldSpec): BitField {
+export function placeField(spec: BitField): PlacedField {
   const { lsb, width } = spec;
   const unit = spec.address === true ? 2 ** (lsb & 63) : 1;
   const inWord = lsb & 31;
@@ -68,27 +68,27 @@ export function placeField(spec: FieldSpec): BitField {
 }
 
 /** Bits of `field` in the low half of a 64-bit value. */
-export function lowMask(field: BitField): number {
+export function lowMask(field: PlacedField): number {
   return field.word === 0 ? field.lowMask : 0;
 }
 
 /** Bits of `field` in the high half of a 64-bit value. */
-export function highMask(field: BitField): number {
+export function highMask(field: PlacedField): number {
   return field.word === 0 ? field.highMask : field.lowMask;
 }
 
 /** The value of a field of the structure that starts at `words[at]`; of an address field, the address. */
-export function getField(words: Uint32Array, at: number, of: BitField): number {
+export function getField(words: Uint32Array, at: number, of: PlacedField): number {
   return fieldValue(of, words[at + of.word] as number, of.highMask === 0 ? 0 : (words[at + of.word + 1] as number));
 }
 
 /** The value of a field of a 32- or 64-bit value given as its halves; of an address field, the address. */
-export function decodeField(field: BitField, low: number, high: number): number {
+export function decodeField(field: PlacedField, low: number, high: number): number {
   return field.word === 0 ? fieldValue(field, low, high) : fieldValue(field, high, 0);
 }
 
 /** The value of a field from the word that holds its lowest bit and the one after it. */
-function fieldValue(of: BitField, first: number, second: number): number {
+function fieldValue(of: PlacedField, first: number, second: number): number {
   const { unit, highMask } = of;
   const low = (first & of.lowMask) >>> 0;
   if (highMask === 0) {
@@ -99,7 +99,7 @@ function fieldValue(of: BitField, first: number, second: number): number {
 }
 
 /** Sets a field of the structure that starts at `words[at]`; bits of `value` above and below the field are dropped. */
-export function setField(words: Uint32Array, at: number, of: BitField, value: number): void {
+export function setField(words: Uint32Array, at: number, of: PlacedField, value: number): void {
   const { unit, lowMask, highMask } = of;
   const index = at + of.word;
   if (highMask === 0) {
@@ -115,7 +115,7 @@ export function setField(words: Uint32Array, at: number, of: BitField, value: nu
 const scratch = new Uint32Array(2);
 
 /** The bits of `value` in a field of a 64-bit value. Bits of `value` that do not fit are dropped, as hardware registers drop them. */
-export function encodeField(field: BitField, value: number): DescriptorWords {
+export function encodeField(field: PlacedField, value: number): DescriptorWords {
   scratch.fill(0);
   setField(scratch, 0, field, value);
   return { low: scratch[0] as number, high: scratch[1] as number };

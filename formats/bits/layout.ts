@@ -4,14 +4,14 @@ import {
   type DescriptorWords,
   decodeField,
   encodeField,
-  type FieldSpec,
   getField,
+  type PlacedField,
   placeField,
   setField,
 } from './field.ts';
 
 /** The fields of one structure, by the name the manual gives them. */
-export type Layout = Readonly<Record<string, BitField>>;
+export type Layout = Readonly<Record<string, PlacedField>>;
 
 /** A structure decoded whole: each field of the layout as a number. */
 export type Decoded<L extends Layout> = { -readonly [Name in keyof L]: number };
@@ -22,7 +22,7 @@ export interface DescriptorLayout<Name extends string = string> {
   readonly title: string;
   /** Size of the descriptor in bits. */
   readonly bits: number;
-  readonly fields: Readonly<Record<Name, BitField>>;
+  readonly fields: Readonly<Record<Name, PlacedField>>;
 }
 
 /** One field of one structure, taken apart. */
@@ -42,9 +42,9 @@ export interface ExplainedField {
 export function layout<Name extends string>(
   title: string,
   bits: number,
-  specs: Readonly<Record<Name, FieldSpec>>,
+  specs: Readonly<Record<Name, BitField>>,
 ): DescriptorLayout<Name> {
-  const fields = {} as Record<Name, BitField>;
+  const fields = {} as Record<Name, PlacedField>;
   for (const name of Object.keys(specs) as Name[]) fields[name] = placeField(specs[name]);
   return { title, bits, fields };
 }
@@ -78,7 +78,8 @@ export function decode<Name extends string>(
 /** Every field of the structure at `words[at]`, decoded. For printing and tests; code that runs often reads the fields it needs. */
 export function decodeAll<L extends Layout>(fields: L, words: Uint32Array, at: number): Decoded<L> {
   const decoded: Partial<Record<keyof L, number>> = {};
-  for (const name of Object.keys(fields) as (keyof L)[]) decoded[name] = getField(words, at, fields[name] as BitField);
+  for (const name of Object.keys(fields) as (keyof L)[])
+    decoded[name] = getField(words, at, fields[name] as PlacedField);
   return decoded as Decoded<L>;
 }
 
@@ -90,7 +91,7 @@ export function encodeInto<L extends Layout>(
   values: Partial<Readonly<Record<keyof L, number>>>,
 ): void {
   for (const name of Object.keys(values) as (keyof L)[]) {
-    setField(words, at, fields[name] as BitField, values[name] as number);
+    setField(words, at, fields[name] as PlacedField, values[name] as number);
   }
 }
 

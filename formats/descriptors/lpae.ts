@@ -6,7 +6,7 @@
  * the words after them find the place in any issue.
  */
 
-import { type DescriptorLayout, type FieldSpec, layout } from '../bits/index.ts';
+import { type BitField, type DescriptorLayout, layout } from '../bits/index.ts';
 import { LPAE_LAST_LEVEL } from '../geometry.ts';
 
 const TABLE_FORMAT = 'DDI 0487 D8.3.1, table descriptors';
@@ -25,7 +25,7 @@ export const LpaeType = {
   TABLE_OR_PAGE: 3,
 } as const;
 
-const type: FieldSpec = {
+const type: BitField = {
   lsb: 0,
   width: 2,
   meaning: 'descriptor type',
@@ -33,55 +33,55 @@ const type: FieldSpec = {
   source: LEAF_FORMAT,
 };
 /** Address bits in place; what lies below the size of the leaf is zero, or holds bits 51:48 (see `outputAddressHigh`). */
-const outputAddress: FieldSpec = {
+const outputAddress: BitField = {
   lsb: 16,
   width: 32,
   meaning: 'output address bits 47:16',
   address: true,
   source: LEAF_FORMAT,
 };
-const outputAddressLow: FieldSpec = {
+const outputAddressLow: BitField = {
   lsb: 12,
   width: 4,
   meaning: '4K and 16K granule: address bits 15:12; 64K granule: address bits 51:48',
   source: `${LEAF_FORMAT}; FEAT_LPA`,
 };
-const contiguous: FieldSpec = {
+const contiguous: BitField = {
   lsb: 52,
   width: 1,
   meaning: 'one of an aligned run of entries that map consecutive addresses alike',
   values: { 0: 'on its own', 1: 'part of a contiguous run' },
   source: 'DDI 0487 D8.7.1, the Contiguous bit',
 };
-const dirtyModifier: FieldSpec = {
+const dirtyModifier: BitField = {
   lsb: 51,
   width: 1,
   meaning: 'DBM: hardware may make a read-only descriptor writable, which marks the page dirty',
   values: { 0: 'dirty state not managed', 1: 'dirty state managed by hardware' },
   source: 'DDI 0487 D8.5.2, dirty state',
 };
-const accessFlag: FieldSpec = {
+const accessFlag: BitField = {
   lsb: 10,
   width: 1,
   meaning: 'access flag',
   values: { 0: 'not accessed: faults, or is set by hardware', 1: 'accessed' },
   source: 'DDI 0487 D8.5.1, the Access flag',
 };
-const shareability: FieldSpec = {
+const shareability: BitField = {
   lsb: 8,
   width: 2,
   meaning: 'shareability',
   values: { 0: 'non-shareable', 1: 'reserved', 2: 'outer shareable', 3: 'inner shareable' },
   source: 'DDI 0487 D8.6.2, shareability',
 };
-const software: FieldSpec = {
+const software: BitField = {
   lsb: 55,
   width: 4,
   meaning: 'free for software',
   source: LEAF_FORMAT,
 };
 
-const blockTranslation: FieldSpec = {
+const blockTranslation: BitField = {
   lsb: 16,
   width: 1,
   meaning: 'nT: the block is being split or joined, and must not be held in a TLB',
@@ -267,7 +267,7 @@ export function lpaeLayout(stage: 1 | 2, level: number, low: number, granuleShif
 }
 
 /** With 64 KiB granules bits 15:12 of every address field hold address bits 51:48. */
-const addressHigh: FieldSpec = {
+const addressHigh: BitField = {
   lsb: 12,
   width: 4,
   meaning: 'address bits 51:48',
@@ -275,7 +275,7 @@ const addressHigh: FieldSpec = {
 };
 
 /** Address bits from `lsb` up to 47. */
-function addressFrom(field: FieldSpec, lsb: number, what: string): FieldSpec {
+function addressFrom(field: BitField, lsb: number, what: string): BitField {
   return { ...field, lsb, width: 48 - lsb, meaning: `${what} bits 47:${lsb}` };
 }
 
@@ -283,7 +283,7 @@ function tableLayout(granuleShift: number): DescriptorLayout {
   const { nextTableLow: _, nextTable, ...rest } = LPAE_TABLE.fields;
   const address = { nextTable: addressFrom(nextTable, granuleShift, 'next table address') };
   const high = granuleShift === 16 ? { nextTableHigh: { ...addressHigh, source: `${TABLE_FORMAT}; FEAT_LPA` } } : {};
-  const fields: Record<string, FieldSpec> = { ...rest, ...address, ...high };
+  const fields: Record<string, BitField> = { ...rest, ...address, ...high };
   return layout(LPAE_TABLE.title, 64, fields);
 }
 
@@ -292,7 +292,7 @@ function leafLayout(stage: 1 | 2, level: number, granuleShift: number): Descript
   const { outputAddressLow: _, ...rest } = base.fields;
   const shift = granuleShift + (LPAE_LAST_LEVEL - level) * (granuleShift - 3);
   const kind = level === LPAE_LAST_LEVEL ? 'page' : 'block';
-  const fields: Record<string, FieldSpec> = {
+  const fields: Record<string, BitField> = {
     ...rest,
     outputAddress: addressFrom(outputAddress, Math.min(shift, 47), 'output address'),
     ...(granuleShift === 16 ? { outputAddressHigh: addressHigh } : {}),

@@ -2,12 +2,12 @@
  * Descriptors of the Mali MMU in its LPAE mode (Midgard, early Bifrost): attributes as in stage 1, permissions as in stage 2,
  * and pages of the last level that look like blocks. Arm publishes no manual; the facts are those of the open drivers.
  */
-import { type DescriptorLayout, type FieldSpec, layout } from '../bits/index.ts';
+import { type BitField, type DescriptorLayout, layout } from '../bits/index.ts';
 import { LpaeType } from './lpae.ts';
 
 const DRIVERS = 'Linux io-pgtable-arm.c, panfrost';
 
-const type: FieldSpec = {
+const type: BitField = {
   lsb: 0,
   width: 2,
   meaning: 'descriptor type',

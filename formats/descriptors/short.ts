@@ -5,7 +5,7 @@
  * Memory attributes are TEX, C and B. With TEX remap (SCTLR.TRE), TEX[0], C and B are an index into PRRR and NMRR. Access
  * permissions are AP[2:0]; with SCTLR.AFE, AP[0] is the access flag and AP[2:1] the permissions, which is how Linux uses them.
  */
-import { type DescriptorLayout, type FieldSpec, layout } from '../bits/index.ts';
+import { type BitField, type DescriptorLayout, layout } from '../bits/index.ts';
 
 const FORMAT = 'Arm ARM DDI 0487 G5.4 (DDI 0406C B3.5.1)';
 const PERMISSIONS = 'Arm ARM DDI 0487 G5.6 (DDI 0406C B3.7.1)';
@@ -15,10 +15,10 @@ const MEDIATEK = 'Linux drivers/iommu/io-pgtable-arm-v7s.c, ARM_MTK_EXT';
 /** Values of the two lowest bits. Bit 0 of a section or small page is PXN or XN, so that 3 is a leaf as well. */
 export const ShortType = { INVALID: 0, TABLE: 1, LARGE_PAGE: 1, SECTION: 2, SMALL_PAGE: 2 } as const;
 
-const bit = (lsb: number, meaning: string, source: string, values?: Readonly<Record<number, string>>): FieldSpec =>
+const bit = (lsb: number, meaning: string, source: string, values?: Readonly<Record<number, string>>): BitField =>
   values === undefined ? { lsb, width: 1, meaning, source } : { lsb, width: 1, meaning, source, values };
 
-const type = (of: number, what: string): FieldSpec => ({
+const type = (of: number, what: string): BitField => ({
   lsb: 0,
   width: 2,
   meaning: 'descriptor type',
@@ -27,9 +27,9 @@ const type = (of: number, what: string): FieldSpec => ({
 });
 
 /** The type of a leaf whose bit 0 is an execute-never bit. */
-const leafType = (what: string): FieldSpec => bit(1, 'descriptor type', FORMAT, { 0: 'not this kind', 1: what });
+const leafType = (what: string): BitField => bit(1, 'descriptor type', FORMAT, { 0: 'not this kind', 1: what });
 
-const base = (lsb: number, meaning: string): FieldSpec => ({
+const base = (lsb: number, meaning: string): BitField => ({
   lsb,
   width: 32 - lsb,
   meaning,
@@ -37,15 +37,15 @@ const base = (lsb: number, meaning: string): FieldSpec => ({
   source: FORMAT,
 });
 
-const xn = (lsb: number): FieldSpec =>
+const xn = (lsb: number): BitField =>
   bit(lsb, 'XN: no execution at any privilege', PERMISSIONS, { 0: 'executable', 1: 'never executed' });
-const pxn = (lsb: number): FieldSpec =>
+const pxn = (lsb: number): BitField =>
   bit(lsb, 'PXN: no execution at privileged level', PERMISSIONS, { 0: 'executable', 1: 'never executed' });
 
 const B = bit(2, 'B: with TEX and C, the memory type', ATTRIBUTES);
 const C = bit(3, 'C: with TEX and B, the memory type', ATTRIBUTES);
 
-const domain: FieldSpec = {
+const domain: BitField = {
   lsb: 5,
   width: 4,
   meaning: 'domain, an index into DACR',
@@ -72,11 +72,11 @@ const attributes = (lsb: number, tex: number) => ({
   ng: bit(lsb + 7, 'nG: not global', FORMAT, { 0: 'global', 1: 'of one ASID' }),
 });
 
-const nonSecure = (lsb: number): FieldSpec =>
+const nonSecure = (lsb: number): BitField =>
   bit(lsb, 'NS: output address space', FORMAT, { 0: 'secure', 1: 'non-secure' });
 
 const implementation = bit(9, 'implementation defined', FORMAT);
-const superBit = (what: string): FieldSpec => bit(18, 'section or supersection', FORMAT, { 0: 'section', 1: what });
+const superBit = (what: string): BitField => bit(18, 'section or supersection', FORMAT, { 0: 'section', 1: what });
 
 /** MediaTek's bits 34:32 of the address, in places of permission bits that its hardware has not. */
 const mediatek = {

@@ -1,5 +1,5 @@
 /** Which configurations the short-descriptor format takes, and what follows from one: geometry and register values. */
-import { encode, type FieldSpec, high32, layout, low32, sizesOf } from '../bits/index.ts';
+import { type BitField, encode, high32, layout, low32, sizesOf } from '../bits/index.ts';
 import { ConfigError } from '../config-error.ts';
 import type { ConfigCheck } from '../format-entry.ts';
 import type { Geometry } from '../geometry.ts';
@@ -80,7 +80,7 @@ export function v7sGeometry(ias: number): Geometry {
   };
 }
 
-const field = (lsb: number, width: number, meaning: string, source: string): FieldSpec => ({
+const field = (lsb: number, width: number, meaning: string, source: string): BitField => ({
   lsb,
   width,
   meaning,

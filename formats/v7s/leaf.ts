@@ -2,7 +2,7 @@
  * What goes into a short-descriptor leaf: the attribute bits for each protection, worked out once per table so that a map call
  * looks them up, and the way back from a descriptor when a large leaf is split.
  */
-import { type BitField, type DescriptorLayout, encode, lowMask, TWO_32 } from '../bits/index.ts';
+import { type DescriptorLayout, encode, lowMask, type PlacedField, TWO_32 } from '../bits/index.ts';
 import {
   MEDIATEK_SECTION,
   SHORT_LARGE_PAGE,
@@ -77,7 +77,7 @@ export function attributeIndex(kind: LeafKind, prot: number): number {
 }
 
 /** Bits of a field as a 32-bit integer, which the engine keeps unboxed wherever it goes. */
-export function fieldMask(field: BitField): number {
+export function fieldMask(field: PlacedField): number {
   return lowMask(field) | 0;
 }
 

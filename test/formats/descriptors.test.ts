@@ -2,7 +2,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
-  type BitField,
   bitField,
   type DescriptorLayout,
   decode,
@@ -18,6 +17,7 @@ import {
   lpaeLayout,
   MALI_LEAF,
   MALI_TABLE,
+  type PlacedField,
 } from '../../formats/index.ts';
 
 const LAYOUTS: readonly DescriptorLayout[] = [
@@ -49,7 +49,7 @@ describe('descriptor fields', () => {
 
   it('say what they mean and where that is written', () => {
     for (const { fields } of LAYOUTS) {
-      for (const { meaning, source, values, width } of Object.values(fields) as BitField[]) {
+      for (const { meaning, source, values, width } of Object.values(fields) as PlacedField[]) {
         expect(meaning.length).toBeGreaterThan(3);
         expect((source ?? '').length).toBeGreaterThan(3);
         for (const value of Object.keys(values ?? {})) expect(Number(value)).toBeLessThan(2 ** width);

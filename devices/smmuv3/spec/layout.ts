@@ -1,12 +1,12 @@
 /** The field vocabulary of the formats, under the short names that the tables of this folder use. */
 export {
   addressField as address,
-  type BitField as Field,
   bitField as field,
   type Decoded,
   decodeAll,
   encodeInto,
   getField,
   type Layout,
+  type PlacedField as Field,
   setField,
 } from '../../../formats/index.ts';
