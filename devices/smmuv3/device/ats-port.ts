@@ -1,4 +1,5 @@
 import { AccessFlag, type Mmu } from '../../../emulator/index.ts';
+import type { RegisterBlock } from '../../registers/index.ts';
 import type { Smmuv3Features } from '../spec/index.ts';
 import {
   Cr0,
@@ -10,13 +11,13 @@ import {
   type PageRequestFields,
   PageResponse,
   REGISTERS,
+  type RegisterName,
   StreamConfig,
 } from '../spec/index.ts';
 import { type AtsClient, AtsStatus } from './ats.ts';
 import type { FaultReporter, Transaction } from './fault-reporter.ts';
 import { type Interrupts, Wire } from './interrupts.ts';
 import type { OutputQueue } from './output-queue.ts';
-import type { RegisterFile } from './register-file.ts';
 import type { StreamContexts } from './stream-contexts.ts';
 
 /**
@@ -30,7 +31,7 @@ export class AtsPort {
   readonly #mmu: Mmu;
   readonly #contexts: StreamContexts;
   readonly #faults: FaultReporter;
-  readonly #registers: RegisterFile;
+  readonly #registers: RegisterBlock<RegisterName>;
   readonly #interrupts: Interrupts;
   readonly #queue: OutputQueue;
   readonly #features: Smmuv3Features;
@@ -39,7 +40,7 @@ export class AtsPort {
     mmu: Mmu;
     contexts: StreamContexts;
     faults: FaultReporter;
-    registers: RegisterFile;
+    registers: RegisterBlock<RegisterName>;
     interrupts: Interrupts;
     queue: OutputQueue;
     features: Smmuv3Features;

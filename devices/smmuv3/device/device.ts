@@ -1,5 +1,11 @@
 import { type MmioDevice, Mmu, type MmuOptions, type WalkMemory } from '../../../emulator/index.ts';
-import { TWO_32 } from '../../../formats/index.ts';
+import {
+  type BlockHooks,
+  type Register,
+  RegisterBlock,
+  type RegisterHooks,
+  RegisterSpace,
+} from '../../registers/index.ts';
 import {
   COMMAND_BYTES,
   CommandError,
@@ -8,13 +14,12 @@ import {
   EVENT_WORDS,
   Gbpa,
   Gerror,
-  IrqCtrl,
   idRegistersOf,
   PAGE_REQUEST_WORDS,
   QUEUE_BASE,
   QUEUE_INDEX_MASK,
-  QUEUE_OVERFLOW,
   REGISTERS,
+  type RegisterName,
   type Smmuv3Features,
   STRTAB_BASE,
   STRTAB_BASE_CFG,
@@ -24,36 +29,11 @@ import { CommandConsumer, type CommandEffects } from './command-consumer.ts';
 import { FaultReporter, Outcome } from './fault-reporter.ts';
 import { Interrupts, Wire } from './interrupts.ts';
 import { OutputQueue, type QueueMemory } from './output-queue.ts';
-import { RegisterFile } from './register-file.ts';
 import type { StalledTransaction } from './stalls.ts';
 import { StreamContexts } from './stream-contexts.ts';
 
 /** Memory as the SMMU sees it: a `BusPort` of the emulator, coherent or not as IDR0.COHACC says. */
 export interface SmmuMemory extends WalkMemory, QueueMemory {}
-
-/** Offsets, so that the dispatch below is a plain switch. */
-const R = {
-  CR0: REGISTERS.CR0.offset,
-  CR1: REGISTERS.CR1.offset,
-  CR2: REGISTERS.CR2.offset,
-  GBPA: REGISTERS.GBPA.offset,
-  IRQ_CTRL: REGISTERS.IRQ_CTRL.offset,
-  GERRORN: REGISTERS.GERRORN.offset,
-  GERROR_IRQ_CFG0: REGISTERS.GERROR_IRQ_CFG0.offset,
-  STRTAB_BASE: REGISTERS.STRTAB_BASE.offset,
-  STRTAB_BASE_CFG: REGISTERS.STRTAB_BASE_CFG.offset,
-  CMDQ_BASE: REGISTERS.CMDQ_BASE.offset,
-  CMDQ_PROD: REGISTERS.CMDQ_PROD.offset,
-  CMDQ_CONS: REGISTERS.CMDQ_CONS.offset,
-  EVENTQ_BASE: REGISTERS.EVENTQ_BASE.offset,
-  EVENTQ_IRQ_CFG0: REGISTERS.EVENTQ_IRQ_CFG0.offset,
-  PRIQ_BASE: REGISTERS.PRIQ_BASE.offset,
-  PRIQ_IRQ_CFG0: REGISTERS.PRIQ_IRQ_CFG0.offset,
-  EVENTQ_PROD: REGISTERS.EVENTQ_PROD.offset,
-  EVENTQ_CONS: REGISTERS.EVENTQ_CONS.offset,
-  PRIQ_PROD: REGISTERS.PRIQ_PROD.offset,
-  PRIQ_CONS: REGISTERS.PRIQ_CONS.offset,
-} as const;
 
 /**
  * An SMMUv3 as its driver and the masters behind it see it (Arm IHI 0070).
@@ -89,7 +69,8 @@ export class Smmuv3 implements MmioDevice, CommandEffects {
   /** A parked transaction went on: with OK its translation is in {@link mmu}. */
   onStallEnd: ((transaction: StalledTransaction, outcome: Outcome) => void) | null = null;
 
-  readonly #registers = new RegisterFile();
+  readonly #registers: RegisterBlock<RegisterName>;
+  readonly #space: RegisterSpace;
   #commandBase = 0;
   /** Bits of an index into the command queue; the wrap flag is the bit above. */
   #commandIndexMask = 0;
@@ -105,9 +86,11 @@ export class Smmuv3 implements MmioDevice, CommandEffects {
     this.contexts = new StreamContexts(memory, features);
     this.mmu = new Mmu(parts.mmu ?? {}, memory, this.contexts);
     this.mmu.enabled = false;
-    this.interrupts = new Interrupts(this.#registers, memory, features.msi);
     this.events = new OutputQueue(memory, EVENT_WORDS, features.eventQueueBits);
     this.pageRequests = new OutputQueue(memory, PAGE_REQUEST_WORDS, features.priQueueBits);
+    this.#registers = new RegisterBlock<RegisterName>(REGISTERS, this.#hooks());
+    this.#space = new RegisterSpace().place(this.#registers);
+    this.interrupts = new Interrupts(this.#registers, memory, features.msi);
     this.commands = new CommandConsumer(this.mmu, memory, features, this);
     this.faults = new FaultReporter({
       mmu: this.mmu,
@@ -127,10 +110,6 @@ export class Smmuv3 implements MmioDevice, CommandEffects {
       queue: this.pageRequests,
       features,
     });
-    idRegistersOf(features).forEach((value, i) => {
-      this.#registers.setAt(4 * i, value);
-    });
-    this.#registers.set(REGISTERS.AIDR, 1);
   }
 
   /**
@@ -167,131 +146,112 @@ export class Smmuv3 implements MmioDevice, CommandEffects {
 
   /** Reads a register. Of a 64-bit register this is the half at `offset`; no register reads as zero. */
   read32(offset: number): number {
-    switch (offset) {
-      case R.EVENTQ_PROD:
-        return this.events.prod;
-      case R.EVENTQ_CONS:
-        return this.events.cons;
-      case R.PRIQ_PROD:
-        return this.pageRequests.prod;
-      case R.PRIQ_CONS:
-        return this.pageRequests.cons;
-      default:
-        return this.#registers.getAt(offset);
-    }
-  }
-
-  /** Reads a 64-bit register as a number; bits above 2^53 may be lost with the lowest ones. */
-  read64(offset: number): number {
-    return this.read32(offset) + this.read32(offset + 4) * TWO_32;
-  }
-
-  write64(offset: number, low: number, high: number): void {
-    this.write32(offset, low);
-    this.write32(offset + 4, high);
+    return this.#space.read32(offset);
   }
 
   /**
    * Writes a register. As the architecture allows, a write is ignored where the register may not be written: read-only ones, and
-   * those that are guarded by an enable that is on.
+   * those that are locked by an enable that is on.
    */
   write32(offset: number, value: number): void {
-    const registers = this.#registers;
-    const enabled = registers.get(REGISTERS.CR0ACK);
-    switch (offset) {
-      case R.CR0:
-        this.#writeControl(value);
-        return;
-      case R.CR1:
-        if ((enabled & (Cr0.SMMUEN | Cr0.CMDQEN | Cr0.EVENTQEN | Cr0.PRIQEN)) === 0) registers.setAt(offset, value);
-        return;
-      case R.CR2:
-        if ((enabled & Cr0.SMMUEN) !== 0) return;
-        registers.setAt(offset, value);
-        this.contexts.e2h = this.features.el2 && (value & Cr2.E2H) !== 0;
-        this.commands.e2h = this.contexts.e2h;
-        return;
-      case R.GBPA:
-        if ((value & Gbpa.UPDATE) === 0) return;
-        registers.setAt(offset, value & ~Gbpa.UPDATE);
-        this.#abortsAll = !this.mmu.enabled && (value & Gbpa.ABORT) !== 0;
-        return;
-      case R.IRQ_CTRL:
-        registers.setAt(offset, value);
-        registers.set(REGISTERS.IRQ_CTRLACK, value & 7);
-        return;
-      case R.GERRORN:
-        registers.setAt(offset, value);
-        this.#consume();
-        return;
-      case R.STRTAB_BASE:
-      case R.STRTAB_BASE + 4:
-      case R.STRTAB_BASE_CFG:
-        if ((enabled & Cr0.SMMUEN) !== 0) return;
-        registers.setAt(offset, value);
-        this.#updateStreamTable();
-        return;
-      case R.CMDQ_BASE:
-      case R.CMDQ_BASE + 4:
-        if ((enabled & Cr0.CMDQEN) !== 0) return;
-        registers.setAt(offset, value);
-        this.#commandBase = registers.field64(REGISTERS.CMDQ_BASE, QUEUE_BASE.ADDR);
-        this.#commandIndexMask =
-          2 ** Math.min(registers.field64(REGISTERS.CMDQ_BASE, QUEUE_BASE.LOG2SIZE), this.features.commandQueueBits) -
-          1;
-        return;
-      case R.CMDQ_PROD:
-        registers.setAt(offset, value & QUEUE_INDEX_MASK);
-        this.commands.awake(this.now);
-        this.#consume();
-        return;
-      case R.CMDQ_CONS:
-        if ((enabled & Cr0.CMDQEN) === 0) registers.setAt(offset, value & QUEUE_INDEX_MASK);
-        return;
-      default:
-        this.#writeOutputQueues(offset, value, enabled);
-    }
+    this.#space.write32(offset, value);
   }
 
-  /** The registers of the event and PRI queues, and of the MSIs. */
-  #writeOutputQueues(offset: number, value: number, enabled: number): void {
-    const registers = this.#registers;
-    const eventsOn = (enabled & Cr0.EVENTQEN) !== 0;
-    const requestsOn = (enabled & Cr0.PRIQEN) !== 0;
-    const index = (value & (QUEUE_INDEX_MASK | QUEUE_OVERFLOW)) >>> 0;
-    if ((offset === R.EVENTQ_BASE || offset === R.EVENTQ_BASE + 4) && !eventsOn) {
-      registers.setAt(offset, value);
-      this.events.setBase(registers.getAt(R.EVENTQ_BASE), registers.getAt(R.EVENTQ_BASE + 4));
-    } else if ((offset === R.PRIQ_BASE || offset === R.PRIQ_BASE + 4) && !requestsOn) {
-      registers.setAt(offset, value);
-      this.pageRequests.setBase(registers.getAt(R.PRIQ_BASE), registers.getAt(R.PRIQ_BASE + 4));
-    } else if (offset === R.EVENTQ_PROD && !eventsOn) this.events.prod = index;
-    else if (offset === R.PRIQ_PROD && !requestsOn) this.pageRequests.prod = index;
-    else if (offset === R.PRIQ_CONS) this.pageRequests.cons = index;
-    else if (offset === R.EVENTQ_CONS) {
-      this.events.cons = index;
-      this.faults.roomMade();
-    } else if ((interruptOf(offset) & ~registers.get(REGISTERS.IRQ_CTRLACK)) !== 0) registers.setAt(offset, value);
+  read64(offset: number, halves: Uint32Array): void {
+    this.#space.read64(offset, halves);
   }
 
-  #writeControl(value: number): void {
+  write64(offset: number, low: number, high: number): void {
+    this.#space.write64(offset, low, high);
+  }
+
+  /** What reads and writes do beyond the declarations. */
+  #hooks(): BlockHooks<RegisterName> {
+    const idr = idRegistersOf(this.features);
+    const { events, pageRequests } = this;
+    const updateStreamTable = { written: () => this.#updateStreamTable() };
+    return {
+      IDR0: { reset: () => idr[0] },
+      IDR1: { reset: () => idr[1] },
+      IDR2: { reset: () => idr[2] },
+      IDR3: { reset: () => idr[3] },
+      IDR4: { reset: () => idr[4] },
+      IDR5: { reset: () => idr[5] },
+      CR0: { written: () => this.#control() },
+      CR2: {
+        written: () => {
+          this.contexts.e2h = this.features.el2 && (this.#registers.get(REGISTERS.CR2) & Cr2.E2H) !== 0;
+          this.commands.e2h = this.contexts.e2h;
+        },
+      },
+      GBPA: {
+        write: (value) => ((value & Gbpa.UPDATE) === 0 ? null : value & ~Gbpa.UPDATE),
+        written: () => this.#updateBypass(),
+      },
+      IRQ_CTRL: {
+        written: () => this.#registers.set(REGISTERS.IRQ_CTRLACK, this.#registers.get(REGISTERS.IRQ_CTRL)),
+      },
+      GERRORN: { written: () => this.#consume() },
+      STRTAB_BASE: updateStreamTable,
+      STRTAB_BASE_CFG: updateStreamTable,
+      CMDQ_BASE: { written: () => this.#updateCommandQueue() },
+      CMDQ_PROD: {
+        written: () => {
+          this.commands.awake(this.now);
+          this.#consume();
+        },
+      },
+      // The error is the SMMU's to write.
+      CMDQ_CONS: { write: (value) => value & QUEUE_INDEX_MASK },
+      EVENTQ_BASE: { written: () => this.#updateOutputQueue(events, REGISTERS.EVENTQ_BASE) },
+      EVENTQ_PROD: outputProd(events),
+      EVENTQ_CONS: {
+        read: () => events.cons,
+        write: (value) => {
+          events.cons = value;
+          this.faults.roomMade();
+          return value;
+        },
+      },
+      PRIQ_BASE: { written: () => this.#updateOutputQueue(pageRequests, REGISTERS.PRIQ_BASE) },
+      PRIQ_PROD: outputProd(pageRequests),
+      PRIQ_CONS: { read: () => pageRequests.cons, write: (value) => (pageRequests.cons = value) },
+    };
+  }
+
+  #control(): void {
     const registers = this.#registers;
     const { ats, pri } = this.features;
     const offered = Cr0.SMMUEN | Cr0.CMDQEN | Cr0.EVENTQEN | (pri ? Cr0.PRIQEN : 0) | (ats ? Cr0.ATSCHK : 0);
-    registers.set(REGISTERS.CR0, value);
-    registers.set(REGISTERS.CR0ACK, value & offered);
-    this.mmu.enabled = (value & Cr0.SMMUEN) !== 0;
-    this.#abortsAll = !this.mmu.enabled && (registers.get(REGISTERS.GBPA) & Gbpa.ABORT) !== 0;
+    const control = registers.get(REGISTERS.CR0) & offered;
+    registers.set(REGISTERS.CR0ACK, control);
+    this.mmu.enabled = (control & Cr0.SMMUEN) !== 0;
+    this.#updateBypass();
     this.#consume();
+  }
+
+  #updateBypass(): void {
+    this.#abortsAll = !this.mmu.enabled && (this.#registers.get(REGISTERS.GBPA) & Gbpa.ABORT) !== 0;
+  }
+
+  #updateCommandQueue(): void {
+    const registers = this.#registers;
+    const log2Size = registers.field(REGISTERS.CMDQ_BASE, QUEUE_BASE.LOG2SIZE);
+    this.#commandBase = registers.field(REGISTERS.CMDQ_BASE, QUEUE_BASE.ADDR);
+    this.#commandIndexMask = 2 ** Math.min(log2Size, this.features.commandQueueBits) - 1;
+  }
+
+  #updateOutputQueue(queue: OutputQueue, base: Register): void {
+    queue.setBase(this.#registers.field(base, QUEUE_BASE.ADDR), this.#registers.field(base, QUEUE_BASE.LOG2SIZE));
   }
 
   #updateStreamTable(): void {
     const registers = this.#registers;
-    const split = registers.field64(REGISTERS.STRTAB_BASE_CFG, STRTAB_BASE_CFG.SPLIT);
-    const format = registers.field64(REGISTERS.STRTAB_BASE_CFG, STRTAB_BASE_CFG.FMT);
-    const log2Size = registers.field64(REGISTERS.STRTAB_BASE_CFG, STRTAB_BASE_CFG.LOG2SIZE);
+    const split = registers.field(REGISTERS.STRTAB_BASE_CFG, STRTAB_BASE_CFG.SPLIT);
+    const format = registers.field(REGISTERS.STRTAB_BASE_CFG, STRTAB_BASE_CFG.FMT);
+    const log2Size = registers.field(REGISTERS.STRTAB_BASE_CFG, STRTAB_BASE_CFG.LOG2SIZE);
     this.contexts.table = {
-      base: registers.field64(REGISTERS.STRTAB_BASE, STRTAB_BASE.ADDR),
+      base: registers.field(REGISTERS.STRTAB_BASE, STRTAB_BASE.ADDR),
       twoLevel: format === 1 && this.features.twoLevelStreams,
       log2Size: Math.min(log2Size, this.features.streamBits),
       // 6, 8 and 10 are defined; others behave as 6 (section 6.3.25).
@@ -370,13 +330,7 @@ export class Smmuv3 implements MmioDevice, CommandEffects {
   }
 }
 
-/**
- * The interrupt, as its bit of IRQ_CTRL, whose MSI a register configures: address (two words), data, attributes of each. 0: none.
- * Each group is guarded by its own enable (section 6.3).
- */
-function interruptOf(offset: number): number {
-  const within = (first: number): boolean => offset >= first && offset < first + 16;
-  if (within(R.GERROR_IRQ_CFG0)) return IrqCtrl.GERROR;
-  if (within(R.EVENTQ_IRQ_CFG0)) return IrqCtrl.EVENTQ;
-  return within(R.PRIQ_IRQ_CFG0) ? IrqCtrl.PRIQ : 0;
+/** The write index of a queue that the SMMU writes: software may set it while the queue is off. */
+function outputProd(queue: OutputQueue): RegisterHooks {
+  return { read: () => queue.prod, write: (value) => (queue.prod = value) };
 }

@@ -8,6 +8,7 @@ import {
   type WalkMemory,
 } from '../../../emulator/index.ts';
 import { TWO_32 } from '../../../formats/index.ts';
+import type { RegisterBlock } from '../../registers/index.ts';
 import type { Smmuv3Features } from '../spec/index.ts';
 import {
   Cr0,
@@ -22,11 +23,11 @@ import {
   eventName,
   Gerror,
   REGISTERS,
+  type RegisterName,
   setField,
 } from '../spec/index.ts';
 import { type Interrupts, Wire } from './interrupts.ts';
 import type { OutputQueue } from './output-queue.ts';
-import type { RegisterFile } from './register-file.ts';
 import { type StalledTransaction, StallTable } from './stalls.ts';
 import { STREAM_ABORTED, type StreamContext, type StreamContexts } from './stream-contexts.ts';
 
@@ -72,7 +73,7 @@ export class FaultReporter {
   readonly byEvent = new Float64Array(256);
   readonly #mmu: Mmu;
   readonly #contexts: StreamContexts;
-  readonly #registers: RegisterFile;
+  readonly #registers: RegisterBlock<RegisterName>;
   readonly #queue: OutputQueue;
   readonly #interrupts: Interrupts;
   readonly #features: Smmuv3Features;
@@ -84,7 +85,7 @@ export class FaultReporter {
   constructor(parts: {
     mmu: Mmu;
     contexts: StreamContexts;
-    registers: RegisterFile;
+    registers: RegisterBlock<RegisterName>;
     queue: OutputQueue;
     interrupts: Interrupts;
     features: Smmuv3Features;

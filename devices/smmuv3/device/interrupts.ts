@@ -1,6 +1,6 @@
-import { Gerror, IRQ_CFG0, IrqCtrl, REGISTERS } from '../spec/index.ts';
+import type { RegisterBlock } from '../../registers/index.ts';
+import { Gerror, IRQ_CFG0, IrqCtrl, REGISTERS, type RegisterName } from '../spec/index.ts';
 import type { QueueMemory } from './output-queue.ts';
-import type { RegisterFile } from './register-file.ts';
 
 /** The wires out of an SMMU: its interrupts, and the event that wakes CPUs (Arm IHI 0070, section 3.18 and 3.15). */
 export const Wire = {
@@ -14,11 +14,26 @@ export const Wire = {
 } as const;
 export type Wire = (typeof Wire)[keyof typeof Wire];
 
-/** Where the SMMU's own interrupts come from: register of the MSI, enable, and the error when the MSI is aborted. */
+/** Where the SMMU's own interrupts come from: registers of the MSI, enable, and the error when the MSI is aborted. */
 const SOURCES = {
-  [Wire.GERROR]: { cfg0: REGISTERS.GERROR_IRQ_CFG0, enable: IrqCtrl.GERROR, aborted: Gerror.MSI_GERROR_ABT_ERR },
-  [Wire.EVENTQ]: { cfg0: REGISTERS.EVENTQ_IRQ_CFG0, enable: IrqCtrl.EVENTQ, aborted: Gerror.MSI_EVENTQ_ABT_ERR },
-  [Wire.PRIQ]: { cfg0: REGISTERS.PRIQ_IRQ_CFG0, enable: IrqCtrl.PRIQ, aborted: Gerror.MSI_PRIQ_ABT_ERR },
+  [Wire.GERROR]: {
+    address: REGISTERS.GERROR_IRQ_CFG0,
+    data: REGISTERS.GERROR_IRQ_CFG1,
+    enable: IrqCtrl.GERROR,
+    aborted: Gerror.MSI_GERROR_ABT_ERR,
+  },
+  [Wire.EVENTQ]: {
+    address: REGISTERS.EVENTQ_IRQ_CFG0,
+    data: REGISTERS.EVENTQ_IRQ_CFG1,
+    enable: IrqCtrl.EVENTQ,
+    aborted: Gerror.MSI_EVENTQ_ABT_ERR,
+  },
+  [Wire.PRIQ]: {
+    address: REGISTERS.PRIQ_IRQ_CFG0,
+    data: REGISTERS.PRIQ_IRQ_CFG1,
+    enable: IrqCtrl.PRIQ,
+    aborted: Gerror.MSI_PRIQ_ABT_ERR,
+  },
 } as const;
 
 /**
@@ -30,12 +45,12 @@ export class Interrupts {
   onWire: ((wire: Wire) => void) | null = null;
   /** Edges and MSIs so far. */
   raised = 0;
-  readonly #registers: RegisterFile;
+  readonly #registers: RegisterBlock<RegisterName>;
   readonly #memory: QueueMemory;
   readonly #msi: boolean;
 
   /** @param msi IDR0.MSI */
-  constructor(registers: RegisterFile, memory: QueueMemory, msi: boolean) {
+  constructor(registers: RegisterBlock<RegisterName>, memory: QueueMemory, msi: boolean) {
     this.#registers = registers;
     this.#memory = memory;
     this.#msi = msi;
@@ -60,15 +75,13 @@ export class Interrupts {
     const source = SOURCES[wire];
     const registers = this.#registers;
     if ((registers.get(REGISTERS.IRQ_CTRLACK) & source.enable) === 0) return;
-    const target = registers.field64(source.cfg0, IRQ_CFG0.ADDR);
+    const target = registers.field(source.address, IRQ_CFG0.ADDR);
     if (!this.#msi || target === 0) {
       this.wire(wire);
       return;
     }
     this.raised++;
-    // CFG1, the data, follows the 64-bit address register.
-    const data = registers.getAt(source.cfg0.offset + 8);
-    if (this.#memory.write32(target, data)) return;
+    if (this.#memory.write32(target, registers.get(source.data))) return;
     // An aborted MSI of GERROR itself shows in the register, but can raise nothing.
     if (wire !== Wire.GERROR) this.fail(source.aborted);
     else registers.set(REGISTERS.GERROR, registers.get(REGISTERS.GERROR) ^ (source.aborted & ~this.activeErrors));

@@ -1,4 +1,4 @@
-import { getField, QUEUE_BASE, QUEUE_INDEX_MASK, QUEUE_OVERFLOW } from '../spec/index.ts';
+import { QUEUE_INDEX_MASK, QUEUE_OVERFLOW } from '../spec/index.ts';
 
 /** Memory as the SMMU writes it: a `BusPort` of the emulator. Both return false when the bus answers with an error. */
 export interface QueueMemory {
@@ -39,11 +39,10 @@ export class OutputQueue {
     this.#mostBits = mostBits;
   }
 
-  /** Takes a new base register, as two words. */
-  setBase(low: number, high: number): void {
-    const words = Uint32Array.of(low, high);
-    this.size = 2 ** Math.min(getField(words, 0, QUEUE_BASE.LOG2SIZE), this.#mostBits);
-    this.#base = getField(words, 0, QUEUE_BASE.ADDR);
+  /** Moves the queue: address of its first entry, and log2 of its entries as the base register asks for them. */
+  setBase(base: number, log2Size: number): void {
+    this.size = 2 ** Math.min(log2Size, this.#mostBits);
+    this.#base = base;
   }
 
   /** Bits of an index, with the wrap flag above them. */

@@ -5,68 +5,8 @@
 import * as v from 'valibot';
 import { ConfigError } from '../../../formats/index.ts';
 import { ADDRESS_SIZES } from './encodings.ts';
-import { field, getField, type Layout, setField } from './layout.ts';
-
-export const IDR0 = {
-  S2P: field(0, 1, 'Stage 2 is offered'),
-  S1P: field(1, 1, 'Stage 1 is offered'),
-  TTF: field(2, 2, 'Table formats: 1 VMSAv8-32, 2 VMSAv8-64, 3 both'),
-  COHACC: field(4, 1, 'Reads of tables, queues and structures are coherent'),
-  BTM: field(5, 1, 'Broadcast TLB maintenance of the CPUs is received'),
-  HTTU: field(6, 2, 'Hardware updates: 1 access flag, 2 access flag and dirty state'),
-  DORMHINT: field(8, 1, 'Dormant hint'),
-  HYP: field(9, 1, 'EL2 stage 1 contexts are offered'),
-  ATS: field(10, 1, 'ATS is offered'),
-  NS1ATS: field(11, 1, 'Split-stage ATS is not offered'),
-  ASID16: field(12, 1, '16-bit ASIDs'),
-  MSI: field(13, 1, 'Message-signalled interrupts'),
-  SEV: field(14, 1, 'Wake-up events for CPUs in WFE'),
-  ATOS: field(15, 1, 'Address translation operations'),
-  PRI: field(16, 1, 'Page request interface'),
-  VMW: field(17, 1, 'VMID wildcards'),
-  VMID16: field(18, 1, '16-bit VMIDs'),
-  CD2L: field(19, 1, 'Two-level context descriptor tables'),
-  VATOS: field(20, 1, 'Virtual ATOS page'),
-  TTENDIAN: field(21, 2, 'Table endianness: 0 mixed, 2 little, 3 big'),
-  ATSRECERR: field(23, 1, 'Errors of ATS requests can be recorded'),
-  STALL_MODEL: field(24, 2, '0 stall or terminate, 1 terminate only, 2 stall is forced'),
-  TERM_MODEL: field(26, 1, 'Terminated transactions always abort'),
-  ST_LEVEL: field(27, 2, '0 linear stream table, 1 two-level too'),
-} as const satisfies Layout;
-
-export const IDR1 = {
-  SIDSIZE: field(0, 6, 'Bits of a StreamID'),
-  SSIDSIZE: field(6, 5, 'Bits of a SubstreamID'),
-  PRIQS: field(11, 5, 'log2 of the most PRI queue entries'),
-  EVENTQS: field(16, 5, 'log2 of the most event queue entries'),
-  CMDQS: field(21, 5, 'log2 of the most command queue entries'),
-  ATTR_PERMS_OVR: field(26, 1, 'Permissions of transactions can be overridden'),
-  ATTR_TYPES_OVR: field(27, 1, 'Memory types of transactions can be overridden'),
-  REL: field(28, 1, 'Preset bases are relative'),
-  QUEUES_PRESET: field(29, 1, 'Queue bases are fixed'),
-  TABLES_PRESET: field(30, 1, 'Table base is fixed'),
-} as const satisfies Layout;
-
-export const IDR3 = {
-  HAD: field(2, 1, 'Hierarchical permissions can be disabled'),
-  PBHA: field(3, 1, 'Page-based hardware attributes'),
-  XNX: field(4, 1, 'Separate stage 2 execute-never by privilege'),
-  PPS: field(5, 1, 'The PASID of a page request is used in the response'),
-  MPAM: field(7, 1, 'MPAM'),
-  FWB: field(8, 1, 'Stage 2 can force write-back'),
-  STT: field(9, 1, 'Small translation tables'),
-  RIL: field(10, 1, 'Range invalidation and level hint'),
-  BBML: field(11, 2, 'Break-before-make level: 0, 1 or 2'),
-} as const satisfies Layout;
-
-export const IDR5 = {
-  OAS: field(0, 3, 'Output address size: 0 to 6 for 32, 36, 40, 42, 44, 48, 52 bits'),
-  GRAN4K: field(4, 1, '4 KiB granule'),
-  GRAN16K: field(5, 1, '16 KiB granule'),
-  GRAN64K: field(6, 1, '64 KiB granule'),
-  VAX: field(10, 2, '0: 48-bit input addresses, 1: 52-bit'),
-  STALL_MAX: field(16, 16, 'Most stalled transactions'),
-} as const satisfies Layout;
+import { IDR0, IDR1, IDR3, IDR5 } from './identification.ts';
+import { getField, setField } from './layout.ts';
 
 const flag = (value: boolean) => v.optional(v.boolean(), value);
 const bits = (least: number, most: number, value: number) =>

@@ -4,6 +4,7 @@ export * from './context-descriptor.ts';
 export * from './encodings.ts';
 export * from './events.ts';
 export * from './features.ts';
+export * from './identification.ts';
 export * from './layout.ts';
 export * from './page-request.ts';
 export * from './registers.ts';

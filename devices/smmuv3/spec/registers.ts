@@ -1,69 +1,13 @@
 /**
- * The register map of an SMMUv3, Non-secure, both 64 KiB pages: offsets, widths and fields of Arm IHI 0070, section 6.2 and 6.3.
- * The identification registers stand in `features.ts`.
+ * The register map of an SMMUv3, Non-secure, both 64 KiB pages: Arm IHI 0070, sections 6.2 and 6.3. The fields of the
+ * identification registers stand in `identification.ts`.
  */
+import { defineRegisters, masksOf } from '../../registers/index.ts';
+import { AIDR, IDR0, IDR1, IDR3, IDR5, IIDR } from './identification.ts';
 import { address, field, type Layout } from './layout.ts';
 
 /** Where page 1 begins. */
 export const PAGE_1 = 0x10000;
-
-/** One register. */
-export interface Register {
-  /** Byte offset from the base of page 0. */
-  readonly offset: number;
-  readonly bits: 32 | 64;
-  /** `r`: writes are ignored. */
-  readonly access: 'r' | 'rw';
-  readonly meaning: string;
-}
-
-function register(offset: number, bits: 32 | 64, access: 'r' | 'rw', meaning: string): Register {
-  return { offset, bits, access, meaning };
-}
-
-export const REGISTERS = {
-  IDR0: register(0x00, 32, 'r', 'Features'),
-  IDR1: register(0x04, 32, 'r', 'Sizes of tables, queues and identifiers'),
-  IDR2: register(0x08, 32, 'r', 'Virtual ATOS page; 0'),
-  IDR3: register(0x0c, 32, 'r', 'Features of SMMUv3.1 and later'),
-  IDR4: register(0x10, 32, 'r', 'Implementation defined; 0'),
-  IDR5: register(0x14, 32, 'r', 'Granules, output address size, stalls'),
-  IIDR: register(0x18, 32, 'r', 'Implementer'),
-  AIDR: register(0x1c, 32, 'r', 'Architecture version: 0 SMMUv3.0, 1 SMMUv3.1, 2 SMMUv3.2'),
-  CR0: register(0x20, 32, 'rw', 'Enables'),
-  CR0ACK: register(0x24, 32, 'r', 'Enables that have taken effect'),
-  CR1: register(0x28, 32, 'rw', 'Attributes of table and queue accesses'),
-  CR2: register(0x2c, 32, 'rw', 'More controls'),
-  STATUSR: register(0x40, 32, 'r', 'Dormant state'),
-  GBPA: register(0x44, 32, 'rw', 'What happens to traffic while SMMUEN is 0'),
-  AGBPA: register(0x48, 32, 'rw', 'Implementation defined'),
-  IRQ_CTRL: register(0x50, 32, 'rw', 'Interrupt enables'),
-  IRQ_CTRLACK: register(0x54, 32, 'r', 'Interrupt enables that have taken effect'),
-  GERROR: register(0x60, 32, 'r', 'Global errors: a bit differs from GERRORN while its error is active'),
-  GERRORN: register(0x64, 32, 'rw', 'Global errors acknowledged'),
-  GERROR_IRQ_CFG0: register(0x68, 64, 'rw', 'Address of the global error MSI, 0: wired'),
-  GERROR_IRQ_CFG1: register(0x70, 32, 'rw', 'Data of the MSI'),
-  GERROR_IRQ_CFG2: register(0x74, 32, 'rw', 'Attributes of the MSI'),
-  STRTAB_BASE: register(0x80, 64, 'rw', 'Address of the stream table'),
-  STRTAB_BASE_CFG: register(0x88, 32, 'rw', 'Format and size of the stream table'),
-  CMDQ_BASE: register(0x90, 64, 'rw', 'Address and size of the command queue'),
-  CMDQ_PROD: register(0x98, 32, 'rw', 'Write index of the command queue'),
-  CMDQ_CONS: register(0x9c, 32, 'rw', 'Read index of the command queue, and its error'),
-  EVENTQ_BASE: register(0xa0, 64, 'rw', 'Address and size of the event queue'),
-  EVENTQ_IRQ_CFG0: register(0xb0, 64, 'rw', 'Address of the event queue MSI, 0: wired'),
-  EVENTQ_IRQ_CFG1: register(0xb8, 32, 'rw', 'Data of the MSI'),
-  EVENTQ_IRQ_CFG2: register(0xbc, 32, 'rw', 'Attributes of the MSI'),
-  PRIQ_BASE: register(0xc0, 64, 'rw', 'Address and size of the PRI queue'),
-  PRIQ_IRQ_CFG0: register(0xd0, 64, 'rw', 'Address of the PRI queue MSI, 0: wired'),
-  PRIQ_IRQ_CFG1: register(0xd8, 32, 'rw', 'Data of the MSI'),
-  PRIQ_IRQ_CFG2: register(0xdc, 32, 'rw', 'Attributes of the MSI'),
-  EVENTQ_PROD: register(PAGE_1 + 0xa8, 32, 'rw', 'Write index of the event queue'),
-  EVENTQ_CONS: register(PAGE_1 + 0xac, 32, 'rw', 'Read index of the event queue'),
-  PRIQ_PROD: register(PAGE_1 + 0xc8, 32, 'rw', 'Write index of the PRI queue'),
-  PRIQ_CONS: register(PAGE_1 + 0xcc, 32, 'rw', 'Read index of the PRI queue'),
-} as const satisfies Readonly<Record<string, Register>>;
-
-export type RegisterName = keyof typeof REGISTERS;
 
 /** CR0 and CR0ACK. */
 export const CR0 = {
@@ -75,8 +19,8 @@ export const CR0 = {
   VMW: field(6, 3, 'VMID wildcard'),
 } as const satisfies Layout;
 
-/** The bits of CR0 one by one, as masks. */
-export const Cr0 = { SMMUEN: 1, PRIQEN: 2, EVENTQEN: 4, CMDQEN: 8, ATSCHK: 16 } as const;
+/** The bits of CR0 as masks. */
+export const Cr0 = masksOf(CR0);
 
 export const CR1 = {
   QUEUE_IC: field(0, 2, 'Inner cacheability of the queues: 0 none, 1 write-back, 2 write-through'),
@@ -94,34 +38,53 @@ export const CR2 = {
   REC_CFG_ATS: field(3, 1, 'Errors of ATS requests are recorded'),
 } as const satisfies Layout;
 
-/** The bits of CR2 one by one, as masks. */
-export const Cr2 = { E2H: 1, RECINVSID: 2, PTM: 4, REC_CFG_ATS: 8 } as const;
+/** The bits of CR2 as masks. */
+export const Cr2 = masksOf(CR2);
 
-/** The bits of GBPA that the model gives a meaning. */
-export const Gbpa = {
-  /** Traffic is aborted while SMMUEN is 0; else it passes untranslated. */
-  ABORT: 0x0010_0000,
-  /** Written as 1 to update the register; reads 1 until the update is done. */
-  UPDATE: 0x8000_0000,
-} as const;
+export const GBPA = {
+  MemAttr: field(0, 4, 'Memory type when MTCFG is 1'),
+  MTCFG: field(4, 1, 'Memory type is overridden'),
+  ALLOCCFG: field(8, 4, 'Allocation hints'),
+  SHCFG: field(12, 2, 'Shareability: 1 as the transaction, else overridden'),
+  PRIVCFG: field(16, 2, 'Privilege: 0 and 1 as the transaction, 2 unprivileged, 3 privileged'),
+  INSTCFG: field(18, 2, 'Instruction or data: 0 and 1 as the transaction, 2 data, 3 instruction'),
+  ABORT: field(20, 1, 'Traffic is aborted while SMMUEN is 0; 0: it passes untranslated'),
+  UPDATE: field(31, 1, 'Written as 1 to update the register; reads 1 until the update is done'),
+} as const satisfies Layout;
 
-/** Bits of IRQ_CTRL and IRQ_CTRLACK. */
-export const IrqCtrl = { GERROR: 1, PRIQ: 2, EVENTQ: 4 } as const;
+/** The bits of GBPA as masks. */
+export const Gbpa = masksOf(GBPA);
 
-/** Bits of GERROR and GERRORN. */
-export const Gerror = {
-  /** Command queue: CMDQ_CONS.ERR says which, consumption has stopped. */
-  CMDQ_ERR: 0x001,
-  /** A write to the event queue was aborted, records are lost. */
-  EVENTQ_ABT_ERR: 0x004,
-  PRIQ_ABT_ERR: 0x008,
-  /** The MSI of a CMD_SYNC was aborted. */
-  MSI_CMDQ_ABT_ERR: 0x010,
-  MSI_EVENTQ_ABT_ERR: 0x020,
-  MSI_PRIQ_ABT_ERR: 0x040,
-  MSI_GERROR_ABT_ERR: 0x080,
-  SFM_ERR: 0x100,
-} as const;
+/** IRQ_CTRL and IRQ_CTRLACK. */
+export const IRQ_CTRL = {
+  GERROR: field(0, 1, 'Global error interrupt is on'),
+  PRIQ: field(1, 1, 'PRI queue interrupt is on'),
+  EVENTQ: field(2, 1, 'Event queue interrupt is on'),
+} as const satisfies Layout;
+
+/** The bits of IRQ_CTRL as masks. */
+export const IrqCtrl = masksOf(IRQ_CTRL);
+
+/** GERROR and GERRORN. */
+export const GERROR = {
+  CMDQ_ERR: field(0, 1, 'Command queue: CMDQ_CONS.ERR says which error, consumption has stopped'),
+  EVENTQ_ABT_ERR: field(2, 1, 'A write to the event queue was aborted, records are lost'),
+  PRIQ_ABT_ERR: field(3, 1, 'A write to the PRI queue was aborted, requests are lost'),
+  MSI_CMDQ_ABT_ERR: field(4, 1, 'The MSI of a CMD_SYNC was aborted'),
+  MSI_EVENTQ_ABT_ERR: field(5, 1, 'The MSI of the event queue was aborted'),
+  MSI_PRIQ_ABT_ERR: field(6, 1, 'The MSI of the PRI queue was aborted'),
+  MSI_GERROR_ABT_ERR: field(7, 1, 'The MSI of a global error was aborted'),
+  SFM_ERR: field(8, 1, 'The SMMU is in service failure mode'),
+} as const satisfies Layout;
+
+/** The bits of GERROR as masks. */
+export const Gerror = masksOf(GERROR);
+
+/** MSI configuration registers CFG2. */
+export const IRQ_CFG2 = {
+  MemAttr: field(0, 4, 'Memory type of the MSI'),
+  SH: field(4, 2, 'Shareability of the MSI'),
+} as const satisfies Layout;
 
 export const STRTAB_BASE = {
   ADDR: address(6, 46, 'Stream table, bits [51:6]'),
@@ -143,6 +106,21 @@ export const QUEUE_BASE = {
 /** MSI configuration registers CFG0 (64 bits). */
 export const IRQ_CFG0 = { ADDR: address(2, 50, 'Target, bits [51:2]') } as const satisfies Layout;
 
+/** Write index of a queue. */
+export const QUEUE_PROD = {
+  WR: field(0, 20, 'Write index; the bit above the queue size is the wrap flag'),
+  OVFLG: field(31, 1, 'Overflow: toggles when an entry is lost (event and PRI queues)'),
+} as const satisfies Layout;
+
+/** Read index of the event and PRI queues. */
+export const QUEUE_CONS = {
+  RD: field(0, 20, 'Read index; the bit above the queue size is the wrap flag'),
+  OVACKFLG: field(31, 1, 'Acknowledges OVFLG by being equal to it'),
+} as const satisfies Layout;
+
+/** CMDQ_PROD. */
+export const CMDQ_PROD = { WR: QUEUE_PROD.WR } as const satisfies Layout;
+
 /** CMDQ_CONS. */
 export const CMDQ_CONS = {
   RD: field(0, 20, 'Read index; the bit above the queue size is the wrap flag'),
@@ -161,6 +139,214 @@ export const CommandError = {
 } as const;
 
 /** Overflow flag (PROD) and its acknowledgement (CONS) of the event and PRI queues. */
-export const QUEUE_OVERFLOW = 0x8000_0000;
+export const QUEUE_OVERFLOW = masksOf(QUEUE_PROD).OVFLG;
 /** Bits of a queue index with its wrap flag. */
-export const QUEUE_INDEX_MASK = 0xfffff;
+export const QUEUE_INDEX_MASK = masksOf(QUEUE_PROD).WR;
+
+/** Enables of which none may be on while the attributes of table and queue accesses change. */
+const ANY_ENABLE = Cr0.SMMUEN | Cr0.CMDQEN | Cr0.EVENTQEN | Cr0.PRIQEN;
+
+export const REGISTERS = defineRegisters({
+  IDR0: { offset: 0x00, width: 32, access: 'r', meaning: 'Features', fields: IDR0 },
+  IDR1: { offset: 0x04, width: 32, access: 'r', meaning: 'Sizes of tables, queues and identifiers', fields: IDR1 },
+  IDR2: { offset: 0x08, width: 32, access: 'r', meaning: 'Virtual ATOS page; 0' },
+  IDR3: { offset: 0x0c, width: 32, access: 'r', meaning: 'Features of SMMUv3.1 and later', fields: IDR3 },
+  IDR4: { offset: 0x10, width: 32, access: 'r', meaning: 'Implementation defined; 0' },
+  IDR5: { offset: 0x14, width: 32, access: 'r', meaning: 'Granules, output address size, stalls', fields: IDR5 },
+  IIDR: { offset: 0x18, width: 32, access: 'r', meaning: 'Implementer', fields: IIDR },
+  AIDR: {
+    offset: 0x1c,
+    width: 32,
+    access: 'r',
+    meaning: 'Architecture version: 0 SMMUv3.0, 1 SMMUv3.1, 2 SMMUv3.2',
+    fields: AIDR,
+    reset: 1,
+  },
+  CR0: { offset: 0x20, width: 32, access: 'rw', meaning: 'Enables', fields: CR0 },
+  CR0ACK: { offset: 0x24, width: 32, access: 'r', meaning: 'Enables that have taken effect', fields: CR0 },
+  CR1: {
+    offset: 0x28,
+    width: 32,
+    access: 'rw',
+    meaning: 'Attributes of table and queue accesses',
+    fields: CR1,
+    locked: { by: 'CR0ACK', bits: ANY_ENABLE },
+  },
+  CR2: {
+    offset: 0x2c,
+    width: 32,
+    access: 'rw',
+    meaning: 'More controls',
+    fields: CR2,
+    locked: { by: 'CR0ACK', bits: Cr0.SMMUEN },
+  },
+  STATUSR: { offset: 0x40, width: 32, access: 'r', meaning: 'Dormant state' },
+  GBPA: { offset: 0x44, width: 32, access: 'rw', meaning: 'What happens to traffic while SMMUEN is 0', fields: GBPA },
+  AGBPA: { offset: 0x48, width: 32, access: 'rw', meaning: 'Implementation defined' },
+  IRQ_CTRL: { offset: 0x50, width: 32, access: 'rw', meaning: 'Interrupt enables', fields: IRQ_CTRL },
+  IRQ_CTRLACK: {
+    offset: 0x54,
+    width: 32,
+    access: 'r',
+    meaning: 'Interrupt enables that have taken effect',
+    fields: IRQ_CTRL,
+  },
+  GERROR: {
+    offset: 0x60,
+    width: 32,
+    access: 'r',
+    meaning: 'Global errors: a bit differs from GERRORN while its error is active',
+    fields: GERROR,
+  },
+  GERRORN: { offset: 0x64, width: 32, access: 'rw', meaning: 'Global errors acknowledged', fields: GERROR },
+  GERROR_IRQ_CFG0: {
+    offset: 0x68,
+    width: 64,
+    access: 'rw',
+    meaning: 'Address of the global error MSI, 0: wired',
+    fields: IRQ_CFG0,
+    locked: { by: 'IRQ_CTRLACK', bits: IrqCtrl.GERROR },
+  },
+  GERROR_IRQ_CFG1: {
+    offset: 0x70,
+    width: 32,
+    access: 'rw',
+    meaning: 'Data of the MSI',
+    locked: { by: 'IRQ_CTRLACK', bits: IrqCtrl.GERROR },
+  },
+  GERROR_IRQ_CFG2: {
+    offset: 0x74,
+    width: 32,
+    access: 'rw',
+    meaning: 'Attributes of the MSI',
+    fields: IRQ_CFG2,
+    locked: { by: 'IRQ_CTRLACK', bits: IrqCtrl.GERROR },
+  },
+  STRTAB_BASE: {
+    offset: 0x80,
+    width: 64,
+    access: 'rw',
+    meaning: 'Address of the stream table',
+    fields: STRTAB_BASE,
+    locked: { by: 'CR0ACK', bits: Cr0.SMMUEN },
+  },
+  STRTAB_BASE_CFG: {
+    offset: 0x88,
+    width: 32,
+    access: 'rw',
+    meaning: 'Format and size of the stream table',
+    fields: STRTAB_BASE_CFG,
+    locked: { by: 'CR0ACK', bits: Cr0.SMMUEN },
+  },
+  CMDQ_BASE: {
+    offset: 0x90,
+    width: 64,
+    access: 'rw',
+    meaning: 'Address and size of the command queue',
+    fields: QUEUE_BASE,
+    locked: { by: 'CR0ACK', bits: Cr0.CMDQEN },
+  },
+  CMDQ_PROD: { offset: 0x98, width: 32, access: 'rw', meaning: 'Write index of the command queue', fields: CMDQ_PROD },
+  CMDQ_CONS: {
+    offset: 0x9c,
+    width: 32,
+    access: 'rw',
+    meaning: 'Read index of the command queue, and its error',
+    fields: CMDQ_CONS,
+    locked: { by: 'CR0ACK', bits: Cr0.CMDQEN },
+  },
+  EVENTQ_BASE: {
+    offset: 0xa0,
+    width: 64,
+    access: 'rw',
+    meaning: 'Address and size of the event queue',
+    fields: QUEUE_BASE,
+    locked: { by: 'CR0ACK', bits: Cr0.EVENTQEN },
+  },
+  EVENTQ_IRQ_CFG0: {
+    offset: 0xb0,
+    width: 64,
+    access: 'rw',
+    meaning: 'Address of the event queue MSI, 0: wired',
+    fields: IRQ_CFG0,
+    locked: { by: 'IRQ_CTRLACK', bits: IrqCtrl.EVENTQ },
+  },
+  EVENTQ_IRQ_CFG1: {
+    offset: 0xb8,
+    width: 32,
+    access: 'rw',
+    meaning: 'Data of the MSI',
+    locked: { by: 'IRQ_CTRLACK', bits: IrqCtrl.EVENTQ },
+  },
+  EVENTQ_IRQ_CFG2: {
+    offset: 0xbc,
+    width: 32,
+    access: 'rw',
+    meaning: 'Attributes of the MSI',
+    fields: IRQ_CFG2,
+    locked: { by: 'IRQ_CTRLACK', bits: IrqCtrl.EVENTQ },
+  },
+  PRIQ_BASE: {
+    offset: 0xc0,
+    width: 64,
+    access: 'rw',
+    meaning: 'Address and size of the PRI queue',
+    fields: QUEUE_BASE,
+    locked: { by: 'CR0ACK', bits: Cr0.PRIQEN },
+  },
+  PRIQ_IRQ_CFG0: {
+    offset: 0xd0,
+    width: 64,
+    access: 'rw',
+    meaning: 'Address of the PRI queue MSI, 0: wired',
+    fields: IRQ_CFG0,
+    locked: { by: 'IRQ_CTRLACK', bits: IrqCtrl.PRIQ },
+  },
+  PRIQ_IRQ_CFG1: {
+    offset: 0xd8,
+    width: 32,
+    access: 'rw',
+    meaning: 'Data of the MSI',
+    locked: { by: 'IRQ_CTRLACK', bits: IrqCtrl.PRIQ },
+  },
+  PRIQ_IRQ_CFG2: {
+    offset: 0xdc,
+    width: 32,
+    access: 'rw',
+    meaning: 'Attributes of the MSI',
+    fields: IRQ_CFG2,
+    locked: { by: 'IRQ_CTRLACK', bits: IrqCtrl.PRIQ },
+  },
+  EVENTQ_PROD: {
+    offset: PAGE_1 + 0xa8,
+    width: 32,
+    access: 'rw',
+    meaning: 'Write index of the event queue',
+    fields: QUEUE_PROD,
+    locked: { by: 'CR0ACK', bits: Cr0.EVENTQEN },
+  },
+  EVENTQ_CONS: {
+    offset: PAGE_1 + 0xac,
+    width: 32,
+    access: 'rw',
+    meaning: 'Read index of the event queue',
+    fields: QUEUE_CONS,
+  },
+  PRIQ_PROD: {
+    offset: PAGE_1 + 0xc8,
+    width: 32,
+    access: 'rw',
+    meaning: 'Write index of the PRI queue',
+    fields: QUEUE_PROD,
+    locked: { by: 'CR0ACK', bits: Cr0.PRIQEN },
+  },
+  PRIQ_CONS: {
+    offset: PAGE_1 + 0xcc,
+    width: 32,
+    access: 'rw',
+    meaning: 'Read index of the PRI queue',
+    fields: QUEUE_CONS,
+  },
+});
+
+export type RegisterName = keyof typeof REGISTERS;

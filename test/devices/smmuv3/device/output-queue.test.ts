@@ -18,7 +18,7 @@ describe('OutputQueue', () => {
           4,
           19,
         );
-        queue.setBase(0x1000 + bits, 0);
+        queue.setBase(0x1000, bits);
         const model: number[] = [];
         let overflown = false;
         let serial = 0;
@@ -46,7 +46,7 @@ describe('OutputQueue', () => {
 
   it('has no more entries than IDR1 offers', () => {
     const queue = new OutputQueue({ write32: () => true, write64: () => true }, 8, 3);
-    queue.setBase(0x1000 + 10, 0);
+    queue.setBase(0x1000, 10);
     expect(queue.size).toBe(8);
   });
 });

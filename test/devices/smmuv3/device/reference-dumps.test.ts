@@ -47,8 +47,8 @@ function restart(folder: string): { smmu: Smmuv3; events(): EventRecord[] } {
   const cpu = bus.port('cpu', BusView.CPU);
   const base = 0x905_0000;
   const write = (name: RegisterName, low: number, high = 0): void => {
-    const { offset, bits } = REGISTERS[name];
-    expect(bits === 32 ? cpu.write32(base + offset, low) : cpu.write64(base + offset, low, high)).toBe(true);
+    const { offset, width } = REGISTERS[name];
+    expect(width === 32 ? cpu.write32(base + offset, low) : cpu.write64(base + offset, low, high)).toBe(true);
   };
   const restore = (name: RegisterName): void =>
     write(name, Number(value(name) & 0xffffffffn), Number(value(name) >> 32n));
