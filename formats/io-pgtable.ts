@@ -62,10 +62,13 @@ export const DirtyFlag = {
 
 /** Error numbers of the data path, as Linux numbers them. Calls return them negated. */
 export const Errno = {
+  ENOENT: 2,
   ENOMEM: 12,
+  EBUSY: 16,
   EEXIST: 17,
   EINVAL: 22,
   ERANGE: 34,
+  ETIMEDOUT: 110,
 } as const;
 
 /** Name of a result such as -12 ("ENOMEM"); "OK" for 0, and the bare number where there is no name. */

@@ -26,8 +26,15 @@ export {
   JobManagerGpuCommand,
   ResetKind,
 } from './gpu-control.ts';
-export { AS_LOCKADDR, encodeLockAddress, LEAST_LOCK_SHIFT, lockShift, lockStart } from './lockaddr.ts';
-export { MEMATTR_AARCH64, MemattrAllocation, MemattrCache, MemattrShareability, memattrByte } from './memattr.ts';
+export { AS_LOCKADDR, encodeLockAddress, LEAST_LOCK_SHIFT, lockShift, lockStart, WHOLE_SPACE } from './lockaddr.ts';
+export {
+  MEMATTR_AARCH64,
+  MemattrAllocation,
+  MemattrCache,
+  MemattrShareability,
+  memattrByte,
+  memattrFromMair,
+} from './memattr.ts';
 export {
   ADDRESS_SPACE,
   addressSpaceBase,

@@ -12,26 +12,26 @@ export const LEAST_LOCK_SHIFT = 15;
 
 const WIDTH_MASK = 0x3f;
 
+/** A size that stands for all addresses, as the drivers' `~0` does. */
+export const WHOLE_SPACE = 2 ** 64;
+
 /**
- * What the drivers write for a region that must hold `[start, start + size)`; all 64 bits, wrapping as theirs do. `out[0]` is the lower
+ * What the drivers write for a region that must hold `[start, start + size)`; in 64 bits, wrapping as theirs do. `out[0]` is the lower
  * half. They keep address bit WIDTH although the region is twice as large: hardware ignores it.
- * A size of 0 is the caller's to handle: no driver locks nothing.
+ *
+ * @param start any 64-bit address that a number holds exactly
+ * @param size bytes, at least 1: no driver locks nothing. {@link WHOLE_SPACE} is the largest.
  */
-export function encodeLockAddress(
-  out: Uint32Array,
-  startLow: number,
-  startHigh: number,
-  sizeLow: number,
-  sizeHigh: number,
-): void {
-  // last = start + size - 1 in 64 bits.
-  const lowSum = startLow + sizeLow - 1;
-  const carry = Math.floor(lowSum / TWO_32);
+export function encodeLockAddress(out: Uint32Array, start: number, size: number): void {
+  const startLow = start >>> 0;
+  const startHigh = Math.floor(start / TWO_32) >>> 0;
+  const whole = size >= WHOLE_SPACE;
+  const lowSum = startLow + (whole ? TWO_32 - 1 : size >>> 0) - 1;
   const lastLow = lowSum >>> 0;
-  const lastHigh = (startHigh + sizeHigh + carry) >>> 0;
+  const lastHigh = (startHigh + (whole ? TWO_32 - 1 : Math.floor(size / TWO_32)) + Math.floor(lowSum / TWO_32)) >>> 0;
   const highDifference = (startHigh ^ lastHigh) >>> 0;
-  const lowDifference = (startLow ^ lastLow) >>> 0;
-  const differing = highDifference !== 0 ? 64 - Math.clz32(highDifference) : 32 - Math.clz32(lowDifference);
+  const differing =
+    highDifference !== 0 ? 64 - Math.clz32(highDifference) : 32 - Math.clz32((startLow ^ lastLow) >>> 0);
   const width = Math.max(differing, LEAST_LOCK_SHIFT) - 1;
   out[0] = width < 32 ? ((startLow & -(2 ** width)) >>> 0) + width : width;
   out[1] = width < 32 ? startHigh : (startHigh & -(2 ** (width - 32))) >>> 0;

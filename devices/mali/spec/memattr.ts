@@ -38,3 +38,27 @@ export const MemattrAllocation = { IMPLEMENTATION: 2, EXPLICIT: 3 } as const;
 export function memattrByte(cache: number, shareability: number, allocation: number, hints: number): number {
   return (cache << 6) | (shareability << 4) | (allocation << 2) | hints;
 }
+
+/** Bits of the halves of a MAIR byte (Arm ARM, MAIR_EL1). */
+const MAIR_WRITE_BACK = 4;
+const MAIR_ALLOCATE = 3;
+
+/**
+ * Half of AS_MEMATTR, four bytes, for the memory types that an AArch64 table was made with, as the drivers translate MAIR. A byte whose outer or inner half
+ * is not write-back becomes non-cacheable; the others keep the inner half's allocation hints.
+ *
+ * @param shareability of the write-back types: the driver of 6.12 says CPU_INNER always, newer ones only on a coherent bus
+ */
+export function memattrFromMair(mair: number, shareability: number): number {
+  let memattr = 0;
+  for (let shift = 0; shift < 32; shift += 8) {
+    const outer = (mair >>> (shift + 4)) & 0xf;
+    const inner = (mair >>> shift) & 0xf;
+    const cached = (outer & MAIR_ALLOCATE) !== 0 && (outer & MAIR_WRITE_BACK) !== 0 && (inner & MAIR_WRITE_BACK) !== 0;
+    const byte = cached
+      ? memattrByte(MemattrCache.WRITE_BACK, shareability, MemattrAllocation.EXPLICIT, inner & MAIR_ALLOCATE)
+      : memattrByte(MemattrCache.NON_CACHEABLE, MemattrShareability.MALI_INNER, MemattrAllocation.EXPLICIT, 0);
+    memattr += byte * 2 ** shift;
+  }
+  return memattr;
+}

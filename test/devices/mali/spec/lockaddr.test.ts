@@ -5,8 +5,7 @@ import { encodeLockAddress, lockShift, lockStart } from '../../../../devices/mal
 const out = new Uint32Array(2);
 
 function encode(start: bigint, size: bigint): bigint {
-  const low = (value: bigint) => Number(value & 0xffffffffn);
-  encodeLockAddress(out, low(start), low(start >> 32n), low(size), low(size >> 32n));
+  encodeLockAddress(out, Number(start), Number(size));
   return (BigInt(out[1] as number) << 32n) | BigInt(out[0] as number);
 }
 
