@@ -2,8 +2,7 @@
  * How a device's registers are declared: one row per register, which can be held against the manual. Masks, reads, writes, what a
  * person is told and the tables of the documentation all follow from it.
  */
-import { TWO_32 } from '../../formats/index.ts';
-import type { Layout } from '../smmuv3/spec/layout.ts';
+import { type Layout, TWO_32 } from '../../formats/index.ts';
 
 /**
  * What the bus may do with a register.

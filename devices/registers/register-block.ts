@@ -1,5 +1,4 @@
-import { TWO_32 } from '../../formats/index.ts';
-import { type Field, getField, setField } from '../smmuv3/spec/layout.ts';
+import { getField, type PlacedField, setField, TWO_32 } from '../../formats/index.ts';
 import type { Register, RegisterMap } from './declaration.ts';
 
 /** Which word of a register: 0 the lower one, 1 the upper one of a 64-bit register. */
@@ -74,11 +73,11 @@ export class RegisterBlock<Name extends string = string> {
   }
 
   /** A field of the register; of an address field, the address. */
-  field(register: Register, field: Field, instance = 0): number {
+  field(register: Register, field: PlacedField, instance = 0): number {
     return getField(this.#words, instance * this.#wordsPerInstance + register.word, field);
   }
 
-  setField(register: Register, field: Field, value: number, instance = 0): void {
+  setField(register: Register, field: PlacedField, value: number, instance = 0): void {
     setField(this.#words, instance * this.#wordsPerInstance + register.word, field, value);
   }
 

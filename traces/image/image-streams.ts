@@ -1,7 +1,6 @@
 import {
   EventId,
   featuresOf,
-  getField,
   STREAM_ABORTED,
   STRTAB_BASE,
   STRTAB_BASE_CFG,
@@ -9,6 +8,7 @@ import {
   StreamContexts,
 } from '../../devices/index.ts';
 import { FaultClass, Permission, type TranslationRegime, Walker } from '../../emulator/index.ts';
+import { getField } from '../../formats/index.ts';
 import { InputError } from '../input-error.ts';
 import type { MemoryImage } from './memory-image.ts';
 

@@ -1,10 +1,10 @@
 import { AccessFlag, type Mmu } from '../../../emulator/index.ts';
+import { encodeInto } from '../../../formats/index.ts';
 import type { RegisterBlock } from '../../registers/index.ts';
 import type { Smmuv3Features } from '../spec/index.ts';
 import {
   Cr0,
   Eats,
-  encodeInto,
   Gerror,
   PAGE_REQUEST,
   PAGE_REQUEST_WORDS,

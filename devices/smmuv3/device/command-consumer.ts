@@ -1,4 +1,5 @@
 import { ANY, type Mmu, type WalkMemory } from '../../../emulator/index.ts';
+import { getField } from '../../../formats/index.ts';
 import type { Smmuv3Features } from '../spec/index.ts';
 import {
   ATC_INV_ALL,
@@ -6,7 +7,6 @@ import {
   COMMAND_FIELDS,
   COMMAND_WORDS,
   CommandError,
-  getField,
   granuleShiftOfTg,
   Opcode,
   rangeBytes,

@@ -7,7 +7,7 @@ import {
   Walker,
   type WalkMemory,
 } from '../../../emulator/index.ts';
-import { TWO_32 } from '../../../formats/index.ts';
+import { setField, TWO_32 } from '../../../formats/index.ts';
 import type { RegisterBlock } from '../../registers/index.ts';
 import type { Smmuv3Features } from '../spec/index.ts';
 import {
@@ -24,7 +24,6 @@ import {
   Gerror,
   REGISTERS,
   type RegisterName,
-  setField,
 } from '../spec/index.ts';
 import { type Interrupts, Wire } from './interrupts.ts';
 import type { OutputQueue } from './output-queue.ts';

@@ -3,16 +3,16 @@
  * translation-register meaning of IHI 0070 sections 5.2 and 5.4, decoded once per configuration fetch.
  */
 import type { StageRegime, TableRoot, TranslationRegime } from '../../../emulator/index.ts';
-import type { ContextDescriptor, Smmuv3Features } from '../spec/index.ts';
 import {
-  addressBits,
   GRANULE_SHIFT_TG0,
   GRANULE_SHIFT_TG1,
-  hasStage2,
-  type StreamTableEntry,
-  StreamWorld,
+  memoryAttributes,
+  outputBitsOf,
+  stage1StartLevel,
   stage2StartLevel,
-} from '../spec/index.ts';
+} from '../../../formats/index.ts';
+import type { ContextDescriptor, Smmuv3Features } from '../spec/index.ts';
+import { hasStage2, type StreamTableEntry, StreamWorld } from '../spec/index.ts';
 
 /**
  * The regime of a stream.
@@ -59,11 +59,11 @@ function stage1Regime(cd: ContextDescriptor, features: Smmuv3Features, singlePri
       cd.EPD1 !== 0
         ? null
         : stage1Root(GRANULE_SHIFT_TG1[cd.TG1] ?? 0, cd.T1SZ, cd.TTB1, ignoreHierarchy && cd.HAD1 !== 0),
-    outputBits: addressBits(cd.IPS, features.outputBits),
+    outputBits: outputBitsOf(cd.IPS, features.outputBits),
     accessFlagFaults: cd.AFFD === 0,
     hardwareAccessFlag: cd.HA !== 0,
     hardwareDirty: cd.HA !== 0 && cd.HD !== 0,
-    memoryAttributes: attributeBytes(cd.MAIR0, cd.MAIR1),
+    memoryAttributes: memoryAttributes(cd.MAIR0, cd.MAIR1),
     tag: cd.ASID,
     writeExecuteNever: cd.WXN !== 0,
     singlePrivilege,
@@ -84,7 +84,7 @@ export function stage2Regime(ste: StreamTableEntry, features: Smmuv3Features): S
       ignoreHierarchicalPermissions: false,
     },
     root1: null,
-    outputBits: addressBits(ste.S2PS, features.outputBits),
+    outputBits: outputBitsOf(ste.S2PS, features.outputBits),
     accessFlagFaults: ste.S2AFFD === 0,
     hardwareAccessFlag: ste.S2HA !== 0,
     hardwareDirty: ste.S2HA !== 0 && ste.S2HD !== 0,
@@ -97,22 +97,11 @@ export function stage2Regime(ste: StreamTableEntry, features: Smmuv3Features): S
 
 function stage1Root(granuleShift: number, tsz: number, ttb: number, ignoreHierarchy: boolean): TableRoot {
   const inputBits = 64 - tsz;
-  const bitsPerLevel = granuleShift - 3;
-  // Levels below the first one each resolve a full table; what is left over is resolved at the first level.
-  const levels = Math.ceil((inputBits - granuleShift) / bitsPerLevel);
   return {
     base: ttb,
     granuleShift,
     inputBits,
-    startLevel: 4 - levels,
+    startLevel: stage1StartLevel(granuleShift, inputBits),
     ignoreHierarchicalPermissions: ignoreHierarchy,
   };
-}
-
-/** Two MAIR words as their eight attribute bytes. */
-function attributeBytes(low: number, high: number): readonly number[] {
-  const bytes: number[] = [];
-  for (let i = 0; i < 4; i++) bytes.push((low >>> (8 * i)) & 0xff);
-  for (let i = 0; i < 4; i++) bytes.push((high >>> (8 * i)) & 0xff);
-  return bytes;
 }

@@ -12,6 +12,7 @@ import {
   type TranslationRegime,
   type WalkMemory,
 } from '../../../emulator/index.ts';
+import { GRANULE_SHIFT_TG0, getField } from '../../../formats/index.ts';
 import type { Smmuv3Features } from '../spec/index.ts';
 import {
   CD_BYTES,
@@ -21,8 +22,6 @@ import {
   contextDescriptorFault,
   DefaultSubstream,
   EventId,
-  GRANULE_SHIFT_TG0,
-  getField,
   hasStage1,
   hasStage2,
   L1_CONTEXT_DESCRIPTOR,

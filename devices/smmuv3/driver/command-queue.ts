@@ -1,4 +1,4 @@
-import type { TableMemory } from '../../../formats/index.ts';
+import { getField, setField, type TableMemory } from '../../../formats/index.ts';
 import type { Smmuv3 } from '../device/index.ts';
 import {
   CMDQ_CONS,
@@ -10,11 +10,9 @@ import {
   type CommandName,
   encodeCommand,
   Gerror,
-  getField,
   Opcode,
   REGISTERS,
   SyncSignal,
-  setField,
 } from '../spec/index.ts';
 import type { DriverConfig } from './config.ts';
 import type { RangeCover } from './range-cover.ts';

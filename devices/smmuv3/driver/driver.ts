@@ -15,6 +15,7 @@ import {
   PageCutter,
   PLAIN_BITS,
   Quirk,
+  setField,
   type TableMemory,
 } from '../../../formats/index.ts';
 import type { Smmuv3 } from '../device/index.ts';
@@ -32,7 +33,6 @@ import {
   QUEUE_BASE,
   REGISTERS,
   type Smmuv3Features,
-  setField,
 } from '../spec/index.ts';
 import { DriverQueue } from './command-queue.ts';
 import { type DriverConfig, DriverSchema } from './config.ts';

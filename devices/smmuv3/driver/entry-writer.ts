@@ -2,17 +2,8 @@
  * Changing a stream table entry or a context descriptor while the SMMU may read it, as Linux 6.12 does (`arm_smmu_write_entry`).
  * The SMMU reads 64 bits at a time, in any order, so what it sees must at every moment be a whole configuration.
  */
-import type { TableMemory } from '../../../formats/index.ts';
-import {
-  CONTEXT_DESCRIPTOR,
-  DefaultSubstream,
-  type Field,
-  getField,
-  type Layout,
-  STE_WORDS,
-  STREAM_TABLE_ENTRY,
-  StreamConfig,
-} from '../spec/index.ts';
+import { getField, type Layout, type PlacedField, type TableMemory } from '../../../formats/index.ts';
+import { CONTEXT_DESCRIPTOR, DefaultSubstream, STE_WORDS, STREAM_TABLE_ENTRY, StreamConfig } from '../spec/index.ts';
 
 /** Sets in `used` (all 0 before) the bits of an entry that the SMMU looks at in the state that `words` describe. */
 export type UsedBits = (words: Uint32Array, used: Uint32Array) => void;
@@ -122,16 +113,16 @@ function storeWords(memory: TableMemory, pa: number, from: number, words: Uint32
 }
 
 /** The named fields of a layout, the names parted by blanks. */
-function fieldsOf(layout: Layout, names: string): readonly Field[] {
-  return names.split(' ').map((name) => layout[name] as Field);
+function fieldsOf(layout: Layout, names: string): readonly PlacedField[] {
+  return names.split(' ').map((name) => layout[name] as PlacedField);
 }
 
-function mark(used: Uint32Array, { word, lowMask, highMask }: Field): void {
+function mark(used: Uint32Array, { word, lowMask, highMask }: PlacedField): void {
   used[word] = (used[word] as number) | lowMask;
   if (highMask !== 0) used[word + 1] = (used[word + 1] as number) | highMask;
 }
 
-function unmark(used: Uint32Array, { word, lowMask, highMask }: Field): void {
+function unmark(used: Uint32Array, { word, lowMask, highMask }: PlacedField): void {
   used[word] = (used[word] as number) & ~lowMask;
   if (highMask !== 0) used[word + 1] = (used[word + 1] as number) & ~highMask;
 }

@@ -1,10 +1,13 @@
 import {
   ConfigError,
   CPU_PAGE,
+  encodeInto,
   Gfp,
+  type Layout,
   NO_PAGES,
   type StageOneRegisters,
   type StageTwoRegisters,
+  setField,
   type TableAllocator,
   type TableMemory,
 } from '../../../formats/index.ts';
@@ -16,18 +19,15 @@ import {
   ContextFormat,
   DefaultSubstream,
   Eats,
-  encodeInto,
   L1_CONTEXT_DESCRIPTOR,
   L1_STREAM_TABLE_DESCRIPTOR,
   L1CD_BYTES,
   L1STD_BYTES,
-  type Layout,
   STE_BYTES,
   STE_WORDS,
   STREAM_TABLE_ENTRY,
   STRTAB_BASE_CFG,
   StreamConfig,
-  setField,
 } from '../spec/index.ts';
 import { rewriteEntry, usedOfContextDescriptor, usedOfStreamTableEntry } from './entry-writer.ts';
 

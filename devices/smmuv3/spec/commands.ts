@@ -2,31 +2,31 @@
  * The commands of an SMMUv3 command queue: 16 bytes each, as Arm IHI 0070 chapter 4 lays them out. One table gives encoding,
  * decoding and explanation. Secure, Realm and EL3 commands are not offered by a Non-secure queue and are illegal here.
  */
-import { address, decodeAll, encodeInto, field, getField, type Layout } from './layout.ts';
+import { addressField, bitField, decodeAll, encodeInto, getField, type Layout } from '../../../formats/index.ts';
 
 /** Size of a command. */
 export const COMMAND_BYTES = 16;
 /** Size of a command in 32-bit words. */
 export const COMMAND_WORDS = 4;
 
-const opcode = field(0, 8, 'Opcode');
-const ssv = field(11, 1, 'SubstreamID is valid');
-const substreamId = field(12, 20, 'SubstreamID');
-const streamId = field(32, 32, 'StreamID');
-const leafOfConfig = field(64, 1, 'Only the last level; 0: intermediate descriptors too');
-const vmid = field(32, 16, 'VMID');
-const asid = field(48, 16, 'ASID');
+const opcode = bitField(0, 8, 'Opcode');
+const ssv = bitField(11, 1, 'SubstreamID is valid');
+const substreamId = bitField(12, 20, 'SubstreamID');
+const streamId = bitField(32, 32, 'StreamID');
+const leafOfConfig = bitField(64, 1, 'Only the last level; 0: intermediate descriptors too');
+const vmid = bitField(32, 16, 'VMID');
+const asid = bitField(48, 16, 'ASID');
 const range = {
-  NUM: field(12, 5, 'Range invalidation: number of units, minus 1'),
-  SCALE: field(20, 6, 'Range invalidation: log2 of the pages in a unit'),
+  NUM: bitField(12, 5, 'Range invalidation: number of units, minus 1'),
+  SCALE: bitField(20, 6, 'Range invalidation: log2 of the pages in a unit'),
 };
 const target = {
-  Leaf: field(64, 1, 'Only last-level entries; 0: walk-cache entries too'),
-  TTL: field(72, 2, 'Level of the leaf, 0: any'),
-  TG: field(74, 2, 'Range invalidation: granule, 1 4 KiB, 2 16 KiB, 3 64 KiB; 0: one address'),
+  Leaf: bitField(64, 1, 'Only last-level entries; 0: walk-cache entries too'),
+  TTL: bitField(72, 2, 'Level of the leaf, 0: any'),
+  TG: bitField(74, 2, 'Range invalidation: granule, 1 4 KiB, 2 16 KiB, 3 64 KiB; 0: one address'),
 };
-const inputAddress = address(76, 52, 'Input address, bits [63:12]');
-const ipa = address(76, 40, 'Intermediate physical address, bits [51:12]');
+const inputAddress = addressField(76, 52, 'Input address, bits [63:12]');
+const ipa = addressField(76, 40, 'Intermediate physical address, bits [51:12]');
 
 /** The fields of every command, by the name of the manual. */
 export const COMMAND_FIELDS = {
@@ -36,12 +36,12 @@ export const COMMAND_FIELDS = {
     SSV: ssv,
     SubstreamID: substreamId,
     StreamID: streamId,
-    Size: field(64, 5, 'log2 of the pages to fetch'),
-    Stride: field(69, 5, 'Distance of the pages'),
+    Size: bitField(64, 5, 'log2 of the pages to fetch'),
+    Stride: bitField(69, 5, 'Distance of the pages'),
     Address: inputAddress,
   },
   CFGI_STE: { opcode, StreamID: streamId, Leaf: leafOfConfig },
-  CFGI_STE_RANGE: { opcode, StreamID: streamId, Range: field(64, 5, '2^(Range+1) streams; 31: all') },
+  CFGI_STE_RANGE: { opcode, StreamID: streamId, Range: bitField(64, 5, '2^(Range+1) streams; 31: all') },
   CFGI_CD: { opcode, SubstreamID: substreamId, StreamID: streamId, Leaf: leafOfConfig },
   CFGI_CD_ALL: { opcode, StreamID: streamId },
   TLBI_NH_ALL: { opcode, VMID: vmid },
@@ -57,11 +57,11 @@ export const COMMAND_FIELDS = {
   TLBI_NSNH_ALL: { opcode },
   ATC_INV: {
     opcode,
-    Global: field(9, 1, 'Every substream'),
+    Global: bitField(9, 1, 'Every substream'),
     SSV: ssv,
     SubstreamID: substreamId,
     StreamID: streamId,
-    Size: field(64, 6, 'log2 of the 4 KiB pages; 52: everything'),
+    Size: bitField(64, 6, 'log2 of the 4 KiB pages; 52: everything'),
     Address: inputAddress,
   },
   PRI_RESP: {
@@ -69,24 +69,24 @@ export const COMMAND_FIELDS = {
     SSV: ssv,
     SubstreamID: substreamId,
     StreamID: streamId,
-    PRGIndex: field(64, 9, 'Page request group'),
-    Resp: field(76, 2, '0 denied, 1 failure, 2 success'),
+    PRGIndex: bitField(64, 9, 'Page request group'),
+    Resp: bitField(76, 2, '0 denied, 1 failure, 2 success'),
   },
   RESUME: {
     opcode,
-    Ac: field(12, 1, 'Retry the transaction; 0: terminate it'),
-    Ab: field(13, 1, 'A terminated transaction aborts; 0: reads as zero, writes ignored'),
+    Ac: bitField(12, 1, 'Retry the transaction; 0: terminate it'),
+    Ab: bitField(13, 1, 'A terminated transaction aborts; 0: reads as zero, writes ignored'),
     StreamID: streamId,
-    STAG: field(64, 16, 'Tag of the stalled transaction, from its event record'),
+    STAG: bitField(64, 16, 'Tag of the stalled transaction, from its event record'),
   },
   STALL_TERM: { opcode, StreamID: streamId },
   SYNC: {
     opcode,
-    CS: field(12, 2, 'Completion signal: 0 none, 1 interrupt, 2 wake-up event'),
-    MSH: field(22, 2, 'Shareability of the MSI'),
-    MSIAttr: field(24, 4, 'Memory type of the MSI'),
-    MSIData: field(32, 32, 'Data of the MSI'),
-    MSIAddress: address(66, 50, 'Target of the MSI, bits [51:2]; 0: wired interrupt'),
+    CS: bitField(12, 2, 'Completion signal: 0 none, 1 interrupt, 2 wake-up event'),
+    MSH: bitField(22, 2, 'Shareability of the MSI'),
+    MSIAttr: bitField(24, 4, 'Memory type of the MSI'),
+    MSIData: bitField(32, 32, 'Data of the MSI'),
+    MSIAddress: addressField(66, 50, 'Target of the MSI, bits [51:2]; 0: wired interrupt'),
   },
 } as const satisfies Readonly<Record<string, Layout>>;
 

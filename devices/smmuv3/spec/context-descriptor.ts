@@ -2,9 +2,17 @@
  * The context descriptor: what a process would have in TTBR0, TTBR1, TCR and MAIR, for one stream and substream.
  * Layouts of Arm IHI 0070, section 5.3 (level 1 descriptor, L1CD) and 5.4 (context descriptor, CD).
  */
-import { addressBits, GRANULE_SHIFT_TG0, GRANULE_SHIFT_TG1 } from './encodings.ts';
+import {
+  addressField,
+  bitField,
+  type Decoded,
+  decodeAll,
+  GRANULE_SHIFT_TG0,
+  GRANULE_SHIFT_TG1,
+  type Layout,
+  outputBitsOf,
+} from '../../../formats/index.ts';
 import { offersGranule, type Smmuv3Features } from './features.ts';
-import { address, type Decoded, decodeAll, field, type Layout } from './layout.ts';
 
 /** Size of a context descriptor. */
 export const CD_BYTES = 64;
@@ -15,52 +23,52 @@ export const L1CD_BYTES = 8;
 
 /** Level 1 context descriptor: bits [63:0]. */
 export const L1_CONTEXT_DESCRIPTOR = {
-  V: field(0, 1, 'L2Ptr is valid'),
-  L2Ptr: address(12, 40, 'Leaf table of context descriptors, bits [51:12]'),
+  V: bitField(0, 1, 'L2Ptr is valid'),
+  L2Ptr: addressField(12, 40, 'Leaf table of context descriptors, bits [51:12]'),
 } as const satisfies Layout;
 
 /** Context descriptor: bits [511:0]. */
 export const CONTEXT_DESCRIPTOR = {
-  T0SZ: field(0, 6, '64 minus the size of the lower half in bits'),
-  TG0: field(6, 2, 'Granule of the lower half: 0 4 KiB, 1 64 KiB, 2 16 KiB'),
-  IR0: field(8, 2, 'Inner cacheability of its walks: 0 none, 1 write-back allocate, 2 write-through, 3 write-back'),
-  OR0: field(10, 2, 'Outer cacheability of its walks'),
-  SH0: field(12, 2, 'Shareability of its walks: 0 none, 2 outer, 3 inner'),
-  EPD0: field(14, 1, 'Walks of the lower half are disabled'),
-  ENDI: field(15, 1, 'Big-endian tables'),
-  T1SZ: field(16, 6, '64 minus the size of the upper half in bits'),
-  TG1: field(22, 2, 'Granule of the upper half: 1 16 KiB, 2 4 KiB, 3 64 KiB'),
-  IR1: field(24, 2, 'Inner cacheability of its walks'),
-  OR1: field(26, 2, 'Outer cacheability of its walks'),
-  SH1: field(28, 2, 'Shareability of its walks'),
-  EPD1: field(30, 1, 'Walks of the upper half are disabled'),
-  V: field(31, 1, 'The descriptor is valid'),
-  IPS: field(32, 3, 'Output address size: 0 to 6 for 32, 36, 40, 42, 44, 48, 52 bits'),
-  AFFD: field(35, 1, 'Access flag faults are disabled'),
-  WXN: field(36, 1, 'Writable implies not executable'),
-  UWXN: field(37, 1, 'Writable by user implies not executable when privileged (VMSAv8-32)'),
-  TBI: field(38, 2, 'Top byte of the address is ignored, one bit per half'),
-  PAN: field(40, 1, 'Privileged access to user pages faults'),
-  AA64: field(41, 1, 'VMSAv8-64 tables; 0: VMSAv8-32 LPAE'),
-  HD: field(42, 1, 'Hardware updates the dirty state'),
-  HA: field(43, 1, 'Hardware updates the access flag'),
-  S: field(44, 1, 'Faults stall'),
-  R: field(45, 1, 'Faults are recorded'),
-  A: field(46, 1, 'Terminated transactions abort; 0: reads as zero, writes ignored'),
-  ASET: field(47, 1, 'The ASID is not shared with CPU processes: broadcast invalidation passes it by'),
-  ASID: field(48, 16, 'Address space of the translations'),
-  NSCFG0: field(64, 1, 'Security of the first table, secure streams only'),
-  HAD0: field(65, 1, 'Hierarchical permissions of the lower half are ignored'),
-  TTB0: address(68, 48, 'Table of the lower half, bits [51:4]'),
-  HWU0: field(124, 4, 'Descriptor bits 59 to 62 of the lower half are for hardware use'),
-  NSCFG1: field(128, 1, 'Security of the first table, secure streams only'),
-  HAD1: field(129, 1, 'Hierarchical permissions of the upper half are ignored'),
-  TTB1: address(132, 48, 'Table of the upper half, bits [51:4]'),
-  HWU1: field(188, 4, 'Descriptor bits 59 to 62 of the upper half are for hardware use'),
-  MAIR0: field(192, 32, 'Memory attributes 0 to 3, one byte each'),
-  MAIR1: field(224, 32, 'Memory attributes 4 to 7, one byte each'),
-  AMAIR0: field(256, 32, 'Auxiliary memory attributes, implementation defined'),
-  AMAIR1: field(288, 32, 'Auxiliary memory attributes, implementation defined'),
+  T0SZ: bitField(0, 6, '64 minus the size of the lower half in bits'),
+  TG0: bitField(6, 2, 'Granule of the lower half: 0 4 KiB, 1 64 KiB, 2 16 KiB'),
+  IR0: bitField(8, 2, 'Inner cacheability of its walks: 0 none, 1 write-back allocate, 2 write-through, 3 write-back'),
+  OR0: bitField(10, 2, 'Outer cacheability of its walks'),
+  SH0: bitField(12, 2, 'Shareability of its walks: 0 none, 2 outer, 3 inner'),
+  EPD0: bitField(14, 1, 'Walks of the lower half are disabled'),
+  ENDI: bitField(15, 1, 'Big-endian tables'),
+  T1SZ: bitField(16, 6, '64 minus the size of the upper half in bits'),
+  TG1: bitField(22, 2, 'Granule of the upper half: 1 16 KiB, 2 4 KiB, 3 64 KiB'),
+  IR1: bitField(24, 2, 'Inner cacheability of its walks'),
+  OR1: bitField(26, 2, 'Outer cacheability of its walks'),
+  SH1: bitField(28, 2, 'Shareability of its walks'),
+  EPD1: bitField(30, 1, 'Walks of the upper half are disabled'),
+  V: bitField(31, 1, 'The descriptor is valid'),
+  IPS: bitField(32, 3, 'Output address size: 0 to 6 for 32, 36, 40, 42, 44, 48, 52 bits'),
+  AFFD: bitField(35, 1, 'Access flag faults are disabled'),
+  WXN: bitField(36, 1, 'Writable implies not executable'),
+  UWXN: bitField(37, 1, 'Writable by user implies not executable when privileged (VMSAv8-32)'),
+  TBI: bitField(38, 2, 'Top byte of the address is ignored, one bit per half'),
+  PAN: bitField(40, 1, 'Privileged access to user pages faults'),
+  AA64: bitField(41, 1, 'VMSAv8-64 tables; 0: VMSAv8-32 LPAE'),
+  HD: bitField(42, 1, 'Hardware updates the dirty state'),
+  HA: bitField(43, 1, 'Hardware updates the access flag'),
+  S: bitField(44, 1, 'Faults stall'),
+  R: bitField(45, 1, 'Faults are recorded'),
+  A: bitField(46, 1, 'Terminated transactions abort; 0: reads as zero, writes ignored'),
+  ASET: bitField(47, 1, 'The ASID is not shared with CPU processes: broadcast invalidation passes it by'),
+  ASID: bitField(48, 16, 'Address space of the translations'),
+  NSCFG0: bitField(64, 1, 'Security of the first table, secure streams only'),
+  HAD0: bitField(65, 1, 'Hierarchical permissions of the lower half are ignored'),
+  TTB0: addressField(68, 48, 'Table of the lower half, bits [51:4]'),
+  HWU0: bitField(124, 4, 'Descriptor bits 59 to 62 of the lower half are for hardware use'),
+  NSCFG1: bitField(128, 1, 'Security of the first table, secure streams only'),
+  HAD1: bitField(129, 1, 'Hierarchical permissions of the upper half are ignored'),
+  TTB1: addressField(132, 48, 'Table of the upper half, bits [51:4]'),
+  HWU1: bitField(188, 4, 'Descriptor bits 59 to 62 of the upper half are for hardware use'),
+  MAIR0: bitField(192, 32, 'Memory attributes 0 to 3, one byte each'),
+  MAIR1: bitField(224, 32, 'Memory attributes 4 to 7, one byte each'),
+  AMAIR0: bitField(256, 32, 'Auxiliary memory attributes, implementation defined'),
+  AMAIR1: bitField(288, 32, 'Auxiliary memory attributes, implementation defined'),
 } as const satisfies Layout;
 
 /** A context descriptor, field by field. */
@@ -82,7 +90,7 @@ export function contextDescriptorFault(
   if (cd.V === 0) return 'V is 0';
   if (cd.AA64 === 0) return 'AA64 is 0, IDR0.TTF offers VMSAv8-64 only';
   if (cd.ENDI !== 0) return 'ENDI is 1, IDR0.TTENDIAN offers little-endian tables only';
-  const outputBits = addressBits(cd.IPS, features.outputBits);
+  const outputBits = outputBitsOf(cd.IPS, features.outputBits);
   const lower = halfFault(0, cd.EPD0, GRANULE_SHIFT_TG0[cd.TG0], cd.T0SZ, cd.TTB0, outputBits, features);
   if (lower !== null) return lower;
   const upper = halfFault(1, cd.EPD1, GRANULE_SHIFT_TG1[cd.TG1], cd.T1SZ, cd.TTB1, outputBits, features);

@@ -1,7 +1,7 @@
 /**
  * The records an SMMUv3 writes to its event queue: 32 bytes each, as Arm IHI 0070 section 7.3 lays them out.
  */
-import { address, decodeAll, encodeInto, field, getField, type Layout } from './layout.ts';
+import { addressField, bitField, decodeAll, encodeInto, getField, type Layout } from '../../../formats/index.ts';
 
 /** Size of an event record. */
 export const EVENT_BYTES = 32;
@@ -44,30 +44,30 @@ export const EventClass = {
   IN: 2,
 } as const;
 
-const id = field(0, 8, 'Event number');
+const id = bitField(0, 8, 'Event number');
 const header = {
   id,
-  SSV: field(11, 1, 'SubstreamID is valid'),
-  SubstreamID: field(12, 20, 'SubstreamID'),
-  StreamID: field(32, 32, 'StreamID'),
+  SSV: bitField(11, 1, 'SubstreamID is valid'),
+  SubstreamID: bitField(12, 20, 'SubstreamID'),
+  StreamID: bitField(32, 32, 'StreamID'),
 };
 const transaction = {
-  PnU: field(97, 1, 'Privileged'),
-  InD: field(98, 1, 'Instruction fetch'),
-  RnW: field(99, 1, 'Read'),
-  InputAddress: field(128, 64, 'Input address'),
+  PnU: bitField(97, 1, 'Privileged'),
+  InD: bitField(98, 1, 'Instruction fetch'),
+  RnW: bitField(99, 1, 'Read'),
+  InputAddress: bitField(128, 64, 'Input address'),
 };
-const reason = field(64, 16, 'Implementation defined; 0');
-const fetchAddress = address(195, 49, 'Address of the fetch that was aborted, bits [51:3]');
+const reason = bitField(64, 16, 'Implementation defined; 0');
+const fetchAddress = addressField(195, 49, 'Address of the fetch that was aborted, bits [51:3]');
 const translation = {
-  STAG: field(64, 16, 'Tag of the stalled transaction, for CMD_RESUME'),
-  Stall: field(95, 1, 'The transaction is stalled'),
+  STAG: bitField(64, 16, 'Tag of the stalled transaction, for CMD_RESUME'),
+  Stall: bitField(95, 1, 'The transaction is stalled'),
   ...transaction,
-  NSIPA: field(100, 1, 'Non-secure IPA; 0 on a Non-secure stream'),
-  S2: field(103, 1, 'Stage 2 fault'),
-  CLASS: field(104, 2, 'What was translated: 0 context descriptor, 1 table descriptor, 2 input address'),
-  TTRnW: field(108, 1, 'CLASS is 1: the descriptor was being read'),
-  IPAddress: address(204, 40, 'Intermediate physical address of a stage 2 fault, bits [51:12]'),
+  NSIPA: bitField(100, 1, 'Non-secure IPA; 0 on a Non-secure stream'),
+  S2: bitField(103, 1, 'Stage 2 fault'),
+  CLASS: bitField(104, 2, 'What was translated: 0 context descriptor, 1 table descriptor, 2 input address'),
+  TTRnW: bitField(108, 1, 'CLASS is 1: the descriptor was being read'),
+  IPAddress: addressField(204, 40, 'Intermediate physical address of a stage 2 fault, bits [51:12]'),
 };
 
 /** The fields of every record, by event. */
@@ -99,14 +99,14 @@ export const EVENT_FIELDS = {
   F_CFG_CONFLICT: { ...header, Reason: reason },
   E_PAGE_REQUEST: {
     ...header,
-    uX: field(98, 1, 'Unprivileged execution is expected'),
-    uW: field(99, 1, 'Unprivileged writes are expected'),
-    uR: field(100, 1, 'Unprivileged reads are expected'),
-    pX: field(101, 1, 'Privileged execution is expected'),
-    pW: field(102, 1, 'Privileged writes are expected'),
-    pR: field(103, 1, 'Privileged reads are expected'),
-    Span: field(108, 8, 'Pages of 4 KiB'),
-    InputAddress: address(140, 52, 'First page'),
+    uX: bitField(98, 1, 'Unprivileged execution is expected'),
+    uW: bitField(99, 1, 'Unprivileged writes are expected'),
+    uR: bitField(100, 1, 'Unprivileged reads are expected'),
+    pX: bitField(101, 1, 'Privileged execution is expected'),
+    pW: bitField(102, 1, 'Privileged writes are expected'),
+    pR: bitField(103, 1, 'Privileged reads are expected'),
+    Span: bitField(108, 8, 'Pages of 4 KiB'),
+    InputAddress: addressField(140, 52, 'First page'),
   },
   F_VMS_FETCH: { ...header, Reason: reason, FetchAddress: fetchAddress },
 } as const satisfies Readonly<Record<EventName, Layout>>;

@@ -3,10 +3,8 @@
  * plain fields, and back. The configuration of a device is exactly this, so its identification registers cannot but tell the truth.
  */
 import * as v from 'valibot';
-import { ConfigError } from '../../../formats/index.ts';
-import { ADDRESS_SIZES } from './encodings.ts';
+import { ConfigError, getField, OUTPUT_SIZES, setField } from '../../../formats/index.ts';
 import { IDR0, IDR1, IDR3, IDR5 } from './identification.ts';
-import { getField, setField } from './layout.ts';
 
 const flag = (value: boolean) => v.optional(v.boolean(), value);
 const bits = (least: number, most: number, value: number) =>
@@ -64,7 +62,7 @@ export const Smmuv3FeaturesSchema = v.strictObject({
   /** IDR3.BBML: break-before-make level, 0 to 2. */
   breakBeforeMakeLevel: v.optional(v.picklist([0, 1, 2]), 2),
   /** IDR5.OAS: bits of an output address. */
-  outputBits: v.optional(v.picklist(ADDRESS_SIZES), 48),
+  outputBits: v.optional(v.picklist(OUTPUT_SIZES), 48),
   /** IDR5.GRAN4K, GRAN16K, GRAN64K: log2 of the granules offered. */
   granules: v.optional(v.pipe(v.array(v.picklist([12, 14, 16])), v.minLength(1)), [12, 14, 16]),
   /** IDR5.VAX: 52-bit input addresses with the 64 KiB granule. */
@@ -132,7 +130,7 @@ export function featuresOf(idr: IdRegisters): Smmuv3Features {
     hierarchicalDisable: on(3, IDR3.HAD),
     rangeInvalidation: on(3, IDR3.RIL),
     breakBeforeMakeLevel: upTo2(value(3, IDR3.BBML)),
-    outputBits: ADDRESS_SIZES[value(5, IDR5.OAS)] ?? 52,
+    outputBits: OUTPUT_SIZES[value(5, IDR5.OAS)] ?? 52,
     granules,
     inputBits52: on(5, IDR5.VAX),
     stallMax: value(5, IDR5.STALL_MAX),
@@ -171,7 +169,7 @@ export function idRegistersOf(features: Smmuv3Features): IdRegisters {
   set(3, IDR3.HAD, features.hierarchicalDisable);
   set(3, IDR3.RIL, features.rangeInvalidation);
   set(3, IDR3.BBML, features.breakBeforeMakeLevel);
-  set(5, IDR5.OAS, ADDRESS_SIZES.indexOf(features.outputBits));
+  set(5, IDR5.OAS, OUTPUT_SIZES.indexOf(features.outputBits));
   set(5, IDR5.GRAN4K, features.granules.includes(12));
   set(5, IDR5.GRAN16K, features.granules.includes(14));
   set(5, IDR5.GRAN64K, features.granules.includes(16));

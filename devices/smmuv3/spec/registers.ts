@@ -2,54 +2,54 @@
  * The register map of an SMMUv3, Non-secure, both 64 KiB pages: Arm IHI 0070, sections 6.2 and 6.3. The fields of the
  * identification registers stand in `identification.ts`.
  */
+import { addressField, bitField, type Layout } from '../../../formats/index.ts';
 import { defineRegisters, masksOf } from '../../registers/index.ts';
 import { AIDR, IDR0, IDR1, IDR3, IDR5, IIDR } from './identification.ts';
-import { address, field, type Layout } from './layout.ts';
 
 /** Where page 1 begins. */
 export const PAGE_1 = 0x10000;
 
 /** CR0 and CR0ACK. */
 export const CR0 = {
-  SMMUEN: field(0, 1, 'Translation is on'),
-  PRIQEN: field(1, 1, 'The PRI queue is written'),
-  EVENTQEN: field(2, 1, 'The event queue is written'),
-  CMDQEN: field(3, 1, 'The command queue is read'),
-  ATSCHK: field(4, 1, 'Translated ATS traffic is checked against the configuration'),
-  VMW: field(6, 3, 'VMID wildcard'),
+  SMMUEN: bitField(0, 1, 'Translation is on'),
+  PRIQEN: bitField(1, 1, 'The PRI queue is written'),
+  EVENTQEN: bitField(2, 1, 'The event queue is written'),
+  CMDQEN: bitField(3, 1, 'The command queue is read'),
+  ATSCHK: bitField(4, 1, 'Translated ATS traffic is checked against the configuration'),
+  VMW: bitField(6, 3, 'VMID wildcard'),
 } as const satisfies Layout;
 
 /** The bits of CR0 as masks. */
 export const Cr0 = masksOf(CR0);
 
 export const CR1 = {
-  QUEUE_IC: field(0, 2, 'Inner cacheability of the queues: 0 none, 1 write-back, 2 write-through'),
-  QUEUE_OC: field(2, 2, 'Outer cacheability of the queues'),
-  QUEUE_SH: field(4, 2, 'Shareability of the queues: 0 none, 2 outer, 3 inner'),
-  TABLE_IC: field(6, 2, 'Inner cacheability of the tables'),
-  TABLE_OC: field(8, 2, 'Outer cacheability of the tables'),
-  TABLE_SH: field(10, 2, 'Shareability of the tables'),
+  QUEUE_IC: bitField(0, 2, 'Inner cacheability of the queues: 0 none, 1 write-back, 2 write-through'),
+  QUEUE_OC: bitField(2, 2, 'Outer cacheability of the queues'),
+  QUEUE_SH: bitField(4, 2, 'Shareability of the queues: 0 none, 2 outer, 3 inner'),
+  TABLE_IC: bitField(6, 2, 'Inner cacheability of the tables'),
+  TABLE_OC: bitField(8, 2, 'Outer cacheability of the tables'),
+  TABLE_SH: bitField(10, 2, 'Shareability of the tables'),
 } as const satisfies Layout;
 
 export const CR2 = {
-  E2H: field(0, 1, 'EL2 contexts are EL2-E2H: they have ASIDs'),
-  RECINVSID: field(1, 1, 'C_BAD_STREAMID is recorded'),
-  PTM: field(2, 1, 'Broadcast TLB maintenance is ignored'),
-  REC_CFG_ATS: field(3, 1, 'Errors of ATS requests are recorded'),
+  E2H: bitField(0, 1, 'EL2 contexts are EL2-E2H: they have ASIDs'),
+  RECINVSID: bitField(1, 1, 'C_BAD_STREAMID is recorded'),
+  PTM: bitField(2, 1, 'Broadcast TLB maintenance is ignored'),
+  REC_CFG_ATS: bitField(3, 1, 'Errors of ATS requests are recorded'),
 } as const satisfies Layout;
 
 /** The bits of CR2 as masks. */
 export const Cr2 = masksOf(CR2);
 
 export const GBPA = {
-  MemAttr: field(0, 4, 'Memory type when MTCFG is 1'),
-  MTCFG: field(4, 1, 'Memory type is overridden'),
-  ALLOCCFG: field(8, 4, 'Allocation hints'),
-  SHCFG: field(12, 2, 'Shareability: 1 as the transaction, else overridden'),
-  PRIVCFG: field(16, 2, 'Privilege: 0 and 1 as the transaction, 2 unprivileged, 3 privileged'),
-  INSTCFG: field(18, 2, 'Instruction or data: 0 and 1 as the transaction, 2 data, 3 instruction'),
-  ABORT: field(20, 1, 'Traffic is aborted while SMMUEN is 0; 0: it passes untranslated'),
-  UPDATE: field(31, 1, 'Written as 1 to update the register; reads 1 until the update is done'),
+  MemAttr: bitField(0, 4, 'Memory type when MTCFG is 1'),
+  MTCFG: bitField(4, 1, 'Memory type is overridden'),
+  ALLOCCFG: bitField(8, 4, 'Allocation hints'),
+  SHCFG: bitField(12, 2, 'Shareability: 1 as the transaction, else overridden'),
+  PRIVCFG: bitField(16, 2, 'Privilege: 0 and 1 as the transaction, 2 unprivileged, 3 privileged'),
+  INSTCFG: bitField(18, 2, 'Instruction or data: 0 and 1 as the transaction, 2 data, 3 instruction'),
+  ABORT: bitField(20, 1, 'Traffic is aborted while SMMUEN is 0; 0: it passes untranslated'),
+  UPDATE: bitField(31, 1, 'Written as 1 to update the register; reads 1 until the update is done'),
 } as const satisfies Layout;
 
 /** The bits of GBPA as masks. */
@@ -57,9 +57,9 @@ export const Gbpa = masksOf(GBPA);
 
 /** IRQ_CTRL and IRQ_CTRLACK. */
 export const IRQ_CTRL = {
-  GERROR: field(0, 1, 'Global error interrupt is on'),
-  PRIQ: field(1, 1, 'PRI queue interrupt is on'),
-  EVENTQ: field(2, 1, 'Event queue interrupt is on'),
+  GERROR: bitField(0, 1, 'Global error interrupt is on'),
+  PRIQ: bitField(1, 1, 'PRI queue interrupt is on'),
+  EVENTQ: bitField(2, 1, 'Event queue interrupt is on'),
 } as const satisfies Layout;
 
 /** The bits of IRQ_CTRL as masks. */
@@ -67,14 +67,14 @@ export const IrqCtrl = masksOf(IRQ_CTRL);
 
 /** GERROR and GERRORN. */
 export const GERROR = {
-  CMDQ_ERR: field(0, 1, 'Command queue: CMDQ_CONS.ERR says which error, consumption has stopped'),
-  EVENTQ_ABT_ERR: field(2, 1, 'A write to the event queue was aborted, records are lost'),
-  PRIQ_ABT_ERR: field(3, 1, 'A write to the PRI queue was aborted, requests are lost'),
-  MSI_CMDQ_ABT_ERR: field(4, 1, 'The MSI of a CMD_SYNC was aborted'),
-  MSI_EVENTQ_ABT_ERR: field(5, 1, 'The MSI of the event queue was aborted'),
-  MSI_PRIQ_ABT_ERR: field(6, 1, 'The MSI of the PRI queue was aborted'),
-  MSI_GERROR_ABT_ERR: field(7, 1, 'The MSI of a global error was aborted'),
-  SFM_ERR: field(8, 1, 'The SMMU is in service failure mode'),
+  CMDQ_ERR: bitField(0, 1, 'Command queue: CMDQ_CONS.ERR says which error, consumption has stopped'),
+  EVENTQ_ABT_ERR: bitField(2, 1, 'A write to the event queue was aborted, records are lost'),
+  PRIQ_ABT_ERR: bitField(3, 1, 'A write to the PRI queue was aborted, requests are lost'),
+  MSI_CMDQ_ABT_ERR: bitField(4, 1, 'The MSI of a CMD_SYNC was aborted'),
+  MSI_EVENTQ_ABT_ERR: bitField(5, 1, 'The MSI of the event queue was aborted'),
+  MSI_PRIQ_ABT_ERR: bitField(6, 1, 'The MSI of the PRI queue was aborted'),
+  MSI_GERROR_ABT_ERR: bitField(7, 1, 'The MSI of a global error was aborted'),
+  SFM_ERR: bitField(8, 1, 'The SMMU is in service failure mode'),
 } as const satisfies Layout;
 
 /** The bits of GERROR as masks. */
@@ -82,40 +82,40 @@ export const Gerror = masksOf(GERROR);
 
 /** MSI configuration registers CFG2. */
 export const IRQ_CFG2 = {
-  MemAttr: field(0, 4, 'Memory type of the MSI'),
-  SH: field(4, 2, 'Shareability of the MSI'),
+  MemAttr: bitField(0, 4, 'Memory type of the MSI'),
+  SH: bitField(4, 2, 'Shareability of the MSI'),
 } as const satisfies Layout;
 
 export const STRTAB_BASE = {
-  ADDR: address(6, 46, 'Stream table, bits [51:6]'),
-  RA: field(62, 1, 'Read-allocate hint'),
+  ADDR: addressField(6, 46, 'Stream table, bits [51:6]'),
+  RA: bitField(62, 1, 'Read-allocate hint'),
 } as const satisfies Layout;
 
 export const STRTAB_BASE_CFG = {
-  LOG2SIZE: field(0, 6, 'log2 of the number of streams covered'),
-  SPLIT: field(6, 5, 'StreamID bits resolved by the second level: 6, 8 or 10'),
-  FMT: field(16, 2, '0 linear, 1 two-level'),
+  LOG2SIZE: bitField(0, 6, 'log2 of the number of streams covered'),
+  SPLIT: bitField(6, 5, 'StreamID bits resolved by the second level: 6, 8 or 10'),
+  FMT: bitField(16, 2, '0 linear, 1 two-level'),
 } as const satisfies Layout;
 
 export const QUEUE_BASE = {
-  LOG2SIZE: field(0, 5, 'log2 of the number of entries'),
-  ADDR: address(5, 47, 'Queue, bits [51:5]'),
-  ALLOCATE: field(62, 1, 'Allocation hint'),
+  LOG2SIZE: bitField(0, 5, 'log2 of the number of entries'),
+  ADDR: addressField(5, 47, 'Queue, bits [51:5]'),
+  ALLOCATE: bitField(62, 1, 'Allocation hint'),
 } as const satisfies Layout;
 
 /** MSI configuration registers CFG0 (64 bits). */
-export const IRQ_CFG0 = { ADDR: address(2, 50, 'Target, bits [51:2]') } as const satisfies Layout;
+export const IRQ_CFG0 = { ADDR: addressField(2, 50, 'Target, bits [51:2]') } as const satisfies Layout;
 
 /** Write index of a queue. */
 export const QUEUE_PROD = {
-  WR: field(0, 20, 'Write index; the bit above the queue size is the wrap flag'),
-  OVFLG: field(31, 1, 'Overflow: toggles when an entry is lost (event and PRI queues)'),
+  WR: bitField(0, 20, 'Write index; the bit above the queue size is the wrap flag'),
+  OVFLG: bitField(31, 1, 'Overflow: toggles when an entry is lost (event and PRI queues)'),
 } as const satisfies Layout;
 
 /** Read index of the event and PRI queues. */
 export const QUEUE_CONS = {
-  RD: field(0, 20, 'Read index; the bit above the queue size is the wrap flag'),
-  OVACKFLG: field(31, 1, 'Acknowledges OVFLG by being equal to it'),
+  RD: bitField(0, 20, 'Read index; the bit above the queue size is the wrap flag'),
+  OVACKFLG: bitField(31, 1, 'Acknowledges OVFLG by being equal to it'),
 } as const satisfies Layout;
 
 /** CMDQ_PROD. */
@@ -123,8 +123,8 @@ export const CMDQ_PROD = { WR: QUEUE_PROD.WR } as const satisfies Layout;
 
 /** CMDQ_CONS. */
 export const CMDQ_CONS = {
-  RD: field(0, 20, 'Read index; the bit above the queue size is the wrap flag'),
-  ERR: field(24, 7, 'Command error while GERROR.CMDQ_ERR is active'),
+  RD: bitField(0, 20, 'Read index; the bit above the queue size is the wrap flag'),
+  ERR: bitField(24, 7, 'Command error while GERROR.CMDQ_ERR is active'),
 } as const satisfies Layout;
 
 /** Values of CMDQ_CONS.ERR (IHI 0070 section 7.1). */

@@ -2,9 +2,18 @@
  * The stream table: what the SMMU does with the traffic of one StreamID.
  * Layouts of Arm IHI 0070, section 5.1 (level 1 descriptor, L1STD) and 5.2 (stream table entry, STE).
  */
-import { addressBits, GRANULE_SHIFT_TG0, stage2StartLevel, walkBits } from './encodings.ts';
+import {
+  addressField,
+  bitField,
+  type Decoded,
+  decodeAll,
+  GRANULE_SHIFT_TG0,
+  type Layout,
+  outputBitsOf,
+  stage2StartLevel,
+  walkBits,
+} from '../../../formats/index.ts';
 import { offersGranule, type Smmuv3Features } from './features.ts';
-import { address, type Decoded, decodeAll, field, type Layout } from './layout.ts';
 
 /** Size of a stream table entry. */
 export const STE_BYTES = 64;
@@ -15,60 +24,60 @@ export const L1STD_BYTES = 8;
 
 /** Level 1 stream table descriptor: bits [63:0]. */
 export const L1_STREAM_TABLE_DESCRIPTOR = {
-  Span: field(0, 5, '0: L2Ptr is invalid. n: the level 2 array holds 2^(n-1) entries'),
-  L2Ptr: address(6, 46, 'Level 2 array, bits [51:6]'),
+  Span: bitField(0, 5, '0: L2Ptr is invalid. n: the level 2 array holds 2^(n-1) entries'),
+  L2Ptr: addressField(6, 46, 'Level 2 array, bits [51:6]'),
 } as const satisfies Layout;
 
 /** Stream table entry: bits [511:0]. */
 export const STREAM_TABLE_ENTRY = {
-  V: field(0, 1, 'The entry is valid'),
-  Config: field(1, 3, '0b0xx abort, 0b100 bypass, 0b101 stage 1, 0b110 stage 2, 0b111 both'),
-  S1Fmt: field(
+  V: bitField(0, 1, 'The entry is valid'),
+  Config: bitField(1, 3, '0b0xx abort, 0b100 bypass, 0b101 stage 1, 0b110 stage 2, 0b111 both'),
+  S1Fmt: bitField(
     4,
     2,
     'Context descriptor table: 0 linear, 1 two-level with 4 KiB leaves, 2 two-level with 64 KiB leaves',
   ),
-  S1ContextPtr: address(6, 46, 'Context descriptor or its table, bits [51:6] (an IPA with stage 2)'),
-  S1CDMax: field(59, 5, 'log2 of the number of context descriptors'),
-  S1DSS: field(64, 2, 'Traffic without a SubstreamID: 0 terminate, 1 bypass stage 1, 2 use descriptor 0'),
-  S1CIR: field(66, 2, 'Inner cacheability of descriptor fetches'),
-  S1COR: field(68, 2, 'Outer cacheability of descriptor fetches'),
-  S1CSH: field(70, 2, 'Shareability of descriptor fetches'),
-  S2HWU: field(72, 4, 'Stage 2 descriptor bits 59 to 62 are for hardware use'),
-  DRE: field(76, 1, 'Destructive reads allowed'),
-  CONT: field(77, 4, 'Entries around this one are alike, as log2'),
-  DCP: field(81, 1, 'Directed cache prefetch allowed'),
-  PPAR: field(82, 1, 'PRI page requests are answered with the PASID'),
-  MEV: field(83, 1, 'Like events may be merged'),
-  S2FWB: field(89, 1, 'Stage 2 attributes force write-back'),
-  S1MPAM: field(90, 1, 'The context descriptor gives the MPAM partition'),
-  S1STALLD: field(91, 1, 'Stage 1 stall is disabled'),
-  EATS: field(92, 2, 'ATS: 0 refused, 1 full, 2 split-stage'),
-  STRW: field(94, 2, 'World: 0 EL1, 2 EL2 (or EL2-E2H, by CR2.E2H)'),
-  MemAttr: field(96, 4, 'Memory type when MTCFG is 1'),
-  MTCFG: field(100, 1, 'Memory type is overridden'),
-  ALLOCCFG: field(101, 4, 'Allocation hints'),
-  SHCFG: field(108, 2, 'Shareability: 1 as the transaction, else overridden'),
-  NSCFG: field(110, 2, 'Security override, secure streams only'),
-  PRIVCFG: field(112, 2, 'Privilege: 0 and 1 as the transaction, 2 unprivileged, 3 privileged'),
-  INSTCFG: field(114, 2, 'Instruction or data: 0 and 1 as the transaction, 2 data, 3 instruction'),
-  S2VMID: field(128, 16, 'VMID of the translations'),
-  S2T0SZ: field(160, 6, '64 minus the size of the IPA space in bits'),
-  S2SL0: field(166, 2, 'Level of the first lookup, encoded by granule'),
-  S2IR0: field(168, 2, 'Inner cacheability of stage 2 walks'),
-  S2OR0: field(170, 2, 'Outer cacheability of stage 2 walks'),
-  S2SH0: field(172, 2, 'Shareability of stage 2 walks'),
-  S2TG: field(174, 2, 'Granule: 0 4 KiB, 1 64 KiB, 2 16 KiB'),
-  S2PS: field(176, 3, 'Physical address size: 0 to 6 for 32, 36, 40, 42, 44, 48, 52 bits'),
-  S2AA64: field(179, 1, 'VMSAv8-64 tables; 0: VMSAv8-32 LPAE'),
-  S2ENDI: field(180, 1, 'Big-endian tables'),
-  S2AFFD: field(181, 1, 'Access flag faults are disabled'),
-  S2PTW: field(182, 1, 'Stage 1 walks into device memory fault'),
-  S2HD: field(183, 1, 'Hardware updates the dirty state'),
-  S2HA: field(184, 1, 'Hardware updates the access flag'),
-  S2S: field(185, 1, 'Stage 2 faults stall'),
-  S2R: field(186, 1, 'Stage 2 faults are recorded'),
-  S2TTB: address(196, 48, 'Stage 2 table, bits [51:4]'),
+  S1ContextPtr: addressField(6, 46, 'Context descriptor or its table, bits [51:6] (an IPA with stage 2)'),
+  S1CDMax: bitField(59, 5, 'log2 of the number of context descriptors'),
+  S1DSS: bitField(64, 2, 'Traffic without a SubstreamID: 0 terminate, 1 bypass stage 1, 2 use descriptor 0'),
+  S1CIR: bitField(66, 2, 'Inner cacheability of descriptor fetches'),
+  S1COR: bitField(68, 2, 'Outer cacheability of descriptor fetches'),
+  S1CSH: bitField(70, 2, 'Shareability of descriptor fetches'),
+  S2HWU: bitField(72, 4, 'Stage 2 descriptor bits 59 to 62 are for hardware use'),
+  DRE: bitField(76, 1, 'Destructive reads allowed'),
+  CONT: bitField(77, 4, 'Entries around this one are alike, as log2'),
+  DCP: bitField(81, 1, 'Directed cache prefetch allowed'),
+  PPAR: bitField(82, 1, 'PRI page requests are answered with the PASID'),
+  MEV: bitField(83, 1, 'Like events may be merged'),
+  S2FWB: bitField(89, 1, 'Stage 2 attributes force write-back'),
+  S1MPAM: bitField(90, 1, 'The context descriptor gives the MPAM partition'),
+  S1STALLD: bitField(91, 1, 'Stage 1 stall is disabled'),
+  EATS: bitField(92, 2, 'ATS: 0 refused, 1 full, 2 split-stage'),
+  STRW: bitField(94, 2, 'World: 0 EL1, 2 EL2 (or EL2-E2H, by CR2.E2H)'),
+  MemAttr: bitField(96, 4, 'Memory type when MTCFG is 1'),
+  MTCFG: bitField(100, 1, 'Memory type is overridden'),
+  ALLOCCFG: bitField(101, 4, 'Allocation hints'),
+  SHCFG: bitField(108, 2, 'Shareability: 1 as the transaction, else overridden'),
+  NSCFG: bitField(110, 2, 'Security override, secure streams only'),
+  PRIVCFG: bitField(112, 2, 'Privilege: 0 and 1 as the transaction, 2 unprivileged, 3 privileged'),
+  INSTCFG: bitField(114, 2, 'Instruction or data: 0 and 1 as the transaction, 2 data, 3 instruction'),
+  S2VMID: bitField(128, 16, 'VMID of the translations'),
+  S2T0SZ: bitField(160, 6, '64 minus the size of the IPA space in bits'),
+  S2SL0: bitField(166, 2, 'Level of the first lookup, encoded by granule'),
+  S2IR0: bitField(168, 2, 'Inner cacheability of stage 2 walks'),
+  S2OR0: bitField(170, 2, 'Outer cacheability of stage 2 walks'),
+  S2SH0: bitField(172, 2, 'Shareability of stage 2 walks'),
+  S2TG: bitField(174, 2, 'Granule: 0 4 KiB, 1 64 KiB, 2 16 KiB'),
+  S2PS: bitField(176, 3, 'Physical address size: 0 to 6 for 32, 36, 40, 42, 44, 48, 52 bits'),
+  S2AA64: bitField(179, 1, 'VMSAv8-64 tables; 0: VMSAv8-32 LPAE'),
+  S2ENDI: bitField(180, 1, 'Big-endian tables'),
+  S2AFFD: bitField(181, 1, 'Access flag faults are disabled'),
+  S2PTW: bitField(182, 1, 'Stage 1 walks into device memory fault'),
+  S2HD: bitField(183, 1, 'Hardware updates the dirty state'),
+  S2HA: bitField(184, 1, 'Hardware updates the access flag'),
+  S2S: bitField(185, 1, 'Stage 2 faults stall'),
+  S2R: bitField(186, 1, 'Stage 2 faults are recorded'),
+  S2TTB: addressField(196, 48, 'Stage 2 table, bits [51:4]'),
 } as const satisfies Layout;
 
 /** A stream table entry, field by field. */
@@ -139,7 +148,7 @@ function stage2Fault(ste: StreamTableEntry, features: Smmuv3Features): string | 
   if (inputBits > resolved + 4 || inputBits <= resolved - (granuleShift - 3)) {
     return 'S2T0SZ does not fit the level that S2SL0 starts at';
   }
-  if (ste.S2TTB >= 2 ** addressBits(ste.S2PS, features.outputBits)) return 'S2TTB is outside S2PS';
+  if (ste.S2TTB >= 2 ** outputBitsOf(ste.S2PS, features.outputBits)) return 'S2TTB is outside S2PS';
   if (ste.S2HA !== 0 && features.hardwareUpdate < 1) return 'S2HA is 1, IDR0.HTTU is 0';
   if (ste.S2HD !== 0 && features.hardwareUpdate < 2) return 'S2HD is 1, IDR0.HTTU is below 2';
   if (ste.S2S !== 0 && features.stallModel === 1) return 'S2S is 1, IDR0.STALL_MODEL forbids stalls';

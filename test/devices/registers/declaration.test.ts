@@ -8,9 +8,9 @@ import {
   RegisterSpace,
   registerTable,
 } from '../../../devices/index.ts';
-import { field } from '../../../devices/smmuv3/spec/layout.ts';
+import { bitField } from '../../../formats/index.ts';
 
-const STATE = { ON: field(0, 1, 'On'), MODE: field(4, 3, 'Mode') };
+const STATE = { ON: bitField(0, 1, 'On'), MODE: bitField(4, 3, 'Mode') };
 const BANK = defineRegisters({
   ID: { offset: 0, width: 32, access: 'r', meaning: 'Number', reset: 0x1234 },
   STATE: { offset: 4, width: 32, access: 'rw', meaning: 'State', fields: STATE },
@@ -19,7 +19,7 @@ const BANK = defineRegisters({
     width: 64,
     access: 'rw',
     meaning: 'Base',
-    fields: { ADDR: field(12, 36, 'Address') },
+    fields: { ADDR: bitField(12, 36, 'Address') },
     locked: { by: 'STATE', bits: masksOf(STATE).ON },
   },
   FAULT: { offset: 0x10, width: 32, access: 'w1c', meaning: 'Faults' },

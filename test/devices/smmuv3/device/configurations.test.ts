@@ -6,15 +6,13 @@ import {
   Cr0,
   Cr2,
   type EventRecord,
-  getField,
   newGather,
   Outcome,
   REGISTERS,
   STREAM_TABLE_ENTRY,
 } from '../../../../devices/index.ts';
-import { encodeInto } from '../../../../devices/smmuv3/spec/layout.ts';
 import { AccessFlag, Permission } from '../../../../emulator/index.ts';
-import { allocIoPgtable, type IoPgtable, Prng, Prot, Quirk } from '../../../../formats/index.ts';
+import { allocIoPgtable, encodeInto, getField, type IoPgtable, Prng, Prot, Quirk } from '../../../../formats/index.ts';
 import { machineWith, RAM_BASE } from '../machine.ts';
 
 const RW = Prot.READ | Prot.WRITE;

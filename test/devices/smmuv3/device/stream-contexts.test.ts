@@ -10,8 +10,8 @@ import {
   StreamContexts,
   smmuv3Features,
 } from '../../../../devices/index.ts';
-import { encodeInto, type Layout } from '../../../../devices/smmuv3/spec/layout.ts';
 import { Bus, BusView, PhysicalMemory } from '../../../../emulator/index.ts';
+import { encodeInto, type Layout } from '../../../../formats/index.ts';
 
 const RAM = 0x8000_0000;
 

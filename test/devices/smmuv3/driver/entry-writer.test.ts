@@ -7,7 +7,7 @@ import {
   usedOfContextDescriptor,
   usedOfStreamTableEntry,
 } from '../../../../devices/smmuv3/driver/entry-writer.ts';
-import { encodeInto, type Layout } from '../../../../devices/smmuv3/spec/layout.ts';
+import { encodeInto, type Layout } from '../../../../formats/index.ts';
 
 function entry<L extends Layout>(layout: L, fields: Partial<Record<keyof L, number>>): Uint32Array {
   const words = new Uint32Array(16);

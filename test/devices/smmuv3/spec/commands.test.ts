@@ -10,10 +10,10 @@ import {
   rangeBytes,
 } from '../../../../devices/smmuv3/spec/commands.ts';
 import { decodeEvent, EVENT_FIELDS, type EventName, encodeEvent } from '../../../../devices/smmuv3/spec/events.ts';
-import type { Field, Layout } from '../../../../devices/smmuv3/spec/layout.ts';
+import type { Layout, PlacedField } from '../../../../formats/index.ts';
 
 /** Any value that the field can hold exactly. */
-const anyValueOf = (place: Field): fc.Arbitrary<number> =>
+const anyValueOf = (place: PlacedField): fc.Arbitrary<number> =>
   fc.bigInt({ min: 0n, max: 2n ** BigInt(Math.min(place.width, 52)) - 1n }).map((value) => Number(value) * place.unit);
 
 const fieldsOf = (layout: Layout, except: string): fc.Arbitrary<Record<string, number>> =>

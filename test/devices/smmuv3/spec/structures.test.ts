@@ -11,8 +11,8 @@ import {
   streamTableEntryFault,
 } from '../../../../devices/index.ts';
 import { CONTEXT_DESCRIPTOR } from '../../../../devices/smmuv3/spec/context-descriptor.ts';
-import { encodeInto } from '../../../../devices/smmuv3/spec/layout.ts';
 import { STREAM_TABLE_ENTRY } from '../../../../devices/smmuv3/spec/stream-table-entry.ts';
+import { encodeInto } from '../../../../formats/index.ts';
 
 /** Little-endian 64-bit words as a run of 32-bit words. */
 function words(...doublewords: bigint[]): Uint32Array {
