@@ -1,7 +1,16 @@
 /** What a translation costs the host: by path, and on the reference's address lists with preset gem5, one request in flight. */
 import { join } from 'node:path';
 import { featuresOf, StreamContexts } from '../devices/index.ts';
-import { AccessFlag, Bus, BusView, FlightEngine, Mmu, PhysicalMemory, PRESETS } from '../emulator/index.ts';
+import {
+  AccessFlag,
+  Bus,
+  BusView,
+  FlightEngine,
+  Mmu,
+  PhysicalMemory,
+  PRESETS,
+  TranslationRequest,
+} from '../emulator/index.ts';
 import { MemoryImage, readAddressList, streamTableOf } from '../traces/index.ts';
 import type { Benchmark } from './harness.ts';
 
@@ -29,11 +38,15 @@ function machine(): Mmu {
   return new Mmu(PRESETS.gem5, port, contexts);
 }
 
+const request = new TranslationRequest().ask(0, 0, -1, 0, AccessFlag.PRIVILEGED, 0);
+
 function translateAll(mmu: Mmu, addresses: Float64Array): void {
   let now = 0;
   for (let at = 0; at < addresses.length; at++) {
-    mmu.translate(0, 0, -1, addresses[at] as number, AccessFlag.PRIVILEGED, now);
-    now = mmu.completion;
+    request.iova = addresses[at] as number;
+    request.start = now;
+    mmu.translate(request);
+    now = request.completion;
   }
   sink[0] = now;
 }

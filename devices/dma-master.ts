@@ -1,5 +1,5 @@
 import * as v from 'valibot';
-import { AccessFlag, type FlightJob } from '../emulator/index.ts';
+import { AccessFlag, type FlightJob, TranslationRequest } from '../emulator/index.ts';
 import { ConfigError, Prng } from '../formats/index.ts';
 import {
   type AccessPattern,
@@ -64,17 +64,7 @@ export type DmaMasterConfig = v.InferOutput<typeof DmaMasterSchema>;
 
 /** What a DMA master sends its accesses to: an SMMU, or anything that translates like one. */
 export interface TranslationPort {
-  translate(
-    master: number,
-    streamId: number,
-    substreamId: number,
-    iova: number,
-    flags: number,
-    start: number,
-    size: number,
-  ): boolean;
-  /** Cycle at which the last translation was known. */
-  readonly mmu: { readonly completion: number };
+  translate(request: TranslationRequest): boolean;
 }
 
 /**
@@ -98,6 +88,7 @@ export class DmaMaster {
   /** Cycle at which each place in the window is free. */
   readonly #places: Float64Array;
   readonly #writes: Prng;
+  readonly #request = new TranslationRequest();
 
   /**
    * @param addresses what a `replay` master replays
@@ -116,6 +107,7 @@ export class DmaMaster {
     this.#ready = config.start;
     this.finished = config.start;
     this.#writes = new Prng(config.seed + 1);
+    this.#request.ask(config.interface, config.streamId, config.substreamId, 0, 0, 0, config.accessSize);
   }
 
   /** Cycle at which the next access goes out. */
@@ -128,12 +120,14 @@ export class DmaMaster {
     const { config } = this;
     const place = this.#freest();
     const start = Math.max(this.#ready, this.#places[place] as number);
-    const flags = this.#writes.chance(config.writes) ? AccessFlag.WRITE : AccessFlag.READ;
-    const { streamId, substreamId, accessSize } = config;
-    const done = port.translate(config.interface, streamId, substreamId, this.pattern.next(), flags, start, accessSize);
-    const end = port.mmu.completion + (done ? config.dataLatency : 0);
+    const request = this.#request;
+    request.iova = this.pattern.next();
+    request.flags = this.#writes.chance(config.writes) ? AccessFlag.WRITE : AccessFlag.READ;
+    request.start = start;
+    const done = port.translate(request);
+    const end = request.completion + (done ? config.dataLatency : 0);
     this.accesses++;
-    if (done) this.bytes += accessSize;
+    if (done) this.bytes += config.accessSize;
     else this.faults++;
     this.latency += end - start;
     this.#ready = start + config.gap;

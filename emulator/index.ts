@@ -19,6 +19,7 @@ export type * from './mmu/mmu-counters.ts';
 export { ANY, type MmuInvalidation } from './mmu/mmu-invalidation.ts';
 export * from './mmu/presets.ts';
 export * from './mmu/regime.ts';
+export * from './mmu/request.ts';
 export * from './mmu/stage-walk.ts';
 export type { MarkDropped, StaleMarks } from './mmu/stale-marks.ts';
 export * from './mmu/walk-memory.ts';

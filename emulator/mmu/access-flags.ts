@@ -1,7 +1,7 @@
 import { ENTRY } from './entry-attributes.ts';
 import { Permission } from './regime.ts';
 
-/** How a master accesses: the `flags` of `Mmu.translate`. */
+/** How a master accesses: the `flags` of a `TranslationRequest`. */
 export const AccessFlag = {
   READ: 0,
   WRITE: 1,
@@ -10,9 +10,11 @@ export const AccessFlag = {
   EXECUTE: 4,
   /** The address is in the upper half (TTBR1), given as its low bits. */
   UPPER: 8,
+  /** A prefetch: it fills TLBs, and nobody is told when it faults. */
+  PREFETCH: 16,
 } as const;
 
-/** Which caches served a translation: bits of `Mmu.hit`, as the reference traces number them. */
+/** Which caches served a translation: bits of `TranslationRequest.hit`, as the reference traces number them. */
 export const HitFlag = {
   MICRO_TLB: 1,
   MAIN_TLB: 2,
@@ -24,7 +26,7 @@ export const HitFlag = {
   WALKED: 32,
 } as const;
 
-/** `Permission` bits that an access needs, by its flags without UPPER. */
+/** `Permission` bits that an access needs, by READ, WRITE, PRIVILEGED and EXECUTE of its flags. */
 const NEEDED = [
   Permission.READ,
   Permission.WRITE,

@@ -5,13 +5,15 @@ import type { InterfaceSlots } from './flight-interface.ts';
 import { FlightState } from './flight-state.ts';
 import { FlightSteps } from './flight-steps.ts';
 import type { Mmu } from './mmu.ts';
-import { FaultKind } from './regime.ts';
+import { Outcome, type TranslatingDevice, type TranslationRequest } from './request.ts';
 
 /** What one master does in a run: an address list, with many requests in flight. */
 export interface FlightJob {
   /** Interface; by default that of the job's place in the list of jobs. */
   readonly master?: number;
   readonly addresses: Float64Array;
+  /** 1 for each address that is in the upper half; by default `flags` says it of all. */
+  readonly upper?: Uint8Array | null;
   readonly streamId: number;
   readonly substreamId?: number;
   /** Bits of `AccessFlag`, for all accesses. */
@@ -31,30 +33,8 @@ export interface FlightJob {
   readonly pause?: () => number;
 }
 
-/** A finished translation as {@link FlightEngine.onDone} sees it. Valid during the call. */
-export type FinishedFlight = Readonly<
-  Pick<
-    Flight,
-    | 'master'
-    | 'iova'
-    | 'pa'
-    | 'startTick'
-    | 'endTick'
-    | 'hit'
-    | 'hitLevel'
-    | 'descriptorReads'
-    | 'configurationReads'
-    | 'walkCacheLookups'
-    | 'attributes'
-    | 'fault'
-    | 'faultStage'
-    | 'faultLevel'
-    | 'faultClass'
-    | 'faultIpa'
-    | 'contextFault'
-    | 'mark'
-  >
->;
+/** A finished translation as {@link FlightEngine.onDone} sees it. Valid during the call. Times of `completion` and `latency` in cycles. */
+export type FinishedFlight = Readonly<TranslationRequest> & Readonly<Pick<Flight, 'startTick' | 'endTick'>>;
 
 /** A master that issues requests, and the queue in which its responses come back. */
 class Generator {
@@ -100,6 +80,7 @@ export class FlightEngine {
   /** Told the cycles of each walk, those of prefetches too. */
   onWalk: (cycles: number) => void = () => {};
 
+  readonly #device: TranslatingDevice;
   readonly #mmu: Mmu;
   readonly #clock: FlightClock;
   readonly #steps: FlightSteps;
@@ -109,19 +90,21 @@ export class FlightEngine {
   /** Requests of this run without their response. */
   #unanswered = 0;
 
-  /** @param period ticks per SMMU cycle */
-  constructor(mmu: Mmu, period = 1000) {
+  /**
+   * @param device the device whose MMU it drives, or an MMU without one
+   * @param period ticks per SMMU cycle
+   */
+  constructor(device: TranslatingDevice, period = 1000) {
+    const { mmu } = device;
     const { memory } = mmu.config;
     this.period = period;
+    this.#device = device;
     this.#mmu = mmu;
     this.#clock = new FlightClock(period, memory.latency, memory.bandwidth);
     this.#clock.onAccepted = () => this.#tellRefused();
     this.#steps = new FlightSteps(mmu, this.#clock, {
-      translated: (flight) => {
-        mmu.totalLatency += (flight.endTick - flight.startTick) / period;
-        if (flight.fault !== FaultKind.NONE || flight.contextFault !== 0) mmu.faults++;
-        this.onDone(flight);
-      },
+      admitted: (flight) => device.admit(flight),
+      translated: (flight) => this.#translated(flight),
       responded: (flight) => this.#respond(this.#generators[flight.master] as Generator),
       prefetch: (from, iova) => this.#prefetch(from, iova),
       retired: (flight) => this.#pool.push(flight),
@@ -130,8 +113,8 @@ export class FlightEngine {
   }
 
   /**
-   * Runs the jobs until each has its last response, each on its own interface. Prefetches that are still under way then go on in the
-   * next run.
+   * Runs the jobs until each has its last response, each on its own TBU, or until all that is left is stalled and nobody resumes it.
+   * Prefetches that are still under way then, and stalled requests, go on in the next run.
    *
    * @returns tick of the last response
    */
@@ -146,6 +129,7 @@ export class FlightEngine {
       this.#issueAt(generator, from + (job.start ?? 0) * this.period);
     }
     const { queue } = this.#clock;
+    this.#device.onResume = (request, outcome) => this.#resume(request as Flight, outcome);
     this.#unanswered = list.reduce((sum, job) => sum + job.addresses.length, 0);
     while (this.#unanswered > 0 && queue.next()) {
       const { kind, subject } = queue;
@@ -172,6 +156,34 @@ export class FlightEngine {
       }
     }
     return this.#lastResponse;
+  }
+
+  /** A translation is finished. @returns whether its access goes on to memory */
+  #translated(flight: Flight): boolean {
+    const mmu = this.#mmu;
+    const cycles = (flight.endTick - flight.startTick) / this.period;
+    flight.latency = cycles;
+    flight.completion = flight.endTick / this.period;
+    mmu.totalLatency += cycles;
+    mmu.busyUntil = flight.completion;
+    // The device may have refused it before the MMU saw it.
+    let passed = flight.outcome === Outcome.OK;
+    if (passed) {
+      if (!flight.translated) {
+        mmu.faults++;
+        flight.pa = 0;
+        flight.outcome = Outcome.ABORTED;
+      }
+      passed = this.#device.settle(flight, true);
+    }
+    this.onDone(flight);
+    return passed;
+  }
+
+  /** Software has answered for a request that was stalled. */
+  #resume(flight: Flight, outcome: Outcome): void {
+    flight.outcome = outcome;
+    this.#clock.delay(flight, 1, outcome === Outcome.OK ? FlightState.STALLED : FlightState.ENDED);
   }
 
   /** A free flight, at its first step. */
@@ -226,7 +238,9 @@ export class FlightEngine {
     const flight = this.#flight();
     flight.master = generator.master;
     flight.iova = job.addresses[generator.next] as number;
-    flight.upper = (generator.flags & AccessFlag.UPPER) !== 0;
+    flight.upper = (generator.flags & AccessFlag.UPPER) !== 0 || job.upper?.[generator.next] === 1;
+    flight.flags = flight.upper ? generator.flags | AccessFlag.UPPER : generator.flags;
+    flight.start = this.#clock.now / this.period;
     flight.streamId = job.streamId;
     flight.substreamId = job.substreamId ?? -1;
     flight.stream = this.#mmu.caches.streamNumber(flight.streamId, flight.substreamId);
@@ -253,7 +267,8 @@ export class FlightEngine {
     flight.streamId = from.streamId;
     flight.substreamId = from.substreamId;
     flight.stream = from.stream;
-    flight.needed = neededPermissions(AccessFlag.PRIVILEGED);
+    flight.flags = AccessFlag.PRIVILEGED | AccessFlag.PREFETCH | (from.upper ? AccessFlag.UPPER : 0);
+    flight.needed = neededPermissions(flight.flags);
     flight.size = 0;
     flight.write = false;
     this.#clock.delay(flight, 1, FlightState.DEVICE_PORT);

@@ -44,8 +44,10 @@ export class InterfaceSlots {
 
 /** What happens at the end of a request's way. */
 export interface FlightEnds {
-  /** The translation is finished (its trace record is complete). */
-  translated(flight: Flight): void;
+  /** The TBU has received a request. @returns false when the device refuses it before the MMU sees it */
+  admitted(flight: Flight): boolean;
+  /** The translation is finished (its trace record is complete). @returns whether the access goes on to memory */
+  translated(flight: Flight): boolean;
   /** The data has come back, or the fault is known: the master gets its response. */
   responded(flight: Flight): void;
   /** A prefetch of the page at `iova` should start. */

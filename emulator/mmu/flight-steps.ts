@@ -10,6 +10,7 @@ import type { Mmu } from './mmu.ts';
 import { fill } from './mmu-caches.ts';
 import type { MmuInterface } from './mmu-interface.ts';
 import { FaultKind } from './regime.ts';
+import { Outcome } from './request.ts';
 import { permits } from './serial-walker.ts';
 import { OWNER_SHIFT, tagHigh, tagLow, WHOLE_SPACE_SHIFT } from './tag.ts';
 import { WalkSteps } from './walk-steps.ts';
@@ -156,7 +157,15 @@ export class FlightSteps {
       }
       case S.LAST_BEAT:
         return this.#leave(flight, shared);
+      case S.STALLED:
+        // Software lets it try again.
+        flight.reset();
+        return S.DEVICE_PORT;
+      case S.ENDED:
+        this.#giveBack(flight, shared);
+        return S.REFUSED;
       case S.DATA:
+      case S.REFUSED:
         this.#ends.responded(flight);
         this.#ends.retired(flight);
         return WAIT;
@@ -171,6 +180,7 @@ export class FlightSteps {
     const clock = this.#clock;
     clock.release(shared.devicePort);
     flight.startTick = clock.now;
+    if (!flight.prefetch && !this.#ends.admitted(flight)) return clock.delay(flight, 1, S.LAST_PORT);
     if (!this.#mmu.enabled) return clock.delay(flight, 1, S.PASS);
     if (flight.prefetch) return this.#isHeld(flight, shared) ? S.PREFETCH_END : S.MAIN_LOOKUP;
     shared.orderOf(flight).push(flight);
@@ -182,16 +192,19 @@ export class FlightSteps {
     const clock = this.#clock;
     clock.release(this.#requestPort);
     flight.endTick = clock.now;
+    // Before the device is asked, because software that it interrupts may resume the flight at once.
+    flight.state = S.STALLED;
+    const passed = this.#ends.translated(flight);
+    if (!passed && flight.outcome === Outcome.STALLED) return WAIT;
+    this.#giveBack(flight, shared);
+    return passed ? clock.send(flight, flight.size, S.DATA) : S.REFUSED;
+  }
+
+  /** The flight's slot is free again. */
+  #giveBack(flight: Flight, shared: InterfaceSlots): void {
     shared.free++;
     shared.freeBeats += this.beatsOf(flight.size, flight.write);
-    this.#ends.translated(flight);
-    clock.onAccepted();
-    if (flight.fault !== FaultKind.NONE || flight.contextFault !== 0) {
-      this.#ends.responded(flight);
-      this.#ends.retired(flight);
-      return WAIT;
-    }
-    return clock.send(flight, flight.size, S.DATA);
+    this.#clock.onAccepted();
   }
 
   #inSmmu(flight: Flight, state: number): number {
@@ -327,7 +340,7 @@ export class FlightSteps {
     flight.hit |= HitFlag.TLB;
     flight.attributes = tlb.attributesOf(entry);
     flight.pa = flight.iova + (tlb.values[entry] as number);
-    if (tlb.marked !== 0) flight.mark = tlb.marks[entry] as number;
+    if (tlb.marked !== 0) flight.staleMark = tlb.marks[entry] as number;
     return S.RETURN;
   }
 
@@ -337,8 +350,8 @@ export class FlightSteps {
     if (!this.#clock.acquire(flight, this.#tlbPorts, S.TLB_STORE)) return WAIT;
     const low = tagLow(flight.iova);
     const tag = this.#spaceTag(flight);
-    const { attributes, space, mark } = flight;
-    const entry = fill(tlb, low, tag, this.#salt(flight), attributes, space, mark, Ways.ANY);
+    const { attributes, space, staleMark } = flight;
+    const entry = fill(tlb, low, tag, this.#salt(flight), attributes, space, staleMark, Ways.ANY);
     tlb.values[entry] = flight.pa - flight.iova;
     this.#clock.release(this.#tlbPorts);
     return S.RETURN;
@@ -380,13 +393,13 @@ export class FlightSteps {
     flight.attributes = attributes;
     flight.pa = flight.iova + (cache.values[entry] as number);
     flight.space = cache.spaceOf(entry);
-    if (cache.marked !== 0) flight.mark = cache.marks[entry] as number;
+    if (cache.marked !== 0) flight.staleMark = cache.marks[entry] as number;
     return true;
   }
 
   #fill(flight: Flight, cache: NonNullable<MmuInterface['microTlb']>, attributes: number, ways: number): void {
     const low = tagLow(flight.iova);
-    const entry = fill(cache, low, this.#streamTag(flight), 0, attributes, flight.space, flight.mark, ways);
+    const entry = fill(cache, low, this.#streamTag(flight), 0, attributes, flight.space, flight.staleMark, ways);
     cache.values[entry] = flight.pa - flight.iova;
   }
 

@@ -1,6 +1,6 @@
 import { type ContextFetch, type ContextSource, ContextStatus } from './context-source.ts';
-import { FaultClass } from './fault.ts';
-import { FaultKind, type StageRegime, type TranslationRegime } from './regime.ts';
+import type { StageRegime, TranslationRegime } from './regime.ts';
+import { TranslationRequest } from './request.ts';
 import { StageWalk } from './stage-walk.ts';
 
 /**
@@ -18,17 +18,12 @@ export class Slots {
 }
 
 /** One request in flight through the MMU: all that it needs to remember between two events. Reused. */
-export class Flight {
-  // The request.
-  master = 0;
-  iova = 0;
+export class Flight extends TranslationRequest {
+  // What follows from the request.
   upper = false;
-  streamId = 0;
-  substreamId = -1;
   /** Number of stream and substream. */
   stream = 0;
   needed = 0;
-  size = 0;
   write = false;
   /** A prefetch: nobody waits for it. */
   prefetch = false;
@@ -46,22 +41,6 @@ export class Flight {
   startTick = 0;
   endTick = 0;
   walkTick = 0;
-
-  // What came out.
-  pa = 0;
-  attributes = 0;
-  hit = 0;
-  hitLevel = -1;
-  descriptorReads = 0;
-  configurationReads = 0;
-  walkCacheLookups = 0;
-  fault: FaultKind = FaultKind.NONE;
-  faultStage = 0;
-  faultLevel = 0;
-  faultClass: FaultClass = FaultClass.INPUT;
-  faultIpa = 0;
-  contextFault = 0;
-  mark = 0;
 
   // Configuration.
   regime: TranslationRegime | null = null;
@@ -98,21 +77,10 @@ export class Flight {
 
   /** Makes the flight ready for a new request. */
   reset(): void {
-    this.upper = false;
-    this.prefetch = false;
+    this.forget();
     this.pa = 0;
     this.attributes = 0;
     this.hit = 0;
-    this.hitLevel = -1;
-    this.descriptorReads = 0;
-    this.configurationReads = 0;
-    this.walkCacheLookups = 0;
-    this.fault = FaultKind.NONE;
-    this.faultStage = 0;
-    this.faultLevel = 0;
-    this.faultIpa = 0;
-    this.contextFault = 0;
-    this.mark = 0;
     this.regime = null;
   }
 

@@ -3,6 +3,7 @@ import { ENTRY } from './entry-attributes.ts';
 import { FaultClass } from './fault.ts';
 import type { MmuConfig } from './mmu-config.ts';
 import { FaultKind, Permission, type StageRegime } from './regime.ts';
+import type { TranslationRequest } from './request.ts';
 import { StageWalk } from './stage-walk.ts';
 import { OWNER_SHIFT, tagHigh, tagLow } from './tag.ts';
 import { WALK_LEVELS, type WalkCaches } from './walk-caches.ts';
@@ -38,7 +39,7 @@ export function withoutTableBits(attributes: number): number {
 
 /**
  * Whole walks, one at a time: stage 1, stage 2 or both, through the walk caches and the IPA cache, with the cycles that they take
- * when nobody competes. The results stay in fields until the next walk.
+ * when nobody competes. The results go into the request.
  *
  * The step order is that of the reference model (walk caches from the last level up, one cycle per step, a port cycle and a
  * memory round trip per descriptor); flight-engine.ts makes the same steps for many walks at once.
@@ -46,36 +47,15 @@ export function withoutTableBits(attributes: number): number {
 export class SerialWalker {
   /** Cycles the last walk took. */
   cycles = 0;
-  /** Descriptors it read. */
-  descriptorReads = 0;
-  /** Lookups in walk caches it made. */
-  cacheLookups = 0;
-  /** Level of the stage-1 walk-cache entry it began from, -1 without one. */
-  hitLevel = -1;
-  /** Mark of a walk-cache entry it used, 0 for none; see StaleMarks. */
-  mark = 0;
-
-  /** The address to translate, set before `stage1` and `stage2`: as an argument it may cost an object. */
-  input = 0;
-  /** Output address. */
-  output = 0;
-  /** Attributes for a TLB entry; see {@link ENTRY}. */
-  attributes = 0;
-
-  fault: FaultKind = FaultKind.NONE;
-  faultStage = 0;
-  faultLevel = 0;
-  faultClass: FaultClass = FaultClass.INPUT;
-  /** The intermediate physical address of a stage-2 fault. */
-  faultIpa = 0;
+  /** Output of the last stage-2 translation. */
+  output2 = 0;
 
   readonly #memory: WalkMemory;
   readonly #caches: WalkCaches;
   readonly #ipaCache: AssociativeCache | null;
   readonly #walk1 = new StageWalk();
   readonly #walk2 = new StageWalk();
-  // What stage 2 found.
-  #output2 = 0;
+  /** Attributes of the last stage-2 translation. */
   #attributes2 = 0;
 
   readonly #step: number;
@@ -108,21 +88,10 @@ export class SerialWalker {
     this.#mixesSpace = config.indexMixesAddressSpace;
   }
 
-  /** Forgets the last walk's results. */
-  #reset(): void {
-    this.cycles = 0;
-    this.descriptorReads = 0;
-    this.cacheLookups = 0;
-    this.hitLevel = -1;
-    this.mark = 0;
-    this.fault = FaultKind.NONE;
-    this.faultIpa = 0;
-  }
-
   /**
-   * Translates `input` through stage 1, and stage 2 if there is one.
+   * Translates `request.iova` through stage 1, and stage 2 if there is one, and writes what comes out into the request.
    *
-   * @param low tag words of `input`
+   * @param low tag words of the address
    * @param page the high one, without owner
    * @param space number of the address space (ASID and VMID)
    * @param space2 number of the VMID's stage-2 space
@@ -130,6 +99,7 @@ export class SerialWalker {
    * @returns false on a fault
    */
   stage1(
+    request: TranslationRequest,
     stage1: StageRegime,
     stage2: StageRegime | null,
     low: number,
@@ -140,15 +110,15 @@ export class SerialWalker {
     upper: boolean,
     access: number,
   ): boolean {
-    this.#reset();
-    const iova = this.input;
+    this.cycles = 0;
+    const { iova } = request;
     const walk = this.#walk1;
     walk.inputAddress = iova;
-    if (walk.check(stage1, upper, access) === WalkStatus.FAULT) return this.#refused1();
+    if (walk.check(stage1, upper, access) === WalkStatus.FAULT) return this.#refused1(request);
     const high = page | (space << OWNER_SHIFT);
 
     // The lowest level that a walk cache knows spares all levels above it.
-    const from = this.#probe(walk, 0, low, high, access);
+    const from = this.#probe(request, walk, 0, low, high, access);
     /** Address of the descriptor to read next. */
     let descriptor = 0;
     let cacheable = true;
@@ -156,13 +126,13 @@ export class SerialWalker {
       const section = from & 7;
       const cache = this.#caches.sections[section] as AssociativeCache;
       const entry = from >>> 3;
-      this.hitLevel = section;
-      if (cache.marked !== 0) this.mark = cache.marks[entry] as number;
+      request.walkCacheLevel = section;
+      if (cache.marked !== 0) request.staleMark = cache.marks[entry] as number;
       const attributes = cache.attributesOf(entry);
       if ((attributes & ENTRY.LEAF) !== 0) {
         const output = iova + (cache.values[entry] as number);
         const behind = this.#leafSkipsStage2 ? null : stage2;
-        return this.#finish1(output, withoutTableBits(attributes), behind, space2, vmid, access);
+        return this.#finish1(request, output, withoutTableBits(attributes), behind, space2, vmid, access);
       }
       const table = cache.values[entry] as number;
       walk.hierarchical = (attributes >>> ENTRY.HIERARCHICAL_SHIFT) & ENTRY.HIERARCHICAL_MASK;
@@ -172,8 +142,9 @@ export class SerialWalker {
       walk.requestRoot();
       descriptor = walk.descriptorAddress;
       if (stage2 !== null) {
-        if (!this.#stage2(stage2, space2, vmid, descriptor, false, Permission.READ)) return this.#refusedTable();
-        descriptor = this.#output2;
+        if (!this.#stage2(request, stage2, space2, vmid, descriptor, false, Permission.READ))
+          return this.#refusedTable(request);
+        descriptor = this.output2;
       }
     }
 
@@ -181,25 +152,26 @@ export class SerialWalker {
     const memory = this.#memory;
     for (;;) {
       this.cycles += this.#descriptorCycles;
-      this.descriptorReads++;
+      request.descriptorReads++;
       if (!memory.read(descriptor, walk.descriptorBytes)) {
         walk.refuse(FaultKind.EXTERNAL_ABORT, walk.level);
-        return this.#refused1();
+        return this.#refused1(request);
       }
       let status = walk.step(memory.low, memory.high);
       if (status === WalkStatus.LEAF) break;
-      if (status === WalkStatus.UPDATE) status = this.#update(walk, descriptor);
+      if (status === WalkStatus.UPDATE) status = this.#update(request, walk, descriptor);
       if (status === WalkStatus.LEAF) break;
-      if (status === WalkStatus.FAULT) return this.#refused1();
+      if (status === WalkStatus.FAULT) return this.#refused1(request);
       if (status !== WalkStatus.READ) continue;
       let table = walk.tableBase;
       descriptor = walk.descriptorAddress;
       if (stage2 !== null) {
-        if (!this.#stage2(stage2, space2, vmid, descriptor, false, Permission.READ)) return this.#refusedTable();
+        if (!this.#stage2(request, stage2, space2, vmid, descriptor, false, Permission.READ))
+          return this.#refusedTable(request);
         // The table lies in one piece when the stage-2 page is at least as large.
         cacheable = (this.#attributes2 & ENTRY.SHIFT_MASK) >= walk.granuleShift;
-        table = this.#output2 - (descriptor - table);
-        descriptor = this.#output2;
+        table = this.output2 - (descriptor - table);
+        descriptor = this.output2;
       }
       if (cacheable) {
         const level = walk.level - 1;
@@ -212,9 +184,9 @@ export class SerialWalker {
     const attributes1 = leafAttributes(walk, shift);
     const output1 = walk.outputAddress;
     if (stage2 === null) {
-      this.output = output1;
-      this.attributes = attributes1;
-    } else if (!this.#finish1(output1, attributes1, stage2, space2, vmid, access)) return false;
+      request.pa = output1;
+      request.attributes = attributes1;
+    } else if (!this.#finish1(request, output1, attributes1, stage2, space2, vmid, access)) return false;
     const section = walk.level;
     const cache = this.#caches.sections[section];
     if (this.#holdsLeaves !== true || cache === null || cache === undefined) return true;
@@ -223,35 +195,40 @@ export class SerialWalker {
       cache.values[entry] = output1 - iova;
     } else {
       // The base of the stage-1 leaf is kept with the page size of both stages.
-      const both = this.attributes & ENTRY.SHIFT_MASK;
+      const both = request.attributes & ENTRY.SHIFT_MASK;
       const base = output1 - (iova % 2 ** walk.pageShift);
-      const entry = this.#caches.store(section, both, low, high, this.attributes | ENTRY.LEAF, space);
+      const entry = this.#caches.store(section, both, low, high, request.attributes | ENTRY.LEAF, space);
       cache.values[entry] = base + (iova % 2 ** both) - iova;
     }
     return true;
   }
 
-  /** Translates `input` through stage 2 alone. */
-  stage2(stage2: StageRegime, space2: number, vmid: number, access: number): boolean {
-    this.#reset();
-    this.faultClass = FaultClass.INPUT;
-    if (!this.#stage2(stage2, space2, vmid, this.input, true, access)) return false;
-    this.output = this.#output2;
-    this.attributes = this.#attributes2 | ENTRY.STAGE2_ONLY | ENTRY.NOT_GLOBAL;
+  /** Translates `request.iova` through stage 2 alone. */
+  stage2(request: TranslationRequest, stage2: StageRegime, space2: number, vmid: number, access: number): boolean {
+    this.cycles = 0;
+    request.faultClass = FaultClass.INPUT;
+    if (!this.#stage2(request, stage2, space2, vmid, request.iova, true, access)) return false;
+    request.pa = this.output2;
+    request.attributes = this.#attributes2 | ENTRY.STAGE2_ONLY | ENTRY.NOT_GLOBAL;
     return true;
   }
 
-  /** Stage-2 translation of a configuration structure's address: not final, class CONTEXT. */
-  stage2OfContext(stage2: StageRegime, space2: number, vmid: number, ipa: number): boolean {
-    this.#reset();
-    this.faultClass = FaultClass.CONTEXT;
-    if (!this.#stage2(stage2, space2, vmid, ipa, false, Permission.READ)) return false;
-    this.output = this.#output2;
-    return true;
+  /** Stage-2 translation of a configuration structure's address, to `output2`: not final, class CONTEXT. */
+  stage2OfContext(
+    request: TranslationRequest,
+    stage2: StageRegime,
+    space2: number,
+    vmid: number,
+    ipa: number,
+  ): boolean {
+    this.cycles = 0;
+    request.faultClass = FaultClass.CONTEXT;
+    return this.#stage2(request, stage2, space2, vmid, ipa, false, Permission.READ);
   }
 
-  /** Stage 2 behind a finished stage 1; sets `output` and `attributes`. */
+  /** Stage 2 behind a finished stage 1; sets `pa` and `attributes` of the request. */
   #finish1(
+    request: TranslationRequest,
     output1: number,
     attributes1: number,
     stage2: StageRegime | null,
@@ -259,17 +236,25 @@ export class SerialWalker {
     vmid: number,
     access: number,
   ): boolean {
-    this.output = output1;
-    this.attributes = attributes1;
+    request.pa = output1;
+    request.attributes = attributes1;
     if (stage2 === null) return true;
-    this.faultClass = FaultClass.INPUT;
-    if (!this.#stage2(stage2, space2, vmid, output1, true, access)) return false;
-    this.output = this.#output2;
-    this.attributes = combineAttributes(attributes1, this.#attributes2);
+    request.faultClass = FaultClass.INPUT;
+    if (!this.#stage2(request, stage2, space2, vmid, output1, true, access)) return false;
+    request.pa = this.output2;
+    request.attributes = combineAttributes(attributes1, this.#attributes2);
     return true;
   }
 
-  #stage2(regime: StageRegime, space2: number, vmid: number, ipa: number, final: boolean, access: number): boolean {
+  #stage2(
+    request: TranslationRequest,
+    regime: StageRegime,
+    space2: number,
+    vmid: number,
+    ipa: number,
+    final: boolean,
+    access: number,
+  ): boolean {
     const low = tagLow(ipa);
     const high = tagHigh(ipa, false) | (space2 << OWNER_SHIFT);
     const salt = this.#mixesSpace ? vmid : 0;
@@ -278,24 +263,24 @@ export class SerialWalker {
       this.cycles += this.#ipaCycles;
       const entry = ipaCache.lookup(low, high, salt);
       if (entry >= 0 && permits(ipaCache.attributesOf(entry), access)) {
-        if (ipaCache.marked !== 0) this.mark = ipaCache.marks[entry] as number;
-        this.#output2 = ipa + (ipaCache.values[entry] as number);
+        if (ipaCache.marked !== 0) request.staleMark = ipaCache.marks[entry] as number;
+        this.output2 = ipa + (ipaCache.values[entry] as number);
         this.#attributes2 = ipaCache.attributesOf(entry);
         return true;
       }
     }
     const walk = this.#walk2;
-    if (walk.begin(regime, ipa, false, access) === WalkStatus.FAULT) return this.#refused2(walk, ipa);
+    if (walk.begin(regime, ipa, false, access) === WalkStatus.FAULT) return this.#refused2(request, walk, ipa);
     const cached = final || this.#nonFinal;
-    const from = cached ? this.#probe(walk, WALK_LEVELS, low, high, access) : -1;
+    const from = cached ? this.#probe(request, walk, WALK_LEVELS, low, high, access) : -1;
     if (from >= 0) {
       const section = from & 7;
       const cache = this.#caches.sections[section] as AssociativeCache;
       const entry = from >>> 3;
-      if (cache.marked !== 0) this.mark = cache.marks[entry] as number;
+      if (cache.marked !== 0) request.staleMark = cache.marks[entry] as number;
       const attributes = cache.attributesOf(entry);
       if ((attributes & ENTRY.LEAF) !== 0) {
-        this.#output2 = ipa + (cache.values[entry] as number);
+        this.output2 = ipa + (cache.values[entry] as number);
         this.#attributes2 = withoutTableBits(attributes);
         this.#storeIpa(low, high, salt, ipa, space2);
         return true;
@@ -305,15 +290,15 @@ export class SerialWalker {
     this.cycles += this.#step;
     for (;;) {
       this.cycles += this.#descriptorCycles;
-      this.descriptorReads++;
+      request.descriptorReads++;
       const descriptor = walk.descriptorAddress;
       if (!this.#memory.read(descriptor, walk.descriptorBytes)) {
         walk.refuse(FaultKind.EXTERNAL_ABORT, walk.level);
-        return this.#refused2(walk, ipa);
+        return this.#refused2(request, walk, ipa);
       }
       let status = walk.step(this.#memory.low, this.#memory.high);
-      if (status === WalkStatus.UPDATE) status = this.#update(walk, descriptor);
-      if (status === WalkStatus.FAULT) return this.#refused2(walk, ipa);
+      if (status === WalkStatus.UPDATE) status = this.#update(request, walk, descriptor);
+      if (status === WalkStatus.FAULT) return this.#refused2(request, walk, ipa);
       if (status === WalkStatus.LEAF) break;
       if (cached) {
         const level = walk.level - 1;
@@ -321,7 +306,7 @@ export class SerialWalker {
       }
     }
     const shift = this.#runsAreEntries ? walk.contiguousShift : walk.pageShift;
-    this.#output2 = walk.outputAddress;
+    this.output2 = walk.outputAddress;
     this.#attributes2 = leafAttributes(walk, shift);
     if (cached && this.#holdsLeaves) {
       const value = walk.outputAddress - ipa;
@@ -336,11 +321,18 @@ export class SerialWalker {
     if (this.#ipaCache === null) return;
     const shift = this.#attributes2 & ENTRY.SHIFT_MASK;
     const entry = this.#ipaCache.store(low, high, shift, salt, this.#attributes2, space2, 0);
-    this.#ipaCache.values[entry] = this.#output2 - ipa;
+    this.#ipaCache.values[entry] = this.output2 - ipa;
   }
 
   /** Looks through a stage's walk caches from the last level up; entry * 8 + section, or -1. */
-  #probe(walk: StageWalk, base: number, low: number, high: number, access: number): number {
+  #probe(
+    request: TranslationRequest,
+    walk: StageWalk,
+    base: number,
+    low: number,
+    high: number,
+    access: number,
+  ): number {
     const caches = this.#caches;
     const { sections } = caches;
     const { startLevel } = walk;
@@ -359,13 +351,13 @@ export class SerialWalker {
       found = entry * 8 + section;
       break;
     }
-    this.cacheLookups += probed;
+    request.walkCacheLookups += probed;
     this.cycles += (this.#parallel === true ? Math.min(probed, 1) : probed) * this.#probeCycles;
     return found;
   }
 
   /** Hardware access flag and dirty state: an atomic write to memory, tried again when software was faster. */
-  #update(walk: StageWalk, descriptor: number): WalkStatus {
+  #update(request: TranslationRequest, walk: StageWalk, descriptor: number): WalkStatus {
     const memory = this.#memory;
     for (;;) {
       this.cycles += this.#readCycles;
@@ -374,32 +366,32 @@ export class SerialWalker {
         return walk.updated();
       }
       this.cycles += this.#readCycles + this.#step;
-      this.descriptorReads++;
+      request.descriptorReads++;
       if (!memory.read(descriptor, walk.descriptorBytes)) return walk.refuse(FaultKind.EXTERNAL_ABORT, walk.level);
       const status = walk.step(memory.low, memory.high);
       if (status !== WalkStatus.UPDATE) return status;
     }
   }
 
-  #refused1(): boolean {
-    this.fault = this.#walk1.fault;
-    this.faultStage = 1;
-    this.faultLevel = this.#walk1.level;
-    this.faultClass = FaultClass.INPUT;
+  #refused1(request: TranslationRequest): false {
+    request.fault = this.#walk1.fault;
+    request.faultStage = 1;
+    request.faultLevel = this.#walk1.level;
+    request.faultClass = FaultClass.INPUT;
     return false;
   }
 
-  #refused2(walk: StageWalk, ipa: number): boolean {
-    this.fault = walk.fault;
-    this.faultStage = 2;
-    this.faultLevel = walk.level;
-    this.faultIpa = ipa;
+  #refused2(request: TranslationRequest, walk: StageWalk, ipa: number): false {
+    request.fault = walk.fault;
+    request.faultStage = 2;
+    request.faultLevel = walk.level;
+    request.faultIpa = ipa;
     return false;
   }
 
   /** Stage 2 refused the address of a stage-1 table. */
-  #refusedTable(): boolean {
-    this.faultClass = FaultClass.TABLE;
+  #refusedTable(request: TranslationRequest): false {
+    request.faultClass = FaultClass.TABLE;
     return false;
   }
 }

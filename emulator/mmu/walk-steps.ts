@@ -88,7 +88,7 @@ export class WalkSteps {
       case S.ROOT1: {
         flight.address = walk.descriptorAddress;
         const stage2 = flight.regime?.stage2 ?? null;
-        if (stage2 === null || flight.hitLevel >= 0) return S.STEP1;
+        if (stage2 === null || flight.walkCacheLevel >= 0) return S.STEP1;
         flight.faultClass = FaultClass.TABLE;
         return this.stage2(flight, stage2, flight.address, false, Permission.READ, S.TABLE1);
       }
@@ -141,8 +141,8 @@ export class WalkSteps {
     if (found < 0) return flight.level < 0 ? S.ROOT1 : S.PROBE1;
     const cache = this.#mmu.caches.walk.sections[flight.level];
     if (cache === null || cache === undefined) return S.ROOT1;
-    flight.hitLevel = flight.level;
-    if (cache.marked !== 0) flight.mark = cache.marks[found] as number;
+    flight.walkCacheLevel = flight.level;
+    if (cache.marked !== 0) flight.staleMark = cache.marks[found] as number;
     const attributes = cache.attributesOf(found);
     const value = cache.values[found] as number;
     if ((attributes & ENTRY.LEAF) !== 0) {
@@ -284,7 +284,7 @@ export class WalkSteps {
     const entry = cache === null ? -1 : cache.lookup(flight.low2, flight.high2, this.#salt(flight));
     this.#clock.release(this.#ipaPorts);
     if (cache === null || entry < 0 || !permits(cache.attributesOf(entry), flight.access2)) return S.WALK2;
-    if (cache.marked !== 0) flight.mark = cache.marks[entry] as number;
+    if (cache.marked !== 0) flight.staleMark = cache.marks[entry] as number;
     flight.output2 = flight.ipa + (cache.values[entry] as number);
     flight.attributes2 = cache.attributesOf(entry);
     return flight.afterStage2;
@@ -297,7 +297,7 @@ export class WalkSteps {
     if (found < 0) return flight.level < 0 ? S.STEP2 : S.PROBE2;
     const cache = this.#mmu.caches.walk.sections[WALK_LEVELS + flight.level];
     if (cache === null || cache === undefined) return S.STEP2;
-    if (cache.marked !== 0) flight.mark = cache.marks[found] as number;
+    if (cache.marked !== 0) flight.staleMark = cache.marks[found] as number;
     const attributes = cache.attributesOf(found);
     const value = cache.values[found] as number;
     if ((attributes & ENTRY.LEAF) !== 0) {

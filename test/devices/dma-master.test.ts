@@ -7,12 +7,11 @@ import { machineWith } from './smmuv3/machine.ts';
 /** A port that translates in 10 cycles and writes down what it sees. */
 function recorder(faultAbove = Number.POSITIVE_INFINITY) {
   const seen: { master: number; iova: number; flags: number; start: number; size: number }[] = [];
-  const mmu = { completion: 0 };
   const port: TranslationPort = {
-    mmu,
-    translate(master, _stream, _substream, iova, flags, start, size) {
+    translate(request) {
+      const { master, iova, flags, start, size } = request;
       seen.push({ master, iova, flags, start, size });
-      mmu.completion = start + 10;
+      request.completion = start + 10;
       return iova < faultAbove;
     },
   };

@@ -1,4 +1,4 @@
-import { HitFlag, type MmuCounters } from '../../emulator/index.ts';
+import { HitFlag, type MmuCounters, type TranslationRequest } from '../../emulator/index.ts';
 
 /**
  * The figures of an experiment, in the names and forms of the reference files: what each translation took, by which path, and the
@@ -102,31 +102,19 @@ export class FigureRecorder {
     this.#ticksPerCycle = ticksPerCycle;
   }
 
-  /**
-   * One translation.
-   *
-   * @param cycles its latency
-   * @param hit bits of `HitFlag`
-   * @param hitLevel level of the stage-1 walk-cache hit, -1 without
-   */
-  add(
-    cycles: number,
-    hit: number,
-    hitLevel: number,
-    descriptorReads: number,
-    configurationReads: number,
-    walkCacheLookups: number,
-  ): void {
+  /** One finished translation. */
+  add(request: Readonly<TranslationRequest>): void {
+    const { latency: cycles, hit, descriptorReads } = request;
     this.requests++;
     this.totalCycles += cycles;
     this.descriptorReads += descriptorReads;
-    this.configurationReads += configurationReads;
-    this.walkCacheLookups += walkCacheLookups;
+    this.configurationReads += request.configurationReads;
+    this.walkCacheLookups += request.walkCacheLookups;
     if ((hit & HitFlag.HELD) !== 0) this.held++;
     this.translationTimes.add(cycles * this.#ticksPerCycle);
     if (cycles < FLAT && Number.isInteger(cycles)) this.#flat[cycles] = (this.#flat[cycles] as number) + 1;
     else this.#beyond.set(cycles, (this.#beyond.get(cycles) ?? 0) + 1);
-    const key = ((hitLevel + 1) * 64 + hit) * 1024 + Math.min(descriptorReads, 1023);
+    const key = ((request.walkCacheLevel + 1) * 64 + hit) * 1024 + Math.min(descriptorReads, 1023);
     const kind = this.#kinds.get(key);
     if (kind === undefined) {
       this.#kinds.set(key, { n: 1, total: cycles });

@@ -1,5 +1,13 @@
 import { decodeCommand, featuresOf, rangeBytes, StreamContexts } from '../../devices/index.ts';
-import { AccessFlag, ANY, FlightEngine, HitFlag, Mmu, type MmuInvalidation } from '../../emulator/index.ts';
+import {
+  AccessFlag,
+  ANY,
+  FlightEngine,
+  HitFlag,
+  Mmu,
+  type MmuInvalidation,
+  TranslationRequest,
+} from '../../emulator/index.ts';
 import type { AddressList } from '../files/address-list.ts';
 import { streamTableOf } from '../image/image-streams.ts';
 import type { MemoryImage } from '../image/memory-image.ts';
@@ -84,26 +92,24 @@ function runAlone(
   const flags = AccessFlag.PRIVILEGED | (config.write ? AccessFlag.WRITE : 0);
   // Data takes a memory round trip, its response leaves at the next clock edge, and the next request follows after the gap.
   const responseAfter = mmu.config.memory.latency + 1;
+  const request = new TranslationRequest().ask(0, config.sid, -1, 0, flags, 0, config.size);
   let start = FIRST_REQUEST;
   let response = 0;
   for (let at = 0; at < addresses.length; at++) {
     if (at === config.invalidateAt) start += issue(mmu.invalidation, config.command, file);
     const iova = addresses[at] as number;
-    if (!mmu.translate(0, config.sid, -1, iova, flags, start, config.size)) throw faulted(file, mmu, iova);
-    recorder.add(mmu.latency, mmu.hit, mmu.hitLevel, mmu.descriptorReads, mmu.configurationReads, mmu.walkCacheLookups);
-    if ((mmu.hit & HitFlag.WALKED) !== 0) recorder.walked(mmu.walkCycles);
+    request.iova = iova;
+    request.start = start;
+    if (!mmu.translate(request)) throw faulted(file, request);
+    recorder.add(request);
+    if ((request.hit & HitFlag.WALKED) !== 0) recorder.walked(request.walkCycles);
     if (onRecord !== null) {
-      record.iova = iova;
-      record.pa = mmu.pa;
-      record.startTick = (mmu.completion - mmu.latency) * ticksPerCycle;
-      record.endTick = mmu.completion * ticksPerCycle;
-      record.flags = mmu.hit | ((mmu.hitLevel + 1) << 8);
-      record.descriptorReads = mmu.descriptorReads;
-      record.configurationReads = mmu.configurationReads;
-      record.walkCacheLookups = mmu.walkCacheLookups;
+      record.startTick = (request.completion - request.latency) * ticksPerCycle;
+      record.endTick = request.completion * ticksPerCycle;
+      fillRecord(record, request);
       onRecord(record);
     }
-    response = mmu.completion + responseAfter;
+    response = request.completion + responseAfter;
     start = response + config.gap;
   }
   return response;
@@ -173,24 +179,12 @@ function runInFlight(
   const engine = new FlightEngine(mmu, ticksPerCycle);
   engine.onWalk = (cycles) => recorder.walked(cycles);
   engine.onDone = (done) => {
-    if (done.fault !== 0) throw faulted(file, mmu, done.iova);
-    recorder.add(
-      (done.endTick - done.startTick) / ticksPerCycle,
-      done.hit,
-      done.hitLevel,
-      done.descriptorReads,
-      done.configurationReads,
-      done.walkCacheLookups,
-    );
+    if (!done.translated) throw faulted(file, done);
+    recorder.add(done);
     if (onRecord === null) return;
-    record.iova = done.iova;
-    record.pa = done.pa;
     record.startTick = done.startTick;
     record.endTick = done.endTick;
-    record.flags = done.hit | ((done.hitLevel + 1) << 8);
-    record.descriptorReads = done.descriptorReads;
-    record.configurationReads = done.configurationReads;
-    record.walkCacheLookups = done.walkCacheLookups;
+    fillRecord(record, done);
     onRecord(record);
   };
   const last = engine.run({
@@ -208,8 +202,19 @@ function runInFlight(
   return last / ticksPerCycle;
 }
 
-function faulted(file: string, mmu: Mmu, iova: number): InputError {
-  const why = mmu.contextFault === 0 ? `fault ${mmu.fault}` : `configuration fault ${mmu.contextFault}`;
+/** What a record takes from a request besides its ticks. */
+function fillRecord(record: TranslationRecord, request: Readonly<TranslationRequest>): void {
+  record.iova = request.iova;
+  record.pa = request.pa;
+  record.flags = request.hit | ((request.walkCacheLevel + 1) << 8);
+  record.descriptorReads = request.descriptorReads;
+  record.configurationReads = request.configurationReads;
+  record.walkCacheLookups = request.walkCacheLookups;
+}
+
+function faulted(file: string, request: Readonly<TranslationRequest>): InputError {
+  const { contextFault, fault, iova } = request;
+  const why = contextFault === 0 ? `fault ${fault}` : `configuration fault ${contextFault}`;
   return new InputError(file, `address 0x${iova.toString(16)}`, why, 'addresses that the image maps');
 }
 

@@ -1,4 +1,4 @@
-import { HitFlag, type Mmu } from '../../emulator/index.ts';
+import { HitFlag, type TranslationRequest } from '../../emulator/index.ts';
 import type { TableStats } from '../../formats/index.ts';
 import type { Machine } from '../machine.ts';
 import { LatencyHistogram } from '../report/latency-histogram.ts';
@@ -24,11 +24,10 @@ export class AccessMeter {
   readonly #counts = new Float64Array(SERVED_NAMES.length);
   readonly #cycles = new Float64Array(SERVED_NAMES.length);
 
-  /** Takes the result that `mmu` holds. */
-  add(mmu: Mmu, translated: boolean): void {
-    const { latency } = mmu;
+  add(request: TranslationRequest, translated: boolean): void {
+    const { latency } = request;
     this.latency.add(latency);
-    const served = translated ? servedBy(mmu.hit) : Served.FAULT;
+    const served = translated ? servedBy(request.hit) : Served.FAULT;
     this.#counts[served] = (this.#counts[served] as number) + 1;
     this.#cycles[served] = (this.#cycles[served] as number) + latency;
   }

@@ -1,5 +1,5 @@
 import { FlushQueue, newGather, resetGather, type Smmuv3Domain } from '../../devices/index.ts';
-import { AccessFlag, LiveRanges, type WatchedSpace } from '../../emulator/index.ts';
+import { AccessFlag, LiveRanges, TranslationRequest, type WatchedSpace } from '../../emulator/index.ts';
 import { Errno, errnoName, type IotlbGather, mapReservation, Prot, unmapReservation } from '../../formats/index.ts';
 import { EventKind, type TraceEvent, UNKNOWN } from '../capture/event.ts';
 import type { RunConfig } from '../config/run-config.ts';
@@ -55,6 +55,7 @@ export class Replayer {
   readonly #config: RunConfig;
   readonly #lazy: boolean;
   readonly #stream: AccessStream;
+  readonly #request = new TranslationRequest();
   readonly #gather: IotlbGather = newGather();
   readonly #streamOfDevice: (device: number) => number;
   /** Cycles per second of the trace's clock. */
@@ -306,18 +307,19 @@ export class Replayer {
   /** Makes the accesses that the stream holds. */
   #access(one: ReplayDomain): void {
     const { smmu, clock, sanitizer, walks } = this.machine;
-    const { mmu } = smmu;
     const stream = this.#stream;
+    const request = this.#request;
     const id = one.streams[0] as number;
-    const master = id % mmu.config.masters;
+    const master = id % smmu.mmu.config.masters;
     walks.space = one.space;
     while (stream.next()) {
       sanitizer.accessIova = stream.iova;
       sanitizer.accesses++;
-      const translated = smmu.translate(master, id, -1, stream.iova, AccessFlag.READ, clock.cycles, stream.size);
-      clock.cycles = mmu.completion;
-      this.accesses.add(mmu, translated);
-      if (mmu.staleMark !== 0) sanitizer.windows.hit(mmu.staleMark, stream.iova);
+      request.ask(master, id, -1, stream.iova, AccessFlag.READ, clock.cycles, stream.size);
+      const translated = smmu.translate(request);
+      clock.cycles = request.completion;
+      this.accesses.add(request, translated);
+      if (request.staleMark !== 0) sanitizer.windows.hit(request.staleMark, stream.iova);
       // The event thread is slower than the device: it finds many records at once, but in time for none to be lost.
       if (!translated && ++this.#unhandled >= this.#eventBatch) this.#handleEvents();
     }

@@ -1,5 +1,16 @@
 import { featuresOf, StreamContexts } from '../../devices/index.ts';
-import { AccessFlag, FAULT_NAMES, FlightEngine, Mmu, type MmuCounters, type MmuOptions } from '../../emulator/index.ts';
+import {
+  AccessFlag,
+  FAULT_NAMES,
+  FaultKind,
+  FlightEngine,
+  Mmu,
+  type MmuCounters,
+  type MmuOptions,
+  Outcome,
+  type TranslatingDevice,
+  TranslationRequest,
+} from '../../emulator/index.ts';
 import { ConfigError } from '../../formats/index.ts';
 import type { RunConfig } from '../config/run-config.ts';
 import type { AddressList } from '../files/address-list.ts';
@@ -33,7 +44,7 @@ interface CacheFigures {
 export interface StreamReport {
   readonly requests: number;
   readonly faults: number;
-  /** Faults by what they are, such as `permission fault, stage 1 level 3`. Told apart with one request in flight. */
+  /** Faults by what they are, such as `permission fault, stage 1 level 3`. */
   readonly faultsByKind: Readonly<Record<string, number>>;
   readonly microTlb: CacheFigures;
   readonly mainTlb: CacheFigures;
@@ -77,51 +88,64 @@ export function runOnMap(config: RunConfig, spec: MapSpec, options: StreamOption
   if (domain === null) throw new ConfigError('table.allocator', config.table.allocator, 'one with room for a table');
   machine.driver.attach(domain, options.streamId);
   applyMapSpec(machine, domain, spec, options.list);
-  const { mmu } = machine.smmu;
-  mmu.resetCounters();
-  return run(mmu, options);
+  machine.smmu.mmu.resetCounters();
+  return run(machine.smmu, options);
 }
 
-function run(mmu: Mmu, options: StreamOptions): StreamReport {
+function run(device: TranslatingDevice, options: StreamOptions): StreamReport {
   const histogram = new LatencyHistogram();
   const faults = new Map<string, number>();
+  const { mmu } = device;
   const alone = options.outstanding === 1 && !mmu.config.interface.prefetch;
-  const totalCycles = alone ? runAlone(mmu, options, histogram, faults) : runInFlight(mmu, options, histogram);
+  const add = (request: Readonly<TranslationRequest>): void => {
+    histogram.add(request.latency);
+    if (request.outcome !== Outcome.OK) faults.set(faultOf(request), (faults.get(faultOf(request)) ?? 0) + 1);
+  };
+  const totalCycles = alone ? runAlone(device, options, add) : runInFlight(device, options, add);
   return report(mmu.counters(), histogram, faults, totalCycles);
 }
 
-function runAlone(mmu: Mmu, options: StreamOptions, histogram: LatencyHistogram, faults: Map<string, number>): number {
+function runAlone(
+  device: TranslatingDevice,
+  options: StreamOptions,
+  add: (request: TranslationRequest) => void,
+): number {
   const { list, streamId, flags, size, gap } = options;
   const { addresses, upper } = list;
-  const dataCycles = mmu.config.memory.latency + 1;
+  const dataCycles = device.mmu.config.memory.latency + 1;
+  const request = new TranslationRequest().ask(0, streamId, -1, 0, flags, 0, size);
   let now = 0;
   let response = 0;
   for (let at = 0; at < addresses.length; at++) {
-    const half = upper !== null && upper[at] === 1 ? AccessFlag.UPPER : 0;
-    const done = mmu.translate(0, streamId, -1, addresses[at] as number, flags | half, now, size);
-    histogram.add(mmu.latency);
-    if (!done) faults.set(faultOf(mmu), (faults.get(faultOf(mmu)) ?? 0) + 1);
-    response = mmu.completion + (done ? dataCycles : 1);
+    request.iova = addresses[at] as number;
+    request.flags = upper !== null && upper[at] === 1 ? flags | AccessFlag.UPPER : flags;
+    request.start = now;
+    const done = device.translate(request);
+    add(request);
+    response = request.completion + (done ? dataCycles : 1);
     now = response + gap;
   }
   return response;
 }
 
-/** What the last translation of `mmu` failed for. */
-function faultOf(mmu: Mmu): string {
-  if (mmu.contextFault !== 0) return `no usable configuration of the stream (event 0x${mmu.contextFault.toString(16)})`;
-  return `${FAULT_NAMES[mmu.fault]}, stage ${mmu.faultStage} level ${mmu.faultLevel}`;
+/** What a translation failed for. */
+function faultOf(request: Readonly<TranslationRequest>): string {
+  const { contextFault, fault, faultStage, faultLevel } = request;
+  if (contextFault !== 0) return `no usable configuration of the stream (event 0x${contextFault.toString(16)})`;
+  if (fault === FaultKind.NONE) return 'refused by the device';
+  return `${FAULT_NAMES[fault]}, stage ${faultStage} level ${faultLevel}`;
 }
 
-function runInFlight(mmu: Mmu, options: StreamOptions, histogram: LatencyHistogram): number {
+function runInFlight(
+  device: TranslatingDevice,
+  options: StreamOptions,
+  add: (request: Readonly<TranslationRequest>) => void,
+): number {
   const { list, streamId, flags, size, outstanding, ids, gap } = options;
-  if (list.upper !== null) {
-    throw new ConfigError('--in-flight', outstanding, '1 for a list with addresses of the upper half');
-  }
-  const engine = new FlightEngine(mmu);
-  engine.onDone = (done) => histogram.add((done.endTick - done.startTick) / engine.period);
-  const job = { addresses: list.addresses, streamId, flags, size, outstanding, ids, gap };
-  return engine.run([job]) / engine.period;
+  const engine = new FlightEngine(device);
+  engine.onDone = add;
+  const { addresses, upper } = list;
+  return engine.run([{ addresses, upper, streamId, flags, size, outstanding, ids, gap }]) / engine.period;
 }
 
 function report(

@@ -1,4 +1,4 @@
-import { AccessFlag, type Mmu } from '../../../emulator/index.ts';
+import { AccessFlag, type Mmu, type TranslationRequest } from '../../../emulator/index.ts';
 import { encodeInto } from '../../../formats/index.ts';
 import type { RegisterBlock } from '../../registers/index.ts';
 import type { Smmuv3Features } from '../spec/index.ts';
@@ -64,41 +64,33 @@ export class AtsPort {
   }
 
   /**
-   * A translation request. On SUCCESS the translation is in the MMU's results (`pa`, `pageShift`), and what it grants in
+   * A translation request. On SUCCESS the translation is in the request (`pa`, `pageShift`), and what it grants in
    * {@link permissions}.
    */
-  translate(
-    master: number,
-    streamId: number,
-    substreamId: number,
-    iova: number,
-    flags: number,
-    start: number,
-  ): AtsStatus {
-    const mmu = this.#mmu;
-    const transaction: Transaction = { master, streamId, substreamId, iova, flags, size: 64, since: start };
-    if (mmu.enabled && this.#features.ats) {
-      const translated = mmu.translate(master, streamId, substreamId, iova, flags, start);
+  translate(request: TranslationRequest): AtsStatus {
+    const { streamId, substreamId, iova } = request;
+    if (this.#mmu.enabled && this.#features.ats) {
+      const translated = this.#mmu.translate(request);
       // Configuration errors of a request are not recorded: CR2.REC_CFG_ATS is not offered.
-      if (mmu.contextFault !== 0) return AtsStatus.ABORT;
+      if (request.contextFault !== 0) return AtsStatus.ABORT;
       if (this.#allowed(streamId, substreamId)) {
-        this.permissions = translated ? mmu.permissions : 0;
+        this.permissions = translated ? request.permissions : 0;
         return AtsStatus.SUCCESS;
       }
     }
-    this.#faults.record('F_BAD_ATS_TREQ', { InputAddress: iova }, transaction);
+    this.#faults.record('F_BAD_ATS_TREQ', { InputAddress: iova }, request);
     return AtsStatus.UNSUPPORTED;
   }
 
   /** An access whose address is a translation that the device was given. @returns false when it is aborted. */
-  access(master: number, streamId: number, substreamId: number, pa: number, flags: number, start: number): boolean {
+  access(streamId: number, substreamId: number, pa: number, flags: number): boolean {
     if (this.#mmu.enabled) {
       if ((this.#registers.get(REGISTERS.CR0ACK) & Cr0.ATSCHK) === 0) return true;
       // A wrong configuration aborts without a record.
       if (typeof this.#contexts.lookUp(streamId, substreamId) === 'number') return false;
       if (this.#allowed(streamId, substreamId)) return true;
     }
-    const transaction: Transaction = { master, streamId, substreamId, iova: pa, flags, size: 64, since: start };
+    const transaction: Transaction = { streamId, substreamId, iova: pa, flags };
     const read = (flags & AccessFlag.WRITE) === 0;
     this.#faults.record('F_TRANSL_FORBIDDEN', { RnW: Number(read), InputAddress: pa }, transaction);
     return false;

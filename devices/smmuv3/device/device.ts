@@ -1,4 +1,12 @@
-import { type MmioDevice, Mmu, type MmuOptions, type WalkMemory } from '../../../emulator/index.ts';
+import {
+  type MmioDevice,
+  Mmu,
+  type MmuOptions,
+  Outcome,
+  type TranslatingDevice,
+  TranslationRequest,
+  type WalkMemory,
+} from '../../../emulator/index.ts';
 import {
   type BlockHooks,
   type Register,
@@ -26,7 +34,7 @@ import {
 } from '../spec/index.ts';
 import { AtsPort } from './ats-port.ts';
 import { CommandConsumer, type CommandEffects } from './command-consumer.ts';
-import { FaultReporter, Outcome } from './fault-reporter.ts';
+import { FaultReporter } from './fault-reporter.ts';
 import { Interrupts, Wire } from './interrupts.ts';
 import { OutputQueue, type QueueMemory } from './output-queue.ts';
 import type { StalledTransaction } from './stalls.ts';
@@ -51,7 +59,7 @@ export interface SmmuMemory extends WalkMemory, QueueMemory {}
  * 52 bits here), the memory attributes of table and queue accesses (CR1), MSI attributes, the time that register updates take:
  * CR0ACK and IRQ_CTRLACK follow at once.
  */
-export class Smmuv3 implements MmioDevice, CommandEffects {
+export class Smmuv3 implements MmioDevice, TranslatingDevice, CommandEffects {
   readonly features: Smmuv3Features;
   readonly mmu: Mmu;
   readonly contexts: StreamContexts;
@@ -64,10 +72,10 @@ export class Smmuv3 implements MmioDevice, CommandEffects {
   readonly ats: AtsPort;
   /** Cycle of the register accesses that follow: whoever drives the model sets it. */
   now = 0;
-  /** How the last refused transaction ended; set by {@link translate} when it returns false. */
-  outcome: Outcome = Outcome.OK;
-  /** A parked transaction went on: with OK its translation is in {@link mmu}. */
-  onStallEnd: ((transaction: StalledTransaction, outcome: Outcome) => void) | null = null;
+  /** A parked transaction went on: with OK its translation is in `request`, which the next one uses again. */
+  onStallEnd: ((transaction: StalledTransaction, outcome: Outcome, request: TranslationRequest) => void) | null = null;
+  /** As {@link onStallEnd}, for the engine that holds a parked transaction in flight: with OK it lets it try again. */
+  onResume: TranslatingDevice['onResume'] = null;
 
   readonly #registers: RegisterBlock<RegisterName>;
   readonly #space: RegisterSpace;
@@ -76,6 +84,8 @@ export class Smmuv3 implements MmioDevice, CommandEffects {
   #commandIndexMask = 0;
   /** First address that the SMMU cannot output. */
   readonly #outputLimit: number;
+  /** Of parked transactions that try again. */
+  readonly #again = new TranslationRequest();
   /** SMMUEN is 0 and GBPA says abort. */
   #abortsAll = false;
 
@@ -93,7 +103,6 @@ export class Smmuv3 implements MmioDevice, CommandEffects {
     this.interrupts = new Interrupts(this.#registers, memory, features.msi);
     this.commands = new CommandConsumer(this.mmu, memory, features, this);
     this.faults = new FaultReporter({
-      mmu: this.mmu,
       contexts: this.contexts,
       registers: this.#registers,
       queue: this.events,
@@ -113,35 +122,27 @@ export class Smmuv3 implements MmioDevice, CommandEffects {
   }
 
   /**
-   * Translates one transaction. The result, with its time, is in {@link mmu}.
+   * Translates one transaction; the answer, with its time, is in the request.
    *
-   * @param master interface index, below `mmu.config.masters`
-   * @param substreamId -1 for none
-   * @param iova input address; of the upper half its low bits
-   * @param flags bits of `AccessFlag`
-   * @param start cycle at which the master offers it
-   * @param size bytes, within one 4 KiB page
-   * @returns false when it was refused: {@link outcome} says how it ended, and the event queue may hold the reason
+   * @returns false when it was refused: `request.outcome` says how it ended, and the event queue may hold the reason
    */
-  translate(
-    master: number,
-    streamId: number,
-    substreamId: number,
-    iova: number,
-    flags: number,
-    start: number,
-    size = 64,
-  ): boolean {
-    if (this.#abortsAll) return this.#end(Outcome.ABORTED);
-    const { mmu } = this;
-    if (mmu.translate(master, streamId, substreamId, iova, flags, start, size)) {
+  translate(request: TranslationRequest): boolean {
+    if (this.#abortsAll) return this.admit(request);
+    this.mmu.translate(request);
+    return this.settle(request, false);
+  }
+
+  admit(request: TranslationRequest): boolean {
+    return !this.#abortsAll || request.refuseAtOnce(Outcome.ABORTED);
+  }
+
+  settle(request: TranslationRequest, inFlight: boolean): boolean {
+    if (request.outcome === Outcome.OK) {
       // Only an address that no table translated can be this large.
-      if (mmu.pa < this.#outputLimit || !mmu.enabled) return true;
-      return this.#end(
-        this.faults.reportBypassedAddress({ master, streamId, substreamId, iova, flags, size, since: start }),
-      );
+      if (request.pa < this.#outputLimit || !this.mmu.enabled) return true;
+      return request.refuse(this.faults.reportBypassedAddress(request));
     }
-    return this.#end(this.faults.report({ master, streamId, substreamId, iova, flags, size, since: start }));
+    return request.refuse(this.faults.report(request, inFlight));
   }
 
   /** Reads a register. Of a 64-bit register this is the half at `offset`; no register reads as zero. */
@@ -281,11 +282,6 @@ export class Smmuv3 implements MmioDevice, CommandEffects {
     }
   }
 
-  #end(outcome: Outcome): false {
-    this.outcome = outcome;
-    return false;
-  }
-
   // What commands do outside the MMU's caches.
 
   upperInputBits(): Iterable<number> {
@@ -296,24 +292,43 @@ export class Smmuv3 implements MmioDevice, CommandEffects {
     const transaction = this.faults.stalls.release(streamId, tag);
     if (transaction === null) return;
     if (retry) this.#retry(transaction);
-    else this.onStallEnd?.(transaction, abort ? Outcome.ABORTED : Outcome.READ_AS_ZERO);
+    else this.#endStall(transaction, abort ? Outcome.ABORTED : Outcome.READ_AS_ZERO);
     const next = this.faults.stalls.nextWaiting();
     if (next !== null) this.#retry(next);
   }
 
   terminateStalled(streamId: number): void {
     for (const transaction of this.faults.stalls.releaseStream(streamId)) {
-      this.onStallEnd?.(transaction, Outcome.ABORTED);
+      this.#endStall(transaction, Outcome.ABORTED);
     }
     const next = this.faults.stalls.nextWaiting();
     if (next !== null) this.#retry(next);
   }
 
   #retry(parked: StalledTransaction): void {
+    if (parked.inFlight !== null) {
+      this.onResume?.(parked.inFlight, Outcome.OK);
+      return;
+    }
+    const request = this.#again;
     const { master, streamId, substreamId, iova, flags, size } = parked;
-    const done = this.translate(master, streamId, substreamId, iova, flags, this.commands.busyUntil, size);
+    request.ask(master, streamId, substreamId, iova, flags, this.commands.busyUntil, size);
     // Stalled once more: it is parked again, with a record of its own.
-    if (done || this.outcome !== Outcome.STALLED) this.onStallEnd?.(parked, done ? Outcome.OK : this.outcome);
+    if (this.translate(request) || request.outcome !== Outcome.STALLED) {
+      this.onStallEnd?.(parked, request.outcome, request);
+    }
+  }
+
+  /** Software ends a parked transaction. */
+  #endStall(parked: StalledTransaction, outcome: Outcome): void {
+    if (parked.inFlight !== null) {
+      this.onResume?.(parked.inFlight, outcome);
+      return;
+    }
+    const request = this.#again;
+    const { master, streamId, substreamId, iova, flags, size } = parked;
+    request.ask(master, streamId, substreamId, iova, flags, this.commands.busyUntil, size).refuseAtOnce(outcome);
+    this.onStallEnd?.(parked, outcome, request);
   }
 
   invalidateAtc(streamId: number, substreamId: number, iova: number, size: number): boolean {

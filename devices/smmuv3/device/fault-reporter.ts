@@ -2,8 +2,9 @@ import {
   AccessFlag,
   FaultClass,
   FaultKind,
-  type Mmu,
+  Outcome,
   type TranslationRegime,
+  type TranslationRequest,
   Walker,
   type WalkMemory,
 } from '../../../emulator/index.ts';
@@ -30,20 +31,8 @@ import type { OutputQueue } from './output-queue.ts';
 import { type StalledTransaction, StallTable } from './stalls.ts';
 import { STREAM_ABORTED, type StreamContext, type StreamContexts } from './stream-contexts.ts';
 
-/** How a transaction ended. */
-export const Outcome = {
-  OK: 0,
-  /** The client gets an abort. */
-  ABORTED: 1,
-  /** Terminated quietly: a read returns zeros, a write is ignored (CD.A = 0). */
-  READ_AS_ZERO: 2,
-  /** Parked until software answers; `Smmuv3.onStallEnd` tells how it went on. */
-  STALLED: 3,
-} as const;
-export type Outcome = (typeof Outcome)[keyof typeof Outcome];
-
-/** A transaction as a master presents it. */
-export type Transaction = Omit<StalledTransaction, 'tag'>;
+/** What a record says of who made the access. */
+export type Transaction = Pick<TranslationRequest, 'streamId' | 'substreamId' | 'iova' | 'flags'>;
 
 /** Event of each kind of translation fault that software can be told to handle. */
 const FAULT_EVENTS = {
@@ -70,7 +59,6 @@ export class FaultReporter {
   readonly stalls: StallTable;
   /** Event records by number, written or lost. */
   readonly byEvent = new Float64Array(256);
-  readonly #mmu: Mmu;
   readonly #contexts: StreamContexts;
   readonly #registers: RegisterBlock<RegisterName>;
   readonly #queue: OutputQueue;
@@ -82,7 +70,6 @@ export class FaultReporter {
   readonly #held: Uint32Array[] = [];
 
   constructor(parts: {
-    mmu: Mmu;
     contexts: StreamContexts;
     registers: RegisterBlock<RegisterName>;
     queue: OutputQueue;
@@ -90,7 +77,6 @@ export class FaultReporter {
     features: Smmuv3Features;
     memory: WalkMemory;
   }) {
-    this.#mmu = parts.mmu;
     this.#contexts = parts.contexts;
     this.#registers = parts.registers;
     this.#queue = parts.queue;
@@ -100,24 +86,39 @@ export class FaultReporter {
     this.stalls = new StallTable(parts.features.stallModel === 1 ? 0 : parts.features.stallMax);
   }
 
-  /** Deals with the fault of the MMU's last translation. */
-  report(transaction: Transaction): Outcome {
-    const mmu = this.#mmu;
-    if (mmu.contextFault !== 0) return this.#configurationFault(transaction, mmu.contextFault);
-    if (mmu.fault === FaultKind.EXTERNAL_ABORT) return this.#walkAborted(transaction);
-    if (mmu.fault === FaultKind.TLB_CONFLICT || mmu.fault === FaultKind.NONE) {
-      this.record('F_TLB_CONFLICT', this.#access(transaction), transaction);
+  /**
+   * Deals with a request that the MMU refused.
+   *
+   * @param inFlight an engine holds it: a stalled one is parked itself, not a copy
+   */
+  report(request: TranslationRequest, inFlight: boolean): Outcome {
+    if ((request.flags & AccessFlag.PREFETCH) !== 0) return Outcome.ABORTED;
+    if (request.contextFault !== 0) return this.#configurationFault(request, request.contextFault);
+    if (request.fault === FaultKind.EXTERNAL_ABORT) return this.#walkAborted(request);
+    if (request.fault === FaultKind.TLB_CONFLICT || request.fault === FaultKind.NONE) {
+      this.record('F_TLB_CONFLICT', this.#access(request), request);
       return Outcome.ABORTED;
     }
-    const policy = this.#policy(transaction);
+    const policy = this.#policy(request);
     if (!policy.record && !policy.stall) return policy.outcome;
-    const event = EventId[FAULT_EVENTS[mmu.fault]];
+    const event = EventId[FAULT_EVENTS[request.fault]];
     if (policy.stall) {
-      const parked: StalledTransaction = { ...transaction, tag: -1 };
-      if (this.stalls.park(parked)) this.#recordFault(event, transaction, parked.tag);
+      const { master, streamId, substreamId, iova, flags, size, start } = request;
+      const parked: StalledTransaction = {
+        tag: -1,
+        master,
+        streamId,
+        substreamId,
+        iova,
+        flags,
+        size,
+        since: start,
+        inFlight: inFlight ? request : null,
+      };
+      if (this.stalls.park(parked)) this.#recordFault(event, request, parked.tag);
       return Outcome.STALLED;
     }
-    this.#recordFault(event, transaction, -1);
+    this.#recordFault(event, request, -1);
     return policy.outcome;
   }
 
@@ -131,9 +132,8 @@ export class FaultReporter {
    * Writes the record of a translation fault. The one kind of record that comes in large numbers, so its fields are set one by one.
    * @param tag of the stalled transaction, -1 when it does not stall
    */
-  #recordFault(event: number, transaction: Transaction, tag: number): void {
-    const { streamId, substreamId, iova, flags } = transaction;
-    const mmu = this.#mmu;
+  #recordFault(event: number, request: TranslationRequest, tag: number): void {
+    const { streamId, substreamId, iova, flags } = request;
     const words = this.#words.fill(0);
     const write = (flags & AccessFlag.WRITE) !== 0;
     words[0] = event;
@@ -151,11 +151,11 @@ export class FaultReporter {
     setField(words, 0, FAULT.InD, !write && (flags & AccessFlag.EXECUTE) !== 0 ? 1 : 0);
     setField(words, 0, FAULT.RnW, write ? 0 : 1);
     setField(words, 0, FAULT.InputAddress, iova);
-    if (mmu.faultStage === 2) {
+    if (request.faultStage === 2) {
       setField(words, 0, FAULT.S2, 1);
-      setField(words, 0, FAULT.CLASS, mmu.faultClass);
-      setField(words, 0, FAULT.IPAddress, mmu.faultIpa);
-      setField(words, 0, FAULT.TTRnW, mmu.faultClass === FaultClass.TABLE ? 1 : 0);
+      setField(words, 0, FAULT.CLASS, request.faultClass);
+      setField(words, 0, FAULT.IPAddress, request.faultIpa);
+      setField(words, 0, FAULT.TTRnW, request.faultClass === FaultClass.TABLE ? 1 : 0);
     } else setField(words, 0, FAULT.CLASS, EventClass.IN);
     this.#send(event, iova, flags, tag >= 0);
   }
@@ -211,8 +211,8 @@ export class FaultReporter {
     return Outcome.ABORTED;
   }
 
-  #walkAborted(transaction: Transaction): Outcome {
-    const { faultStage, faultClass } = this.#mmu;
+  #walkAborted(transaction: TranslationRequest): Outcome {
+    const { faultStage, faultClass } = transaction;
     this.record(
       'F_WALK_EABT',
       {
@@ -236,10 +236,10 @@ export class FaultReporter {
     return regime.stage2 === null ? walker.stage1.descriptorAddress : walker.stage2.outputAddress;
   }
 
-  #policy({ streamId, substreamId }: Transaction): FaultPolicy {
+  #policy({ streamId, substreamId, faultStage }: TranslationRequest): FaultPolicy {
     const known: StreamContext | undefined = this.#contexts.known(streamId, substreamId);
     const { stallModel } = this.#features;
-    if (this.#mmu.faultStage !== 1) {
+    if (faultStage !== 1) {
       // A stage 2 fault on the way to a context descriptor comes before any context is known.
       const ste = known?.ste ?? this.#contexts.lastEntry;
       const stall = stallModel === 2 || (stallModel === 0 && ste?.S2S === 1);

@@ -1,7 +1,6 @@
 /** The SMMUv3 itself: its registers and what it does. */
 export * from './ats.ts';
 export * from './device.ts';
-export { Outcome } from './fault-reporter.ts';
 export { Wire } from './interrupts.ts';
 export * from './regime.ts';
 export type { StalledTransaction } from './stalls.ts';

@@ -4,6 +4,8 @@
  * device does whose request is not accepted.
  */
 
+import type { TranslationRequest } from '../../../emulator/index.ts';
+
 /** A parked transaction. */
 export interface StalledTransaction {
   /** Tag in its event record; -1 while it waits for one. */
@@ -18,6 +20,8 @@ export interface StalledTransaction {
   readonly size: number;
   /** Cycle at which it first faulted. */
   readonly since: number;
+  /** The request itself, where an engine holds it in flight; null when it was alone, and its master uses the object again. */
+  readonly inFlight: TranslationRequest | null;
 }
 
 export class StallTable {

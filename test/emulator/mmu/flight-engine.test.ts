@@ -1,6 +1,14 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { AccessFlag, FixedContexts, FlightEngine, Mmu, PRESETS, type PresetName } from '../../../emulator/index.ts';
+import {
+  AccessFlag,
+  FixedContexts,
+  FlightEngine,
+  Mmu,
+  PRESETS,
+  type PresetName,
+  TranslationRequest,
+} from '../../../emulator/index.ts';
 import { BLOCK_BYTES, PAGE_BYTES, ToyTable, toyRegime, WordMemory } from './toy-tables.ts';
 
 const NAMES = Object.keys(PRESETS) as PresetName[];
@@ -36,6 +44,12 @@ const addresses = fc.array(
   { minLength: 30, maxLength: 60 },
 );
 
+const request = new TranslationRequest();
+
+function figuresOf(done: Readonly<TranslationRequest>): unknown[] {
+  return [done.pa, done.latency, done.hit, done.walkCacheLevel, done.fault, done.descriptorReads, done.attributes];
+}
+
 describe('the event engine with one request in flight', () => {
   it.each(NAMES)('gives what translate gives, to the cycle and the counter: %s', (preset) => {
     fc.assert(
@@ -44,17 +58,13 @@ describe('the event engine with one request in flight', () => {
         const serial = machine(preset);
         const expected: unknown[] = [];
         for (const iova of list) {
-          serial.translate(0, streamId, -1, iova, flags, 0);
-          expected.push([serial.pa, serial.latency, serial.hit, serial.hitLevel, serial.fault, serial.descriptorReads]);
+          serial.translate(request.ask(0, streamId, -1, iova, flags, 0));
+          expected.push(figuresOf(request));
         }
         const parallel = machine(preset);
         const engine = new FlightEngine(parallel);
         const found: unknown[] = [];
-        engine.onDone = (done) => {
-          const latency = (done.endTick - done.startTick) / engine.period;
-          const pa = done.fault === 0 ? done.pa : 0;
-          found.push([pa, latency, done.hit, done.hitLevel, done.fault, done.descriptorReads]);
-        };
+        engine.onDone = (done) => found.push(figuresOf(done));
         engine.run({ addresses: Float64Array.from(list), streamId, flags, outstanding: 1 });
         expect(found).toEqual(expected);
         expect(parallel.counters()).toEqual(serial.counters());

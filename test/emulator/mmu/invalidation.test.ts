@@ -10,6 +10,7 @@ import {
   PRESETS,
   type PresetName,
   type TranslationRegime,
+  TranslationRequest,
   Walker,
 } from '../../../emulator/index.ts';
 import { BLOCK_BYTES, PAGE_BYTES, TOY_BLOCKS, ToyTable, toyRegime, WordMemory } from './toy-tables.ts';
@@ -49,6 +50,7 @@ const steps = fc.array(
 class Rig {
   readonly memory = new WordMemory();
   readonly mmu: Mmu;
+  readonly request = new TranslationRequest();
   readonly walker: Walker;
   readonly tables: readonly ToyTable[];
   readonly stage2: ToyTable;
@@ -178,15 +180,15 @@ class Rig {
   }
 
   access(stream: number, iova: number, way: number): void {
-    const { mmu, walker } = this;
+    const { mmu, walker, request } = this;
     const flags = way % 2 === 0 ? AccessFlag.READ : AccessFlag.WRITE;
     const needed = way % 2 === 0 ? Permission.READ : Permission.WRITE;
-    const done = mmu.translate(0, stream, -1, iova, flags, this.now);
-    this.now = mmu.completion + 1;
+    const done = mmu.translate(request.ask(0, stream, -1, iova, flags, this.now));
+    this.now = request.completion + 1;
     const right = walker.translate(this.regimes[stream] as TranslationRegime, iova, false, needed);
     const ours = done
-      ? { pa: mmu.pa, permissions: mmu.permissions, fault: mmu.fault }
-      : { fault: mmu.fault, stage: mmu.faultStage, level: mmu.faultLevel };
+      ? { pa: request.pa, permissions: request.permissions, fault: request.fault }
+      : { fault: request.fault, stage: request.faultStage, level: request.faultLevel };
     const theirs = right
       ? { pa: walker.outputAddress, permissions: walker.permissions, fault: FaultKind.NONE }
       : { fault: walker.fault, stage: walker.faultStage, level: walker.faultLevel };
@@ -223,7 +225,7 @@ describe('after correct invalidation the MMU gives what the tables say', () => {
       rig.access(NESTED, BLOCK_BYTES + 0x5000, 0);
       rig.stage2.mapBlock(1, 16 * BLOCK_BYTES);
       rig.access(NESTED, BLOCK_BYTES + 0x5000, 0);
-      expect(rig.mmu.pa).toBe(16 * BLOCK_BYTES + 0x5000);
+      expect(rig.request.pa).toBe(16 * BLOCK_BYTES + 0x5000);
     }
   });
 });
@@ -242,7 +244,7 @@ describe('an invalidation', () => {
   };
   const hits = (rig: Rig, stream: number, iova: number): boolean => {
     rig.access(stream, iova, 0);
-    return rig.mmu.descriptorReads === 0;
+    return rig.request.descriptorReads === 0;
   };
 
   it('by address drops that page of that ASID and nothing else', () => {
@@ -277,10 +279,10 @@ describe('an invalidation', () => {
     const rig = warm();
     rig.mmu.invalidation.byAddress(3 * PAGE_BYTES, 1, 0, true);
     rig.access(STAGE1_ONLY, 3 * PAGE_BYTES, 0);
-    expect(rig.mmu.descriptorReads).toBe(1);
+    expect(rig.request.descriptorReads).toBe(1);
     rig.mmu.invalidation.byAddress(3 * PAGE_BYTES, 1, 0, false);
     rig.access(STAGE1_ONLY, 3 * PAGE_BYTES, 0);
-    expect(rig.mmu.descriptorReads).toBe(3);
+    expect(rig.request.descriptorReads).toBe(3);
   });
 
   it('of a stream fetches its configuration anew', () => {
@@ -323,15 +325,15 @@ describe('stale marks', () => {
     );
     const marked = rig.mmu.stale.mark(1, 0, 0, 2 * PAGE_BYTES, 42);
     expect(marked).toBeGreaterThanOrEqual(2);
-    rig.mmu.translate(0, STAGE1_ONLY, -1, PAGE_BYTES, 0, 0);
-    expect(rig.mmu.staleMark).toBe(42);
+    rig.mmu.translate(rig.request.ask(0, STAGE1_ONLY, -1, PAGE_BYTES, 0, 0));
+    expect(rig.request.staleMark).toBe(42);
     expect(rig.mmu.stale.holds(1, 0, PAGE_BYTES)).toBe(true);
     rig.mmu.invalidation.byAddress(PAGE_BYTES, 1, 0, true);
     expect(dropped).toEqual(new Array(marked).fill(42));
     expect(rig.mmu.stale.holds(1, 0, PAGE_BYTES)).toBe(false);
     expect(rig.mmu.stale.count).toBe(0);
-    rig.mmu.translate(0, STAGE1_ONLY, -1, PAGE_BYTES, 0, 0);
-    expect(rig.mmu.staleMark).toBe(0);
+    rig.mmu.translate(rig.request.ask(0, STAGE1_ONLY, -1, PAGE_BYTES, 0, 0));
+    expect(rig.request.staleMark).toBe(0);
   });
 
   it('reach a micro-TLB that is filled from a marked main TLB entry', () => {
@@ -339,10 +341,10 @@ describe('stale marks', () => {
     rig.mmu.stale.mark(1, 0, 0, 2 * PAGE_BYTES, 7);
     const { microTlb } = rig.mmu.caches.interfaces[0] as { microTlb: { dropAll(): number } };
     microTlb.dropAll();
-    rig.mmu.translate(0, STAGE1_ONLY, -1, PAGE_BYTES, 0, 0);
-    rig.mmu.translate(0, STAGE1_ONLY, -1, PAGE_BYTES, 0, 0);
-    expect(rig.mmu.hit).toBe(1);
-    expect(rig.mmu.staleMark).toBe(7);
+    rig.mmu.translate(rig.request.ask(0, STAGE1_ONLY, -1, PAGE_BYTES, 0, 0));
+    rig.mmu.translate(rig.request.ask(0, STAGE1_ONLY, -1, PAGE_BYTES, 0, 0));
+    expect(rig.request.hit).toBe(1);
+    expect(rig.request.staleMark).toBe(7);
   });
 
   it('find walk-cache entries that lead into a table page', () => {
@@ -351,7 +353,7 @@ describe('stale marks', () => {
     expect(rig.mmu.stale.markTable(table.base + 2 * PAGE_BYTES, PAGE_BYTES, 5)).toBe(1);
     expect(rig.mmu.stale.markTable(0x9000_0000, PAGE_BYTES, 6)).toBe(0);
     table.mapPage(0, 9, 0x4000_9000);
-    rig.mmu.translate(0, STAGE1_ONLY, -1, 9 * PAGE_BYTES, 0, 0);
-    expect(rig.mmu.staleMark).toBe(5);
+    rig.mmu.translate(rig.request.ask(0, STAGE1_ONLY, -1, 9 * PAGE_BYTES, 0, 0));
+    expect(rig.request.staleMark).toBe(5);
   });
 });

@@ -7,12 +7,12 @@ import {
   Cr2,
   type EventRecord,
   newGather,
-  Outcome,
   REGISTERS,
   STREAM_TABLE_ENTRY,
 } from '../../../../devices/index.ts';
-import { AccessFlag, Permission } from '../../../../emulator/index.ts';
+import { AccessFlag, Outcome, Permission } from '../../../../emulator/index.ts';
 import { allocIoPgtable, encodeInto, getField, type IoPgtable, Prng, Prot, Quirk } from '../../../../formats/index.ts';
+import { last, translates } from '../../access.ts';
 import { machineWith, RAM_BASE } from '../machine.ts';
 
 const RW = Prot.READ | Prot.WRITE;
@@ -62,17 +62,17 @@ describe.each(Object.keys(SIZES) as (keyof typeof SIZES)[])('tables of our own e
         leaves.some((leaf) => iova >= leaf.iova && iova < leaf.iova + leaf.size);
       for (const { iova, pa, size, prot } of leaves) {
         for (const offset of [0, size - 64, Math.floor(size / 3 / 64) * 64]) {
-          expect(smmu.translate(0, 0x12, -1, iova + offset, AccessFlag.READ, 0)).toBe(true);
-          expect(smmu.mmu.pa).toBe(pa + offset);
+          expect(translates(smmu, 0x12, -1, iova + offset, AccessFlag.READ)).toBe(true);
+          expect(last.pa).toBe(pa + offset);
         }
-        expect(smmu.translate(0, 0x12, -1, iova, AccessFlag.WRITE, 0)).toBe(prot === RW);
+        expect(translates(smmu, 0x12, -1, iova, AccessFlag.WRITE)).toBe(prot === RW);
         if (prot !== RW) {
           driver.handleEvents();
           expect(records.pop()).toMatchObject({ name: 'F_PERMISSION', fields: { RnW: 0, InputAddress: iova } });
         }
         for (const outside of [iova - page, iova + size]) {
           if (outside < 0 || outside >= 2 ** ias || mapped(outside)) continue;
-          expect(smmu.translate(0, 0x12, -1, outside, AccessFlag.READ, 0)).toBe(false);
+          expect(translates(smmu, 0x12, -1, outside, AccessFlag.READ)).toBe(false);
           driver.handleEvents();
           const stage2 = format === 'ARM_64_LPAE_S2';
           expect(records.pop()).toMatchObject({
@@ -82,7 +82,7 @@ describe.each(Object.keys(SIZES) as (keyof typeof SIZES)[])('tables of our own e
         }
       }
       // And beyond the input size.
-      expect(smmu.translate(0, 0x12, -1, 2 ** ias, AccessFlag.READ, 0)).toBe(false);
+      expect(translates(smmu, 0x12, -1, 2 ** ias, AccessFlag.READ)).toBe(false);
       driver.handleEvents();
       expect(records.pop()).toMatchObject({ name: 'F_TRANSLATION' });
       expect(records).toEqual([]);
@@ -96,12 +96,12 @@ describe.each(Object.keys(SIZES) as (keyof typeof SIZES)[])('tables of our own e
     driver.attach(domain, 0x12);
     const leaves = randomLeaves(sizes, 40, 48, 44, 9);
     for (const { iova, pa, size } of leaves) driver.map(domain, iova, pa, size, RW);
-    for (const { iova } of leaves) smmu.translate(0, 0x12, -1, iova, AccessFlag.READ, 0);
+    for (const { iova } of leaves) translates(smmu, 0x12, -1, iova, AccessFlag.READ);
     const gather = newGather();
     for (const { iova, size } of leaves) {
       expect(driver.unmap(domain, iova, size, gather)).toBe(size);
       driver.iotlbSync(domain, gather);
-      expect(smmu.translate(0, 0x12, -1, iova, AccessFlag.READ, 0)).toBe(false);
+      expect(translates(smmu, 0x12, -1, iova, AccessFlag.READ)).toBe(false);
     }
   });
 });
@@ -167,8 +167,8 @@ describe('nested translation', () => {
     const records: EventRecord[] = [];
     driver.onEvent = (record) => records.push(record);
     const access = (iova: number, flags: number = AccessFlag.READ): number => {
-      const done = parts.smmu.translate(0, 0x30, -1, iova, flags, 0);
-      return done ? parts.smmu.mmu.pa : -1;
+      const done = translates(parts.smmu, 0x30, -1, iova, flags);
+      return done ? last.pa : -1;
     };
     return { ...parts, driver, host, table, records, access, toPa, ipaBase, contextTable };
   }
@@ -228,17 +228,17 @@ describe('context descriptors', () => {
         driver.attach(domain, 0x40, substream, { substreamBits });
         driver.map(domain, 0x1000, 0x5000_0000 + substream * 4096, 4096, RW);
       }
-      expect(smmu.translate(0, 0x40, -1, 0x1000, 0, 0) && smmu.mmu.pa).toBe(0x5000_0000);
-      expect(smmu.translate(0, 0x40, 3, 0x1000, 0, 0) && smmu.mmu.pa).toBe(0x5000_3000);
-      expect(smmu.translate(0, 0x40, 9, 0x1000, 0, 0) && smmu.mmu.pa).toBe(0x5000_9000);
+      expect(translates(smmu, 0x40, -1, 0x1000, 0) && last.pa).toBe(0x5000_0000);
+      expect(translates(smmu, 0x40, 3, 0x1000, 0) && last.pa).toBe(0x5000_3000);
+      expect(translates(smmu, 0x40, 9, 0x1000, 0) && last.pa).toBe(0x5000_9000);
       const names: string[] = [];
       driver.onEvent = ({ name }) => names.push(name);
       // Substream 0 is kept for traffic without one; 5 has no descriptor; 2^bits does not exist.
-      for (const substream of [0, 5, 2 ** substreamBits]) smmu.translate(0, 0x40, substream, 0x1000, 0, 0);
+      for (const substream of [0, 5, 2 ** substreamBits]) translates(smmu, 0x40, substream, 0x1000, 0);
       driver.handleEvents();
       expect(names).toEqual(['F_STREAM_DISABLED', 'C_BAD_CD', 'C_BAD_SUBSTREAMID']);
       if (substreamBits === 12) {
-        smmu.translate(0, 0x40, 2000, 0x1000, 0, 0);
+        translates(smmu, 0x40, 2000, 0x1000, 0);
         driver.handleEvents();
         expect(names.at(-1)).toBe('C_BAD_SUBSTREAMID');
       }
@@ -256,9 +256,9 @@ describe('context descriptors', () => {
       driver.queue.sync();
     };
     set(1);
-    expect(smmu.translate(0, 0x40, -1, 0x7000, 0, 0) && smmu.mmu.pa).toBe(0x7000);
+    expect(translates(smmu, 0x40, -1, 0x7000, 0) && last.pa).toBe(0x7000);
     set(0);
-    expect(smmu.translate(0, 0x40, -1, 0x7000, 0, 0)).toBe(false);
+    expect(translates(smmu, 0x40, -1, 0x7000, 0)).toBe(false);
     const names: string[] = [];
     driver.onEvent = ({ name }) => names.push(name);
     driver.handleEvents();
@@ -276,11 +276,11 @@ describe('the upper half', () => {
       const iova = 2 ** (ias - 1) + 0x1000;
       driver.map(domain, iova, 0x6000_0000, 4096, RW);
       const flags = AccessFlag.UPPER | AccessFlag.READ;
-      expect(smmu.translate(0, 0x50, -1, iova, flags, 0) && smmu.mmu.pa).toBe(0x6000_0000);
+      expect(translates(smmu, 0x50, -1, iova, flags) && last.pa).toBe(0x6000_0000);
       const gather = newGather();
       driver.unmap(domain, iova, 4096, gather);
       driver.iotlbSync(domain, gather);
-      expect(smmu.translate(0, 0x50, -1, iova, flags, 0)).toBe(false);
+      expect(translates(smmu, 0x50, -1, iova, flags)).toBe(false);
       const addresses: (number | undefined)[] = [];
       driver.onEvent = ({ fields: { InputAddress } }) => addresses.push(InputAddress);
       driver.handleEvents();
@@ -313,18 +313,18 @@ describe('EL2 contexts', () => {
     driver.map(el1, 0x1000, 0x4000_0000, 4096, RW);
     driver.map(el2, 0x1000, 0x5000_0000, 4096, RW);
     const both = (): [unknown, unknown] => [
-      smmu.translate(0, 0x60, -1, 0x1000, 0, 0) && smmu.mmu.pa,
-      smmu.translate(0, 0x61, -1, 0x1000, AccessFlag.PRIVILEGED, 0) && smmu.mmu.pa,
+      translates(smmu, 0x60, -1, 0x1000, 0) && last.pa,
+      translates(smmu, 0x61, -1, 0x1000, AccessFlag.PRIVILEGED) && last.pa,
     ];
     expect(both()).toEqual([0x4000_0000, 0x5000_0000]);
     const walks = smmu.mmu.walks;
     driver.queue.add('TLBI_NH_ASID', { ASID: sharedAsid });
     driver.queue.sync();
-    smmu.translate(0, 0x61, -1, 0x1000, AccessFlag.PRIVILEGED, 0);
+    translates(smmu, 0x61, -1, 0x1000, AccessFlag.PRIVILEGED);
     expect(smmu.mmu.walks).toBe(walks);
     driver.queue.add('TLBI_EL2_ALL', {});
     driver.queue.sync();
-    smmu.translate(0, 0x61, -1, 0x1000, AccessFlag.PRIVILEGED, 0);
+    translates(smmu, 0x61, -1, 0x1000, AccessFlag.PRIVILEGED);
     expect(smmu.mmu.walks).toBe(walks + 1);
   });
 });
@@ -338,11 +338,11 @@ describe('the driver of an SMMU with EL2 contexts', () => {
     expect(smmu.read32(REGISTERS.CR2.offset) & Cr2.E2H).toBe(0);
     expect(getField(memory.words, memory.index(driver.tables.entry(0x60)), STREAM_TABLE_ENTRY.STRW)).toBe(0);
     driver.map(domain, 0x1000, 0x4000_0000, 4096, RW);
-    expect(smmu.translate(0, 0x60, -1, 0x1000, 0, 0)).toBe(true);
+    expect(translates(smmu, 0x60, -1, 0x1000, 0)).toBe(true);
     const gather = newGather();
     driver.unmap(domain, 0x1000, 4096, gather);
     driver.iotlbSync(domain, gather);
-    expect(smmu.translate(0, 0x60, -1, 0x1000, 0, 0)).toBe(false);
+    expect(translates(smmu, 0x60, -1, 0x1000, 0)).toBe(false);
     expect(driver.counters().commandsByName).toMatchObject({ TLBI_EL2_ALL: 1, TLBI_NH_VA: 1 });
   });
 });
@@ -361,9 +361,9 @@ describe('ATS', () => {
 
   it('answers a request with the translation and its permissions, and an unmapped page with none and no record', () => {
     const { smmu, driver } = withAts();
-    expect(smmu.ats.translate(0, 0x70, -1, 0x1000, AccessFlag.READ, 0)).toBe(AtsStatus.SUCCESS);
-    expect([smmu.mmu.pa, smmu.ats.permissions & (Permission.READ | Permission.WRITE)]).toEqual([0x4000_0000, 1]);
-    expect(smmu.ats.translate(0, 0x70, -1, 0x9000, AccessFlag.READ, 0)).toBe(AtsStatus.SUCCESS);
+    expect(smmu.ats.translate(last.ask(0, 0x70, -1, 0x1000, AccessFlag.READ, 0))).toBe(AtsStatus.SUCCESS);
+    expect([last.pa, smmu.ats.permissions & (Permission.READ | Permission.WRITE)]).toEqual([0x4000_0000, 1]);
+    expect(smmu.ats.translate(last.ask(0, 0x70, -1, 0x9000, AccessFlag.READ, 0))).toBe(AtsStatus.SUCCESS);
     expect(smmu.ats.permissions).toBe(0);
     expect(driver.handleEvents()).toBe(0);
   });
@@ -373,23 +373,23 @@ describe('ATS', () => {
     driver.attach(driver.createDomain(), 0x71);
     const names: string[] = [];
     driver.onEvent = ({ name }) => names.push(name);
-    expect(smmu.ats.translate(0, 0x71, -1, 0x1000, AccessFlag.READ, 0)).toBe(AtsStatus.UNSUPPORTED);
-    expect(smmu.ats.access(0, 0x71, -1, 0x4000_0000, AccessFlag.READ, 0)).toBe(false);
-    expect(smmu.ats.access(0, 0x70, -1, 0x4000_0000, AccessFlag.READ, 0)).toBe(true);
+    expect(smmu.ats.translate(last.ask(0, 0x71, -1, 0x1000, AccessFlag.READ, 0))).toBe(AtsStatus.UNSUPPORTED);
+    expect(smmu.ats.access(0x71, -1, 0x4000_0000, AccessFlag.READ)).toBe(false);
+    expect(smmu.ats.access(0x70, -1, 0x4000_0000, AccessFlag.READ)).toBe(true);
     driver.handleEvents();
     expect(names).toEqual(['F_BAD_ATS_TREQ', 'F_TRANSL_FORBIDDEN']);
   });
 
   it('answers a wrong configuration with Completer Abort and no record', () => {
     const { smmu, driver } = withAts();
-    expect(smmu.ats.translate(0, 0x7000, -1, 0x1000, AccessFlag.READ, 0)).toBe(AtsStatus.ABORT);
+    expect(smmu.ats.translate(last.ask(0, 0x7000, -1, 0x1000, AccessFlag.READ, 0))).toBe(AtsStatus.ABORT);
     expect(driver.handleEvents()).toBe(0);
   });
 
   it('an unmap reaches the cache in the device too', () => {
     const { smmu, driver, domain, atc } = withAts();
-    smmu.ats.translate(0, 0x70, -1, 0x1000, AccessFlag.READ, 0);
-    atc.keep(0x70, -1, 0x1000, 2 ** smmu.mmu.pageShift, smmu.mmu.pa, smmu.ats.permissions);
+    smmu.ats.translate(last.ask(0, 0x70, -1, 0x1000, AccessFlag.READ, 0));
+    atc.keep(0x70, -1, 0x1000, 2 ** last.pageShift, last.pa, smmu.ats.permissions);
     atc.keep(0x70, -1, 0x5000, 4096, 0x9000, 1);
     expect(atc.lookup(0x70, -1, 0x1040)).toBe(true);
     expect(atc.pa).toBe(0x4000_0040);
@@ -451,7 +451,7 @@ describe('an SMMU that does not snoop', () => {
     driver.attach(domain, 1);
     driver.map(domain, 0x1000, 0x4000_0000, 4096, RW);
     expect(cache).not.toBeNull();
-    expect(smmu.translate(0, 1, -1, 0x1000, 0, 0) && smmu.mmu.pa).toBe(0x4000_0000);
+    expect(translates(smmu, 1, -1, 0x1000, 0) && last.pa).toBe(0x4000_0000);
     expect(() => driver.createDomain({ coherentWalk: true })).toThrow(/coherentWalk/);
   });
 
@@ -467,7 +467,7 @@ describe('an SMMU that does not snoop', () => {
     if (cache === null || words === undefined) throw new Error('a cache was asked for');
     words[cache.index(ttbr)] = 0;
     cache.written(ttbr, 8);
-    expect(smmu.translate(0, 1, -1, 0x1000, 0, 0)).toBe(true);
-    expect(smmu.outcome).toBe(Outcome.OK);
+    expect(translates(smmu, 1, -1, 0x1000, 0)).toBe(true);
+    expect(last.outcome).toBe(Outcome.OK);
   });
 });

@@ -11,15 +11,15 @@ import {
   Gerror,
   IrqCtrl,
   newGather,
-  Outcome,
   REGISTERS,
   type RegisterName,
   type Smmuv3,
   type StalledTransaction,
   type Wire,
 } from '../../../../devices/index.ts';
-import { AccessFlag } from '../../../../emulator/index.ts';
+import { AccessFlag, Outcome } from '../../../../emulator/index.ts';
 import { Prot } from '../../../../formats/index.ts';
+import { last, translates } from '../../access.ts';
 import { machineWith, RAM_BASE } from '../machine.ts';
 
 const RW = Prot.READ | Prot.WRITE;
@@ -148,20 +148,20 @@ describe('registers', () => {
 describe('traffic without translation', () => {
   it('passes while SMMUEN is 0, unless GBPA says abort', () => {
     const { smmu, write } = bare();
-    expect(smmu.translate(0, 1, -1, 0x1234, AccessFlag.READ, 0)).toBe(true);
-    expect(smmu.mmu.pa).toBe(0x1234);
+    expect(translates(smmu, 1, -1, 0x1234, AccessFlag.READ)).toBe(true);
+    expect(last.pa).toBe(0x1234);
     write('GBPA', Gbpa.ABORT | Gbpa.UPDATE);
-    expect(smmu.translate(0, 1, -1, 0x1234, AccessFlag.READ, 0)).toBe(false);
-    expect(smmu.outcome).toBe(Outcome.ABORTED);
+    expect(translates(smmu, 1, -1, 0x1234, AccessFlag.READ)).toBe(false);
+    expect(last.outcome).toBe(Outcome.ABORTED);
   });
 
   it('passes on a stream in bypass, up to the output address size', () => {
     const machine = bare({ outputBits: 40 });
     streamTable(machine, 4);
     machine.on();
-    expect(machine.smmu.translate(0, 1, -1, 0xff_ffff_f000, AccessFlag.WRITE, 0)).toBe(true);
-    expect(machine.smmu.mmu.pa).toBe(0xff_ffff_f000);
-    expect(machine.smmu.translate(0, 2, -1, 2 ** 40, AccessFlag.WRITE, 0)).toBe(false);
+    expect(translates(machine.smmu, 1, -1, 0xff_ffff_f000, AccessFlag.WRITE)).toBe(true);
+    expect(last.pa).toBe(0xff_ffff_f000);
+    expect(translates(machine.smmu, 2, -1, 2 ** 40, AccessFlag.WRITE)).toBe(false);
     expect(machine.events()).toMatchObject([{ name: 'F_ADDR_SIZE', fields: { S2: 0, CLASS: 2, RnW: 0 } }]);
   });
 
@@ -169,7 +169,7 @@ describe('traffic without translation', () => {
     const machine = bare();
     streamTable(machine, 0);
     machine.on();
-    expect(machine.smmu.translate(0, 1, -1, 0x1000, AccessFlag.READ, 0)).toBe(false);
+    expect(translates(machine.smmu, 1, -1, 0x1000, AccessFlag.READ)).toBe(false);
     expect(machine.events()).toEqual([]);
   });
 
@@ -177,12 +177,12 @@ describe('traffic without translation', () => {
     const machine = bare();
     streamTable(machine, 4);
     machine.on();
-    machine.smmu.translate(0, 99, -1, 0x1000, AccessFlag.READ, 0);
+    translates(machine.smmu, 99, -1, 0x1000, AccessFlag.READ);
     expect(machine.events()).toEqual([]);
     machine.write('CR0', Cr0.CMDQEN | Cr0.EVENTQEN);
     machine.write('CR2', 2);
     machine.on();
-    machine.smmu.translate(0, 99, -1, 0x1000, AccessFlag.READ, 0);
+    translates(machine.smmu, 99, -1, 0x1000, AccessFlag.READ);
     expect(machine.events()).toMatchObject([{ name: 'C_BAD_STREAMID', fields: { StreamID: 99, SSV: 0 } }]);
   });
 
@@ -191,11 +191,11 @@ describe('traffic without translation', () => {
     streamTable(machine, 5);
     machine.put(QUEUES + 0x4_0000 + 64, 0);
     machine.on();
-    machine.smmu.translate(0, 1, -1, 0x1000, AccessFlag.READ, 0);
+    translates(machine.smmu, 1, -1, 0x1000, AccessFlag.READ);
     machine.write('CR0', Cr0.EVENTQEN);
     machine.write('STRTAB_BASE', 0x1000);
     machine.on();
-    machine.smmu.translate(0, 3, 7, 0x1000, AccessFlag.READ, 0);
+    translates(machine.smmu, 3, 7, 0x1000, AccessFlag.READ);
     expect(machine.events()).toMatchObject([
       { name: 'C_BAD_STE', fields: { StreamID: 1 } },
       { name: 'F_STE_FETCH', fields: { StreamID: 3, SSV: 1, SubstreamID: 7, FetchAddress: 0x10c0 } },
@@ -327,7 +327,7 @@ describe('command queue', () => {
 describe('event queue', () => {
   let machine: ReturnType<typeof bare>;
   const fault = (): void => {
-    machine.smmu.translate(0, 1, 5, 0x1000, AccessFlag.READ, 0);
+    translates(machine.smmu, 1, 5, 0x1000, AccessFlag.READ);
   };
 
   beforeEach(() => {
@@ -408,9 +408,9 @@ describe('stalled transactions', () => {
     const records: EventRecord[] = [];
     driver.onEvent = (record) => records.push(record);
     const ended: [StalledTransaction, Outcome, number][] = [];
-    parts.smmu.onStallEnd = (transaction, outcome) => ended.push([transaction, outcome, parts.smmu.mmu.pa]);
+    parts.smmu.onStallEnd = (transaction, outcome, request) => ended.push([transaction, outcome, request.pa]);
     const access = (smmu: Smmuv3, iova: number): Outcome =>
-      smmu.translate(0, 0x20, -1, iova, AccessFlag.WRITE, 0) ? Outcome.OK : smmu.outcome;
+      translates(smmu, 0x20, -1, iova, AccessFlag.WRITE) ? Outcome.OK : last.outcome;
     return { ...parts, driver, domain, records, ended, access };
   }
 
@@ -492,14 +492,14 @@ describe('terminated transactions', () => {
     const driver = makeDriver();
     const domain = driver.createDomain();
     driver.attach(domain, 3);
-    smmu.translate(0, 3, -1, 0x1000, AccessFlag.READ, 0);
-    expect(smmu.outcome).toBe(Outcome.ABORTED);
+    translates(smmu, 3, -1, 0x1000, AccessFlag.READ);
+    expect(last.outcome).toBe(Outcome.ABORTED);
     const cd = memory.index(smmu.contexts.known(3, -1)?.ste.S1ContextPtr ?? 0);
     memory.words[cd + 1] = (memory.words[cd + 1] as number) & ~(1 << 14);
     driver.queue.add('CFGI_CD', { StreamID: 3, Leaf: 1 });
     driver.queue.sync();
-    smmu.translate(0, 3, -1, 0x1000, AccessFlag.READ, 0);
-    expect(smmu.outcome).toBe(Outcome.READ_AS_ZERO);
+    translates(smmu, 3, -1, 0x1000, AccessFlag.READ);
+    expect(last.outcome).toBe(Outcome.READ_AS_ZERO);
   });
 
   it('leave no record where the context says so (CD.R)', () => {
@@ -507,13 +507,13 @@ describe('terminated transactions', () => {
     const driver = makeDriver();
     const domain = driver.createDomain();
     driver.attach(domain, 3);
-    smmu.translate(0, 3, -1, 0x1000, AccessFlag.READ, 0);
+    translates(smmu, 3, -1, 0x1000, AccessFlag.READ);
     expect(driver.handleEvents()).toBe(1);
     const cd = memory.index(smmu.contexts.known(3, -1)?.ste.S1ContextPtr ?? 0);
     memory.words[cd + 1] = (memory.words[cd + 1] as number) & ~(1 << 13);
     driver.queue.add('CFGI_CD', { StreamID: 3, Leaf: 1 });
     driver.queue.sync();
-    expect(smmu.translate(0, 3, -1, 0x1000, AccessFlag.READ, 0)).toBe(false);
+    expect(translates(smmu, 3, -1, 0x1000, AccessFlag.READ)).toBe(false);
     expect(driver.handleEvents()).toBe(0);
   });
 });
@@ -527,9 +527,9 @@ describe('the stream table registers', () => {
     smmu.write32(REGISTERS.CR0.offset, enables & ~Cr0.SMMUEN);
     smmu.write32(REGISTERS.STRTAB_BASE_CFG.offset, 8);
     smmu.write32(REGISTERS.CR0.offset, enables);
-    expect(smmu.translate(0, 3, -1, 0x1000, AccessFlag.READ, 0)).toBe(true);
+    expect(translates(smmu, 3, -1, 0x1000, AccessFlag.READ)).toBe(true);
     // What lies behind the table looks like an entry that aborts silently.
-    expect(smmu.translate(0, 16, -1, 0x1000, AccessFlag.READ, 0)).toBe(false);
+    expect(translates(smmu, 16, -1, 0x1000, AccessFlag.READ)).toBe(false);
     const names: string[] = [];
     driver.onEvent = ({ name }) => names.push(name);
     driver.handleEvents();
@@ -544,11 +544,11 @@ describe('configuration cache', () => {
     const domain = driver.createDomain();
     driver.attach(domain, 3);
     driver.map(domain, 0x1000, 0x4000_0000, 0x2000, RW);
-    expect(smmu.translate(0, 3, -1, 0x1000, AccessFlag.READ, 0)).toBe(true);
+    expect(translates(smmu, 3, -1, 0x1000, AccessFlag.READ)).toBe(true);
     driver.tables.detach(3, () => {});
-    expect(smmu.translate(0, 3, -1, 0x2000, AccessFlag.READ, 0)).toBe(true);
+    expect(translates(smmu, 3, -1, 0x2000, AccessFlag.READ)).toBe(true);
     driver.detach(domain, 3);
-    expect(smmu.translate(0, 3, -1, 0x2000, AccessFlag.READ, 0)).toBe(false);
+    expect(translates(smmu, 3, -1, 0x2000, AccessFlag.READ)).toBe(false);
     expect(driver.handleEvents()).toBe(0);
   });
 });
@@ -565,7 +565,7 @@ describe('aborted table walks', () => {
     memory.words[memory.index(top)] = 0x1000_0003;
     const records: EventRecord[] = [];
     driver.onEvent = (record) => records.push(record);
-    expect(smmu.translate(0, 3, -1, 0x1000, AccessFlag.READ, 0)).toBe(false);
+    expect(translates(smmu, 3, -1, 0x1000, AccessFlag.READ)).toBe(false);
     driver.handleEvents();
     expect(records).toMatchObject([
       { name: 'F_WALK_EABT', fields: { S2: 0, CLASS: 1, InputAddress: 0x1000, FetchAddress: 0x1000_0000 } },
@@ -580,10 +580,10 @@ describe('the unmap of a page', () => {
     const domain = driver.createDomain();
     driver.attach(domain, 3);
     driver.map(domain, 0x1000, 0x4000_0000, 4096, RW);
-    smmu.translate(0, 3, -1, 0x1000, AccessFlag.READ, 0);
+    translates(smmu, 3, -1, 0x1000, AccessFlag.READ);
     const gather = newGather();
     driver.unmap(domain, 0x1000, 4096, gather);
     driver.iotlbSync(domain, gather);
-    expect(smmu.translate(0, 3, -1, 0x1000, AccessFlag.READ, 0)).toBe(false);
+    expect(translates(smmu, 3, -1, 0x1000, AccessFlag.READ)).toBe(false);
   });
 });

@@ -11,6 +11,7 @@ import {
 } from '../../../../devices/index.ts';
 import { AccessFlag, Bus, BusView, PhysicalMemory } from '../../../../emulator/index.ts';
 import { MemoryImage } from '../../../../traces/index.ts';
+import { last, translates } from '../../access.ts';
 
 /** A leaf as the reference list of the dump has it. */
 interface Leaf {
@@ -106,8 +107,8 @@ describe.each(['vfio', 'dma'])('the SMMU state of a running Linux, %s dump', (na
     for (const { sid, iova, pa, size } of leaves) {
       for (let at = 0; at < size; at += PAGE) {
         pages++;
-        const done = smmu.translate(0, sid, -1, iova + at, AccessFlag.READ, 0);
-        if (!done || smmu.mmu.pa !== pa + at) wrong++;
+        const done = translates(smmu, sid, -1, iova + at, AccessFlag.READ);
+        if (!done || last.pa !== pa + at) wrong++;
       }
     }
     expect(pages).toBeGreaterThanOrEqual(leaves.length);
@@ -118,9 +119,9 @@ describe.each(['vfio', 'dma'])('the SMMU state of a running Linux, %s dump', (na
   it('lets writes through exactly where the leaf is writable, and reports the others as F_PERMISSION', () => {
     const { smmu } = machine;
     for (const { sid, iova, pa, perm } of leaves) {
-      const done = smmu.translate(0, sid, -1, iova + 8, AccessFlag.WRITE, 0);
+      const done = translates(smmu, sid, -1, iova + 8, AccessFlag.WRITE);
       expect(done, `${sid} ${iova.toString(16)}`).toBe(perm === 'rw');
-      if (done) expect(smmu.mmu.pa).toBe(pa + 8);
+      if (done) expect(last.pa).toBe(pa + 8);
       else {
         expect(machine.events()).toEqual([
           {
@@ -146,7 +147,7 @@ describe.each(['vfio', 'dma'])('the SMMU state of a running Linux, %s dump', (na
     let holes = 0;
     const expectHole = (sid: number, iova: number): void => {
       holes++;
-      expect(smmu.translate(0, sid, -1, iova, AccessFlag.READ, 0)).toBe(false);
+      expect(translates(smmu, sid, -1, iova, AccessFlag.READ)).toBe(false);
       expect(machine.events()).toEqual([
         {
           name: 'F_TRANSLATION',
@@ -163,10 +164,10 @@ describe.each(['vfio', 'dma'])('the SMMU state of a running Linux, %s dump', (na
 
   it('aborts streams without a domain silently, and reports a StreamID beyond the table as C_BAD_STREAMID', () => {
     const { smmu } = machine;
-    expect(smmu.translate(0, 1, -1, 0x1000, AccessFlag.READ, 0)).toBe(false);
+    expect(translates(smmu, 1, -1, 0x1000, AccessFlag.READ)).toBe(false);
     expect(machine.events()).toEqual([]);
-    expect(smmu.translate(0, 0x300, -1, 0x1000, AccessFlag.READ, 0)).toBe(false);
-    expect(smmu.translate(0, 0x10000, -1, 0x1000, AccessFlag.READ, 0)).toBe(false);
+    expect(translates(smmu, 0x300, -1, 0x1000, AccessFlag.READ)).toBe(false);
+    expect(translates(smmu, 0x10000, -1, 0x1000, AccessFlag.READ)).toBe(false);
     expect(machine.events().map(({ name: event, fields: { StreamID } }) => [event, StreamID])).toEqual([
       ['C_BAD_STREAMID', 0x300],
       ['C_BAD_STREAMID', 0x10000],
@@ -175,7 +176,7 @@ describe.each(['vfio', 'dma'])('the SMMU state of a running Linux, %s dump', (na
 
   it('reports a SubstreamID as C_BAD_SUBSTREAMID, since the streams have one context each', () => {
     const sid = leaves[0]?.sid ?? 0;
-    expect(machine.smmu.translate(0, sid, 3, 0x1000, AccessFlag.READ, 0)).toBe(false);
+    expect(translates(machine.smmu, sid, 3, 0x1000, AccessFlag.READ)).toBe(false);
     expect(machine.events()).toEqual([{ name: 'C_BAD_SUBSTREAMID', fields: { StreamID: sid, SubstreamID: 3 } }]);
   });
 });

@@ -7,12 +7,12 @@ import {
   FlushQueue,
   Gerror,
   newGather,
-  Outcome,
   REGISTERS,
   resetGather,
 } from '../../../../devices/index.ts';
-import { AccessFlag } from '../../../../emulator/index.ts';
+import { AccessFlag, Outcome } from '../../../../emulator/index.ts';
 import { DirtyFlag, Errno, Prot, Quirk } from '../../../../formats/index.ts';
+import { last, translates } from '../../access.ts';
 import { machineWith } from '../machine.ts';
 
 const RW = Prot.READ | Prot.WRITE;
@@ -25,10 +25,10 @@ describe('Smmuv3Driver', () => {
     const domain = driver.createDomain();
     driver.attach(domain, STREAM);
     expect(driver.map(domain, 0xffffc000, 0x1234_5000, 4096, RW)).toBe(0);
-    expect(smmu.translate(0, STREAM, -1, 0xffffc123, AccessFlag.WRITE, 0)).toBe(true);
-    expect(smmu.mmu.pa).toBe(0x1234_5123);
-    expect(smmu.translate(0, STREAM, -1, 0xffffd000, AccessFlag.READ, 0)).toBe(false);
-    expect(smmu.outcome).toBe(Outcome.ABORTED);
+    expect(translates(smmu, STREAM, -1, 0xffffc123, AccessFlag.WRITE)).toBe(true);
+    expect(last.pa).toBe(0x1234_5123);
+    expect(translates(smmu, STREAM, -1, 0xffffd000, AccessFlag.READ)).toBe(false);
+    expect(last.outcome).toBe(Outcome.ABORTED);
     const records: unknown[] = [];
     driver.onEvent = (record) => records.push(record);
     expect(driver.handleEvents()).toBe(1);
@@ -43,13 +43,13 @@ describe('Smmuv3Driver', () => {
     const domain = driver.createDomain();
     driver.attach(domain, STREAM);
     driver.map(domain, 0x10_0000, 0x4000_0000, 8 * 4096, RW);
-    for (let page = 0; page < 8; page++) smmu.translate(0, STREAM, -1, 0x10_0000 + page * 4096, 0, 0);
+    for (let page = 0; page < 8; page++) translates(smmu, STREAM, -1, 0x10_0000 + page * 4096, 0);
     const gather = newGather();
     expect(driver.unmap(domain, 0x10_0000, 8 * 4096, gather)).toBe(8 * 4096);
-    expect(smmu.translate(0, STREAM, -1, 0x10_0000, 0, 0)).toBe(true);
+    expect(translates(smmu, STREAM, -1, 0x10_0000, 0)).toBe(true);
     driver.iotlbSync(domain, gather);
     for (let page = 0; page < 8; page++) {
-      expect(smmu.translate(0, STREAM, -1, 0x10_0000 + page * 4096, 0, 0)).toBe(false);
+      expect(translates(smmu, STREAM, -1, 0x10_0000 + page * 4096, 0)).toBe(false);
     }
     expect(driver.counters()).toMatchObject({ byAddress: 1, byWalkRange: 0, all: 0 });
     expect(driver.counters().commandsByName).toMatchObject({ TLBI_NH_VA: 1 });
@@ -134,13 +134,13 @@ describe('invalidation commands', () => {
     driver.attach(domain, STREAM);
     const M2 = 2 ** 21;
     driver.map(domain, M2, 0x4000_0000, 4096, RW);
-    smmu.translate(0, STREAM, -1, M2, AccessFlag.READ, 0);
+    translates(smmu, STREAM, -1, M2, AccessFlag.READ);
     // Unmapping the page leaves its table; a block in its place frees it.
     unmapStrict(driver, domain, M2, 4096);
     driver.map(domain, M2, 0x5000_0000 - (0x5000_0000 % M2), M2, RW);
     expect(driver.counters().byWalkRange).toBe(1);
-    expect(smmu.translate(0, STREAM, -1, M2 + 0x5000, AccessFlag.READ, 0)).toBe(true);
-    expect(smmu.mmu.pa).toBe(0x5000_5000);
+    expect(translates(smmu, STREAM, -1, M2 + 0x5000, AccessFlag.READ)).toBe(true);
+    expect(last.pa).toBe(0x5000_5000);
   });
 
   it('leaves of different sizes in one gather are invalidated apart, each with its level', () => {
@@ -164,7 +164,7 @@ describe('invalidation commands', () => {
     driver.unmap(domain, 0x3000, 4096, gather);
     driver.iotlbSync(domain, gather);
     expect(driver.counters().byAddress).toBe(2);
-    smmu.translate(0, STREAM, -1, 0x2000, AccessFlag.READ, 0);
+    translates(smmu, STREAM, -1, 0x2000, AccessFlag.READ);
     expect(driver.counters().commandsByName).toMatchObject({ TLBI_NH_VA: 2 });
     // Neighbours are one.
     const near = newGather();
@@ -180,11 +180,11 @@ describe('invalidation commands', () => {
     const domain = driver.createDomain({ format: 'ARM_64_LPAE_S2', ias: 40 });
     driver.attach(domain, STREAM);
     driver.map(domain, 0x1000, 0x4000_0000, 4096, RW);
-    expect(smmu.translate(0, STREAM, -1, 0x1000, AccessFlag.READ, 0)).toBe(true);
+    expect(translates(smmu, STREAM, -1, 0x1000, AccessFlag.READ)).toBe(true);
     unmapStrict(driver, domain, 0x1000, 4096);
     driver.flushDomain(domain);
     expect(driver.counters().commandsByName).toMatchObject({ TLBI_S2_IPA: 1, TLBI_S12_VMALL: 1 });
-    expect(smmu.translate(0, STREAM, -1, 0x1000, AccessFlag.READ, 0)).toBe(false);
+    expect(translates(smmu, STREAM, -1, 0x1000, AccessFlag.READ)).toBe(false);
   });
 
   it('a command that the SMMU refuses is replaced by a SYNC, and the rest goes on', () => {
@@ -285,15 +285,15 @@ describe('lazy invalidation', () => {
     const freed: number[] = [];
     const lazy = new FlushQueue({}, { flush: () => driver.flushDomain(domain), release: (iova) => freed.push(iova) });
     driver.map(domain, 0x1000, 0x4000_0000, 4096, RW);
-    smmu.translate(0, STREAM, -1, 0x1000, AccessFlag.READ, 0);
+    translates(smmu, STREAM, -1, 0x1000, AccessFlag.READ);
     const gather = newGather(true);
     driver.unmap(domain, 0x1000, 4096, gather);
     lazy.add(0x1000, 4096, 0);
     expect(gather.pageSize).toBe(0);
-    expect(smmu.translate(0, STREAM, -1, 0x1000, AccessFlag.READ, 0)).toBe(true);
+    expect(translates(smmu, STREAM, -1, 0x1000, AccessFlag.READ)).toBe(true);
     lazy.advance(0.01);
     expect(freed).toEqual([0x1000]);
-    expect(smmu.translate(0, STREAM, -1, 0x1000, AccessFlag.READ, 0)).toBe(false);
+    expect(translates(smmu, STREAM, -1, 0x1000, AccessFlag.READ)).toBe(false);
     expect(driver.counters()).toMatchObject({ byAddress: 0, all: 1 });
   });
 });
@@ -363,9 +363,9 @@ describe('domains', () => {
     driver.attach(domain, STREAM);
     expect(driver.map(domain, 2 ** 42, 2 ** 51, 2 ** 42, RW)).toBe(0);
     expect(domain.table.stats.leavesMapped[1]).toBe(1);
-    expect(smmu.translate(0, STREAM, -1, 2 ** 42 + 0x1234_5678_9000, 0, 0)).toBe(false);
-    expect(smmu.translate(0, STREAM, -1, 2 ** 42 + 0x234_5678_9000, 0, 0)).toBe(true);
-    expect(smmu.mmu.pa).toBe(2 ** 51 + 0x234_5678_9000);
+    expect(translates(smmu, STREAM, -1, 2 ** 42 + 0x1234_5678_9000, 0)).toBe(false);
+    expect(translates(smmu, STREAM, -1, 2 ** 42 + 0x234_5678_9000, 0)).toBe(true);
+    expect(last.pa).toBe(2 ** 51 + 0x234_5678_9000);
   });
 
   it('with ARM_HD let the SMMU mark pages dirty, and are read and made clean so that the next write marks them again', () => {
@@ -382,7 +382,7 @@ describe('domains', () => {
     // Mapping says writable and clean or dirty as Linux encodes it: start clean.
     dirty();
     expect(dirty()).toEqual([]);
-    const write = (iova: number) => smmu.translate(0, STREAM, -1, iova, AccessFlag.WRITE, 0);
+    const write = (iova: number) => translates(smmu, STREAM, -1, iova, AccessFlag.WRITE);
     expect([write(0x1000), write(0x3000)]).toEqual([true, true]);
     expect(dirty(DirtyFlag.NO_CLEAR)).toEqual([0x1000, 0x3000]);
     const { syncs } = driver.counters();
@@ -405,11 +405,11 @@ describe('domains', () => {
     driver.attach(domain, 1);
     driver.attach(domain, 0x102);
     driver.map(domain, 0x1000, 0x4000_0000, 4096, RW);
-    expect(smmu.translate(0, 1, -1, 0x1000, 0, 0)).toBe(true);
-    expect(smmu.translate(0, 0x102, -1, 0x1000, 0, 0)).toBe(true);
+    expect(translates(smmu, 1, -1, 0x1000, 0)).toBe(true);
+    expect(translates(smmu, 0x102, -1, 0x1000, 0)).toBe(true);
     driver.detach(domain, 1);
-    expect(smmu.translate(0, 1, -1, 0x1000, 0, 0)).toBe(false);
-    expect(smmu.translate(0, 0x102, -1, 0x1000, 0, 0)).toBe(true);
+    expect(translates(smmu, 1, -1, 0x1000, 0)).toBe(false);
+    expect(translates(smmu, 0x102, -1, 0x1000, 0)).toBe(true);
   });
 });
 
@@ -421,7 +421,7 @@ describe('start-up', () => {
     const write32 = smmu.write32.bind(smmu);
     smmu.write32 = (offset, value) => {
       write32(offset, value);
-      passed.push(smmu.translate(0, STREAM, -1, 0x1000, AccessFlag.READ, 0));
+      passed.push(translates(smmu, STREAM, -1, 0x1000, AccessFlag.READ));
     };
     makeDriver();
     expect(passed).not.toContain(true);
@@ -446,11 +446,11 @@ describe('planted bugs', () => {
       const domain = driver.createDomain();
       driver.attach(domain, STREAM);
       driver.map(domain, 0x1000, 0x4000_0000, 8192, RW);
-      smmu.translate(0, STREAM, -1, 0x1000, 0, 0);
+      translates(smmu, STREAM, -1, 0x1000, 0);
       unmapStrict(driver, domain, 0x1000, 4096);
-      const first = smmu.translate(0, STREAM, -1, 0x1000, 0, 0);
+      const first = translates(smmu, STREAM, -1, 0x1000, 0);
       unmapStrict(driver, domain, 0x2000, 4096);
-      return [first, smmu.translate(0, STREAM, -1, 0x1000, 0, 0)];
+      return [first, translates(smmu, STREAM, -1, 0x1000, 0)];
     };
     expect(access({})).toEqual([false, false]);
     expect(access({ skipInvalidation: 1 })).toEqual([true, true]);
@@ -464,11 +464,11 @@ describe('planted bugs', () => {
     driver.attach(domain, STREAM);
     const M2 = 2 ** 21;
     driver.map(domain, M2, 0x4000_0000, 4096, RW);
-    smmu.translate(0, STREAM, -1, M2, AccessFlag.READ, 0);
+    translates(smmu, STREAM, -1, M2, AccessFlag.READ);
     unmapStrict(driver, domain, M2, 4096);
     driver.map(domain, M2, 0x6000_0000, M2, RW);
     expect(driver.invalidator.skipped).toBe(1);
-    expect(smmu.translate(0, STREAM, -1, M2 + 0x5000, AccessFlag.READ, 0)).toBe(false);
+    expect(translates(smmu, STREAM, -1, M2 + 0x5000, AccessFlag.READ)).toBe(false);
   });
 });
 

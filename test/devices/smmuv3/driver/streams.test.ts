@@ -11,6 +11,7 @@ import {
 } from '../../../../devices/index.ts';
 import { AccessFlag } from '../../../../emulator/index.ts';
 import { Prot, Quirk } from '../../../../formats/index.ts';
+import { last, translates } from '../../access.ts';
 import { machineWith } from '../machine.ts';
 
 const RW = Prot.READ | Prot.WRITE;
@@ -25,7 +26,7 @@ function started(asked: Parameters<typeof machineWith>[0] = {}) {
   const { smmu, memory } = parts;
   /** Where an access of the stream at 0x1000 ends up, or the event that it left. */
   const access = (substreamId = -1, streamId = STREAM): number | string => {
-    if (smmu.translate(0, streamId, substreamId, 0x1000, AccessFlag.READ, 0)) return smmu.mmu.pa;
+    if (translates(smmu, streamId, substreamId, 0x1000, AccessFlag.READ)) return last.pa;
     driver.handleEvents();
     return records.pop() ?? 'aborted';
   };
@@ -270,8 +271,8 @@ describe('caches in devices (ATS)', () => {
     const { smmu, driver, domainAt, unmap } = started({ ats: true });
     const domain = domainAt(0x4000_0000, { format: 'ARM_64_LPAE_S2', ias: 40 });
     driver.attach(domain, STREAM, 0, { ats: true });
-    expect(smmu.ats.translate(0, STREAM, -1, 0x1000, AccessFlag.READ, 0)).toBe(AtsStatus.SUCCESS);
-    expect(smmu.mmu.pa).toBe(0x4000_0000);
+    expect(smmu.ats.translate(last.ask(0, STREAM, -1, 0x1000, AccessFlag.READ, 0))).toBe(AtsStatus.SUCCESS);
+    expect(last.pa).toBe(0x4000_0000);
     const atc = new AddressTranslationCache(16);
     smmu.ats.connect(STREAM, atc);
     atc.keep(STREAM, -1, 0x1000, PAGE, 0x4000_0000, 1);
