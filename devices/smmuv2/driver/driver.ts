@@ -1,0 +1,361 @@
+import {
+  allocIoPgtable,
+  Errno,
+  Gfp,
+  type IoPgtableConfig,
+  type IotlbGather,
+  Quirk,
+  type Machine as TableMachine,
+  TableMemoryError,
+} from '../../../formats/index.ts';
+import type { RegisterPort } from '../../registers/index.ts';
+import { ACTLR, BANK, GR0, ID7, SACR, SCR0, StreamType } from '../spec/index.ts';
+import { ContextBanks } from './context-bank.ts';
+import type { DomainContext, DomainOptions, Smmuv2Domain } from './domain.ts';
+import { type ContextFault, type DriverLog, FaultAnswer, FaultHandlers } from './faults.ts';
+import { readFeatures, type Smmuv2Features } from './features.ts';
+import { ARM_SMMU_KERNELS, type ArmSmmuKernel, SMMU_MODELS, type SmmuCompatible, type SmmuModel } from './models.ts';
+import { SplitPort } from './split-port.ts';
+import { type StreamId, StreamMap } from './stream-map.ts';
+import { ANY_VALUE, TlbMaintenance } from './tlb-maintenance.ts';
+import { TranslationOperation } from './translation-operation.ts';
+
+/** Linux numbers that {@link Errno} lacks. */
+const ENOSPC = 28;
+const ENODEV = 19;
+
+/** How the driver is started: device tree, module parameters, kernel. */
+export interface Smmuv2DriverOptions {
+  /** Default arm,mmu-500. */
+  readonly compatible?: SmmuCompatible;
+  /** Default 6.12. */
+  readonly kernel?: keyof typeof ARM_SMMU_KERNELS;
+  /** `dma-coherent` in the device tree: table walks see the CPU's caches. Default false. */
+  readonly coherentWalk?: boolean;
+  /** Streams without a domain fault instead of passing. Default true. */
+  readonly disableBypass?: boolean;
+  /** Module parameter: 1 or 2 lets only that stage be used. Default 0. */
+  readonly forceStage?: 0 | 1 | 2;
+  /** Context fault interrupts of the device tree, for an SMMUv1, which shares them among its banks. Default 1. */
+  readonly contextInterrupts?: number;
+  /** Bytes of the mapped region; a difference from what ID1 says is only reported. Default: what ID1 says. */
+  readonly regionSize?: number;
+  /** Messages for people. */
+  readonly log?: DriverLog;
+}
+
+/** A device behind the SMMU. */
+export interface Smmuv2Master {
+  /** Stream mapping groups of its streams, in the order of its ids. */
+  readonly groups: readonly number[];
+}
+
+/**
+ * Linux's arm-smmu driver on the registers of an SMMUv1, SMMUv2 or MMU-500: probe, reset, stream mapping, context banks, TLB
+ * maintenance, address translation operations, faults. Held access for access against the real driver of Linux 6.12 and 7.3.
+ *
+ * Does not: take over mappings that firmware left (RMR regions), the short-descriptor format (a 64-bit kernel never picks it),
+ * Qualcomm's and NVIDIA's variants, runtime power management beyond {@link resume}.
+ */
+export class Smmuv2Driver {
+  readonly features: Smmuv2Features;
+  readonly streams: StreamMap;
+  readonly maintenance: TlbMaintenance;
+  readonly kernel: ArmSmmuKernel;
+  readonly #model: SmmuModel;
+  readonly #port: RegisterPort;
+  readonly #machine: TableMachine;
+  readonly #log: DriverLog;
+  readonly #faultsWhenIdle: boolean;
+  readonly #banks: ContextBanks;
+  readonly #bankUsed: boolean[];
+  readonly #faults: FaultHandlers;
+  readonly #operation: TranslationOperation;
+  readonly #interrupts: number;
+  #lastInterrupt = 0;
+
+  /**
+   * Probes and resets the SMMU.
+   * @param machine where tables lie
+   * @throws NoSmmuError for an SMMU that cannot be driven
+   */
+  constructor(port: RegisterPort, machine: TableMachine, options: Smmuv2DriverOptions = {}) {
+    const { compatible = 'arm,mmu-500', kernel = '6.12', coherentWalk = false, disableBypass = true } = options;
+    this.#model = SMMU_MODELS[compatible];
+    this.kernel = ARM_SMMU_KERNELS[kernel];
+    this.#port = this.#model.splits64 ? new SplitPort(port) : port;
+    this.#machine = machine;
+    this.#log = options.log ?? (() => {});
+    this.#faultsWhenIdle = disableBypass;
+    this.#interrupts = options.contextInterrupts ?? 1;
+    const { forceStage = 0 } = options;
+    this.features = readFeatures(this.#port, { model: this.#model, coherentWalk, forceStage });
+    const { pages } = this.features;
+    this.#checkRegion(options.regionSize ?? pages.size);
+    this.streams = new StreamMap(this.#port, this.features, disableBypass);
+    this.#banks = new ContextBanks(this.#port, this.features, this.#model.version);
+    this.#bankUsed = new Array(this.features.contextBanks).fill(false);
+    this.maintenance = new TlbMaintenance(this.#port, pages, this.#model.version, () =>
+      this.#log('err', 'a TLB sync does not end: the SMMU may be deadlocked'),
+    );
+    this.#faults = new FaultHandlers(this.#port, pages, this.kernel, this.#log);
+    this.#operation = new TranslationOperation(this.#port, pages, this.kernel, this.#log);
+    // Until the reset below lets it work, the SMMU lets everything pass.
+    this.#port.write32(GR0.sCR0.offset, (this.#port.read32(GR0.sCR0.offset) | SCR0.CLIENTPD.lowMask) >>> 0);
+    this.reset();
+    this.streams.measure();
+  }
+
+  /** Writes all registers as they should be: at probe, and when power comes back (Linux `arm_smmu_device_reset`). */
+  reset(): void {
+    const port = this.#port;
+    port.write32(GR0.sGFSR.offset, port.read32(GR0.sGFSR.offset));
+    this.streams.writeAll();
+    this.#banks.writeAll();
+    port.write32(GR0.TLBIALLH.offset, ANY_VALUE);
+    port.write32(GR0.TLBIALLNSNH.offset, ANY_VALUE);
+    const found = port.read32(GR0.sCR0.offset);
+    if (this.#model.mmu500) this.#setUpMmu500();
+    this.maintenance.syncGlobal();
+    port.write32(GR0.sCR0.offset, this.#control(found));
+  }
+
+  /** Power is back, and the registers are at their reset values. */
+  resume(): void {
+    this.reset();
+  }
+
+  /** Translation off: everything passes. */
+  shutdown(): void {
+    this.#port.write32(GR0.sCR0.offset, SCR0.CLIENTPD.lowMask);
+  }
+
+  /**
+   * A device appears.
+   * @returns the device, or a negative error number: -EINVAL for an id that the SMMU cannot match or that overlaps another group's,
+   * -ENOSPC when there is no group left
+   */
+  probeDevice(ids: readonly StreamId[]): Smmuv2Master | number {
+    const { idMask, maskMask } = this.streams;
+    for (const { id, mask } of ids) {
+      if ((id & ~idMask) !== 0) {
+        this.#log('err', `stream id 0x${id.toString(16)} is beyond 0x${idMask.toString(16)}`);
+        return -Errno.EINVAL;
+      }
+      if ((mask & ~maskMask) !== 0) {
+        this.#log('err', `stream mask 0x${mask.toString(16)} is beyond 0x${maskMask.toString(16)}`);
+        return -Errno.EINVAL;
+      }
+    }
+    const groups: number[] = [];
+    const result = this.streams.claim(ids, groups);
+    return result === 0 ? { groups } : result;
+  }
+
+  /** A device goes away: groups that nobody else uses become idle. */
+  releaseDevice({ groups }: Smmuv2Master): void {
+    this.streams.release(groups);
+  }
+
+  /** A domain that no SMMU knows yet. */
+  createDomain(options: DomainOptions = {}): Smmuv2Domain {
+    return { nesting: options.nesting ?? false, upper: options.upper ?? false, context: null };
+  }
+
+  /**
+   * Makes a domain's table and its context bank, if it has none yet.
+   * @param overrides fields of the table's configuration that are to be otherwise
+   * @returns 0, -ENOSPC without a free bank, -ENOMEM without memory for the first-level table, -ENODEV without a format
+   */
+  finishDomain(domain: Smmuv2Domain, overrides: Partial<IoPgtableConfig> = {}): number {
+    if (domain.context !== null) return 0;
+    const { features } = this;
+    const wantsStage2 = domain.nesting && features.stage2;
+    const stage = features.stage1 && !wantsStage2 ? 1 : 2;
+    const table = this.#tableConfig(stage, domain.upper);
+    if (table === null) return -ENODEV;
+    const bank = this.#bankUsed.indexOf(false, stage === 1 ? features.stage2Banks : 0);
+    if (bank < 0) return -ENOSPC;
+    try {
+      const made = allocIoPgtable({ ...table, ...overrides }, this.#machine, domain);
+      const context: DomainContext = {
+        stage,
+        aarch64: table.format.startsWith('ARM_64'),
+        table: made,
+        bank,
+        tag: this.#tag(domain, stage, bank),
+        interrupt: this.#interrupt(bank),
+        upper: domain.upper,
+      };
+      this.#bankUsed[bank] = true;
+      domain.context = context;
+    } catch (error) {
+      if (error instanceof TableMemoryError) return -Errno.ENOMEM;
+      throw error;
+    }
+    this.#writeBank(domain.context);
+    return 0;
+  }
+
+  /** Sends a device's streams through a domain. @returns as {@link finishDomain} */
+  attach(master: Smmuv2Master, domain: Smmuv2Domain): number {
+    const result = this.finishDomain(domain);
+    if (result !== 0) return result;
+    this.streams.route(master.groups, StreamType.TRANSLATION, contextOf(domain).bank);
+    return 0;
+  }
+
+  /** Lets a device's accesses pass untranslated. */
+  attachIdentity(master: Smmuv2Master): void {
+    this.streams.route(master.groups, StreamType.BYPASS, 0);
+  }
+
+  /** Refuses a device's accesses. */
+  attachBlocked(master: Smmuv2Master): void {
+    this.streams.route(master.groups, StreamType.FAULT, 0);
+  }
+
+  /** Turns a domain's bank off and frees its tables. Streams that still go there fault. */
+  freeDomain(domain: Smmuv2Domain): void {
+    const { context } = domain;
+    if (context === null) return;
+    this.#banks.set(context.bank, null);
+    context.table.free();
+    this.#bankUsed[context.bank] = false;
+    domain.context = null;
+  }
+
+  /** @returns 0 or a negative error number; what was mapped is in the table's `mapped` */
+  map(domain: Smmuv2Domain, iova: number, pa: number, pageSize: number, count: number, prot: number): number {
+    return contextOf(domain).table.mapPages(iova, pa, pageSize, count, prot, Gfp.KERNEL);
+  }
+
+  /** @returns bytes unmapped. The TLB is told of each page, and waited for by {@link sync}. */
+  unmap(domain: Smmuv2Domain, iova: number, pageSize: number, count: number, gather: IotlbGather | null): number {
+    return contextOf(domain).table.unmapPages(iova, pageSize, count, gather);
+  }
+
+  /** Waits until what was unmapped is out of the TLBs. */
+  sync(domain: Smmuv2Domain): void {
+    if (domain.context !== null) this.maintenance.sync(domain.context);
+  }
+
+  /** Drops everything of a domain from the TLBs, and waits. */
+  flushAll(domain: Smmuv2Domain): void {
+    if (domain.context !== null) this.maintenance.all(domain.context);
+  }
+
+  /**
+   * Where an address goes: the SMMU is asked where it can say, else the table is walked.
+   * @param upper the address has all bits above the input size set; `iova` has its low bits
+   * @returns the physical address; 0 for none
+   */
+  iovaToPhys(domain: Smmuv2Domain, iova: number, upper = domain.upper): number {
+    const { context } = domain;
+    if (context === null) return 0;
+    if (this.features.translationOps && context.stage === 1) return this.#operation.physical(context, iova, upper);
+    return context.table.iovaToPhys(iova);
+  }
+
+  /**
+   * The interrupt of a domain's bank.
+   * @param handler what the user of the domain answers; without one the fault is only reported
+   * @returns whether the interrupt was this bank's
+   */
+  contextFault(domain: Smmuv2Domain, handler: ((fault: ContextFault) => number) | null = null): boolean {
+    return this.#faults.context(contextOf(domain).bank, handler ?? (() => FaultAnswer.NONE));
+  }
+
+  /** The global fault interrupt. @returns whether there was a fault */
+  globalFault(): boolean {
+    return this.#faults.global();
+  }
+
+  /** sCR0 of a working SMMU; what Linux does not know is left as it was found. */
+  #control(found: number): number {
+    const { features } = this;
+    let value =
+      found |
+      SCR0.GFRE.lowMask |
+      SCR0.GFIE.lowMask |
+      SCR0.GCFGFRE.lowMask |
+      SCR0.GCFGFIE.lowMask |
+      SCR0.VMIDPNE.lowMask |
+      SCR0.PTM.lowMask;
+    value &= ~(SCR0.CLIENTPD.lowMask | SCR0.USFCFG.lowMask | SCR0.FB.lowMask | SCR0.BSU.lowMask);
+    if (this.#faultsWhenIdle) value |= SCR0.USFCFG.lowMask;
+    if (features.vmid16) value |= SCR0.VMID16EN.lowMask;
+    if (features.extendedIds) value |= SCR0.EXIDENABLE.lowMask;
+    return value >>> 0;
+  }
+
+  /** Errata settings of MMU-500 (Linux `arm_mmu500_reset`). */
+  #setUpMmu500(): void {
+    const port = this.#port;
+    const major = (port.read32(GR0.ID7.offset) & ID7.MAJOR.lowMask) >>> ID7.MAJOR.lsb;
+    let value = port.read32(GR0.sACR.offset);
+    if (major >= 2) value &= ~SACR.CACHE_LOCK.lowMask;
+    value |= SACR.SMTNMB_TLBEN.lowMask | SACR.S2CRB_TLBEN.lowMask;
+    port.write32(GR0.sACR.offset, value >>> 0);
+    for (let bank = 0; bank < this.features.contextBanks; bank++) {
+      const offset = this.features.pages.bank(bank) + BANK.ACTLR.offset;
+      port.write32(offset, (port.read32(offset) & ~ACTLR.CPRE.lowMask) >>> 0);
+      if ((port.read32(offset) & ACTLR.CPRE.lowMask) !== 0) {
+        this.#log('warn', 'the prefetcher stays on: sACR.CACHE_LOCK may be set');
+      }
+    }
+  }
+
+  #checkRegion(mapped: number): void {
+    const { size } = this.features.pages;
+    if (size !== mapped) {
+      this.#log('warn', `the SMMU has 0x${size.toString(16)} bytes of registers, 0x${mapped.toString(16)} are mapped`);
+    }
+  }
+
+  /** Format and sizes of a stage's tables: AArch64 where the SMMU has it. */
+  #tableConfig(stage: 1 | 2, upper: boolean): IoPgtableConfig | null {
+    const { features } = this;
+    const { long32, granule4k, granule16k, granule64k } = features.formats;
+    const aarch64 = granule4k || granule16k || granule64k;
+    if (!aarch64 && !long32) return null;
+    const [ias, oas] = stage === 1 ? [features.vaBits, features.ipaBits] : [features.ipaBits, features.paBits];
+    const shared = {
+      pageSizes: features.pageSizes,
+      coherentWalk: features.coherentWalk,
+      tlb: this.maintenance,
+      quirks: upper && stage === 1 ? Quirk.ARM_TTBR1 : 0,
+    };
+    if (aarch64) return { ...shared, format: stage === 1 ? 'ARM_64_LPAE_S1' : 'ARM_64_LPAE_S2', ias, oas };
+    return {
+      ...shared,
+      format: stage === 1 ? 'ARM_32_LPAE_S1' : 'ARM_32_LPAE_S2',
+      ias: Math.min(ias, stage === 1 ? 32 : 40),
+      oas: Math.min(oas, 40),
+    };
+  }
+
+  /** ASID or VMID. Linux numbers the VMIDs of nesting domains as if they were ASIDs, since 0 is its own VMID otherwise. */
+  #tag({ nesting }: Smmuv2Domain, stage: 1 | 2, bank: number): number {
+    const nests = nesting && this.features.stage1 && this.features.stage2;
+    return stage === 2 && !nests ? bank + 1 : bank;
+  }
+
+  /** An SMMUv1 has fewer interrupts than banks, and hands them out in turn. */
+  #interrupt(bank: number): number {
+    if (this.#model.version === 2) return bank;
+    this.#lastInterrupt++;
+    return this.#lastInterrupt % this.#interrupts;
+  }
+
+  #writeBank({ stage, aarch64, tag, upper, interrupt, bank, table }: DomainContext): void {
+    const { registers } = table;
+    if (registers.kind !== 'stage-1' && registers.kind !== 'stage-2') throw new Error('a table that is no LPAE table');
+    this.#banks.set(bank, { stage, aarch64, tag, upper, interrupt, registers });
+  }
+}
+
+function contextOf(domain: Smmuv2Domain): DomainContext {
+  if (domain.context === null) throw new Error('a domain that was never attached');
+  return domain.context;
+}

@@ -1,0 +1,8 @@
+/** Linux's arm-smmu driver. */
+export type { DomainContext, DomainOptions, Smmuv2Domain } from './domain.ts';
+export * from './driver.ts';
+export { type ContextFault, type DriverLog, describeContextFault, FaultAnswer } from './faults.ts';
+export { NoSmmuError, type Smmuv2Features, type TableFormats } from './features.ts';
+export * from './models.ts';
+export type { StreamId } from './stream-map.ts';
+export type { MaintenanceCounters } from './tlb-maintenance.ts';

@@ -1,0 +1,165 @@
+/**
+ * A translation context bank of an SMMUv2: one address space. Source of every row: Arm IHI 0062D, chapter 16 (stage 1) and section
+ * 16.5 (stage 2); ACTLR: Arm DDI 0517, section 3.3 (MMU-500).
+ */
+import { bitField } from '../../../formats/index.ts';
+import { type Fields, register } from './register.ts';
+
+export const BANK = {
+  SCTLR: register(0x000, 32, 'rw', 'Control'),
+  ACTLR: register(0x004, 32, 'rw', 'Auxiliary control, implementation defined'),
+  RESUME: register(0x008, 32, 'w', 'What becomes of a stalled access'),
+  TCR2: register(0x010, 32, 'rw', 'Translation control 2 (stage 1)'),
+  TTBR0: register(0x020, 64, 'rw', 'Table of the lower half, or of stage 2'),
+  TTBR1: register(0x028, 64, 'rw', 'Table of the upper half (stage 1)'),
+  TCR: register(0x030, 32, 'rw', 'Translation control'),
+  CONTEXTIDR: register(0x034, 32, 'rw', 'Context identifier (short descriptors hold the ASID here)'),
+  MAIR0: register(0x038, 32, 'rw', 'Memory attributes 0 to 3 (stage 1)'),
+  MAIR1: register(0x03c, 32, 'rw', 'Memory attributes 4 to 7 (stage 1)'),
+  PAR: register(0x050, 64, 'rw', 'Result of an address translation operation'),
+  FSR: register(0x058, 32, 'w1c', 'Fault status'),
+  FSRRESTORE: register(0x05c, 32, 'w', 'Sets the fault status'),
+  FAR: register(0x060, 64, 'rw', 'Input address of the fault'),
+  FSYNR0: register(0x068, 32, 'rw', 'What the faulting access was'),
+  FSYNR1: register(0x06c, 32, 'rw', 'More of it, implementation defined'),
+  IPAFAR: register(0x070, 64, 'rw', 'Intermediate physical address of a stage 2 fault'),
+  TLBIVA: register(0x600, 64, 'w', 'Drop an address of an ASID, tables too'),
+  TLBIVAA: register(0x608, 64, 'w', 'Drop an address of every ASID, tables too'),
+  TLBIASID: register(0x610, 32, 'w', 'Drop all of an ASID'),
+  TLBIALL: register(0x618, 32, 'w', 'Drop all of the VMID of the bank'),
+  TLBIVAL: register(0x620, 64, 'w', 'Drop the leaf of an address of an ASID'),
+  TLBIVAAL: register(0x628, 64, 'w', 'Drop the leaf of an address of every ASID'),
+  TLBIIPAS2: register(0x630, 64, 'w', 'Drop an intermediate address, tables too'),
+  TLBIIPAS2L: register(0x638, 64, 'w', 'Drop the leaf of an intermediate address'),
+  TLBSYNC: register(0x7f0, 32, 'w', 'Begin a wait for the maintenance of this bank'),
+  TLBSTATUS: register(0x7f4, 32, 'r', 'Whether that wait goes on'),
+  ATS1PR: register(0x800, 64, 'w', 'Translate as a privileged read of stage 1 would'),
+  ATS1PW: register(0x808, 64, 'w', 'Translate as a privileged write of stage 1 would'),
+  ATS1UR: register(0x810, 64, 'w', 'Translate as an unprivileged read of stage 1 would'),
+  ATS1UW: register(0x818, 64, 'w', 'Translate as an unprivileged write of stage 1 would'),
+  ATSR: register(0x8f0, 32, 'r', 'Whether a translation operation goes on'),
+} as const;
+
+/** SCTLR. */
+export const SCTLR = {
+  M: bitField(0, 1, 'Translation is on'),
+  TRE: bitField(1, 1, 'Attributes come from MAIR (AArch32 with short descriptors: remapped)'),
+  AFE: bitField(2, 1, 'Clear access flags fault'),
+  AFFD: bitField(3, 1, 'Access flag faults are disabled (with AFE 0)'),
+  E: bitField(4, 1, 'Tables are big-endian'),
+  CFRE: bitField(5, 1, 'A fault aborts the access; else it reads as zero and writes nothing'),
+  CFIE: bitField(6, 1, 'A fault raises an interrupt'),
+  CFCFG: bitField(7, 1, 'A fault stalls the access until RESUME'),
+  HUPCF: bitField(8, 1, 'Accesses behind an unhandled fault are still translated'),
+  WXN: bitField(9, 1, 'What may be written may not be executed'),
+  UWXN: bitField(10, 1, 'What may be written unprivileged may not be executed privileged (AArch32)'),
+  ASIDPNE: bitField(12, 1, 'The ASID is private: broadcast TLB maintenance does not reach it'),
+} as const satisfies Fields;
+
+/** ACTLR of MMU-500. */
+export const ACTLR = {
+  CMTLB: bitField(0, 1, 'Fills go to the macro TLB'),
+  CPRE: bitField(1, 1, 'Prefetching of the next page (erratum 841119: to be off)'),
+} as const satisfies Fields;
+
+/** RESUME. */
+export const RESUME = { TNR: bitField(0, 1, 'Terminate the access, not retry it') } as const satisfies Fields;
+
+/** TCR of stage 1 (AArch64 and AArch32 long descriptors). */
+export const TCR = {
+  T0SZ: bitField(0, 6, 'Bits by which the lower half is smaller than 64 (AArch32: 32)'),
+  EPD0: bitField(7, 1, 'No walks of the lower half'),
+  IRGN0: bitField(8, 2, 'Inner cacheability of walks'),
+  ORGN0: bitField(10, 2, 'Outer cacheability of walks'),
+  SH0: bitField(12, 2, 'Shareability of walks'),
+  TG0: bitField(14, 2, 'Granule: 0 4 KiB, 1 64 KiB, 2 16 KiB'),
+  T1SZ: bitField(16, 6, 'Bits by which the upper half is smaller'),
+  A1: bitField(22, 1, 'The ASID is that of TTBR1'),
+  EPD1: bitField(23, 1, 'No walks of the upper half'),
+  IRGN1: bitField(24, 2, 'Inner cacheability of walks of the upper half'),
+  ORGN1: bitField(26, 2, 'Outer cacheability of walks of the upper half'),
+  SH1: bitField(28, 2, 'Shareability of walks of the upper half'),
+  TG1: bitField(30, 2, 'Granule of the upper half: 1 16 KiB, 2 4 KiB, 3 64 KiB (AArch64)'),
+  EAE: bitField(31, 1, 'Long descriptors (AArch32)'),
+} as const satisfies Fields;
+
+/** TCR2 of stage 1. */
+export const TCR2 = {
+  PASIZE: bitField(0, 3, 'Output address size, a code of IDR2'),
+  AS: bitField(4, 1, 'ASIDs of 16 bits'),
+  TBI0: bitField(5, 1, 'The top byte of the lower half is ignored'),
+  TBI1: bitField(6, 1, 'The top byte of the upper half is ignored'),
+  SEP: bitField(15, 3, 'Sign extension position: 7 is the upstream bus size'),
+} as const satisfies Fields;
+
+/** TCR of stage 2. */
+export const VTCR = {
+  T0SZ: bitField(0, 6, 'Bits by which the input is smaller than 64'),
+  SL0: bitField(6, 2, 'First level, encoded by granule'),
+  IRGN0: bitField(8, 2, 'Inner cacheability of walks'),
+  ORGN0: bitField(10, 2, 'Outer cacheability of walks'),
+  SH0: bitField(12, 2, 'Shareability of walks'),
+  TG0: bitField(14, 2, 'Granule: 0 4 KiB, 1 64 KiB, 2 16 KiB'),
+  PS: bitField(16, 3, 'Output address size, a code of IDR2'),
+  RES1: bitField(31, 1, 'Always 1'),
+} as const satisfies Fields;
+
+/** TTBR0 and TTBR1; of the address the bits below the alignment of the table are zero. */
+export const TTBR = {
+  ADDR: bitField(0, 48, 'Address of the table'),
+  ASID: bitField(48, 16, 'ASID of the bank'),
+} as const satisfies Fields;
+
+/** PAR. */
+export const PAR = {
+  F: bitField(0, 1, 'The translation faulted: the other bits say how, as in FSR'),
+  TF: bitField(1, 1, 'Translation fault'),
+  AFF: bitField(2, 1, 'Access flag fault'),
+  PF: bitField(3, 1, 'Permission fault'),
+  EF: bitField(4, 1, 'External fault'),
+  TLBMCF: bitField(5, 1, 'Several TLB entries match'),
+  TLBLKF: bitField(6, 1, 'TLB lock fault'),
+  STAGE: bitField(35, 1, 'The fault was at stage 2'),
+  SH: bitField(7, 2, 'Shareability, without a fault'),
+  PA: bitField(12, 36, 'Page number of the result, without a fault'),
+  ATTR: bitField(56, 8, 'Memory attributes, without a fault'),
+} as const satisfies Fields;
+
+/** FSR. */
+export const FSR = {
+  TF: bitField(1, 1, 'Translation fault'),
+  AFF: bitField(2, 1, 'Access flag fault'),
+  PF: bitField(3, 1, 'Permission fault'),
+  EF: bitField(4, 1, 'External fault'),
+  TLBMCF: bitField(5, 1, 'Several TLB entries match'),
+  TLBLKF: bitField(6, 1, 'TLB lock fault'),
+  ASF: bitField(7, 1, 'Address size fault'),
+  UUT: bitField(8, 1, 'Unsupported upstream transaction'),
+  FORMAT: bitField(9, 2, 'Format of the tables: 0 short, 1 AArch32 long, 2 AArch64'),
+  SS: bitField(30, 1, 'Accesses are stalled until RESUME'),
+  MULTI: bitField(31, 1, 'A further fault came while one was recorded'),
+} as const satisfies Fields;
+
+/** FSYNR0. */
+export const FSYNR0 = {
+  PLVL: bitField(0, 2, 'Level of the walk that faulted'),
+  WNR: bitField(4, 1, 'Write, not read'),
+  PNU: bitField(5, 1, 'Privileged, not unprivileged'),
+  IND: bitField(6, 1, 'Instruction, not data'),
+  NSATTR: bitField(8, 1, 'Non-secure attribute'),
+  PTWF: bitField(10, 1, 'The fault came while a table was walked'),
+  AFR: bitField(11, 1, 'The fault is of an asynchronous access'),
+  S1CBNDX: bitField(16, 8, 'Bank of the stage 1 whose walk or output faulted at stage 2'),
+} as const satisfies Fields;
+
+/** TLBIVA, TLBIVAL in AArch64. The address is a page number of 4 KiB pages. */
+export const TLBI_VA64 = {
+  Address: bitField(0, 44, 'Input address, bits 55 to 12'),
+  ASID: bitField(48, 16, 'ASID'),
+} as const satisfies Fields;
+
+/** TLBIVA, TLBIVAL in AArch32. */
+export const TLBI_VA32 = {
+  ASID: bitField(0, 8, 'ASID'),
+  Address: bitField(12, 20, 'Input address, bits 31 to 12'),
+} as const satisfies Fields;
