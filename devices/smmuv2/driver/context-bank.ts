@@ -82,8 +82,7 @@ export class ContextBanks {
       port.write32(at + BANK.MAIR0.offset, contents.registers.mairLow);
       port.write32(at + BANK.MAIR1.offset, contents.registers.mairHigh);
     }
-    const enables =
-      SCTLR.CFIE.lowMask | SCTLR.CFRE.lowMask | SCTLR.AFE.lowMask | SCTLR.TRE.lowMask | SCTLR.M.lowMask;
+    const enables = SCTLR.CFIE.lowMask | SCTLR.CFRE.lowMask | SCTLR.AFE.lowMask | SCTLR.TRE.lowMask | SCTLR.M.lowMask;
     port.write32(at + BANK.SCTLR.offset, stage1 ? enables | SCTLR.ASIDPNE.lowMask : enables);
   }
 

@@ -1,6 +1,6 @@
 import { decodeField } from '../../../formats/index.ts';
 import type { RegisterPort } from '../../registers/index.ts';
-import { BANK, CBFRSYNRA, FSR, FSYNR0, GR0, GR1, type RegisterPages, RESUME, SGFSR, SGFSYNR1 } from '../spec/index.ts';
+import { BANK, CBFRSYNRA, FSR, FSYNR0, GR0, GR1, RESUME, type RegisterPages, SGFSR, SGFSYNR1 } from '../spec/index.ts';
 import { FSR_FAULTS } from './context-bank.ts';
 import type { ArmSmmuKernel } from './models.ts';
 

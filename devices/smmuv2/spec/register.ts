@@ -1,5 +1,5 @@
 /** How the register tables of this folder are written down. */
-import type { BitField } from '../../../formats/index.ts';
+import type { PlacedField } from '../../../formats/index.ts';
 
 /** What software may do with a register. Writes to `r` are ignored, reads of `w` give zero, `w1c` clears the bits written as one. */
 export type Access = 'r' | 'w' | 'rw' | 'w1c';
@@ -14,7 +14,7 @@ export interface Register {
 }
 
 /** The fields of a register, by the name that the manual gives them. */
-export type Fields = Readonly<Record<string, BitField>>;
+export type Fields = Readonly<Record<string, PlacedField>>;
 
 export function register(offset: number, bits: 32 | 64, access: Access, meaning: string): Register {
   return { offset, bits, access, meaning };
