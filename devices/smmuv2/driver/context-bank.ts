@@ -2,6 +2,7 @@ import { encodeField, type StageOneRegisters, type StageTwoRegisters } from '../
 import type { RegisterPort } from '../../registers/index.ts';
 import { BANK, BankType, CBA2R, CBAR, FSR, GR1, SCTLR, TCR, TCR2, TTBR, VTCR } from '../spec/index.ts';
 import type { Smmuv2Features } from './features.ts';
+import type { SmmuModel } from './models.ts';
 
 /** What a context bank is to hold. */
 export interface BankContents {
@@ -38,14 +39,16 @@ export const FSR_FAULTS =
 export class ContextBanks {
   readonly #port: RegisterPort;
   readonly #features: Smmuv2Features;
-  readonly #v1: boolean;
+  readonly #sharedInterrupts: boolean;
+  readonly #choosesFormats: boolean;
   /** Contents by bank; null where translation is off. */
   readonly #contents: (BankContents | null)[];
 
-  constructor(port: RegisterPort, features: Smmuv2Features, version: 1 | 2) {
+  constructor(port: RegisterPort, features: Smmuv2Features, model: SmmuModel) {
     this.#port = port;
     this.#features = features;
-    this.#v1 = version === 1;
+    this.#sharedInterrupts = model.version === 1;
+    this.#choosesFormats = model.version === 2 || model.granule64k;
     this.#contents = new Array(features.contextBanks).fill(null);
   }
 
@@ -73,9 +76,9 @@ export class ContextBanks {
       return;
     }
     const stage1 = contents.stage === 1;
-    if (!this.#v1) port.write32(pages.global1 + GR1.CBA2R.offset + 4 * bank, this.#format(contents));
+    if (this.#choosesFormats) port.write32(pages.global1 + GR1.CBA2R.offset + 4 * bank, this.#format(contents));
     port.write32(pages.global1 + GR1.CBAR.offset + 4 * bank, this.#attributes(contents));
-    if (stage1 && !this.#v1) port.write32(at + BANK.TCR2.offset, control2(contents));
+    if (stage1 && this.#choosesFormats) port.write32(at + BANK.TCR2.offset, control2(contents));
     port.write32(at + BANK.TCR.offset, control(contents));
     this.#writeTables(at, contents);
     if (contents.registers.kind === 'stage-1') {
@@ -106,7 +109,7 @@ export class ContextBanks {
 
   #attributes({ stage, tag, interrupt }: BankContents): number {
     let value = encodeField(CBAR.TYPE, stage === 1 ? BankType.STAGE_1_STAGE_2_BYPASS : BankType.STAGE_2).low;
-    if (this.#v1) value |= encodeField(CBAR.IRPTNDX, interrupt).low;
+    if (this.#sharedInterrupts) value |= encodeField(CBAR.IRPTNDX, interrupt).low;
     if (stage === 1) {
       value |= encodeField(CBAR.BPSHCFG, NON_SHAREABLE).low | encodeField(CBAR.MEMATTR, MEMATTR_WRITE_BACK).low;
     } else if (!this.#features.vmid16) value |= encodeField(CBAR.VMID, tag).low;

@@ -89,11 +89,15 @@ export class Smmuv2Driver {
     this.#faultsWhenIdle = disableBypass;
     this.#interrupts = options.contextInterrupts ?? 1;
     const { forceStage = 0 } = options;
-    this.features = readFeatures(this.#port, { model: this.#model, coherentWalk, forceStage });
+    this.features = readFeatures(this.#port, {
+      model: this.#model,
+      coherentWalk,
+      forceStage,
+      checkRegion: ({ size }) => this.#checkRegion(size, options.regionSize ?? size),
+    });
     const { pages } = this.features;
-    this.#checkRegion(options.regionSize ?? pages.size);
     this.streams = new StreamMap(this.#port, this.features, disableBypass);
-    this.#banks = new ContextBanks(this.#port, this.features, this.#model.version);
+    this.#banks = new ContextBanks(this.#port, this.features, this.#model);
     this.#bankUsed = new Array(this.features.contextBanks).fill(false);
     this.maintenance = new TlbMaintenance(this.#port, pages, this.#model.version, () =>
       this.#log('err', 'a TLB sync does not end: the SMMU may be deadlocked'),
@@ -306,8 +310,7 @@ export class Smmuv2Driver {
     }
   }
 
-  #checkRegion(mapped: number): void {
-    const { size } = this.features.pages;
+  #checkRegion(size: number, mapped: number): void {
     if (size !== mapped) {
       this.#log('warn', `the SMMU has 0x${size.toString(16)} bytes of registers, 0x${mapped.toString(16)} are mapped`);
     }

@@ -55,6 +55,8 @@ export interface FeatureOptions {
   readonly coherentWalk: boolean;
   /** Module parameter: 1 or 2 lets only that stage be used. */
   readonly forceStage: 0 | 1 | 2;
+  /** Is told how large the region is, once that is known. */
+  readonly checkRegion: (pages: RegisterPages) => void;
 }
 
 /**
@@ -77,6 +79,8 @@ export function readFeatures(port: RegisterPort, options: FeatureOptions): Smmuv
   const long32 = !v2 || !has('PTFS_NO_AARCH32');
 
   const id1 = port.read32(GR0.ID1.offset);
+  const pages = new RegisterPages(id1);
+  options.checkRegion(pages);
   const contextBanks = decodeField(ID1.NUMCB, id1, 0);
   const stage2Banks = decodeField(ID1.NUMS2CB, id1, 0);
   if (stage2Banks > contextBanks) throw new NoSmmuError('more stage 2 banks than banks');
@@ -101,7 +105,7 @@ export function readFeatures(port: RegisterPort, options: FeatureOptions): Smmuv
     vmid16: decodeField(ID2.VMID16, id2, 0) !== 0,
     coherentWalk: options.coherentWalk,
     formats,
-    pages: new RegisterPages(id1),
+    pages,
     contextBanks,
     stage2Banks,
     groups,

@@ -5,7 +5,7 @@
 export interface SmmuModel {
   /** Architecture version: SMMUv1 has no AArch64 formats, and no invalidation by address at stage 2. */
   readonly version: 1 | 2;
-  /** SMMUv1 with the 64 KiB granule of AArch64 (MMU-401). */
+  /** SMMUv1 with AArch64 tables of 64 KiB granule (MMU-401), and so with the registers that choose formats: CBA2R and TCR2. */
   readonly granule64k: boolean;
   /** Has the sACR and ACTLR whose errata settings MMU-500 needs. */
   readonly mmu500: boolean;
