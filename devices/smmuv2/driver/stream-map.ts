@@ -1,6 +1,6 @@
 import { Errno, encodeField } from '../../../formats/index.ts';
 import type { RegisterPort } from '../../registers/index.ts';
-import { GR0, S2CR, SMR, StreamType } from '../spec/index.ts';
+import { S2CR, SMR, STREAM_GROUP, StreamType } from '../spec/index.ts';
 import type { Smmuv2Features } from './features.ts';
 
 /** Linux numbers that {@link Errno} lacks. */
@@ -53,7 +53,7 @@ export class StreamMap {
     if (!this.#matches) return;
     const index = this.#groups.findIndex((group) => !group.valid);
     if (index < 0) return;
-    const offset = GR0.SMR.offset + 4 * index;
+    const offset = STREAM_GROUP.SMR.offset + 4 * index;
     this.#port.write32(offset, this.idMask);
     this.idMask = (this.#port.read32(offset) & SMR.ID.lowMask) >>> 0;
     this.#port.write32(offset, encodeField(SMR.MASK, this.idMask).low);
@@ -137,14 +137,14 @@ export class StreamMap {
     const { id, mask, valid } = this.#groups[index] as Group;
     let value = encodeField(SMR.ID, id).low | encodeField(SMR.MASK, mask).low;
     if (valid && !this.#extended) value |= SMR.VALID.lowMask;
-    this.#port.write32(GR0.SMR.offset + 4 * index, value >>> 0);
+    this.#port.write32(STREAM_GROUP.SMR.offset + 4 * index, value >>> 0);
   }
 
   #writeTarget(index: number): void {
     const { type, bank, valid } = this.#groups[index] as Group;
     let value = encodeField(S2CR.TYPE, type).low | encodeField(S2CR.CBNDX, bank).low;
     if (valid && this.#extended) value |= S2CR.EXIDVALID.lowMask;
-    this.#port.write32(GR0.S2CR.offset + 4 * index, value >>> 0);
+    this.#port.write32(STREAM_GROUP.S2CR.offset + 4 * index, value >>> 0);
   }
 }
 

@@ -2,14 +2,8 @@
  * Global register space 1 of an SMMUv2: what each context bank is. Source of every row: Arm IHI 0062D, section 9.7. Each register is
  * an array with one element per bank, 4 bytes apart.
  */
-import { bitField } from '../../../formats/index.ts';
-import { type Fields, register } from './register.ts';
-
-export const GR1 = {
-  CBAR: register(0x000, 32, 'rw', 'Stages and VMID of a bank'),
-  CBFRSYNRA: register(0x400, 32, 'rw', 'Stream whose access faulted in a bank'),
-  CBA2R: register(0x800, 32, 'rw', 'Format and 16-bit VMID of a bank'),
-} as const;
+import { bitField, type Layout } from '../../../formats/index.ts';
+import { defineRegisters } from '../../registers/index.ts';
 
 /** CBAR. Bits 8 to 15 belong to stage 1 contexts with a bypassed stage 2. */
 export const CBAR = {
@@ -19,7 +13,7 @@ export const CBAR = {
   CBNDX: bitField(8, 8, 'Bank of the nested stage 2 (type 3)'),
   TYPE: bitField(16, 2, 'What the bank does: a value of BankType'),
   IRPTNDX: bitField(24, 8, 'Interrupt of the bank (SMMUv1)'),
-} as const satisfies Fields;
+} as const satisfies Layout;
 
 /** CBAR.TYPE. */
 export const BankType = {
@@ -37,11 +31,24 @@ export const BankType = {
 export const CBFRSYNRA = {
   StreamID: bitField(0, 16, 'Stream of the access'),
   SSD_Index: bitField(16, 15, 'Security state determination index'),
-} as const satisfies Fields;
+} as const satisfies Layout;
 
 /** CBA2R. */
 export const CBA2R = {
   VA64: bitField(0, 1, 'AArch64 format, not AArch32'),
   MONC: bitField(1, 1, 'Monitor context'),
   VMID16: bitField(16, 16, 'VMID of the bank, with VMID16EN'),
-} as const satisfies Fields;
+} as const satisfies Layout;
+
+/** What the space has of one context bank: the first of an array, whose elements are 4 bytes apart. */
+export const GR1 = defineRegisters({
+  CBAR: { offset: 0x000, width: 32, access: 'rw', meaning: 'Stages and VMID of a bank', fields: CBAR },
+  CBFRSYNRA: {
+    offset: 0x400,
+    width: 32,
+    access: 'rw',
+    meaning: 'Stream whose access faulted in a bank',
+    fields: CBFRSYNRA,
+  },
+  CBA2R: { offset: 0x800, width: 32, access: 'rw', meaning: 'Format and 16-bit VMID of a bank', fields: CBA2R },
+});

@@ -2,8 +2,7 @@
  * The identification registers of an SMMUv2: what the implementation has. Source of every row: Arm IHI 0062D, sections 9.6.4 to 9.6.10
  * (SMMU_IDR0 to SMMU_IDR7), read together with the names of Linux 6.12 arm-smmu.h.
  */
-import { bitField } from '../../../formats/index.ts';
-import type { Fields } from './register.ts';
+import { bitField, type Layout } from '../../../formats/index.ts';
 
 /** SMMU_IDR0. */
 export const ID0 = {
@@ -21,7 +20,7 @@ export const ID0 = {
   S2TS: bitField(29, 1, 'Stage 2'),
   S1TS: bitField(30, 1, 'Stage 1'),
   SES: bitField(31, 1, 'Security extensions: two security states'),
-} as const satisfies Fields;
+} as const satisfies Layout;
 
 /** SMMU_IDR1. */
 export const ID1 = {
@@ -29,7 +28,7 @@ export const ID1 = {
   NUMS2CB: bitField(16, 8, 'Context banks, the first ones, that do stage 2 only'),
   NUMPAGENDXB: bitField(28, 3, 'log2 of the pages of the global half of the region, less 1'),
   PAGESIZE: bitField(31, 1, 'Register pages are 64 KiB, not 4 KiB'),
-} as const satisfies Fields;
+} as const satisfies Layout;
 
 /** SMMU_IDR2. Sizes are codes: {@link ADDRESS_SIZES}. */
 export const ID2 = {
@@ -40,13 +39,13 @@ export const ID2 = {
   PTFS_16K: bitField(13, 1, 'AArch64 format with 16 KiB granule'),
   PTFS_64K: bitField(14, 1, 'AArch64 format with 64 KiB granule'),
   VMID16: bitField(15, 1, 'VMIDs of 16 bits'),
-} as const satisfies Fields;
+} as const satisfies Layout;
 
 /** SMMU_IDR7. */
 export const ID7 = {
   MINOR: bitField(0, 4, 'Minor revision of the implementation'),
   MAJOR: bitField(4, 4, 'Major revision of the implementation'),
-} as const satisfies Fields;
+} as const satisfies Layout;
 
 /** Address bits by the codes of IDR2; larger codes are read as 48. */
 export const ADDRESS_SIZES: readonly number[] = [32, 36, 40, 42, 44, 48];

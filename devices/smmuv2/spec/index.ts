@@ -4,4 +4,3 @@ export * from './context-bank.ts';
 export * from './global-0.ts';
 export * from './global-1.ts';
 export * from './identification.ts';
-export type { Access, Fields, Register } from './register.ts';
