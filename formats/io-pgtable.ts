@@ -66,6 +66,7 @@ export const Errno = {
   ENOMEM: 12,
   EBUSY: 16,
   EEXIST: 17,
+  ENODEV: 19,
   EINVAL: 22,
   ERANGE: 34,
   ETIMEDOUT: 110,

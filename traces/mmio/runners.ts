@@ -1,7 +1,8 @@
 /** Every kind of driver case that can be run. A driver adds its runners here. */
+import { IPMMU_LINUX, IPMMU_XEN } from './ipmmu/index.ts';
 import type { CaseFields, DriverRunner } from './runner.ts';
 
-const RUNNERS: readonly DriverRunner[] = [];
+const RUNNERS: readonly DriverRunner[] = [IPMMU_LINUX, IPMMU_XEN];
 
 /**
  * The runner of a line. Some cases of drivers that share their algorithm look alike (and go alike on each); for those the name of the

@@ -1,0 +1,17 @@
+/** What Linux and Xen do with an IPMMU-VMSA. */
+export {
+  type FaultHandler,
+  type IpmmuMaster,
+  type LinuxIpmmuDomain,
+  LinuxIpmmuDriver,
+  type LinuxIpmmuParts,
+} from './linux.ts';
+export { IpmmuUnit } from './unit.ts';
+export { type MicroTlb, type XenIpmmuDomain, XenIpmmuDriver, type XenIpmmuParts } from './xen.ts';
+export {
+  type XenGuestTables,
+  type XenTableFormat,
+  XenTablePool,
+  type XenTableSource,
+  type XenTables,
+} from './xen-tables.ts';

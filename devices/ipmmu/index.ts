@@ -1,0 +1,8 @@
+/** The IPMMU-VMSA of Renesas R-Car parts: registers, what Linux and Xen do with it, and the device itself. */
+export * from './driver/index.ts';
+export {
+  IPMMU_GENERATION_NAMES,
+  IPMMU_GENERATIONS,
+  type IpmmuGeneration,
+  type IpmmuGenerationName,
+} from './spec/index.ts';
