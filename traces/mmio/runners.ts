@@ -1,8 +1,9 @@
 /** Every kind of driver case that can be run. A driver adds its runners here. */
+import { ARM_SMMU } from './arm-smmu/index.ts';
 import { IPMMU_LINUX, IPMMU_XEN } from './ipmmu/index.ts';
 import type { CaseFields, DriverRunner } from './runner.ts';
 
-const RUNNERS: readonly DriverRunner[] = [IPMMU_LINUX, IPMMU_XEN];
+const RUNNERS: readonly DriverRunner[] = [ARM_SMMU, IPMMU_LINUX, IPMMU_XEN];
 
 /**
  * The runner of a line. Some cases of drivers that share their algorithm look alike (and go alike on each); for those the name of the
