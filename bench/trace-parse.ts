@@ -3,7 +3,9 @@
 import { readFileSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
 import { NameTable } from '../traces/capture/names.ts';
-import { FtraceText } from '../traces/capture/readers/ftrace-text/line-reader.ts';
+import { CaptureNotes } from '../traces/capture/notes.ts';
+import { FtraceParser } from '../traces/capture/readers/ftrace-text/reader.ts';
+import { TextStream } from '../traces/capture/readers/text-stream.ts';
 import { CaptureStats, copyEvent, DomainTracker, TraceEvent } from '../traces/index.ts';
 import type { Benchmark } from './harness.ts';
 
@@ -16,7 +18,8 @@ const sink = new Float64Array(1);
 
 /** Reads the text and hands every event to `use`; how many there were. */
 function parse(text: Uint8Array, use: (event: TraceEvent) => void): number {
-  const reader = new FtraceText(SAMPLE, new TraceEvent(), new CaptureStats(), new NameTable(), false);
+  const notes = new CaptureNotes(SAMPLE, new CaptureStats(), new NameTable(), false, 'line');
+  const reader = new TextStream(notes, new TraceEvent(), null, (lines) => new FtraceParser(lines, notes));
   let events = 0;
   for (let at = 0; at < text.length; at += BLOCK) {
     reader.feed(text.subarray(at, at + BLOCK));

@@ -1,7 +1,5 @@
 export { BREAKS, plantBreaks } from './break-list.ts';
-export * from './capture/capture-reader.ts';
-export * from './capture/event.ts';
-export * from './capture/stats.ts';
+export * from './capture/index.ts';
 export { hasField } from './config/check.ts';
 export * from './config/run-config.ts';
 export * from './config/set-field.ts';
@@ -16,8 +14,7 @@ export {
 export { parseVector, type Vector } from './conformance/vector.ts';
 export { type CaseCall, writeCase } from './conformance/write-case.ts';
 export * from './domains/tracker.ts';
-export * from './files/address-list.ts';
-export * from './files/whole-file.ts';
+export * from './files/index.ts';
 export * from './image/bare-table.ts';
 export * from './image/compare-leaves.ts';
 export * from './image/image-streams.ts';

@@ -1,4 +1,5 @@
-import { type CaptureReader, openCaptures } from './capture-reader.ts';
+import type { ByteSource } from './byte-source.ts';
+import { type CaptureReader, openSources } from './capture-reader.ts';
 import type { TraceEvent } from './event.ts';
 import type { CaptureStats } from './stats.ts';
 
@@ -10,8 +11,6 @@ export interface FeedOptions {
   readonly limit?: number;
   /** Stop before the first event after this time of the trace clock. */
   readonly until?: number;
-  /** What the path `-` reads; default the process's standard input. */
-  readonly stdin?: AsyncIterable<Uint8Array>;
 }
 
 /** Whoever takes the events of a capture, one by one. */
@@ -23,13 +22,13 @@ export interface EventSink {
 
 /** Reads captures to their end, or until somebody stops it. */
 export class CaptureFeed {
-  readonly #captures: readonly string[];
+  readonly #captures: readonly ByteSource[];
   readonly #options: FeedOptions;
   #stopped = false;
   /** Wakes a reader that waits for input. */
   #wake: () => void = () => {};
 
-  constructor(captures: readonly string[], options: FeedOptions) {
+  constructor(captures: readonly ByteSource[], options: FeedOptions) {
     this.#captures = captures;
     this.#options = options;
   }
@@ -55,8 +54,8 @@ export class CaptureFeed {
     open: (reader: CaptureReader) => S,
     onProgress: (done: number, events: number) => void,
   ): Promise<{ readonly sink: S; readonly stats: CaptureStats; readonly complete: boolean }> {
-    const { strict = false, limit = Number.POSITIVE_INFINITY, until = Number.POSITIVE_INFINITY, stdin } = this.#options;
-    const reader = await openCaptures(this.#captures, { strict, ...(stdin === undefined ? {} : { stdin }) });
+    const { strict = false, limit = Number.POSITIVE_INFINITY, until = Number.POSITIVE_INFINITY } = this.#options;
+    const reader = await openSources(this.#captures, { strict });
     const sink = open(reader);
     const stopped = new Promise<false>((resolve) => {
       this.#wake = () => resolve(false);

@@ -1,25 +1,24 @@
-import { type Block, captureBlocks, checkFile, type Progress } from '../files/capture-blocks.ts';
 import { InputError } from '../input-error.ts';
+import type { ByteSource } from './byte-source.ts';
 import { EventKind, type TraceEvent, UNKNOWN } from './event.ts';
 import { EventWindow } from './event-window.ts';
-import { SUPPORTED } from './file-kind.ts';
 import { NameTable } from './names.ts';
+import { CaptureNotes } from './notes.ts';
 import { PairedCalls } from './paired-calls.ts';
-import { FtraceText } from './readers/ftrace-text/line-reader.ts';
-import { ascii } from './readers/ftrace-text/text-cursor.ts';
+import { type CaptureForm, type EventStream, FORMS, SUPPORTED } from './readers/index.ts';
+import { refusedForm } from './readers/refused.ts';
 import { CaptureStats } from './stats.ts';
+import { type Progress, type Unpacked, unpack } from './unpack.ts';
 
-export interface CaptureOptions {
-  /** Refuse the first damaged line with an {@link InputError} instead of counting it. Default false. */
+export interface ReaderOptions {
+  /** Refuse the first damaged line or record with an {@link InputError} instead of counting it. Default false. */
   readonly strict?: boolean;
-  /** What the path `-` reads. Default: the process's standard input. */
-  readonly stdin?: AsyncIterable<Uint8Array>;
 }
 
 /**
- * Reads captures as one stream of events, in constant memory:
+ * Reads captures of any form as one stream of events, in constant memory:
  *
- *     const reader = await openCaptures(['trace.txt.gz']);
+ *     const reader = await openSources([source]);
  *     while (await reader.fill()) {
  *       while (reader.next()) use(reader.event);
  *     }
@@ -39,69 +38,56 @@ export class CaptureReader {
   readonly devices = new NameTable();
   readonly progress: Progress = { read: 0, total: 0 };
 
-  readonly #paths: readonly string[];
+  readonly #sources: readonly ByteSource[];
   readonly #strict: boolean;
-  readonly #stdin: AsyncIterable<Uint8Array>;
   readonly #window = new EventWindow();
   #pairs = new PairedCalls();
   #capture = -1;
-  #blocks: AsyncGenerator<Block> | null = null;
-  #text: FtraceText | null = null;
-  /** All of the current capture is fed; what the window still holds may come out. */
+  #stream: EventStream | null = null;
+  #unpacked: Unpacked | null = null;
+  /** All of the current capture is read; what the window still holds may come out. */
   #ended = false;
   /** Domains that the captures before this one named. */
   #domainBase = 0;
   #eventsBefore = 0;
   #damagedBefore = 0;
   #traceHeader = false;
+  /** Time of the event before, of the same capture. */
+  #time = Number.NEGATIVE_INFINITY;
 
-  /** Use {@link openCaptures}. */
-  constructor(paths: readonly string[], options: CaptureOptions, total: number) {
-    this.#paths = paths;
+  /** Use {@link openSources}. */
+  constructor(sources: readonly ByteSource[], options: ReaderOptions, total: number) {
+    this.#sources = sources;
     this.#strict = options.strict ?? false;
-    this.#stdin = options.stdin ?? process.stdin;
     this.progress.total = total;
     this.event = this.#window.slot();
   }
 
   /** Name of the capture an event is from, as the user gave it. */
   file(capture: number): string {
-    return this.#paths[capture] ?? '';
+    return this.#sources[capture]?.name ?? '';
   }
 
-  /** Brings the next block of input in; false when everything has been read. @throws InputError */
+  /** Brings more input in; false when everything has been read. @throws InputError */
   async fill(): Promise<boolean> {
     if (this.#ended) this.#leave();
-    if (this.#blocks === null || this.#text === null) {
-      if (!this.#enter()) return false;
-    }
-    const text = this.#text;
-    const result = await this.#blocks?.next();
-    if (text === null || result === undefined) return false;
-    if (result.done === true) {
-      text.end();
-      this.#ended = true;
-      return true;
-    }
-    const { bytes, damage } = result.value;
-    if (damage !== '') text.damage(damage);
-    this.#traceHeader ||= TRACE_HEADERS.some((header) => header.every((byte, index) => bytes[index] === byte));
-    text.feed(bytes);
+    if (this.#stream === null && !(await this.#enter())) return false;
+    if (!(await this.#stream?.fill())) this.#ended = true;
     return true;
   }
 
   /** Moves to the next event; false when {@link fill} has to bring more. @throws InputError in strict mode, at damage. */
   next(): boolean {
-    const text = this.#text;
-    if (text === null) return false;
+    const stream = this.#stream;
+    if (stream === null) return false;
     const window = this.#window;
     while (!window.full) {
-      text.event = window.slot();
-      if (!text.next()) {
+      stream.event = window.slot();
+      if (!stream.next()) {
         if (!this.#ended || window.empty) return false;
         break;
       }
-      if (this.#pairs.repeats(text.event)) this.stats.paired++;
+      if (this.#pairs.repeats(stream.event)) this.stats.paired++;
       else window.push();
     }
     const event = window.shift();
@@ -114,65 +100,118 @@ export class CaptureReader {
 
   /** Ends the reading early and closes what is open. */
   async close(): Promise<void> {
-    await this.#blocks?.return(undefined);
-    this.#blocks = null;
-    this.#text = null;
-    this.#capture = this.#paths.length;
+    await this.#stream?.close();
+    await this.#unpacked?.close();
+    this.#stream = null;
+    this.#unpacked = null;
+    this.#capture = this.#sources.length;
     this.#ended = false;
   }
 
   #count(event: TraceEvent): void {
     const stats = this.stats;
-    const kind = event.kind;
+    const { kind, time } = event;
     stats.byKind[kind] = (stats.byKind[kind] as number) + 1;
     if (kind === EventKind.LOST) {
       if (event.count !== UNKNOWN) stats.lostEvents += event.count;
       return;
     }
-    if (stats.events === 0) stats.firstTime = event.time;
+    if (stats.events === 0) {
+      stats.firstTime = time;
+      stats.lastTime = time;
+    }
     stats.events++;
-    stats.lastTime = event.time;
+    if (time < this.#time) {
+      stats.backwards++;
+      if (this.#time - time > stats.backwardsBy) stats.backwardsBy = this.#time - time;
+      if (time < stats.firstTime) stats.firstTime = time;
+    } else if (time > stats.lastTime) stats.lastTime = time;
+    this.#time = time;
   }
 
-  #enter(): boolean {
-    const path = this.#paths[++this.#capture];
-    if (path === undefined) return false;
-    this.#blocks = captureBlocks(path, this.#stdin, this.progress);
-    this.#text = new FtraceText(path, this.#window.slot(), this.stats, this.devices, this.#strict);
+  /** Opens the next capture; false when there is none. */
+  async #enter(): Promise<boolean> {
+    const source = this.#sources[++this.#capture];
+    if (source === undefined) return false;
+    const { stats } = this;
+    const notes = new CaptureNotes(source.name, stats, this.devices, this.#strict, 'line');
+    const readBefore = this.progress.read;
+    const unpacked = await unpack(source, this.progress);
+    this.#unpacked = unpacked;
+    if (unpacked.first.length === 0 && this.progress.read === readBefore) {
+      throw new InputError(
+        source.name,
+        '',
+        source.name === '-' ? 'nothing on standard input' : 'an empty file',
+        SUPPORTED,
+      );
+    }
+    this.#traceHeader = TRACE_HEADERS.some((header) => startsWithText(unpacked.first, header));
+    try {
+      this.#stream = await formOf(source.name, unpacked).open({
+        blocks: unpacked.blocks,
+        random: () => unpacked.random((reason) => notes.damaged(0, 0, reason, true)),
+        notes,
+      });
+    } catch (error) {
+      await unpacked.close();
+      throw error;
+    }
     this.#pairs = new PairedCalls();
-    this.#eventsBefore = this.stats.events;
-    this.#damagedBefore = this.stats.damaged;
-    this.#traceHeader = false;
+    this.#eventsBefore = stats.events;
+    this.#damagedBefore = stats.damaged;
+    this.#time = Number.NEGATIVE_INFINITY;
     return true;
   }
 
   #leave(): void {
     this.#ended = false;
-    this.#domainBase += this.#text?.namedDomains ?? 0;
-    this.#text = null;
-    this.#blocks = null;
-    const { events, damaged } = this.stats;
-    if (events === this.#eventsBefore && damaged === this.#damagedBefore && !this.#traceHeader) {
-      throw new InputError(this.file(this.#capture), '', 'text without a single trace event', SUPPORTED);
+    this.#domainBase += this.#stream?.namedDomains ?? 0;
+    this.#stream = null;
+    this.#unpacked = null;
+    const { events, damaged, damage } = this.stats;
+    if (events !== this.#eventsBefore) return;
+    const file = this.file(this.#capture);
+    if (damaged !== this.#damagedBefore) {
+      const first = damage.find((one) => one.file === file);
+      const times = damaged - this.#damagedBefore;
+      const place = first === undefined || first.line === 0 ? '' : `, line ${first.line}`;
+      throw new InputError(file, '', `nothing but damage (${times} times${place}: ${first?.reason ?? ''})`, SUPPORTED);
     }
+    if (!this.#traceHeader) throw new InputError(file, '', 'text without a single trace event', SUPPORTED);
   }
 }
 
+/** The reader that takes what an unpacked file begins with. @throws InputError when none does */
+function formOf(file: string, { first, packing }: Unpacked): CaptureForm {
+  const form = FORMS.find((one) => one.recognises(first)) as CaptureForm;
+  const refused = form === FORMS.at(-1) ? refusedForm(first) : null;
+  if (refused === null) return form;
+  const { name, advice } = refused;
+  const found = packing === '' ? name : `${name}, ${packing}`;
+  throw new InputError(file, '', advice === '' ? found : `${found} (${advice})`, SUPPORTED);
+}
+
 /** First lines of captures that may be empty of events. */
-const TRACE_HEADERS = [ascii('# tracer:'), ascii('cpus=')];
+const TRACE_HEADERS = ['# tracer:', 'cpus='];
+
+function startsWithText(bytes: Uint8Array, text: string): boolean {
+  for (let at = 0; at < text.length; at++) if (bytes[at] !== text.charCodeAt(at)) return false;
+  return true;
+}
 
 /**
- * Opens captures for reading. Missing, empty and unreadable files are refused here; what is no trace text, when it is reached.
- * @param paths files, or `-` for standard input; at least one.
+ * Opens captures for reading. What is missing or unreadable is refused here; what is no capture, when it is reached.
+ * @param sources at least one
  * @throws InputError
  */
-export async function openCaptures(paths: readonly string[], options: CaptureOptions = {}): Promise<CaptureReader> {
+export async function openSources(sources: readonly ByteSource[], options: ReaderOptions = {}): Promise<CaptureReader> {
   let total = 0;
   let known = true;
-  for (const path of paths) {
-    const size = path === '-' ? 0 : await checkFile(path);
+  for (const source of sources) {
+    const size = await source.check();
     if (size === 0) known = false;
     total += size;
   }
-  return new CaptureReader(paths, options, known ? total : 0);
+  return new CaptureReader(sources, options, known ? total : 0);
 }

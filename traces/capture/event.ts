@@ -30,11 +30,15 @@ export const EventKind = {
   LOST: 10,
   /** An event of another kind, which replay does not need. */
   OTHER: 11,
+  /** A device's access to {@link TraceEvent.iova} was translated to {@link TraceEvent.pa} (an emulator's own log tells so). */
+  ACCESS: 12,
+  /** The IOMMU was told to forget `[iova, iova + size)`, or all where these are unknown, of an ASID, or of all where that is unknown. */
+  INVALIDATE: 13,
 } as const;
 export type EventKind = (typeof EventKind)[keyof typeof EventKind];
 
 /** How many kinds there are: the length of a table indexed by kind. */
-export const EVENT_KINDS = 12;
+export const EVENT_KINDS = 14;
 
 /** Names of the kinds, indexed by kind. */
 export const EVENT_KIND_NAMES: readonly string[] = [
@@ -50,11 +54,36 @@ export const EVENT_KIND_NAMES: readonly string[] = [
   'fault',
   'lost',
   'other',
+  'access',
+  'invalidate',
 ];
 
 /** What the CPU was doing when it recorded the event. */
 export const Context = { UNKNOWN: -1, TASK: 0, SOFTIRQ: 1, HARDIRQ: 2, NMI: 3 } as const;
 export type Context = (typeof Context)[keyof typeof Context];
+
+/** What a driver asked the DMA API for. The functions of `include/linux/dma-mapping.h` that the events stand for are named. */
+export const DmaRequest = {
+  /** `dma_alloc_coherent` and its kin: a buffer for the device and the CPU at once. */
+  ALLOC: 0,
+  /** `dma_map_single`, `dma_map_page`, `dma_map_phys`: one piece of memory. */
+  MAP_SINGLE: 1,
+  /** `dma_map_sg`, `dma_map_sgtable`: a scattered buffer. */
+  MAP_SG: 2,
+  /** `dma_map_resource`: a device's registers. */
+  MAP_RESOURCE: 3,
+} as const;
+export type DmaRequest = (typeof DmaRequest)[keyof typeof DmaRequest];
+
+/** Names of the requests, indexed by request. */
+export const DMA_REQUEST_NAMES: readonly string[] = ['alloc', 'map-single', 'map-sg', 'map-resource'];
+
+/** Which way a mapping's data goes: Linux `enum dma_data_direction`. */
+export const Direction = { BIDIRECTIONAL: 0, TO_DEVICE: 1, FROM_DEVICE: 2, NONE: 3 } as const;
+export type Direction = (typeof Direction)[keyof typeof Direction];
+
+/** Names of the directions, indexed by direction. */
+export const DIRECTION_NAMES: readonly string[] = ['bidirectional', 'to-device', 'from-device', 'none'];
 
 /** Stands in every field that an event does not carry. */
 export const UNKNOWN = -1;
@@ -77,12 +106,23 @@ export class TraceEvent {
   runEnd: number = UNKNOWN;
   /** Bytes that an unmap really removed. */
   unmappedSize: number = UNKNOWN;
-  /** Protection of a map: Linux `IOMMU_READ` 1, `WRITE` 2, `CACHE` 4, `NOEXEC` 8, `MMIO` 16, `PRIV` 32. */
+  /**
+   * Protection of a map: Linux `IOMMU_READ` 1, `WRITE` 2, `CACHE` 4, `NOEXEC` 8, `MMIO` 16, `PRIV` 32. Of an access what it may do, of a
+   * fault what was tried, in the same bits.
+   */
   prot: number = UNKNOWN;
   /** Number of the domain that the capture names, in order of first sight; no two captures of a run share one. */
   domain: number = UNKNOWN;
   /** Number of the device in the reader's `devices`. A map or unmap has it when a `dma:*` event beside it names the device. */
   device: number = UNKNOWN;
+  /** What the driver asked for, a {@link DmaRequest}: on `dma:*` events and on the maps and unmaps beside them. */
+  request: number = UNKNOWN;
+  /** Which way the data goes, a {@link Direction}: where `request` stands. */
+  direction: number = UNKNOWN;
+  /** StreamID, on accesses, faults and invalidations that name one. */
+  stream: number = UNKNOWN;
+  /** Address space whose translations an invalidation drops. */
+  asid: number = UNKNOWN;
   /** IOMMU group, on the group events. */
   group: number = UNKNOWN;
   /** How many events a {@link EventKind.LOST} stands for; {@link UNKNOWN} when the tracer did not say. */
@@ -91,10 +131,28 @@ export class TraceEvent {
   /** Thread that ran; for an event in interrupt context that is whoever was interrupted. */
   pid: number = UNKNOWN;
   context: Context = Context.UNKNOWN;
-  /** Line in the capture, from 1. */
+  /** Line of the capture, or record of a binary one, from 1. */
   line = 0;
   /** Which capture of the run, from 0. */
   capture = 0;
+}
+
+/** Makes everything that describes the call unknown, kind and place in the capture excepted. */
+export function clearCall(event: TraceEvent): void {
+  event.iova = UNKNOWN;
+  event.pa = UNKNOWN;
+  event.size = UNKNOWN;
+  event.runEnd = UNKNOWN;
+  event.unmappedSize = UNKNOWN;
+  event.prot = UNKNOWN;
+  event.domain = UNKNOWN;
+  event.device = UNKNOWN;
+  event.request = UNKNOWN;
+  event.direction = UNKNOWN;
+  event.stream = UNKNOWN;
+  event.asid = UNKNOWN;
+  event.group = UNKNOWN;
+  event.count = UNKNOWN;
 }
 
 /** Copies every field of `from`. */
@@ -109,6 +167,10 @@ export function copyEvent(from: TraceEvent, to: TraceEvent): void {
   to.prot = from.prot;
   to.domain = from.domain;
   to.device = from.device;
+  to.request = from.request;
+  to.direction = from.direction;
+  to.stream = from.stream;
+  to.asid = from.asid;
   to.group = from.group;
   to.count = from.count;
   to.cpu = from.cpu;

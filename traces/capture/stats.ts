@@ -1,12 +1,12 @@
 import { EVENT_KINDS, EventKind } from './event.ts';
 
-/** Why a line could not be used. */
+/** Why a line or record could not be used. */
 export interface Damage {
   /** The file as the user named it. */
   readonly file: string;
-  /** From 1. */
+  /** Line of a text, or record of a binary capture, from 1. */
   readonly line: number;
-  /** Of the line's first byte in the (decompressed) text, from 0. */
+  /** Of its first byte in the (decompressed) capture, from 0. */
   readonly offset: number;
   readonly reason: string;
 }
@@ -30,13 +30,20 @@ export class CaptureStats {
   paired = 0;
   /** Events of another trace instance (`trace-cmd report` of several buffers), which would count the same calls again. */
   otherInstances = 0;
-  /** Lines that are no events: headers, stack traces, blank lines. */
+  /** Lines that are no events: headers, stack traces, blank lines. Lines are events, damaged or {@link ignored}. */
   notEvents = 0;
+  /** Records whose layout the capture does not hold: they are counted among the events of other kinds. */
+  withoutFormat = 0;
+  /** Events whose time is before that of the event in front of them, and by how much at most, in units of the clock. */
+  backwards = 0;
+  backwardsBy = 0;
   /** Lines that look like an event of interest but cannot be used. */
   damaged = 0;
   /** The first {@link DAMAGE_KEPT} of them. */
   readonly damage: Damage[] = [];
-  /** First and last time seen; both 0 in a capture without events. */
+  /** Name of an event that is of no interest, the first one met; empty when there was none. */
+  otherName = '';
+  /** Earliest and latest time seen; both 0 in a capture without events. */
   firstTime = 0;
   lastTime = 0;
   /** `seconds`, or `ticks` of a counting trace clock (`counter`, `uptime`, `x86-tsc`), or `none` when the lines carry no time. */
@@ -48,6 +55,11 @@ export class CaptureStats {
 
   get unmaps(): number {
     return this.byKind[EventKind.UNMAP] as number;
+  }
+
+  /** Lines and records that are neither events nor damaged. */
+  get ignored(): number {
+    return this.notEvents + this.otherInstances + this.paired + (this.byKind[EventKind.LOST] as number);
   }
 
   /** Events that are neither map nor unmap. */

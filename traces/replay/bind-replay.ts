@@ -3,6 +3,7 @@ import { type AllocatorReport, ConfigError } from '../../formats/index.ts';
 import { CaptureFeed } from '../capture/capture-feed.ts';
 import type { CaptureStats } from '../capture/stats.ts';
 import type { RunConfig } from '../config/run-config.ts';
+import { fileSources } from '../files/index.ts';
 import type { MemoryUse } from '../memory-meter.ts';
 import { BindReplayer } from './bind-replayer.ts';
 import type { Refusal } from './refusal.ts';
@@ -57,7 +58,7 @@ export class BindReplay {
     this.#captures = captures;
     this.#config = config;
     this.#options = options;
-    this.#feed = new CaptureFeed(captures, options);
+    this.#feed = new CaptureFeed(fileSources(captures, options.stdin), options);
   }
 
   get stopped(): boolean {

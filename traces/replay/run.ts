@@ -1,12 +1,15 @@
 import { ConfigError } from '../../formats/index.ts';
 import { CaptureFeed, type FeedOptions } from '../capture/capture-feed.ts';
 import type { RunConfig } from '../config/run-config.ts';
+import { fileSources } from '../files/index.ts';
 import type { Log } from '../log.ts';
 import { buildReport } from '../report/build.ts';
 import type { Report } from '../report/report.ts';
 import { Replayer } from './replayer.ts';
 
 export interface ReplayOptions extends FeedOptions {
+  /** What the capture `-` reads; default the process's standard input. */
+  readonly stdin?: AsyncIterable<Uint8Array>;
   /** Takes what happens on the way; default nobody. */
   readonly log?: Log;
   /** Shown the machine at the end of the capture, before the report takes its tables down. */
@@ -30,7 +33,7 @@ export class ReplayRun {
         'direct; only replay and compare (BindReplay) run VM_BIND jobs',
       );
     }
-    this.#feed = new CaptureFeed(captures, options);
+    this.#feed = new CaptureFeed(fileSources(captures, options.stdin), options);
     this.#config = config;
     this.#options = options;
   }

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { afterAll, describe, expect, it } from 'vitest';
-import { MAX_LINE } from '../../../traces/capture/readers/ftrace-text/line-reader.ts';
+import { MAX_LINE } from '../../../traces/capture/readers/text-lines.ts';
 import { DAMAGE_KEPT, EventKind, InputError, openCaptures } from '../../../traces/index.ts';
 import { chunksOf, type ReadBack, readCaptures, readText } from './read-events.ts';
 
@@ -51,7 +51,8 @@ describe('a file that is no capture is refused in one line that names it', () =>
       'gzip-compressed',
     ],
     ['a perf.data', () => 'test/vectors/captures/perf-data.head.dat', 'perf script'],
-    ['zstd data', () => file('x.zst', Uint8Array.of(0x28, 0xb5, 0x2f, 0xfd, 0, 0)), 'zstd -d'],
+    ['cut zstd data', () => file('x.zst', Uint8Array.of(0x28, 0xb5, 0x2f, 0xfd, 0, 0)), 'the zstd data ends early'],
+    ['xz data', () => file('x.xz', Uint8Array.of(0xfd, 0x37, 0x7a, 0x58, 0x5a, 0)), 'xz -d'],
     ['UTF-16 text', () => file('utf16.txt', Buffer.from(`\ufeff${LINE}`, 'utf16le')), 'UTF-16'],
     [
       'other binary data',

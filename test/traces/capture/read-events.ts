@@ -1,5 +1,7 @@
 import { NameTable } from '../../../traces/capture/names.ts';
-import { FtraceText } from '../../../traces/capture/readers/ftrace-text/line-reader.ts';
+import { CaptureNotes } from '../../../traces/capture/notes.ts';
+import { FtraceParser } from '../../../traces/capture/readers/ftrace-text/reader.ts';
+import { TextStream } from '../../../traces/capture/readers/text-stream.ts';
 import { CaptureStats, copyEvent, openCaptures, TraceEvent } from '../../../traces/index.ts';
 
 export interface ReadBack {
@@ -30,7 +32,8 @@ export function readText(
   const bytes = typeof text === 'string' ? new TextEncoder().encode(text) : text;
   const stats = new CaptureStats();
   const devices = new NameTable();
-  const reader = new FtraceText('text', new TraceEvent(), stats, devices, strict);
+  const notes = new CaptureNotes('text', stats, devices, strict, 'line');
+  const reader = new TextStream(notes, new TraceEvent(), null, (lines) => new FtraceParser(lines, notes));
   const events: TraceEvent[] = [];
   let at = 0;
   let chunk = 0;

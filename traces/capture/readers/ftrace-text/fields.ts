@@ -1,62 +1,31 @@
-import { EventKind, type TraceEvent, UNKNOWN } from '../../event.ts';
-import { NameTable, PointerTable } from '../../names.ts';
-import { ascii, Char, fourBytes, NOT_A_NUMBER, type TextCursor } from './text-cursor.ts';
+import { clearCall, type EventKind, type TraceEvent, UNKNOWN } from '../../event.ts';
+import { NameTable } from '../../names.ts';
+import type { CaptureNotes } from '../../notes.ts';
+import {
+  DIRECTION_WORDS,
+  MAP_MEANING,
+  MEANINGS,
+  type Meaning,
+  Role,
+  Shape,
+  UNMAP_MEANING,
+  whyImpossible,
+  whyNoRange,
+} from '../../semantics.ts';
+import { ascii, Char, fourBytes, NOT_A_NUMBER, skipPast, type TextCursor } from '../text-cursor.ts';
 
-/** What a line's event name makes of the line. */
-export const LineShape = {
-  /** `map`, `dom_map`: a map call. */
-  MAP: 0,
-  UNMAP: 1,
-  /** `dom_map`, `dom_unmap`, `dom_attach`: kprobes at the start of the call, with the domain. */
-  DOM_MAP: 2,
-  DOM_UNMAP: 3,
-  DOM_ATTACH: 4,
-  /** The group events of the iommu tracepoints. */
-  GROUP: 5,
-  DMA: 6,
-  FAULT: 7,
-} as const;
+const KNOWN_NAMES = tableOf(MEANINGS.map(({ name }) => name));
+const KINDS = Uint8Array.from(MEANINGS, ({ kind }) => kind);
 
-interface Known {
-  readonly shape: (typeof LineShape)[keyof typeof LineShape];
-  readonly kind: EventKind;
+const ROLES_BY_FIELD: Readonly<Record<string, Role>> = Object.assign({}, ...MEANINGS.map(({ fields }) => fields));
+const FIELD_NAMES = tableOf(Object.keys(ROLES_BY_FIELD));
+const FIELD_ROLES = Uint8Array.from(Object.values(ROLES_BY_FIELD));
+
+function tableOf(names: readonly string[]): NameTable {
+  const table = new NameTable();
+  for (const name of names) table.intern(ascii(name), 0, name.length);
+  return table;
 }
-
-/** Events of interest by name: `include/trace/events/iommu.h` and `dma.h` of Linux, and the kprobes of the group `iommudom`. */
-const KNOWN: readonly (readonly [string, Known])[] = [
-  ['map', { shape: LineShape.MAP, kind: EventKind.MAP }],
-  ['unmap', { shape: LineShape.UNMAP, kind: EventKind.UNMAP }],
-  ['dom_map', { shape: LineShape.DOM_MAP, kind: EventKind.MAP }],
-  ['dom_unmap', { shape: LineShape.DOM_UNMAP, kind: EventKind.UNMAP }],
-  ['dom_attach', { shape: LineShape.DOM_ATTACH, kind: EventKind.ATTACH }],
-  ['attach_device_to_domain', { shape: LineShape.GROUP, kind: EventKind.ATTACH }],
-  ['detach_device_from_domain', { shape: LineShape.GROUP, kind: EventKind.DETACH }],
-  ['add_device_to_group', { shape: LineShape.GROUP, kind: EventKind.ADD_DEVICE }],
-  ['remove_device_from_group', { shape: LineShape.GROUP, kind: EventKind.REMOVE_DEVICE }],
-  ['io_page_fault', { shape: LineShape.FAULT, kind: EventKind.FAULT }],
-  ...[
-    'dma_map_page',
-    'dma_map_phys',
-    'dma_map_resource',
-    'dma_map_sg',
-    'dma_alloc',
-    'dma_alloc_pages',
-    'dma_alloc_sgt',
-  ].map((name) => [name, { shape: LineShape.DMA, kind: EventKind.DMA_MAP }] as const),
-  ...['dma_unmap_page', 'dma_unmap_phys', 'dma_unmap_resource', 'dma_unmap_sg'].map(
-    (name) => [name, { shape: LineShape.DMA, kind: EventKind.DMA_UNMAP }] as const,
-  ),
-  ...['dma_free', 'dma_free_pages', 'dma_free_sgt'].map(
-    (name) => [name, { shape: LineShape.DMA, kind: EventKind.DMA_FREE }] as const,
-  ),
-];
-
-const KNOWN_NAMES = new NameTable();
-for (const [name] of KNOWN) KNOWN_NAMES.intern(ascii(name), 0, name.length);
-const SHAPES = Uint8Array.from(KNOWN, ([, known]) => known.shape);
-const KINDS = Uint8Array.from(KNOWN, ([, known]) => known.kind);
-const MAP_NAME = 0;
-const UNMAP_NAME = 1;
 
 // The usual line, four bytes at a time.
 const MAP_ = fourBytes('map:');
@@ -74,50 +43,36 @@ const APPE = fourBytes('appe');
 const D_SI = fourBytes('d_si');
 
 const IOMMU = ascii('IOMMU:');
-const IOVA = ascii('iova');
-const PADDR = ascii('paddr');
-const PROT = ascii('prot');
-const SIZE = ascii('size');
-const UNMAPPED_SIZE = ascii('unmapped_size');
-const DOMAIN = ascii('domain');
-const DEVICE = ascii('device');
-const DEV = ascii('dev');
-const GROUP_ID = ascii('groupID');
-const GID = ascii('gid');
-const DMA_ADDR = ascii('dma_addr=');
-const DMA_ADDRS = ascii('dma_addrs={');
-const SIZES = ascii('sizes={');
+const DMA_ = ascii('DMA_');
+const DIRECTIONS = DIRECTION_WORDS.map((word) => ascii(word));
+const UPPER_I = 0x49;
 
-/** Addresses beyond this are not exact in a double, and beyond every SMMU. */
-const ADDRESS_LIMIT = 2 ** 52;
-
-/** Reads what stands behind the event name into an event. One per reader, since it numbers domains and devices. */
+/** Reads what stands behind the event name of a text line into an event. One per capture, since it numbers domains and devices. */
 export class FtraceFields {
-  readonly devices: NameTable;
-  readonly domains = new PointerTable();
   /** Why the last {@link read} failed. */
   reason = '';
   /** End of the range as the line printed it, or {@link UNKNOWN}. */
   end: number = UNKNOWN;
+  readonly #notes: CaptureNotes;
 
-  constructor(devices: NameTable) {
-    this.devices = devices;
+  constructor(notes: CaptureNotes) {
+    this.#notes = notes;
   }
 
   /**
-   * Number of the event name at the cursor for {@link shape} and {@link read}, and the cursor moved behind it and its colon;
-   * -1, with the cursor anywhere, if the name is none of interest.
+   * Place in `MEANINGS` of the event name at the cursor, and the cursor moved behind it and its colon; -1, with the cursor anywhere, if the
+   * name is none of interest.
    */
   name(cursor: TextCursor): number {
     const bytes = cursor.bytes;
     let start = cursor.at;
     if (cursor.isWord(start, MAP_)) {
       cursor.at = start + 4;
-      return MAP_NAME;
+      return MAP_MEANING;
     }
     if (cursor.isWord(start, UNMA) && bytes[start + 4] === Char.P && bytes[start + 5] === Char.COLON) {
       cursor.at = start + 6;
-      return UNMAP_NAME;
+      return UNMAP_MEANING;
     }
     for (;;) {
       let at = start;
@@ -125,7 +80,7 @@ export class FtraceFields {
       // A name ends at its colon; perf trace opens a parenthesis instead.
       while (byte !== Char.COLON && byte > Char.SPACE && byte !== Char.OPEN) byte = bytes[++at] as number;
       if (byte !== Char.COLON && byte !== Char.OPEN) return -1;
-      if (byte === Char.COLON && (bytes[at + 1] as number) > Char.SPACE && bytes[at + 1] !== 0x49) {
+      if (byte === Char.COLON && (bytes[at + 1] as number) > Char.SPACE && bytes[at + 1] !== UPPER_I) {
         start = at + 1; // what stood before was the system: "iommu:map"
         continue;
       }
@@ -134,56 +89,35 @@ export class FtraceFields {
     }
   }
 
-  shape(name: number): number {
-    return SHAPES[name] as number;
-  }
-
-  /** Reads the fields of an event with this name; false, and {@link reason} set, if they are damaged. */
-  read(name: number, cursor: TextCursor, event: TraceEvent): boolean {
-    event.kind = KINDS[name] as EventKind;
-    event.iova = UNKNOWN;
-    event.pa = UNKNOWN;
-    event.size = UNKNOWN;
-    event.runEnd = UNKNOWN;
-    event.unmappedSize = UNKNOWN;
-    event.prot = UNKNOWN;
-    event.domain = UNKNOWN;
-    event.device = UNKNOWN;
-    event.group = UNKNOWN;
-    event.count = UNKNOWN;
+  /** Reads the fields of an event with this meaning; false, and {@link reason} set, if they are damaged. */
+  read(place: number, cursor: TextCursor, event: TraceEvent): boolean {
+    event.kind = KINDS[place] as EventKind;
+    clearCall(event);
     this.end = UNKNOWN;
-    this.reason = '';
-    if (name === MAP_NAME || name === UNMAP_NAME) {
+    if (place <= UNMAP_MEANING) {
       const start = cursor.at;
-      if (this.#plain(cursor, event)) return this.#checkRange(event);
+      if (this.#plain(cursor, event)) return this.#ends(whyNoRange(event, this.end));
       cursor.at = start;
-      event.iova = UNKNOWN;
-      event.pa = UNKNOWN;
-      event.size = UNKNOWN;
+      clearCall(event);
       this.end = UNKNOWN;
-      return this.#pairs(cursor, event) && this.#checkRange(event);
     }
-    switch (SHAPES[name]) {
-      case LineShape.DOM_MAP:
-      case LineShape.DOM_UNMAP:
-        if (!this.#pairs(cursor, event) || !this.#checkRange(event)) return false;
-        return event.domain !== UNKNOWN || this.#fail('no domain');
-      case LineShape.DOM_ATTACH:
-        if (!this.#pairs(cursor, event)) return false;
-        return event.domain !== UNKNOWN || this.#fail('no domain');
-      case LineShape.GROUP:
-        if (!this.#pairs(cursor, event)) return false;
-        return event.device !== UNKNOWN || this.#fail('no device');
-      case LineShape.FAULT:
-        return this.#fault(cursor, event);
-      default:
-        return this.#dma(cursor, event);
+    const meaning = MEANINGS[place] as Meaning;
+    event.request = meaning.request;
+    cursor.skipSpaces();
+    if (cursor.bytes[cursor.at] === UPPER_I) cursor.take(IOMMU);
+    if (meaning.shape === Shape.FAULT) {
+      // The driver's name stands in front of the device's.
+      skipWord(cursor);
+      cursor.skipSpaces();
+      event.device = this.#device(cursor);
     }
+    const reason = this.#pairs(cursor, event, meaning.shape === Shape.DMA);
+    return this.#ends(reason === '' ? whyImpossible(meaning, event, this.end) : reason);
   }
 
-  #fail(reason: string): boolean {
+  #ends(reason: string): boolean {
     this.reason = reason;
-    return false;
+    return reason === '';
   }
 
   /** The usual form of a map or unmap, where every byte is known; false, with fields half set, if the line is not exactly that. */
@@ -198,7 +132,7 @@ export class FtraceFields {
     cursor.at = at + 5;
     this.end = cursor.hex16();
     if (this.end < 0) return false;
-    const isMap = event.kind === EventKind.MAP;
+    const isMap = event.kind === 0;
     if (isMap) {
       at = cursor.at;
       if (!cursor.isWord(at, _PAD) || !cursor.isWord(at + 3, DDR_) || !this.#prefix(cursor, at + 7)) return false;
@@ -227,96 +161,88 @@ export class FtraceFields {
   }
 
   /**
-   * `key=value` pairs as ftrace prints them, `key: value,` as perf trace does, in any order, with `(decimal)` notes and the
-   * `- end` of an iova skipped or kept. Unknown keys are passed over.
+   * `key=value` pairs as ftrace prints them, `key: value,` as perf trace does, in any order, with `(decimal)` notes skipped. Unknown keys are
+   * passed over.
+   * @param deviceFirst the first word without a key is the device
+   * @returns what is wrong, or an empty string
    */
-  #pairs(cursor: TextCursor, event: TraceEvent): boolean {
+  #pairs(cursor: TextCursor, event: TraceEvent, deviceFirst: boolean): string {
     const bytes = cursor.bytes;
-    cursor.skipSpaces();
-    if (bytes[cursor.at] === 0x49) cursor.take(IOMMU);
     for (;;) {
       let byte = bytes[cursor.at] as number;
       while (byte === Char.SPACE || byte === Char.COMMA || byte === Char.TAB) byte = bytes[++cursor.at] as number;
-      switch (byte) {
-        case Char.LF:
-        case Char.CR:
-        case Char.CLOSE:
-          return true;
-        case Char.OPEN:
-          skipGroup(cursor);
-          break;
-        case 0x69: // i
-          if (!this.#key(cursor, IOVA)) {
-            skipWord(cursor);
-            break;
-          }
-          event.iova = cursor.number();
-          if (event.iova === NOT_A_NUMBER) return this.#fail('iova is no number');
-          if (!this.#iovaEnd(cursor)) return false;
-          break;
-        case Char.P:
-          if (this.#key(cursor, PADDR)) {
-            event.pa = cursor.number();
-            if (event.pa === NOT_A_NUMBER) return this.#fail('paddr is no number');
-          } else if (this.#key(cursor, PROT)) {
-            event.prot = cursor.number();
-            if (event.prot === NOT_A_NUMBER) return this.#fail('prot is no number');
-          } else skipWord(cursor);
-          break;
-        case Char.S:
-          if (!this.#key(cursor, SIZE)) {
-            skipWord(cursor);
-            break;
-          }
-          event.size = cursor.number();
-          if (event.size === NOT_A_NUMBER) return this.#fail('size is no number');
-          break;
-        case Char.U:
-          if (!this.#key(cursor, UNMAPPED_SIZE)) {
-            skipWord(cursor);
-            break;
-          }
-          event.unmappedSize = cursor.number();
-          if (event.unmappedSize === NOT_A_NUMBER) return this.#fail('unmapped_size is no number');
-          break;
-        case Char.D:
-          if (this.#key(cursor, DOMAIN)) {
-            if (cursor.number() === NOT_A_NUMBER) return this.#fail('domain is no number');
-            event.domain = this.domains.intern(cursor.high, cursor.low);
-          } else if (this.#key(cursor, DEVICE) || this.#key(cursor, DEV)) {
-            event.device = this.#device(cursor);
-          } else skipWord(cursor);
-          break;
-        case 0x67: // g
-          if (this.#key(cursor, GROUP_ID) || this.#key(cursor, GID)) event.group = cursor.number();
-          else skipWord(cursor);
-          break;
-        default:
-          skipWord(cursor);
+      if (byte === Char.LF || byte === Char.CR || byte === Char.CLOSE) return '';
+      if (byte === Char.OPEN) {
+        if (!skipPast(cursor, Char.CLOSE)) return '';
+        continue;
       }
+      const start = cursor.at;
+      let at = start;
+      while (isNameByte(byte)) byte = bytes[++at] as number;
+      const separator = byte;
+      const field =
+        separator === Char.EQUALS || separator === Char.COLON ? FIELD_NAMES.find(bytes, start, at) : NOT_A_NUMBER;
+      if (field < 0) {
+        if (deviceFirst && event.device === UNKNOWN && separator !== Char.EQUALS) event.device = this.#device(cursor);
+        else skipWord(cursor);
+        continue;
+      }
+      cursor.at = at + 1;
+      if (separator === Char.COLON) cursor.skipSpaces();
+      const role = FIELD_ROLES[field] as Role;
+      if (!this.#value(role, cursor, event, separator)) return `${FIELD_NAMES.name(field)} is no number`;
+      if (role === Role.IOVA && !this.#iovaEnd(cursor)) return 'the end of the range is no number';
       // What stands directly behind a value must end it: "size=40x6" is damage, not 40.
       const next = bytes[cursor.at] as number;
       if (next > Char.SPACE && next !== Char.COMMA && next !== Char.CLOSE && next !== Char.OPEN) {
-        if (byte === 0x69 || byte === Char.P || byte === Char.S || byte === Char.U)
-          return this.#fail('a value ends in rubbish');
+        if (role <= Role.DOMAIN) return 'a value ends in rubbish';
         skipWord(cursor);
       }
     }
   }
 
-  /** Takes `key=` or `key: `. */
-  #key(cursor: TextCursor, key: Uint8Array): boolean {
-    const start = cursor.at;
-    if (cursor.take(key)) {
-      const byte = cursor.bytes[cursor.at];
-      if (byte === Char.EQUALS || byte === Char.COLON) {
-        cursor.at++;
-        if (byte === Char.COLON) cursor.skipSpaces();
+  /** Reads the value of a field; false if it has to be a number and is none. */
+  #value(role: Role, cursor: TextCursor, event: TraceEvent, separator: number): boolean {
+    switch (role) {
+      case Role.IOVA:
+        // The DMA events print addresses as hexadecimal digits without a prefix.
+        event.iova = event.request !== UNKNOWN && separator === Char.EQUALS ? cursor.hexadecimal() : cursor.number();
+        return event.iova !== NOT_A_NUMBER;
+      case Role.PA:
+        event.pa = cursor.number();
+        return event.pa !== NOT_A_NUMBER;
+      case Role.SIZE:
+        event.size = cursor.number();
+        return event.size !== NOT_A_NUMBER;
+      case Role.UNMAPPED_SIZE:
+        event.unmappedSize = cursor.number();
+        return event.unmappedSize !== NOT_A_NUMBER;
+      case Role.PROT:
+        event.prot = cursor.number();
+        return event.prot !== NOT_A_NUMBER;
+      case Role.DOMAIN:
+        if (!cursor.wideNumber()) return false;
+        event.domain = this.#notes.domains.intern(cursor.high, cursor.low);
         return true;
-      }
+      case Role.DEVICE:
+        event.device = this.#device(cursor);
+        return true;
+      case Role.GROUP:
+        event.group = cursor.number();
+        return true;
+      case Role.DIRECTION:
+        event.direction = direction(cursor);
+        return true;
+      case Role.IOVAS:
+        // The segments of one request are one run of IOVAs, so the first address and the sum of sizes say it all.
+        if (isOpening(cursor.bytes[cursor.at] as number)) cursor.at++;
+        event.iova = cursor.number();
+        return true;
+      case Role.SIZES:
+        if (isOpening(cursor.bytes[cursor.at] as number)) cursor.at++;
+        event.size = sumOfList(cursor);
+        return true;
     }
-    cursor.at = start;
-    return false;
   }
 
   /** The `- 0x0000000100000000` that newer kernels print behind an iova. */
@@ -326,21 +252,7 @@ export class FtraceFields {
     cursor.at += 2;
     cursor.skipSpaces();
     this.end = cursor.number();
-    return this.end !== NOT_A_NUMBER || this.#fail('the end of the range is no number');
-  }
-
-  #checkRange(event: TraceEvent): boolean {
-    const { iova, size } = event;
-    if (iova === UNKNOWN) return this.#fail('no iova');
-    if (size === UNKNOWN) return this.#fail('no size');
-    if (event.kind === EventKind.MAP && event.pa === UNKNOWN) return this.#fail('no paddr');
-    if (size === 0) return this.#fail('size is 0');
-    if (iova + size > ADDRESS_LIMIT) return this.#fail('the range reaches beyond 52 bits');
-    if (event.pa + size > ADDRESS_LIMIT) return this.#fail('paddr reaches beyond 52 bits');
-    if (this.end !== UNKNOWN && this.end !== iova + size) return this.#fail('the end of the range is not iova + size');
-    // It may exceed size: unmapping a part of a block can take the whole block.
-    if (event.unmappedSize > ADDRESS_LIMIT) return this.#fail('unmapped_size reaches beyond 52 bits');
-    return true;
+    return this.end !== NOT_A_NUMBER;
   }
 
   /** A device name, quoted or not; it ends at a blank, a quote or a comma. */
@@ -353,47 +265,34 @@ export class FtraceFields {
     while (byte > Char.SPACE && byte !== Char.QUOTE && byte !== Char.COMMA && byte !== Char.CLOSE)
       byte = bytes[++at] as number;
     cursor.at = byte === Char.QUOTE ? at + 1 : at;
-    return at > start ? this.devices.intern(bytes, start, at) : UNKNOWN;
+    if (at > start) return this.#notes.devices.intern(bytes, start, at);
+    // Never stand still, but never leave the line either.
+    if (byte > Char.SPACE) cursor.at = at + 1;
+    return UNKNOWN;
   }
+}
 
-  /** `IOMMU:DRIVER DEVICE iova=0x... flags=0x...` */
-  #fault(cursor: TextCursor, event: TraceEvent): boolean {
-    cursor.skipSpaces();
-    if (!cursor.take(IOMMU)) return this.#fail('no IOMMU: in front');
-    cursor.skipSpaces();
-    skipWord(cursor);
-    cursor.skipSpaces();
-    event.device = this.#device(cursor);
-    if (event.device === UNKNOWN) return this.#fail('no device');
-    if (!this.#pairs(cursor, event)) return false;
-    return event.iova !== UNKNOWN || this.#fail('no iova');
-  }
+function isNameByte(byte: number): boolean {
+  return (
+    (byte >= 0x61 && byte <= 0x7a) ||
+    byte === 0x5f ||
+    (byte >= Char.ZERO && byte <= Char.NINE) ||
+    (byte >= 0x41 && byte <= 0x5a)
+  );
+}
 
-  /** `DEVICE dir=... dma_addr=HEX size=DECIMAL ...`, or with `dma_addrs={...} sizes={...}` for a scatter list. */
-  #dma(cursor: TextCursor, event: TraceEvent): boolean {
-    const bytes = cursor.bytes;
-    cursor.skipSpaces();
-    event.device = this.#device(cursor);
-    if (event.device === UNKNOWN) return this.#fail('no device');
-    for (;;) {
-      cursor.skipSpaces();
-      const byte = bytes[cursor.at] as number;
-      if (byte <= Char.CR) return true;
-      if (byte === Char.D && cursor.take(DMA_ADDR)) {
-        event.iova = cursor.hex();
-        if (event.iova === NOT_A_NUMBER) return this.#fail('dma_addr is no number');
-      } else if (byte === Char.D && cursor.take(DMA_ADDRS)) {
-        // The segments of one request are one run of IOVAs, so the first address and the sum of sizes say it all.
-        event.iova = cursor.number();
-      } else if (byte === Char.S && this.#key(cursor, SIZE)) {
-        event.size = cursor.decimal();
-        if (event.size === NOT_A_NUMBER) return this.#fail('size is no number');
-      } else if (byte === Char.S && cursor.take(SIZES)) {
-        event.size = sumOfList(cursor);
-      }
-      skipWord(cursor);
-    }
-  }
+/** `FROM_DEVICE`, `DMA_FROM_DEVICE`, or its number. */
+function direction(cursor: TextCursor): number {
+  const byte = cursor.bytes[cursor.at] as number;
+  if (byte >= Char.ZERO && byte <= Char.NINE) return cursor.number();
+  cursor.take(DMA_);
+  for (const [index, word] of DIRECTIONS.entries()) if (cursor.take(word)) return index;
+  skipWord(cursor);
+  return UNKNOWN;
+}
+
+function isOpening(byte: number): boolean {
+  return byte === Char.OPEN_BRACE || byte === Char.OPEN_BRACKET;
 }
 
 /** Adds `0x1000,0x200}` up. */
@@ -416,12 +315,4 @@ function skipWord(cursor: TextCursor): void {
   // A stray control byte is no blank: step over it, but never over the end of the line.
   if (at === cursor.at && bytes[at] !== Char.LF && bytes[at] !== Char.CR) at++;
   cursor.at = at;
-}
-
-/** Moves behind the parenthesis that opens here, or to the end of the line. */
-function skipGroup(cursor: TextCursor): void {
-  const bytes = cursor.bytes;
-  let at = cursor.at;
-  while (bytes[at] !== Char.CLOSE && bytes[at] !== Char.LF) at++;
-  cursor.at = bytes[at] === Char.LF ? at : at + 1;
 }

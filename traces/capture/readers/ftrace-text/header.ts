@@ -1,5 +1,5 @@
 import { Context } from '../../event.ts';
-import { ascii, Char, NOT_A_NUMBER, type TextCursor } from './text-cursor.ts';
+import { ascii, Char, NOT_A_NUMBER, skipPast, type TextCursor } from '../text-cursor.ts';
 
 /**
  * The front of a trace line, up to the event name, in the forms that tracers print:
@@ -95,12 +95,12 @@ export class FtraceHeader {
   #readTime(cursor: TextCursor): boolean {
     const bytes = cursor.bytes;
     let time = cursor.decimal();
-    if (time === NOT_A_NUMBER) return false;
+    if (time === NOT_A_NUMBER || time > MAX_TIME) return false;
     let seconds = false;
     if (bytes[cursor.at] === Char.DOT) {
       const digits = ++cursor.at;
       const fraction = cursor.decimal();
-      if (fraction === NOT_A_NUMBER) return false;
+      if (fraction === NOT_A_NUMBER || cursor.at - digits > MAX_FRACTION) return false;
       time = joinDecimal(time, fraction, cursor.at - digits, 1);
       seconds = true;
     } else if (bytes[cursor.at] === Char.U && bytes[cursor.at + 1] === Char.S) {
@@ -109,7 +109,7 @@ export class FtraceHeader {
       seconds = true;
     }
     // Latency format marks long delays with one sign before the colon.
-    if (seconds && bytes[cursor.at] !== Char.COLON && bytes[cursor.at + 1] === Char.COLON) cursor.at++;
+    if (seconds && (bytes[cursor.at] as number) >= Char.SPACE && bytes[cursor.at + 1] === Char.COLON) cursor.at++;
     if (bytes[cursor.at] !== Char.COLON) return false;
     cursor.at++;
     cursor.skipSpaces();
@@ -190,10 +190,10 @@ export class FtraceHeader {
     cursor.at++;
     cursor.skipSpaces();
     const whole = cursor.decimal();
-    if (whole === NOT_A_NUMBER || bytes[cursor.at] !== Char.DOT) return false;
+    if (whole === NOT_A_NUMBER || whole > MAX_TIME || bytes[cursor.at] !== Char.DOT) return false;
     const digits = ++cursor.at;
     const fraction = cursor.decimal();
-    if (fraction === NOT_A_NUMBER) return false;
+    if (fraction === NOT_A_NUMBER || cursor.at - digits > MAX_FRACTION) return false;
     const time = joinDecimal(whole, fraction, cursor.at - digits, 1000);
     if (!cursor.take(VERBOSE_UNIT) || !skipPast(cursor, Char.CLOSE) || bytes[cursor.at] !== Char.COLON) return false;
     const behind = cursor.at + 1;
@@ -204,7 +204,11 @@ export class FtraceHeader {
       while (back > from && bytes[back] === Char.SPACE) back--;
       while (back > from && (bytes[back - 1] as number) > Char.SPACE) back--;
       cursor.at = back;
-      const value = cursor.decimal();
+      // Index and preempt count are hexadecimal.
+      const value = field < 2 ? cursor.hex() : cursor.decimal();
+      // The line has to have all of them: what stands before it belongs to others.
+      if (back <= from && field < VERBOSE_FIELDS - 1) return false;
+      if (value === NOT_A_NUMBER) return false;
       if (field === 2) this.context = contextOfBits(value);
       else if (field === 3) this.cpu = value;
       else if (field === 4) this.pid = value;
@@ -221,29 +225,21 @@ export class FtraceHeader {
 const COMM_WIDTH = 16;
 /** Longest flags column: five letters and a two-digit preempt and migrate-disable depth. */
 const MAX_FLAGS = 8;
+/** Digits behind a time's point: tracers print nanoseconds at most. */
+export const MAX_FRACTION = 9;
+/** Times beyond this are not exact in a double, and no clock has counted so far. */
+export const MAX_TIME = Number.MAX_SAFE_INTEGER;
 const VERBOSE_UNIT = ascii('ms (');
 const VERBOSE_FIELDS = 5;
 
 /** `whole.fraction / divisor` rounded once, so that it equals what the text says as a double. */
 export function joinDecimal(whole: number, fraction: number, digits: number, divisor: number): number {
-  const scale = POWERS_OF_TEN[digits] ?? 10 ** digits;
+  const scale = POWERS_OF_TEN[digits] as number;
   const joined = whole * scale + fraction;
   if (joined <= Number.MAX_SAFE_INTEGER) return joined / (scale * divisor);
   return (whole + fraction / scale) / divisor;
 }
 const POWERS_OF_TEN = [1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9];
-
-/** Moves the cursor behind the next `byte` of the line; false if there is none. */
-export function skipPast(cursor: TextCursor, byte: number): boolean {
-  const bytes = cursor.bytes;
-  let at = cursor.at;
-  while (bytes[at] !== byte) {
-    if (bytes[at] === Char.LF) return false;
-    at++;
-  }
-  cursor.at = at + 1;
-  return true;
-}
 
 /** Whether the comm's sixteen columns hold the end of a short line. Four bytes at a time: a byte that becomes 0 borrows from above. */
 function hasLineFeed(view: DataView, start: number): boolean {

@@ -113,7 +113,7 @@ export class TextCursor {
     return high === 0 ? low >>> 0 : (high >>> 0) * TWO_TO_32 + (low >>> 0);
   }
 
-  /** A decimal number, or {@link NOT_A_NUMBER}. Exact up to 2^53. */
+  /** A decimal number, or {@link NOT_A_NUMBER}: no digit, or more than a double can hold. Exact up to 2^53. */
   decimal(): number {
     const bytes = this.bytes;
     let at = this.at;
@@ -125,7 +125,7 @@ export class TextCursor {
       digit = (bytes[++at] as number) - Char.ZERO;
     } while (digit >= 0 && digit <= 9);
     this.at = at;
-    return value;
+    return value === Number.POSITIVE_INFINITY ? NOT_A_NUMBER : value;
   }
 
   /** A number as tracers print it: `0x` and hexadecimal digits, or decimal digits; or {@link NOT_A_NUMBER}. */
@@ -138,6 +138,25 @@ export class TextCursor {
     return this.decimal();
   }
 
+  /** A hexadecimal number with or without `0x`, or {@link NOT_A_NUMBER}. */
+  hexadecimal(): number {
+    if (this.bytes[this.at] === Char.ZERO && this.bytes[this.at + 1] === Char.X) this.at += 2;
+    return this.hex();
+  }
+
+  /** A number of up to 64 bits, into {@link high} and {@link low}; false if there is none. */
+  wideNumber(): boolean {
+    if (this.bytes[this.at] === Char.ZERO && this.bytes[this.at + 1] === Char.X) {
+      this.at += 2;
+      return this.hex() !== NOT_A_NUMBER;
+    }
+    const value = this.decimal();
+    if (value > Number.MAX_SAFE_INTEGER || value === NOT_A_NUMBER) return false;
+    this.high = Math.floor(value / TWO_TO_32);
+    this.low = value >>> 0;
+    return true;
+  }
+
   /** True, and moved past it, when the text here is `text`. */
   take(text: Uint8Array): boolean {
     const bytes = this.bytes;
@@ -146,6 +165,33 @@ export class TextCursor {
     this.at = at + text.length;
     return true;
   }
+}
+
+/** Moves the cursor behind the next `byte` of the line; false, with the cursor on the line feed, if there is none. */
+export function skipPast(cursor: TextCursor, byte: number): boolean {
+  const bytes = cursor.bytes;
+  let at = cursor.at;
+  while (bytes[at] !== byte) {
+    if (bytes[at] === Char.LF) {
+      cursor.at = at;
+      return false;
+    }
+    at++;
+  }
+  cursor.at = at + 1;
+  return true;
+}
+
+/** Place of `text` in the line that begins at `start`, or -1. */
+export function indexInLine(bytes: Uint8Array, start: number, text: Uint8Array): number {
+  const first = text[0];
+  for (let at = start; bytes[at] !== Char.LF; at++) {
+    if (bytes[at] !== first) continue;
+    let length = 1;
+    while (length < text.length && bytes[at + length] === text[length]) length++;
+    if (length === text.length) return at;
+  }
+  return -1;
 }
 
 /** Value of eight hexadecimal digits, or -1 if one of them is none. The loads do not wait for each other. */

@@ -1,0 +1,8 @@
+/** Captures: what they hold as one stream of events, whatever form they come in. */
+export { BlobSource, type ByteSource, MemoryAccess, type Platform, type RandomAccess, WEB } from './byte-source.ts';
+export { CaptureFeed, type EventSink, type FeedOptions } from './capture-feed.ts';
+export { CaptureReader, openSources, type ReaderOptions } from './capture-reader.ts';
+export * from './event.ts';
+export { NameTable } from './names.ts';
+export { type CaptureForm, type EventStream, FORMS } from './readers/index.ts';
+export * from './stats.ts';
