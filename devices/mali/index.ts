@@ -1,3 +1,6 @@
 /** Mali: the MMU of Arm's GPUs, and the drivers that edit it. */
+export type { EditedTable } from './driver/edited-table.ts';
+export * from './driver/panfrost/index.ts';
+export { joinPages, type Segment } from './driver/scatter-list.ts';
 export * as maliSpec from './spec/index.ts';
 export * from './vm-bind/index.ts';

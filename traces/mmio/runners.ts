@@ -1,9 +1,10 @@
 /** Every kind of driver case that can be run. A driver adds its runners here. */
 import { ARM_SMMU } from './arm-smmu/index.ts';
 import { IPMMU_LINUX, IPMMU_XEN } from './ipmmu/index.ts';
+import { PANFROST_RUNNERS } from './mali/panfrost.ts';
 import type { CaseFields, DriverRunner } from './runner.ts';
 
-const RUNNERS: readonly DriverRunner[] = [ARM_SMMU, IPMMU_LINUX, IPMMU_XEN];
+const RUNNERS: readonly DriverRunner[] = [ARM_SMMU, IPMMU_LINUX, IPMMU_XEN, ...PANFROST_RUNNERS];
 
 /**
  * The runner of a line. Some cases of drivers that share their algorithm look alike (and go alike on each); for those the name of the
