@@ -2,7 +2,6 @@
 export * from './finding.ts';
 export {
   EXCESS_PAGES,
-  type InvalidationObserver,
   type InvalidationWatch,
   WHOLE_SPACE_PAGES,
 } from './invalidation-watch.ts';

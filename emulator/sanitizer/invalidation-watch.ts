@@ -1,18 +1,8 @@
+import type { InvalidationObserver } from '../mmu/invalidation/index.ts';
 import { BrokenRuns } from './broken-runs.ts';
 import { addressText, descriptorText, FindingKind } from './finding.ts';
 import type { Sanitizer } from './sanitizer.ts';
 import type { WatchedSpace } from './watched-space.ts';
-
-/** Hardware that invalidates tells what: once per command, when it takes effect. ASID -1 stands for every one. */
-export interface InvalidationObserver {
-  /** Addresses [start, end) of a stage; a single address is a range of one byte. */
-  addresses(stage: 1 | 2, start: number, end: number, asid: number, vmid: number, leafOnly: boolean): void;
-  /** All of an address space. */
-  addressSpace(asid: number, vmid: number): void;
-  /** All of a VMID: its stage 1, and with `stage2` its stage 2. */
-  virtualMachine(vmid: number, stage2: boolean): void;
-  everything(): void;
-}
 
 /**
  * From this many pages on, invalidating a whole space instead of a range is no fault: Linux 6.12's arm-smmu-v3 does that for shared

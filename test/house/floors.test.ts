@@ -36,6 +36,8 @@ describe('the lint rule for the floors', () => {
 
   it.each([
     ['emulator/a.ts', '../formats/lpae/table.ts'],
+    ['emulator/mmu/tlb/a.ts', '../walk/stage-walk.ts'],
+    ['emulator/index.ts', './mmu/walk/stage-walk.ts'],
     ['devices/smmuv3/a.ts', '../../emulator/mmu/tlb.ts'],
     ['traces/a.ts', '../devices/smmuv3/device.ts'],
     ['apps/cli/a.ts', '../../traces/replay.ts'],
@@ -49,6 +51,8 @@ describe('the lint rule for the floors', () => {
     ['traces/a.ts', '../devices/index.ts'],
     ['apps/cli/a.ts', '../../traces/index.ts'],
     ['emulator/mmu/a.ts', './regime.ts'],
+    ['emulator/mmu/tlb/a.ts', '../walk/index.ts'],
+    ['emulator/index.ts', './mmu/walk/index.ts'],
   ])('lets %s import %s', (file, target) => {
     const said = lint(file, target);
     expect(said).toContain('Checked 1 file');

@@ -1,0 +1,4 @@
+/** Which machine an MMU is: sizes, latencies, deviations from the architecture, and named machines. */
+export * from './mmu-config.ts';
+export * from './presets.ts';
+export { REPLACEMENT_POLICIES, type ReplacementPolicy } from './replacement-policy.ts';

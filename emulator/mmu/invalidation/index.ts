@@ -1,0 +1,3 @@
+/** Dropping what an MMU remembers: one port that the commands and registers of every device end in, and who watches it. */
+export * from './mmu-invalidation.ts';
+export type { InvalidationObserver } from './observer.ts';

@@ -1,0 +1,10 @@
+/** Hardware that invalidates tells what: once per command, when it takes effect. ASID -1 stands for every one. */
+export interface InvalidationObserver {
+  /** Addresses [start, end) of a stage; a single address is a range of one byte. */
+  addresses(stage: 1 | 2, start: number, end: number, asid: number, vmid: number, leafOnly: boolean): void;
+  /** All of an address space. */
+  addressSpace(asid: number, vmid: number): void;
+  /** All of a VMID: its stage 1, and with `stage2` its stage 2. */
+  virtualMachine(vmid: number, stage2: boolean): void;
+  everything(): void;
+}

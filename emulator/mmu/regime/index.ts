@@ -1,0 +1,2 @@
+/** What a walk starts from: the translation registers, decoded. */
+export * from './regime.ts';

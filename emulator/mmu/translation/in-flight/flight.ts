@@ -1,0 +1,91 @@
+import type { StageRegime, TranslationRegime } from '../../regime/index.ts';
+import { StageWalk } from '../../walk/index.ts';
+import { type ContextFetch, type ContextSource, ContextStatus, TranslationRequest } from '../index.ts';
+
+/**
+ * A resource with so many slots: a port, a link, a walker. Who finds none free waits in line, but the line is not fair: a slot is
+ * given back to the pool, the first in line is woken in the same tick and tries again, and whoever runs in between may be faster
+ * (gem5's SMMUSemaphore).
+ */
+export class Slots {
+  free: number;
+  readonly waiting: Flight[] = [];
+
+  constructor(count: number) {
+    this.free = count;
+  }
+}
+
+/** One request in flight through the MMU: all that it needs to remember between two events. Reused. */
+export class Flight extends TranslationRequest {
+  // What follows from the request.
+  upper = false;
+  /** Number of stream and substream. */
+  stream = 0;
+  needed = 0;
+  write = false;
+  /** A prefetch: nobody waits for it. */
+  prefetch = false;
+  /** Requests of one order stay in order. */
+  order = 0;
+
+  // Where it is.
+  state = 0;
+  /** State after the read that is under way. */
+  afterRead = 0;
+  /** State after the stage-2 translation that is under way. */
+  afterStage2 = 0;
+
+  // Its times, in ticks.
+  startTick = 0;
+  endTick = 0;
+  walkTick = 0;
+
+  // Configuration.
+  regime: TranslationRegime | null = null;
+  space = 0;
+  space2 = 0;
+  contextStatus: ContextStatus = ContextStatus.DONE;
+  #fetch: ContextFetch | null = null;
+
+  // Walks: registers of the two stages.
+  readonly walk1 = new StageWalk();
+  readonly walk2 = new StageWalk();
+  /** Level that the walk caches are probed at. */
+  level = 0;
+  /** Address of the descriptor or structure to read. */
+  address = 0;
+  bytes = 8;
+  low = 0;
+  high = 0;
+  readable = true;
+  low1 = 0;
+  high1 = 0;
+  table = 0;
+  cacheable = true;
+  output1 = 0;
+  attributes1 = 0;
+  regime2: StageRegime | null = null;
+  ipa = 0;
+  final2 = false;
+  access2 = 0;
+  low2 = 0;
+  high2 = 0;
+  output2 = 0;
+  attributes2 = 0;
+
+  /** Makes the flight ready for a new request. */
+  reset(): void {
+    this.forget();
+    this.pa = 0;
+    this.attributes = 0;
+    this.hit = 0;
+    this.regime = null;
+  }
+
+  /** The flight's own machine for configuration fetches. */
+  fetch(source: ContextSource): ContextFetch {
+    this.#fetch ??= source.newFetch();
+    return this.#fetch;
+  }
+}

@@ -1,0 +1,2 @@
+/** Time: events in the order in which they happen. */
+export { EventQueue } from './event-queue.ts';
