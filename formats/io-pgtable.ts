@@ -63,6 +63,7 @@ export const DirtyFlag = {
 /** Error numbers of the data path, as Linux numbers them. Calls return them negated. */
 export const Errno = {
   ENOENT: 2,
+  EIO: 5,
   ENOMEM: 12,
   EBUSY: 16,
   EEXIST: 17,

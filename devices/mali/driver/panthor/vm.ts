@@ -1,0 +1,313 @@
+/**
+ * A panthor VM's page table, and the two calls that change it: map a piece of a scatter list, unmap a range
+ * (`panthor_vm_map_pages`, `panthor_vm_unmap_pages`). They cut into runs of pages, undo what a failure left half done, and see to it
+ * that the GPU forgets what changed: at once in 6.12, at the end of the lock in 7.3.
+ */
+import {
+  Errno,
+  type IoPgtable,
+  type IoPgtableConfig,
+  NO_PAGES,
+  Prot,
+  type TableAllocator,
+} from '../../../../formats/index.ts';
+import { GpuVaSpace } from '../../gpuvm/index.ts';
+import {
+  AddressMode,
+  AsCommand,
+  encodeAddressBits,
+  MemattrShareability,
+  memattrFromMair,
+  WalkMemory,
+  WalkShareability,
+} from '../../spec/index.ts';
+import { alignmentOf, MALI_PAGE_SIZES, PageRun } from '../page-runs.ts';
+import type { TranslationConfig } from './address-spaces.ts';
+import { MapFlag, type PanthorBuffer, type Segment } from './buffer.ts';
+import type { PanthorProfile } from './profile.ts';
+import { type PanthorMmu, SlotUser } from './slots.ts';
+
+const SMALL_PAGE = 2 ** 12;
+const TWO_64 = 2 ** 64;
+
+export interface PanthorVmOptions {
+  /** GPU_MMU_FEATURES: address bits. */
+  readonly vaBits: number;
+  readonly paBits: number;
+  /** Whether the GPU's accesses snoop the caches of the CPU. */
+  readonly coherent: boolean;
+  readonly forMcu: boolean;
+  /** Where page tables come from. */
+  readonly tables: TableAllocator;
+  /** Makes the page table, with whatever the caller wants to see of the calls to it. */
+  readonly createTable: (config: IoPgtableConfig) => IoPgtable;
+  /** Addresses that the kernel keeps for itself, at the end of the space. */
+  readonly kernelStart?: number;
+  readonly kernelRange?: number;
+}
+
+/** What a VM's edits came to. */
+export interface VmCounters {
+  /** Locks taken, bytes in the locked regions, and bytes in them beyond what was to be edited. */
+  locks: number;
+  lockedBytes: number;
+  excessBytes: number;
+  /** Flushes: of a region by the address space (6.12), of the whole GPU's caches (7.3). */
+  flushes: number;
+  /** Bytes unmapped and mapped again because a 2 MiB page could not be cut (7.3). */
+  remappedBytes: number;
+}
+
+export class PanthorVm {
+  readonly mmu: PanthorMmu;
+  readonly user: SlotUser;
+  readonly table: IoPgtable;
+  readonly space: GpuVaSpace<PanthorBuffer>;
+  readonly counters: VmCounters = { locks: 0, lockedBytes: 0, excessBytes: 0, flushes: 0, remappedBytes: 0 };
+  /** 7.3: the table may be out of step with what is known of it; nothing is mapped any more. 6.12: an asynchronous job failed. */
+  unusable = false;
+  /** Tables set aside for the operation under way, and how many of them it took. */
+  reserved = 0;
+  used = 0;
+  readonly #profile: PanthorProfile;
+  readonly #tables: TableAllocator;
+  readonly #run = new PageRun();
+  readonly #wider = { start: 0, size: 0 };
+  #hasRoot = false;
+
+  constructor(mmu: PanthorMmu, options: PanthorVmOptions) {
+    const { vaBits, paBits, coherent, forMcu, tables, kernelStart = 0, kernelRange = 0 } = options;
+    this.mmu = mmu;
+    this.#profile = mmu.profile;
+    this.#tables = tables;
+    this.space = new GpuVaSpace(0, 2 ** vaBits, kernelStart, kernelRange);
+    this.table = options.createTable({
+      format: 'ARM_64_LPAE_S1',
+      pageSizes: MALI_PAGE_SIZES,
+      ias: vaBits,
+      oas: paBits,
+      coherentWalk: coherent,
+      split: this.#profile.partOfHugePage === 'split' ? 'in-place' : 'refuse',
+      pgdSizing: 'exact',
+      allocator: {
+        alloc: (cookie, size, gfp) => this.#takeTable(cookie, size, gfp),
+        free: (cookie, pa, size) => tables.free(cookie, pa, size),
+      },
+    });
+    this.user = new SlotUser(translationOf(this.table, this.#profile, vaBits, coherent), forMcu);
+  }
+
+  /**
+   * Maps `[iova, iova + size)` to the bytes of a scatter list from `offset` on.
+   * @returns 0, or a negative error number: then nothing of the range is mapped.
+   */
+  mapPages(iova: number, prot: number, segments: readonly Segment[], offset: number, size: number): number {
+    const start = iova;
+    let skip = offset;
+    let left = size;
+    for (const segment of segments) {
+      if (segment.length <= skip) {
+        skip -= segment.length;
+        continue;
+      }
+      let pa = segment.pa + skip;
+      const piece = Math.min(segment.length - skip, left);
+      skip = 0;
+      left -= piece;
+      for (let done = 0; done < piece; ) {
+        const { pageSize, count } = this.#run.first(alignmentOf(iova, pa), piece - done);
+        let result = this.table.mapPages(iova, pa, pageSize, count, prot, 0);
+        const { mapped } = this.table;
+        iova += mapped;
+        pa += mapped;
+        done += mapped;
+        if (result === 0 && mapped > 0) continue;
+        if (result === 0) {
+          this.mmu.host.warn('nothing-mapped');
+          result = -Errno.ENOMEM;
+        }
+        this.#undo(start, iova - start);
+        return result;
+      }
+      if (left === 0) break;
+    }
+    return this.#flushRange(start, iova - start);
+  }
+
+  /** Unmaps `[iova, iova + size)`. @returns 0; in 6.12 also -EINVAL where something was not mapped, and what the flush returned. */
+  unmapPages(iova: number, size: number): number {
+    if (this.#profile.closesBrokenVm && size === 0) return 0;
+    this.#checkLocked(iova, size);
+    for (let offset = 0; offset < size; ) {
+      const { pageSize, count } = this.#run.first(iova + offset, size - offset);
+      const wanted = pageSize * count;
+      let unmapped = this.table.unmapPages(iova + offset, pageSize, count, null);
+      if (unmapped !== wanted) {
+        this.mmu.host.warn('short-unmap');
+        if (!this.#profile.closesBrokenVm) return this.#stopUnmap(iova, size, offset, unmapped, wanted);
+        // As in Linux this looks from the start of the range, whatever the offset of the run.
+        while (unmapped < wanted && this.table.iovaToPhys(iova + unmapped) === 0) unmapped += SMALL_PAGE;
+        this.declareUnusable();
+        if (unmapped === 0) {
+          this.mmu.host.warn('unmap-stuck');
+          return 0;
+        }
+      }
+      offset += unmapped;
+    }
+    return this.#flushRange(iova, size);
+  }
+
+  /**
+   * 7.3: locks the region that holds `[start, start + size)`, and what is locked already; nothing when it is inside that.
+   * @returns 0 or -ETIMEDOUT.
+   */
+  lockRegion(start: number, size: number): number {
+    const { locked, slot } = this.user;
+    // Ends wrap as the driver's do: a range up to the end of all addresses seems to lie inside the empty region at 0.
+    if (start >= locked.start && (start + size) % TWO_64 <= locked.start + locked.size) return 0;
+    let from = start;
+    let bytes = size;
+    if (locked.size > 0) {
+      if (start + size <= locked.start || start >= locked.start + locked.size) this.mmu.host.warn('disjoint-lock');
+      from = Math.min(start, locked.start);
+      bytes = Math.max(locked.start + locked.size, start + size) - from;
+    }
+    const wider = this.#wider;
+    wider.start = from;
+    wider.size = bytes;
+    if (slot >= 0 && bytes > 0) {
+      const result = this.mmu.spaces.lock(slot, from, bytes, wider);
+      if (result !== 0) return result;
+      this.#countLock(wider.size, size);
+    }
+    locked.start = wider.start;
+    locked.size = wider.size;
+    return 0;
+  }
+
+  /** 7.3: flushes the GPU's caches and ends the lock. */
+  unlockRegion(): void {
+    if (this.user.slot >= 0) this.counters.flushes++;
+    this.mmu.spaces.flushAndUnlock(this.user.slot);
+    this.user.locked.start = 0;
+    this.user.locked.size = 0;
+  }
+
+  /** 7.3: nothing is mapped from now on, and the GPU's accesses fault. */
+  declareUnusable(): void {
+    if (this.unusable) return;
+    this.unusable = true;
+    const { slot, locked } = this.user;
+    if (slot >= 0) this.mmu.spaces.disable(slot, false, locked);
+  }
+
+  /** 6.12: flushes everything of the VM from the GPU's translations. */
+  flushAll(): number {
+    return this.#flushRange(this.space.start, this.space.end - this.space.start);
+  }
+
+  #undo(start: number, size: number): void {
+    if (!this.#profile.closesBrokenVm) {
+      if (this.unmapPages(start, size) !== 0) this.mmu.host.warn('undo-failed');
+      return;
+    }
+    this.mmu.host.warn('map-failed');
+    this.unmapPages(start, size);
+    this.declareUnusable();
+  }
+
+  #stopUnmap(iova: number, size: number, offset: number, unmapped: number, wanted: number): number {
+    const hex = (value: number): string => value.toString(16);
+    const failed = `${hex(iova + offset + unmapped)}-${hex(iova + offset + wanted)}`;
+    this.mmu.host.error(`failed to unmap range ${failed} (requested range ${hex(iova)}-${hex(iova + size)})\n`);
+    this.#flushRange(iova, offset + unmapped);
+    return -Errno.EINVAL;
+  }
+
+  /** 6.12: the GPU forgets what was in the range. In 7.3 the end of the lock sees to that. */
+  #flushRange(iova: number, size: number): number {
+    if (this.#profile.lock === 'operation') return 0;
+    const { slot } = this.user;
+    if (slot >= 0 && size > 0) {
+      const region = this.#wider;
+      this.mmu.spaces.encodeRegion(iova, size, region);
+      this.#countLock(region.size, size);
+      this.counters.flushes++;
+    }
+    return this.mmu.spaces.operate(slot, AsCommand.FLUSH_PT, iova, size);
+  }
+
+  #countLock(locked: number, size: number): void {
+    this.counters.locks++;
+    this.counters.lockedBytes += locked;
+    this.counters.excessBytes += locked - size;
+  }
+
+  #checkLocked(iova: number, size: number): void {
+    if (this.#profile.lock !== 'operation') return;
+    const { start, size: bytes } = this.user.locked;
+    if (iova < start || iova + size > start + bytes) this.mmu.host.warn('unlocked-unmap');
+  }
+
+  /** The first table is the VM's own; all others come out of what was set aside for the operation. */
+  #takeTable(cookie: unknown, size: number, gfp: number): number {
+    if (!this.#hasRoot) {
+      this.#hasRoot = true;
+      return this.#tables.alloc(cookie, size, gfp);
+    }
+    if (this.used >= this.reserved) {
+      this.mmu.host.warn('reservation-exhausted');
+      return NO_PAGES;
+    }
+    this.used++;
+    return this.#tables.alloc(cookie, size, gfp);
+  }
+}
+
+/** Protection of a mapping with these flags (`flags_to_prot`). */
+export function protOf(flags: number): number {
+  const access = (flags & MapFlag.READONLY) !== 0 ? Prot.READ : Prot.READ | Prot.WRITE;
+  const cached = (flags & MapFlag.UNCACHED) !== 0 ? 0 : Prot.CACHE;
+  return access | cached | ((flags & MapFlag.NOEXEC) !== 0 ? Prot.NOEXEC : 0);
+}
+
+/** MEMATTR for a MAIR, as one kernel translates it. */
+export function memattrOf(
+  profile: PanthorProfile,
+  mairLow: number,
+  mairHigh: number,
+  coherent: boolean,
+): [number, number] {
+  const internal = profile.writeBackShareability === 'as-coherent' && !coherent;
+  const shareability = internal ? MemattrShareability.MALI_INNER : MemattrShareability.CPU_INNER;
+  return [memattrFromMair(mairLow, shareability), memattrFromMair(mairHigh, shareability)];
+}
+
+/** The registers of an address space that walks `table`. */
+function translationOf(
+  table: IoPgtable,
+  profile: PanthorProfile,
+  vaBits: number,
+  coherent: boolean,
+): TranslationConfig {
+  const { registers } = table;
+  if (registers.kind !== 'stage-1') throw new TypeError('panthor walks stage-1 tables');
+  const { ttbr, mairLow, mairHigh } = registers;
+  const [memattrLow, memattrHigh] = memattrOf(profile, mairLow, mairHigh, coherent);
+  return {
+    transtabLow: ttbr >>> 0,
+    transtabHigh: Math.floor(ttbr / 2 ** 32),
+    memattrLow,
+    memattrHigh,
+    transcfgLow: walkConfig(vaBits, coherent),
+    transcfgHigh: 0,
+  };
+}
+
+/** TRANSCFG: the walks are cached, and shared with the CPU on a coherent GPU. */
+function walkConfig(vaBits: number, coherent: boolean): number {
+  const mode = AddressMode.AARCH64_4K | (encodeAddressBits(vaBits) << 6) | (WalkMemory.WRITE_BACK << 24);
+  const share = coherent ? WalkShareability.OUTER : WalkShareability.NONE;
+  return (mode | (share << 28) | (1 << 30)) >>> 0;
+}
