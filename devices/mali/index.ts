@@ -1,6 +1,8 @@
 /** Mali: the MMU of Arm's GPUs, and the drivers that edit it. */
 export type { EditedTable } from './driver/edited-table.ts';
 export * from './driver/panfrost/index.ts';
+export * from './driver/panthor/index.ts';
 export { joinPages, type Segment } from './driver/scatter-list.ts';
+export * from './gpuvm/index.ts';
 export * as maliSpec from './spec/index.ts';
 export * from './vm-bind/index.ts';

@@ -2,9 +2,11 @@
 import { ARM_SMMU } from './arm-smmu/index.ts';
 import { IPMMU_LINUX, IPMMU_XEN } from './ipmmu/index.ts';
 import { PANFROST_RUNNERS } from './mali/panfrost.ts';
+import { PANTHOR_RUNNERS } from './mali/panthor.ts';
 import type { CaseFields, DriverRunner } from './runner.ts';
 
-const RUNNERS: readonly DriverRunner[] = [ARM_SMMU, IPMMU_LINUX, IPMMU_XEN, ...PANFROST_RUNNERS];
+// Panthor's recognise their own lines only, panfrost's a few of panthor's too.
+const RUNNERS: readonly DriverRunner[] = [ARM_SMMU, IPMMU_LINUX, IPMMU_XEN, ...PANTHOR_RUNNERS, ...PANFROST_RUNNERS];
 
 /**
  * The runner of a line. Some cases of drivers that share their algorithm look alike (and go alike on each); for those the name of the

@@ -21,7 +21,7 @@ export interface GpuVa<T> {
 }
 
 /** What happens to one mapping that a request overlaps. */
-export interface Overlap<T> {
+export interface GpuVaOverlap<T> {
   readonly old: GpuVa<T>;
   /** The part that goes: `[start, end)`. */
   readonly start: number;
@@ -38,7 +38,7 @@ export interface GpuVaSteps<T> {
   /** @param keep the new mapping shows the same there: an optimising driver could leave the entries alone */
   unmap(old: GpuVa<T>, keep: boolean): number;
   /** The middle of a mapping goes; what stays becomes one or two mappings. */
-  remap(overlap: Overlap<T>, keep: boolean): number;
+  remap(overlap: GpuVaOverlap<T>, keep: boolean): number;
   /** What is remembered of a mapping that was made or has stayed, where that differs from what the step said. */
   remembered?(va: GpuVa<T>): GpuVa<T>;
 }
@@ -102,8 +102,8 @@ export class GpuVaSpace<T> {
   }
 
   /** What `[start, end)` overlaps, in order of address. Changes nothing. */
-  overlaps(start: number, end: number): Overlap<T>[] {
-    const found: Overlap<T>[] = [];
+  overlaps(start: number, end: number): GpuVaOverlap<T>[] {
+    const found: GpuVaOverlap<T>[] = [];
     for (let at = this.#firstEndingAfter(start); at < this.#mappings.length; at++) {
       const old = this.#mappings[at] as GpuVa<T>;
       if (old.start >= end) break;
@@ -130,14 +130,14 @@ export class GpuVaSpace<T> {
     this.#mappings.splice(this.#firstEndingAfter(va.start), 0, va);
   }
 
-  #replace(overlap: Overlap<T>, keep: boolean, steps: GpuVaSteps<T>): number {
+  #replace(overlap: GpuVaOverlap<T>, keep: boolean, steps: GpuVaSteps<T>): number {
     const whole = overlap.previous === null && overlap.next === null;
     const result = whole ? steps.unmap(overlap.old, keep) : steps.remap(overlap, keep);
     if (result === 0) this.#cut(overlap, steps);
     return result;
   }
 
-  #cut({ old, previous, next }: Overlap<T>, steps: GpuVaSteps<T> | null): void {
+  #cut({ old, previous, next }: GpuVaOverlap<T>, steps: GpuVaSteps<T> | null): void {
     const parts: GpuVa<T>[] = [];
     if (previous !== null) parts.push(steps?.remembered?.(previous) ?? previous);
     if (next !== null) parts.push(steps?.remembered?.(next) ?? next);

@@ -113,6 +113,11 @@ export class AddressSpaces {
     return this.#commands.run(as, command, start, size);
   }
 
+  /** 6.12: the lock alone. */
+  lockOnly(as: number, start: number, size: number): void {
+    this.#commands.lock(as, start, size);
+  }
+
   /** 7.3: a command, once the one before it is done, and its end. */
   sendAndWait(as: number, command: number): number {
     const result = this.#commands.send(as, command);

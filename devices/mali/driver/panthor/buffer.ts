@@ -1,11 +1,5 @@
 /** Buffer objects: what a VM maps. */
-
-/** One physically contiguous piece of a buffer. */
-export interface Segment {
-  readonly pa: number;
-  /** Bytes. */
-  readonly length: number;
-}
+import type { Segment } from '../scatter-list.ts';
 
 export interface PanthorBuffer {
   /** What people, and recorded steps, call it. */

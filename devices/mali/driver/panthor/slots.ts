@@ -115,6 +115,14 @@ export class PanthorMmu {
     this.#release(user);
   }
 
+  /** Gives a slot to a VM, without a word to the hardware. */
+  bind(user: SlotUser, slot: number, users: number): void {
+    user.slot = slot;
+    user.users = users;
+    this.allocated |= 2 ** slot;
+    this.#users[slot] = user;
+  }
+
   /** The GPU loses its power: every VM loses its slot. */
   suspend(): void {
     for (const user of this.#users) {
@@ -193,9 +201,7 @@ export class PanthorMmu {
       }
       this.#release(oldest);
     }
-    user.slot = slot;
-    this.allocated |= 2 ** slot;
-    this.#users[slot] = user;
+    this.bind(user, slot, 0);
     return 0;
   }
 

@@ -3,7 +3,7 @@
  * flush in 6.12, all under one lock in 7.3.
  */
 import { Errno } from '../../../../formats/index.ts';
-import type { GpuVa, GpuVaSteps, Overlap } from '../../gpuvm/index.ts';
+import type { GpuVa, GpuVaOverlap, GpuVaSteps } from '../../gpuvm/index.ts';
 import { MapFlag, type PanthorBuffer } from './buffer.ts';
 import { MAP_VMAS, tablesToMap, tablesToUnmap, UNMAP_VMAS } from './reservation.ts';
 import { type PanthorVm, protOf } from './vm.ts';
@@ -19,7 +19,7 @@ export type VmOperation =
 export interface StepObserver {
   map(va: GpuVa<PanthorBuffer>): void;
   unmap(old: GpuVa<PanthorBuffer>, keep: boolean): void;
-  remap(overlap: Overlap<PanthorBuffer>, keep: boolean): void;
+  remap(overlap: GpuVaOverlap<PanthorBuffer>, keep: boolean): void;
 }
 
 /** What must be set aside before the operation is queued: tables, and descriptions of mappings. */
@@ -83,7 +83,7 @@ class TableSteps implements GpuVaSteps<PanthorBuffer> {
     return this.#vm.unmapPages(old.start, old.end - old.start);
   }
 
-  remap(overlap: Overlap<PanthorBuffer>, keep: boolean): number {
+  remap(overlap: GpuVaOverlap<PanthorBuffer>, keep: boolean): number {
     this.#observer?.remap(overlap, keep);
     if (this.#vm.mmu.profile.partOfHugePage === 'split') {
       return this.#vm.unmapPages(overlap.start, overlap.end - overlap.start);
@@ -95,7 +95,7 @@ class TableSteps implements GpuVaSteps<PanthorBuffer> {
    * 7.3: io-pgtable cuts no 2 MiB page. Where an end of the range lies inside one, all of that page goes, and what belongs to the
    * mapping before or behind is mapped again.
    */
-  #remapAround({ start, end, previous, next }: Overlap<PanthorBuffer>): number {
+  #remapAround({ start, end, previous, next }: GpuVaOverlap<PanthorBuffer>): number {
     const vm = this.#vm;
     const range = this.#unmapRange;
     widen(range, start, end, previous, next);

@@ -3,14 +3,7 @@
  * (`panthor_vm_map_pages`, `panthor_vm_unmap_pages`). They cut into runs of pages, undo what a failure left half done, and see to it
  * that the GPU forgets what changed: at once in 6.12, at the end of the lock in 7.3.
  */
-import {
-  Errno,
-  type IoPgtable,
-  type IoPgtableConfig,
-  NO_PAGES,
-  Prot,
-  type TableAllocator,
-} from '../../../../formats/index.ts';
+import { Errno, type IoPgtableConfig, NO_PAGES, Prot, type TableAllocator } from '../../../../formats/index.ts';
 import { GpuVaSpace } from '../../gpuvm/index.ts';
 import {
   AddressMode,
@@ -21,14 +14,18 @@ import {
   WalkMemory,
   WalkShareability,
 } from '../../spec/index.ts';
+import type { EditedTable } from '../edited-table.ts';
 import { alignmentOf, MALI_PAGE_SIZES, PageRun } from '../page-runs.ts';
+import type { Segment } from '../scatter-list.ts';
 import type { TranslationConfig } from './address-spaces.ts';
-import { MapFlag, type PanthorBuffer, type Segment } from './buffer.ts';
+import { MapFlag, type PanthorBuffer } from './buffer.ts';
 import type { PanthorProfile } from './profile.ts';
 import { type PanthorMmu, SlotUser } from './slots.ts';
 
 const SMALL_PAGE = 2 ** 12;
 const TWO_64 = 2 ** 64;
+/** What the microcontroller, a Cortex-M7, can address. */
+const MCU_SPACE = 2 ** 32;
 
 export interface PanthorVmOptions {
   /** GPU_MMU_FEATURES: address bits. */
@@ -40,7 +37,7 @@ export interface PanthorVmOptions {
   /** Where page tables come from. */
   readonly tables: TableAllocator;
   /** Makes the page table, with whatever the caller wants to see of the calls to it. */
-  readonly createTable: (config: IoPgtableConfig) => IoPgtable;
+  readonly createTable: (config: IoPgtableConfig) => EditedTable;
   /** Addresses that the kernel keeps for itself, at the end of the space. */
   readonly kernelStart?: number;
   readonly kernelRange?: number;
@@ -61,7 +58,7 @@ export interface VmCounters {
 export class PanthorVm {
   readonly mmu: PanthorMmu;
   readonly user: SlotUser;
-  readonly table: IoPgtable;
+  readonly table: EditedTable;
   readonly space: GpuVaSpace<PanthorBuffer>;
   readonly counters: VmCounters = { locks: 0, lockedBytes: 0, excessBytes: 0, flushes: 0, remappedBytes: 0 };
   /** 7.3: the table may be out of step with what is known of it; nothing is mapped any more. 6.12: an asynchronous job failed. */
@@ -80,7 +77,7 @@ export class PanthorVm {
     this.mmu = mmu;
     this.#profile = mmu.profile;
     this.#tables = tables;
-    this.space = new GpuVaSpace(0, 2 ** vaBits, kernelStart, kernelRange);
+    this.space = new GpuVaSpace(0, forMcu ? MCU_SPACE : 2 ** vaBits, kernelStart, kernelRange);
     this.table = options.createTable({
       format: 'ARM_64_LPAE_S1',
       pageSizes: MALI_PAGE_SIZES,
@@ -102,16 +99,17 @@ export class PanthorVm {
    * @returns 0, or a negative error number: then nothing of the range is mapped.
    */
   mapPages(iova: number, prot: number, segments: readonly Segment[], offset: number, size: number): number {
+    if (size === 0) return 0;
     const start = iova;
     let skip = offset;
     let left = size;
     for (const segment of segments) {
-      if (segment.length <= skip) {
-        skip -= segment.length;
+      if (segment.size <= skip) {
+        skip -= segment.size;
         continue;
       }
       let pa = segment.pa + skip;
-      const piece = Math.min(segment.length - skip, left);
+      const piece = Math.min(segment.size - skip, left);
       skip = 0;
       left -= piece;
       for (let done = 0; done < piece; ) {
@@ -220,7 +218,7 @@ export class PanthorVm {
   #stopUnmap(iova: number, size: number, offset: number, unmapped: number, wanted: number): number {
     const hex = (value: number): string => value.toString(16);
     const failed = `${hex(iova + offset + unmapped)}-${hex(iova + offset + wanted)}`;
-    this.mmu.host.error(`failed to unmap range ${failed} (requested range ${hex(iova)}-${hex(iova + size)})\n`);
+    this.mmu.host.error(`failed to unmap range ${failed} (requested range ${hex(iova)}-${hex(iova + size)})`);
     this.#flushRange(iova, offset + unmapped);
     return -Errno.EINVAL;
   }
@@ -286,7 +284,7 @@ export function memattrOf(
 
 /** The registers of an address space that walks `table`. */
 function translationOf(
-  table: IoPgtable,
+  table: EditedTable,
   profile: PanthorProfile,
   vaBits: number,
   coherent: boolean,
