@@ -1,5 +1,6 @@
 /** Mali: the MMU of Arm's GPUs, and the drivers that edit it. */
 export type { EditedTable } from './driver/edited-table.ts';
+export { IrqReturn } from './driver/irq-return.ts';
 export * from './driver/panfrost/index.ts';
 export * from './driver/panthor/index.ts';
 export { joinPages, type Segment } from './driver/scatter-list.ts';

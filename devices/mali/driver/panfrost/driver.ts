@@ -8,11 +8,12 @@
 import type { PollKernel } from '../../../registers/index.ts';
 import { MMU_CONTROL } from '../../spec/index.ts';
 import { AddressSpaceCommands } from '../address-space-commands.ts';
+import type { IrqReturn } from '../irq-return.ts';
 import { AddressSpaces } from './address-spaces.ts';
 import type { PanfrostBuffer } from './buffer.ts';
 import type { PanfrostContext } from './context.ts';
 import { HeapGrowth } from './heap.ts';
-import { type IrqReturn, PanfrostInterrupt } from './interrupt.ts';
+import { PanfrostInterrupt } from './interrupt.ts';
 import { Mappings } from './mappings.ts';
 import type { MaliFeatures, PanfrostPorts } from './ports.ts';
 import { PANFROST_PROFILES, type PanfrostProfile } from './profile.ts';

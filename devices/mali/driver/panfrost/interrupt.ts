@@ -9,13 +9,10 @@ import {
   MmuException,
   UNKNOWN_EXCEPTION,
 } from '../../spec/index.ts';
+import { IrqReturn } from '../irq-return.ts';
 import { type AddressSpaces, interruptBits } from './address-spaces.ts';
 import type { HeapGrowth } from './heap.ts';
 import type { MaliFeatures, PanfrostPorts } from './ports.ts';
-
-/** Linux `irqreturn_t`. */
-export const IrqReturn = { NONE: 0, HANDLED: 1, WAKE_THREAD: 2 } as const;
-export type IrqReturn = (typeof IrqReturn)[keyof typeof IrqReturn];
 
 /** The exceptions that mean "nothing is mapped there": 0xc0 to 0xc7. */
 const TRANSLATION_KIND = 0xf8;

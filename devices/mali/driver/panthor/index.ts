@@ -1,8 +1,8 @@
 /** Panthor: the driver of Mali GPUs with a command-stream front end, as Linux 6.12 and 7.3 have it. */
-export { AddressSpaces, type LockedRegion, type TranslationConfig } from './address-spaces.ts';
+export type { LockedRegion, TranslationConfig } from './address-spaces.ts';
 export { MapFlag, type PanthorBuffer } from './buffer.ts';
 export type { PanthorHost, PanthorWarning } from './host.ts';
-export { IrqReturn, IrqState, MmuIrq } from './interrupt.ts';
+export { IrqState, MmuIrq } from './interrupt.ts';
 export { PANTHOR_KERNELS, PANTHOR_PROFILES, type PanthorKernel, type PanthorProfile } from './profile.ts';
 export { describeFault, PanthorMmu, type SlotCounters, SlotUser } from './slots.ts';
 export { splitAddressSpace, type VaSplit } from './va-split.ts';

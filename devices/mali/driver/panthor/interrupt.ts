@@ -4,13 +4,11 @@
  */
 import type { RegisterPort } from '../../../registers/index.ts';
 import { MMU_CONTROL } from '../../spec/index.ts';
+import { IrqReturn } from '../irq-return.ts';
 import type { PanthorProfile } from './profile.ts';
 
 /** One bit per address space. */
 export const FAULT_BITS = 0xffff;
-
-/** What a handler says of an interrupt, as Linux numbers it. */
-export const IrqReturn = { NONE: 0, HANDLED: 1, WAKE_THREAD: 2 } as const;
 
 export const IrqState = { ACTIVE: 0, PROCESSING: 1, SUSPENDED: 2, SUSPENDING: 3 } as const;
 
@@ -68,7 +66,7 @@ export class MmuIrq {
   }
 
   /** The hard handler. */
-  handleHard(): number {
+  handleHard(): IrqReturn {
     if (this.state !== IrqState.ACTIVE) return IrqReturn.NONE;
     if (this.#port.read32(MMU_CONTROL.MMU_INT_STAT.offset) === 0) return IrqReturn.NONE;
     if (this.#follows) this.state = IrqState.PROCESSING;
@@ -77,8 +75,8 @@ export class MmuIrq {
   }
 
   /** The thread. `handle` gets what is pending, and in 7.3 clears what it handles. */
-  handleThread(handle: (status: number) => void): number {
-    let result: number = IrqReturn.NONE;
+  handleThread(handle: (status: number) => void): IrqReturn {
+    let result: IrqReturn = IrqReturn.NONE;
     for (;;) {
       const status = (this.#port.read32(MMU_CONTROL.MMU_INT_RAWSTAT.offset) & this.mask) >>> 0;
       if (status === 0) break;
