@@ -1,6 +1,7 @@
 /** What a format is to the registry. */
 import type { ConfigError } from './config-error.ts';
 import type { AdjustedConfig, IoPgtable, Machine } from './io-pgtable.ts';
+import type { WarningCode } from './warnings.ts';
 
 /** A configuration after a format has looked at it. */
 export interface ConfigCheck {
@@ -8,6 +9,8 @@ export interface ConfigCheck {
   readonly config: AdjustedConfig;
   /** Why it is refused, or null. */
   readonly refusal: ConfigError | null;
+  /** What Linux warns of when it refuses. */
+  readonly warning?: WarningCode;
 }
 
 /** One row of the registry. */

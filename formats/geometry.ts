@@ -57,15 +57,25 @@ export function leafSizes(granuleShift: number, oas: number): number {
 /** LPAE tables always end at level 3. */
 export const LPAE_LAST_LEVEL = 3;
 const LOG2_DESCRIPTOR_BYTES = 3;
-/** Stage 2 may concatenate up to this many tables to save a level (Arm ARM D8.2.4). */
-const MAX_CONCATENATED_TABLES = 16;
+/** Stage 2 may join up to this many tables to save a level (Arm ARM D8.2.4, concatenated translation tables). */
+export const MAX_CONCATENATED_TABLES = 16;
+
+/**
+ * Whether stage 2 must start with joined tables (Arm ARM D8.2.4, where a start level is not permitted with an output size).
+ * @param startLevel level of the first lookup without joining.
+ */
+export function demandsConcatenation(granuleShift: number, startLevel: number, ias: number, oas: number): boolean {
+  if (granuleShift === 12) return startLevel === 0 && (oas === 40 || oas === 42);
+  if (granuleShift === 14) return (startLevel === 0 && (oas === 48 || ias === 48)) || (startLevel === 1 && oas === 40);
+  return false;
+}
 
 /** What makes the shape of an LPAE table differ from the plain one. */
 export interface LpaeShape {
   readonly ias: number;
   /** 12, 14 or 16. */
   readonly granuleShift: number;
-  /** Stage 2: concatenate first-level tables where that saves level 0. */
+  /** Stage 2: join first-level tables, so that the walk starts one level further down. */
   readonly concatenate: boolean;
   /** Mali: always walk four levels. */
   readonly fourLevels: boolean;
@@ -82,14 +92,15 @@ export function lpaeGeometry(shape: LpaeShape): Geometry {
     startLevel = 0;
     pgdBits = 0;
   }
-  if (shape.concatenate && startLevel === 0 && 2 ** pgdBits <= MAX_CONCATENATED_TABLES) {
+  if (shape.concatenate) {
     pgdBits += bitsPerLevel;
-    startLevel = 1;
+    startLevel++;
   }
   const shifts: number[] = [];
   const indexMasks: number[] = [];
   const tableSizes: number[] = [];
-  for (let level = 0; level <= LPAE_LAST_LEVEL; level++) {
+  // Linux takes an input size within one page: its table is of a level beyond the last, at which nothing can be mapped.
+  for (let level = 0; level <= Math.max(startLevel, LPAE_LAST_LEVEL); level++) {
     const bits = level === startLevel ? pgdBits : bitsPerLevel;
     shifts.push(granuleShift + (LPAE_LAST_LEVEL - level) * bitsPerLevel);
     indexMasks.push(2 ** bits - 1);

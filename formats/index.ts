@@ -9,6 +9,7 @@ export * from './explain.ts';
 export type * from './format-entry.ts';
 export * from './geometry.ts';
 export * from './io-pgtable.ts';
+export * from './kernels.ts';
 export * from './page-sizes.ts';
 export * from './ports.ts';
 export * from './prng.ts';

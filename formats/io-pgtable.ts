@@ -3,6 +3,7 @@
  * map, unmap and lookup comes out, and everything it needs from the outside comes through {@link Machine}.
  */
 import type { Geometry } from './geometry.ts';
+import type { LinuxVersion } from './kernels.ts';
 import type { DmaPort, IotlbGather, TableAllocator, TableMemory, TlbFlushOps } from './ports.ts';
 import type { Registers } from './registers.ts';
 import type { TeardownQueue } from './teardown.ts';
@@ -42,6 +43,10 @@ export const Quirk = {
   ARM_OUTER_WBWA: 0x40,
   /** Leaves carry DBM, so that hardware keeps the dirty state. */
   ARM_HD: 0x80,
+  /** Stage 2: cacheable leaves force write-back, whatever stage 1 says (FEAT_S2FWB; Linux from 6.13 on). */
+  ARM_S2FWB: 0x100,
+  /** Callers that meet what is mapped already, or a hole, are not warned of (Linux from 6.16 on). */
+  NO_WARN: 0x200,
 } as const;
 
 /** Protection and memory-type flags of a mapping. One bit each, with Linux's values (`IOMMU_*`). */
@@ -84,7 +89,7 @@ export function errnoName(result: number): string {
 export type SplitPolicy =
   /** Linux up to 6.12: a table takes the block's place in one store. Not hitless on many parts. */
   | 'in-place'
-  /** Linux 6.13 and later: warn, and unmap nothing. */
+  /** Linux from 6.13 on: warn, and unmap nothing. */
   | 'refuse'
   /** The panthor driver since December 2025: the whole block goes, head and tail are mapped again with smaller pages. */
   | 'unmap-and-remap';
@@ -121,9 +126,9 @@ export interface IoPgtableConfig {
   readonly allocator?: AllocatorHooks | null;
   /** TLB maintenance of the driver; null when there is none to do. Default null. */
   readonly tlb?: TlbFlushOps | null;
-  /** Kernel whose event order is followed, where the two differ. Default 6.12. */
-  readonly linux?: '6.12' | '6.1';
-  /** Default 'in-place'. */
+  /** Kernel whose page-table code is followed; see `KERNELS` for what differs. Default 6.12. */
+  readonly linux?: LinuxVersion;
+  /** Default: what that kernel does. */
   readonly split?: SplitPolicy;
   /** Mark aligned runs of leaves with the contiguous hint. No released kernel does. Default false. */
   readonly contiguous?: boolean;
@@ -246,13 +251,27 @@ export interface IoPgtable {
    * @returns bytes unmapped.
    */
   unmapPages(iova: number, pageSize: number, count: number, gather: IotlbGather | null): number;
-  /** Physical address of `iova`, or 0 for none (which, as in Linux, is also the address 0). */
+  /**
+   * Physical address of `iova`, or 0 for none (which, as in Linux, is also the address 0). There is no range: bits above the input
+   * size are ignored. 2**64 stands for the last address, 2^64 - 1, which no number holds.
+   */
   iovaToPhys(iova: number): number;
+  /**
+   * The descriptors that a walk to `iova` meets (Linux `pgtable_walk`, since 6.14), whichever kernel is followed: that of level n goes
+   * to `descriptors[2 * n]` (low half) and `[2 * n + 1]`. Levels that the walk does not come to are left as they are.
+   * @returns 0 when it ends at a leaf, -EINVAL when it does not, and for short descriptors.
+   */
+  pgtableWalk(iova: number, descriptors: Uint32Array): number;
   /**
    * Records the dirty leaves in `[iova, iova + size)` and, without `DirtyFlag.NO_CLEAR`, makes them clean.
    * @returns 0 or a negative {@link Errno}.
    */
   readAndClearDirty(iova: number, size: number, flags: number, recorder: DirtyRecorder): number;
+  /**
+   * To be called after anybody but this table stored an entry that points to a table, or did: what is remembered of the way to tables
+   * is found anew. (Leaves may be stored at any time, as hardware does that keeps access flag and dirty state.)
+   */
+  entriesChanged(): void;
   /** Flushes the TLB and frees every table, at once. */
   free(): void;
   /**

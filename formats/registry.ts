@@ -3,6 +3,7 @@ import { ConfigError } from './config-error.ts';
 import type { ConfigCheck, FormatEntry } from './format-entry.ts';
 import type { IoPgtable, IoPgtableConfig, IoPgtableFormat, Machine } from './io-pgtable.ts';
 import { type AdjustedConfig, FormatCapability, IO_PGTABLE_FORMATS } from './io-pgtable.ts';
+import { KERNELS, LINUX_VERSIONS } from './kernels.ts';
 import { LPAE_FORMATS } from './lpae/formats.ts';
 import { V7S_FORMAT } from './v7s/table.ts';
 
@@ -33,7 +34,8 @@ export function checkIoPgtableConfig(asked: IoPgtableConfig): ConfigCheck {
  * @throws TableMemoryError when there is no memory for the first level.
  */
 export function allocIoPgtable(asked: IoPgtableConfig, machine: Machine, cookie: unknown): IoPgtable {
-  const { config, refusal } = checkIoPgtableConfig(asked);
+  const { config, refusal, warning } = checkIoPgtableConfig(asked);
+  if (warning !== undefined) machine.warn(warning, config.ias, config.oas);
   if (refusal !== null) throw refusal;
   const entry = entryOf(config.format);
   if (entry === undefined) throw new ConfigError('format', config.format, IO_PGTABLE_FORMATS.join(', '));
@@ -52,7 +54,7 @@ function withDefaults(asked: IoPgtableConfig): AdjustedConfig {
     allocator: null,
     tlb: null,
     linux: '6.12',
-    split: 'in-place',
+    split: KERNELS[asked.linux ?? '6.12']?.partialUnmap ?? 'in-place',
     contiguous: false,
     pgdSizing: 'whole-page',
     ...asked,
@@ -61,7 +63,7 @@ function withDefaults(asked: IoPgtableConfig): AdjustedConfig {
 
 /** The choices that are no part of Linux's configuration, whose names may come from a file. */
 const CHOICES = {
-  linux: ['6.12', '6.1'],
+  linux: LINUX_VERSIONS,
   split: ['in-place', 'refuse', 'unmap-and-remap'],
   pgdSizing: ['whole-page', 'exact', 'slab'],
 } as const;

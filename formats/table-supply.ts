@@ -1,9 +1,21 @@
 /**
  * Where the tables of one tree come from and go to: memory from an allocator, made visible to the device, counted. The steps and
- * their order are Linux's (`__arm_lpae_alloc_pages`, `__arm_v7s_alloc_table`).
+ * their order are Linux's (`__arm_lpae_alloc_pages`, `__arm_v7s_alloc_table`, `iommu_pages_start_incoherent`).
  */
 import type { AdjustedConfig, Machine, TableStats } from './io-pgtable.ts';
 import { DMA_MAPPING_ERROR, Gfp, NO_PAGES, type TableAllocator } from './ports.ts';
+import { WarningCode } from './warnings.ts';
+
+/** An allocator, and how much memory is asked of it for a table. */
+export interface TableSource {
+  readonly allocator: TableAllocator;
+  /** No block is asked for with fewer bytes: a power of two, or 0. */
+  readonly leastBlock: number;
+  /** The DMA API is told of no fewer bytes. */
+  readonly leastMapped: number;
+  /** A bus address that differs warns, and is unmapped before the error is logged. */
+  readonly warnsOfBusAddress: boolean;
+}
 
 export class TableSupply {
   /** Tables held now. */
@@ -29,16 +41,17 @@ export class TableSupply {
    * the memory, so that the caller must read again what it knew.
    * @returns the physical address, or {@link NO_PAGES}.
    */
-  alloc(source: TableAllocator, size: number, gfp: number): number {
-    const pa = source.alloc(this.#cookie, size, gfp | Gfp.ZERO);
+  alloc(source: TableSource, size: number, gfp: number): number {
+    const block = Math.max(size, source.leastBlock);
+    const pa = source.allocator.alloc(this.#cookie, block, gfp | Gfp.ZERO);
     if (pa === NO_PAGES) return NO_PAGES;
     if (pa >= this.#limit) {
       this.#machine.log?.(`page table at 0x${pa.toString(16)} does not fit in a descriptor`);
-      source.free(this.#cookie, pa, size);
+      source.allocator.free(this.#cookie, pa, block);
       return NO_PAGES;
     }
-    if (!this.#coherent && !this.#mapForDevice(pa, size)) {
-      source.free(this.#cookie, pa, size);
+    if (!this.#coherent && !this.#mapForDevice(source, pa, size)) {
+      source.allocator.free(this.#cookie, pa, block);
       return NO_PAGES;
     }
     const stats = this.#stats;
@@ -51,22 +64,32 @@ export class TableSupply {
   }
 
   /** Gives a table back to where it came from. */
-  free(source: TableAllocator, pa: number, size: number): void {
-    if (!this.#coherent) this.#machine.dma.unmapSingle(pa, size);
-    source.free(this.#cookie, pa, size);
+  free(source: TableSource, pa: number, size: number): void {
+    if (!this.#coherent) this.#machine.dma.unmapSingle(pa, Math.max(size, source.leastMapped));
+    source.allocator.free(this.#cookie, pa, Math.max(size, source.leastBlock));
     this.live--;
     this.#stats.tablesFreed++;
     this.#stats.tableBytes -= size;
   }
 
-  #mapForDevice(pa: number, size: number): boolean {
+  #mapForDevice(source: TableSource, pa: number, size: number): boolean {
     const { dma } = this.#machine;
-    const bus = dma.mapSingle(pa, size);
+    const length = Math.max(size, source.leastMapped);
+    const bus = dma.mapSingle(pa, length);
     if (bus === DMA_MAPPING_ERROR) return false;
     if (bus === pa) return true;
     // The walker takes addresses from the tables as they are: a translated or truncated one would lead it astray.
-    this.#machine.log?.('cannot accommodate DMA translation of page tables');
-    dma.unmapSingle(bus, size);
+    if (source.warnsOfBusAddress) {
+      this.#stats.warnings++;
+      this.#machine.warn(WarningCode.BUS_ADDRESS, pa, bus);
+      dma.unmapSingle(bus, length);
+      this.#machine.log?.(BUS_ADDRESS_DIFFERS);
+    } else {
+      this.#machine.log?.(BUS_ADDRESS_DIFFERS);
+      dma.unmapSingle(bus, length);
+    }
     return false;
   }
 }
+
+const BUS_ADDRESS_DIFFERS = 'cannot accommodate DMA translation of page tables';

@@ -33,8 +33,12 @@ export const WarningCode = {
   DIRTY_RANGE: 'dirty-range',
   /** Dirty tracking: neither a leaf nor a table (-EINVAL). Values: iova, level. */
   DIRTY_HOLE: 'dirty-hole',
-  /** Dirty tracking: went past the last level (-EINVAL). Values: iova. */
-  DIRTY_BELOW_LAST_LEVEL: 'dirty-below-last-level',
+  /** Dirty tracking or another walk: went past the last level (-EINVAL). Values: iova. */
+  WALK_BELOW_LAST_LEVEL: 'walk-below-last-level',
+  /** Creation: stage 2 must start with joined tables, and would need more than 16 of them. Values: ias, oas. */
+  TOO_MANY_CONCATENATED: 'too-many-concatenated',
+  /** Creation or map: the bus address of a table is not its physical address. Values: physical address, bus address. */
+  BUS_ADDRESS: 'bus-address',
 } as const;
 
 export type WarningCode = (typeof WarningCode)[keyof typeof WarningCode];

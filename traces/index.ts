@@ -12,7 +12,6 @@ export {
   type FileResult,
 } from './conformance/run-file.ts';
 export { parseVector, type Vector } from './conformance/vector.ts';
-export { type CaseCall, writeCase } from './conformance/write-case.ts';
 export * from './domains/tracker.ts';
 export * from './files/index.ts';
 export * from './image/bare-table.ts';

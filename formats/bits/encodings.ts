@@ -57,9 +57,12 @@ export function stage2StartCode(granuleShift: number, startLevel: number): numbe
   return ~(startLevel + (granuleShift === 12 ? 1 : 0)) & 3;
 }
 
-/** Level of the first stage-1 lookup: the levels below it each resolve a full table, and it resolves what is left over. */
+/**
+ * Level of the first stage-1 lookup: the levels below it each resolve a full table, and it resolves what is left over. 4, a level
+ * that there is not, where all bits are those of an offset in a page.
+ */
 export function stage1StartLevel(granuleShift: number, inputBits: number): number {
-  return 4 - Math.ceil((inputBits - granuleShift) / (granuleShift - 3));
+  return 4 - Math.max(0, Math.ceil((inputBits - granuleShift) / (granuleShift - 3)));
 }
 
 /** Input bits that a walk of one table resolves from `startLevel` down to the page offset. */

@@ -7,9 +7,10 @@ import { LPAE_TABLE, LpaeType } from '../descriptors/lpae.ts';
 import { CPU_PAGE, type Geometry } from '../geometry.ts';
 import type { AdjustedConfig, Machine, TableStats } from '../io-pgtable.ts';
 import { newTableStats, Quirk, TableMemoryError } from '../io-pgtable.ts';
+import { KERNELS, type KernelProfile } from '../kernels.ts';
 import type { TableAllocator, TableMemory, TlbFlushOps } from '../ports.ts';
 import { Gfp, NO_PAGES } from '../ports.ts';
-import { TableSupply } from '../table-supply.ts';
+import { type TableSource, TableSupply } from '../table-supply.ts';
 import { freeTables } from '../teardown.ts';
 import type { WarningCode } from '../warnings.ts';
 import { CONTIGUOUS_HIGH, runLengths } from './contiguous-runs.ts';
@@ -65,11 +66,15 @@ export class LpaeCore {
   /** The contiguous hint where it is on, else 0. */
   readonly contiguousHigh: number;
   readonly cursor: Cursor;
-  /** Linux 6.1 reports pages also without a gather. */
+  /** What the kernel that is followed does otherwise than others. */
+  readonly kernel: KernelProfile;
+  /** What it does about an unmapped gather: a field of its own, because every unmap asks. */
   readonly reportsWithoutGather: boolean;
+  /** NO_WARN: nothing is said of what is mapped already, or of holes. */
+  readonly quiet: boolean;
 
   readonly #supply: TableSupply;
-  readonly #source: TableAllocator;
+  readonly #source: TableSource;
   readonly #tableHighBits: number;
 
   constructor(config: AdjustedConfig, geometry: Geometry, encoding: LeafEncoding, machine: Machine, cookie: unknown) {
@@ -95,7 +100,9 @@ export class LpaeCore {
     this.runLengths = runLengths(geometry, config.contiguous);
     this.contiguousHigh = config.contiguous ? CONTIGUOUS_HIGH : 0;
     this.cursor = new Cursor(geometry);
-    this.reportsWithoutGather = config.linux === '6.1';
+    this.kernel = KERNELS[config.linux];
+    this.reportsWithoutGather = this.kernel.reportsWithoutGather;
+    this.quiet = (config.quirks & Quirk.NO_WARN) !== 0;
     this.#supply = new TableSupply(config, machine, cookie, this.stats, Number.POSITIVE_INFINITY);
     this.#source = tableSource(config, machine);
     this.#tableHighBits = (config.quirks & Quirk.ARM_NS) === 0 ? 0 : NS_TABLE_HIGH;
@@ -108,6 +115,11 @@ export class LpaeCore {
     this.machine.warn(code, first, second);
   }
 
+  /** A warning that the quirk NO_WARN silences. */
+  warnUnlessQuiet(code: WarningCode, first: number, second: number): void {
+    if (!this.quiet) this.warn(code, first, second);
+  }
+
   /** Address of the table that an entry points to. */
   tableAddress(low: number, high: number): number {
     if (this.packsHighBits) {
@@ -116,10 +128,14 @@ export class LpaeCore {
     return (high & 0xffff) * TWO_32 + ((low & 0xfffff000) >>> 0);
   }
 
-  /** Entries from `index` on that one call may edit: up to the end of the table, or of the one of those concatenated. */
-  room(level: number, index: number): number {
+  /**
+   * How many of `count` entries from `index` on one call edits: up to the end of the table, or of the one of those joined. Linux
+   * counts in 32 bits with sign, so that 2^32 pages are none.
+   */
+  fitting(level: number, index: number, count: number): number {
     const toEnd = this.entriesPerTable - (index & (this.entriesPerTable - 1));
-    return Math.min(toEnd, (this.entriesOwned[level] as number) - index);
+    const room = Math.min(toEnd, (this.entriesOwned[level] as number) - index);
+    return Math.max(0, Math.min(count | 0, room));
   }
 
   isLeaf(low: number, level: number): boolean {
@@ -253,30 +269,18 @@ function pgdMemory(config: AdjustedConfig, size: number): number {
   return hooksOf(config) === null && config.pgdSizing === 'whole-page' ? Math.max(size, CPU_PAGE) : size;
 }
 
-/** Where the tables of a configuration come from. */
-function tableSource(config: AdjustedConfig, machine: Machine): TableAllocator {
+/** Where the tables of a configuration come from. Sizes are powers of two, so that rounding concerns only what is less than a page. */
+function tableSource(config: AdjustedConfig, machine: Machine): TableSource {
+  const { leastTableBytes: least, dmaLength, warnsOfBusAddress } = KERNELS[config.linux];
   const hooks = hooksOf(config);
-  if (hooks !== null) return hooks;
-  if (config.pgdSizing === 'whole-page') return new WholePages(machine.pages);
-  const { slabs } = machine;
-  return config.pgdSizing === 'slab' && slabs !== undefined ? new SmallFromSlabs(machine.pages, slabs) : machine.pages;
-}
-
-/** Linux's built-in allocator: whole pages. Sizes are powers of two, so that rounding concerns only what is less than a page. */
-class WholePages implements TableAllocator {
-  readonly #pages: TableAllocator;
-
-  constructor(pages: TableAllocator) {
-    this.#pages = pages;
+  if (hooks !== null) return { allocator: hooks, leastBlock: least, leastMapped: least, warnsOfBusAddress: false };
+  if (config.pgdSizing === 'whole-page') {
+    const leastMapped = dmaLength === 'of the allocation' ? CPU_PAGE : 0;
+    return { allocator: machine.pages, leastBlock: CPU_PAGE, leastMapped, warnsOfBusAddress };
   }
-
-  alloc(cookie: unknown, size: number, gfp: number): number {
-    return this.#pages.alloc(cookie, Math.max(size, CPU_PAGE), gfp);
-  }
-
-  free(cookie: unknown, pa: number, size: number): void {
-    this.#pages.free(cookie, pa, Math.max(size, CPU_PAGE));
-  }
+  const { pages, slabs } = machine;
+  const allocator = config.pgdSizing === 'slab' && slabs !== undefined ? new SmallFromSlabs(pages, slabs) : pages;
+  return { allocator, leastBlock: least, leastMapped: least, warnsOfBusAddress };
 }
 
 /** Pages for what fills one, small objects for what does not. */

@@ -43,9 +43,10 @@ export class Cursor {
     const levels = geometry.lastLevel + 1;
     this.#sizes = geometry.blockSizes;
     this.#starts = new Float64Array(levels).fill(NOWHERE);
-    this.#spans = Float64Array.from(
-      geometry.blockSizes,
-      (size, level) => size * ((geometry.indexMasks[level] ?? 0) + 1),
+    // A table can reach past the input range, which what is found here is taken to lie in.
+    const range = 2 ** geometry.ias;
+    this.#spans = Float64Array.from(geometry.blockSizes, (size, level) =>
+      Math.min(range, size * ((geometry.indexMasks[level] ?? 0) + 1)),
     );
     this.#tables = new Float64Array(levels);
     this.#words = new Int32Array(levels);

@@ -16,15 +16,28 @@ import {
 } from '../bits/index.ts';
 import { ConfigError } from '../config-error.ts';
 import type { ConfigCheck, FormatEntry } from '../format-entry.ts';
-import { CPU_PAGE, leafSizes, lpaeGeometry } from '../geometry.ts';
+import {
+  CPU_PAGE,
+  demandsConcatenation,
+  type Geometry,
+  leafSizes,
+  lpaeGeometry,
+  MAX_CONCATENATED_TABLES,
+} from '../geometry.ts';
 import { type AdjustedConfig, FormatCapability, Quirk } from '../io-pgtable.ts';
+import { KERNELS } from '../kernels.ts';
 import { LINUX_MAIR, LINUX_MALI_MEMATTR, MaliTranstab, type Registers } from '../registers.ts';
+import { WarningCode } from '../warnings.ts';
 import { maliEncoding, stageOneEncoding, stageTwoEncoding } from './leaf-encoding.ts';
 import { type LpaeFormat, LpaeTable } from './table.ts';
 
 /** log2 of the only granule of 32-bit LPAE and Mali. */
 const SMALL_GRANULE_SHIFT = 12;
 const STAGE_ONE_QUIRKS = Quirk.ARM_NS | Quirk.ARM_TTBR1 | Quirk.ARM_OUTER_WBWA | Quirk.ARM_HD;
+/** Below this Linux shifts by a negative number of bits; but not for Mali, whose walk starts at level 0 whatever the size. */
+const LEAST_INPUT_BITS = 3;
+
+const PLAIN_SHAPE = { concatenate: false, fourLevels: false } as const;
 
 const accepted = (config: AdjustedConfig): ConfigCheck => ({ config, refusal: null });
 
@@ -40,7 +53,7 @@ function chooseGranule(pageSizes: number): number {
 }
 
 /** Narrows page sizes to what the granule offers, and address sizes to what it reaches. */
-function restrict(config: AdjustedConfig): ConfigCheck {
+function restrict(config: AdjustedConfig, leastBits = LEAST_INPUT_BITS): ConfigCheck {
   const granule = chooseGranule(config.pageSizes);
   const maxBits = mostBits(Math.log2(granule));
   const pageSizes = commonSizes(config.pageSizes, leafSizes(Math.log2(granule), config.oas));
@@ -52,9 +65,7 @@ function restrict(config: AdjustedConfig): ConfigCheck {
   };
   if (!hasSize(pageSizes, granule))
     return refused(narrowed, 'pageSizes', config.pageSizes, 'a set with 4K, 16K or 64K');
-  if (!(narrowed.ias > Math.log2(granule))) {
-    return refused(narrowed, 'ias', config.ias, `${Math.log2(granule) + 1} to ${maxBits}`);
-  }
+  if (!(narrowed.ias >= leastBits)) return refused(narrowed, 'ias', config.ias, `${leastBits} to ${maxBits}`);
   return accepted(narrowed);
 }
 
@@ -67,15 +78,21 @@ function checkOutputSize(config: AdjustedConfig): ConfigCheck {
   return refused(config, 'oas', config.oas, Object.keys(OUTPUT_SIZE_CODES).join(', '));
 }
 
+/** The names of the quirks in a set, with their values. */
+function quirkNames(quirks: number): string {
+  const named = Object.entries(Quirk).filter(([, bit]) => (quirks & bit) !== 0);
+  return named.map(([name, bit]) => `${name} 0x${bit.toString(16)}`).join(', ');
+}
+
+function checkQuirks(config: AdjustedConfig, known: number): ConfigCheck | null {
+  if ((config.quirks & ~known) === 0) return null;
+  const allowed = known === 0 ? `0: ${config.format} has none` : `a sum of ${quirkNames(known)}`;
+  return refused(config, 'quirks', config.quirks, allowed);
+}
+
 function checkStageOne(config: AdjustedConfig): ConfigCheck {
-  if ((config.quirks & ~STAGE_ONE_QUIRKS) !== 0) {
-    return refused(
-      config,
-      'quirks',
-      config.quirks,
-      'a sum of ARM_NS 0x1, ARM_TTBR1 0x20, ARM_OUTER_WBWA 0x40, ARM_HD 0x80',
-    );
-  }
+  const quirks = checkQuirks(config, STAGE_ONE_QUIRKS | (KERNELS[config.linux].noWarn ? Quirk.NO_WARN : 0));
+  if (quirks !== null) return quirks;
   const narrowed = restrict(config);
   if (narrowed.refusal !== null) return narrowed;
   if (config.contiguous && (config.quirks & Quirk.ARM_HD) !== 0) {
@@ -89,17 +106,40 @@ function checkStageOne(config: AdjustedConfig): ConfigCheck {
 }
 
 function checkStageTwo(config: AdjustedConfig): ConfigCheck {
-  if (config.quirks !== 0) return refused(config, 'quirks', config.quirks, '0: stage 2 has none');
+  const { noWarn, stage2ForceWriteBack } = KERNELS[config.linux];
+  const quirks = checkQuirks(config, (noWarn ? Quirk.NO_WARN : 0) | (stage2ForceWriteBack ? Quirk.ARM_S2FWB : 0));
+  if (quirks !== null) return quirks;
   const narrowed = restrict(config);
-  return narrowed.refusal === null ? checkOutputSize(narrowed.config) : narrowed;
+  const sized = narrowed.refusal === null ? checkOutputSize(narrowed.config) : narrowed;
+  if (sized.refusal !== null || firstTables(sized.config) <= MAX_CONCATENATED_TABLES) return sized;
+  const { ias, oas } = sized.config;
+  const allowed = `a size that needs at most ${MAX_CONCATENATED_TABLES} joined tables with oas ${oas}`;
+  return { ...refused(sized.config, 'ias', ias, allowed), warning: WarningCode.TOO_MANY_CONCATENATED };
+}
+
+/** First-level tables that a stage 2 must join; 1 where it need not. */
+function firstTables(config: AdjustedConfig): number {
+  const shift = granuleShift(config);
+  const { startLevel, pgdBits } = lpaeGeometry({ ...PLAIN_SHAPE, ias: config.ias, granuleShift: shift });
+  if (KERNELS[config.linux].concatenates !== 'where demanded') return 1;
+  return demandsConcatenation(shift, startLevel, config.ias, config.oas) ? 2 ** pgdBits : 1;
+}
+
+/** Whether the tables of a stage 2 are joined. Without joining the walk starts at `startLevel` with `pgdBits` bits. */
+function joinsTables(config: AdjustedConfig, { granuleShift: shift, startLevel, pgdBits }: Geometry): boolean {
+  if (KERNELS[config.linux].concatenates === 'where demanded') {
+    return demandsConcatenation(shift, startLevel, config.ias, config.oas);
+  }
+  return startLevel === 0 && 2 ** pgdBits <= MAX_CONCATENATED_TABLES;
 }
 
 function checkMali(config: AdjustedConfig): ConfigCheck {
-  if (config.quirks !== 0) return refused(config, 'quirks', config.quirks, '0: Mali has none');
+  const quirks = checkQuirks(config, 0);
+  if (quirks !== null) return quirks;
   if (config.contiguous) return refused(config, 'contiguous', true, 'false: Mali has no contiguous hint');
   if (!(config.ias <= 48)) return refused(config, 'ias', config.ias, 'at most 48');
   if (!(config.oas <= 40)) return refused(config, 'oas', config.oas, 'at most 40');
-  return restrict(smallGranule(config));
+  return restrict(smallGranule(config), 0);
 }
 
 /** 32-bit LPAE and Mali have the 4 KiB granule only. */
@@ -127,7 +167,7 @@ function walkAttributes(config: AdjustedConfig): { sh: number; orgn: number; irg
 function stageOne(config: AdjustedConfig): LpaeFormat {
   const shift = granuleShift(config);
   const upper = (config.quirks & Quirk.ARM_TTBR1) !== 0;
-  const geometry = lpaeGeometry({ ias: config.ias, granuleShift: shift, concatenate: false, fourLevels: false });
+  const geometry = lpaeGeometry({ ...PLAIN_SHAPE, ias: config.ias, granuleShift: shift });
   return {
     geometry,
     encoding: stageOneEncoding(config.quirks),
@@ -149,10 +189,12 @@ function stageOne(config: AdjustedConfig): LpaeFormat {
 
 function stageTwo(config: AdjustedConfig): LpaeFormat {
   const shift = granuleShift(config);
-  const geometry = lpaeGeometry({ ias: config.ias, granuleShift: shift, concatenate: true, fourLevels: false });
+  const shape = { ...PLAIN_SHAPE, ias: config.ias, granuleShift: shift };
+  const plain = lpaeGeometry(shape);
+  const geometry = joinsTables(config, plain) ? lpaeGeometry({ ...shape, concatenate: true }) : plain;
   return {
     geometry,
-    encoding: stageTwoEncoding(),
+    encoding: stageTwoEncoding(config.quirks),
     pgdAlignment: geometry.pgdSize,
     registers: (pgd): Registers => ({
       kind: 'stage-2',
@@ -171,12 +213,7 @@ function stageTwo(config: AdjustedConfig): LpaeFormat {
 function mali(config: AdjustedConfig): LpaeFormat {
   const shared = config.coherentWalk ? MaliTranstab.SHARE_OUTER : 0;
   return {
-    geometry: lpaeGeometry({
-      ias: config.ias,
-      granuleShift: SMALL_GRANULE_SHIFT,
-      concatenate: false,
-      fourLevels: true,
-    }),
+    geometry: lpaeGeometry({ ...PLAIN_SHAPE, ias: config.ias, granuleShift: SMALL_GRANULE_SHIFT, fourLevels: true }),
     encoding: maliEncoding(),
     // TRANSTAB's low twelve bits are modes (panfrost_regs.h). Linux up to 6.12 asks for 8 bytes all the same where the pgd has one
     // entry: its own allocator gives a page.

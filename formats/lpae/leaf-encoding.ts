@@ -10,7 +10,7 @@ import { Prot, Quirk } from '../io-pgtable.ts';
 /** Which MAIR / MEMATTR byte holds which memory type, as Linux sets them up. */
 const AttributeIndex = { NON_CACHEABLE: 0, CACHE: 1, DEVICE: 2 } as const;
 /** Stage-2 memory types. */
-const StageTwoMemory = { DEVICE: 1, NON_CACHEABLE: 5, WRITE_BACK: 15 } as const;
+const StageTwoMemory = { DEVICE: 1, NON_CACHEABLE: 5, WRITE_BACK: 15, FORCED_WRITE_BACK: 6 } as const;
 const EXECUTE_NEVER = 3;
 
 /** Combinations of the six protection flags. */
@@ -40,8 +40,33 @@ export const DIRTY_STATE = {
   readOnlyLow: lowMask(fields1.apReadOnly),
 } as const;
 
+/** Encodings that were worked out, by format and quirks: tables share them. */
+const known = new Map<string, LeafEncoding>();
+
+function once(key: string, make: () => LeafEncoding): LeafEncoding {
+  const found = known.get(key);
+  if (found !== undefined) return found;
+  const made = make();
+  known.set(key, made);
+  return made;
+}
+
 /** Leaves of ARM_64_LPAE_S1 and ARM_32_LPAE_S1. */
 export function stageOneEncoding(quirks: number): LeafEncoding {
+  return once(`stage 1 ${quirks}`, () => stageOne(quirks));
+}
+
+/** Leaves of ARM_64_LPAE_S2 and ARM_32_LPAE_S2. */
+export function stageTwoEncoding(quirks: number): LeafEncoding {
+  return once(`stage 2 ${quirks}`, () => stageTwo(quirks));
+}
+
+/** Leaves of ARM_MALI_LPAE: no access flag, and shareability always beyond the GPU. */
+export function maliEncoding(): LeafEncoding {
+  return once('mali', mali);
+}
+
+function stageOne(quirks: number): LeafEncoding {
   return tabulate(LPAE_STAGE1_LEAF, LpaeType.TABLE_OR_PAGE, (prot) => {
     const readOnly = (prot & Prot.WRITE) === 0 && (prot & Prot.READ) !== 0;
     const noExecute = (prot & Prot.NOEXEC) === 0 ? 0 : 1;
@@ -60,20 +85,19 @@ export function stageOneEncoding(quirks: number): LeafEncoding {
   });
 }
 
-/** Leaves of ARM_64_LPAE_S2 and ARM_32_LPAE_S2. */
-export function stageTwoEncoding(): LeafEncoding {
+function stageTwo(quirks: number): LeafEncoding {
+  const forced = (quirks & Quirk.ARM_S2FWB) !== 0;
   return tabulate(LPAE_STAGE2_LEAF, LpaeType.TABLE_OR_PAGE, (prot) => ({
     s2apRead: (prot & Prot.READ) === 0 ? 0 : 1,
     s2apWrite: (prot & Prot.WRITE) === 0 ? 0 : 1,
-    memAttr: stageTwoMemory(prot),
+    memAttr: stageTwoMemory(prot, forced),
     sh: (prot & Prot.CACHE) === 0 ? Shareability.OUTER : Shareability.INNER,
     xn: (prot & Prot.NOEXEC) === 0 ? 0 : EXECUTE_NEVER,
     af: 1,
   }));
 }
 
-/** Leaves of ARM_MALI_LPAE: no access flag, and shareability always beyond the GPU. */
-export function maliEncoding(): LeafEncoding {
+function mali(): LeafEncoding {
   return tabulate(MALI_LEAF, LpaeType.BLOCK, (prot) => ({
     read: (prot & Prot.READ) === 0 ? 0 : 1,
     write: (prot & Prot.WRITE) === 0 ? 0 : 1,
@@ -103,7 +127,8 @@ function attributeIndex(prot: number): number {
   return (prot & Prot.CACHE) === 0 ? AttributeIndex.NON_CACHEABLE : AttributeIndex.CACHE;
 }
 
-function stageTwoMemory(prot: number): number {
+function stageTwoMemory(prot: number, forced: boolean): number {
   if ((prot & Prot.MMIO) !== 0) return StageTwoMemory.DEVICE;
-  return (prot & Prot.CACHE) === 0 ? StageTwoMemory.NON_CACHEABLE : StageTwoMemory.WRITE_BACK;
+  if ((prot & Prot.CACHE) === 0) return StageTwoMemory.NON_CACHEABLE;
+  return forced ? StageTwoMemory.FORCED_WRITE_BACK : StageTwoMemory.WRITE_BACK;
 }

@@ -57,7 +57,7 @@ export function mapFrom(
       synced = false;
     }
     if (core.isLeaf(entryLow, level)) {
-      core.warn(WarningCode.BLOCK_IN_THE_WAY, iova, level);
+      core.warnUnlessQuiet(WarningCode.BLOCK_IN_THE_WAY, iova, level);
       return -Errno.EEXIST;
     }
     table = core.tableAddress(entryLow, entryHigh);
@@ -76,7 +76,7 @@ export function mapEntries(
   low: number,
   high: number,
 ): number {
-  const wanted = Math.min(count, core.room(level, index));
+  const wanted = core.fitting(level, index, count);
   const at = core.memory.index(table + 8 * index);
   const words = core.memory.words;
   let types = 0;
@@ -102,7 +102,7 @@ function makeRoom(core: LpaeCore, table: number, level: number, index: number, i
     const low = core.memory.words[at] as number;
     const address = iova + i * size;
     if (core.isLeaf(low, level)) {
-      core.warn(WarningCode.LEAF_EXISTS, address, level);
+      core.warnUnlessQuiet(WarningCode.LEAF_EXISTS, address, level);
       return -Errno.EEXIST;
     }
     if ((low & 3) !== LpaeType.TABLE_OR_PAGE) continue;

@@ -16,18 +16,19 @@ import type {
   TableStats,
   TableVisitor,
 } from '../io-pgtable.ts';
-import { Errno } from '../io-pgtable.ts';
+import { Errno, Quirk } from '../io-pgtable.ts';
 import type { IotlbGather } from '../ports.ts';
 import type { Registers } from '../registers.ts';
 import { freeTables, TeardownQueue } from '../teardown.ts';
 import { WarningCode } from '../warnings.ts';
 import { LpaeCore } from './core.ts';
-import { readAndClearDirty } from './dirty.ts';
 import type { LeafEncoding } from './leaf-encoding.ts';
-import { leafAddress, lookup, visitLeaves, visitTables } from './lookup.ts';
+
 import { mapEntries, mapFrom } from './map.ts';
 import { unmapPartOfBlock } from './remap.ts';
+import { visitLeaves, visitTables } from './show.ts';
 import { PARTIAL_BLOCK, type PartialBlock, unmapEntries, unmapFrom } from './unmap.ts';
+import { leafAddress, lookup, readAndClearDirty, reportWalk } from './walk.ts';
 
 /** What a format brings to its tables. */
 export interface LpaeFormat {
@@ -38,6 +39,11 @@ export interface LpaeFormat {
   /** The registers of a table whose first level is at `pgd`. */
   registers(pgd: number): Registers;
 }
+
+/** Stands for 2^64 - 1. */
+const LAST_ADDRESS = 2 ** 64;
+/** An address with the same index and offset bits, whatever the granule. */
+const ALIAS_OF_LAST = 2 ** 52 - 1;
 
 /** A leaf without either maps nothing. */
 const READ_WRITE = 3;
@@ -52,6 +58,10 @@ export class LpaeTable implements IoPgtable {
   readonly #leafSizes: Float64Array;
   readonly #paLimit: number;
   readonly #remaps: boolean;
+  /** The iova that is the address 2^64 - 1, where the kernel that is followed is led astray by it; else -1. */
+  readonly #lastAddress: number;
+  /** What a lookup of it returns: all offset bits of a block of level 0. */
+  readonly #offsetOfLast: number;
   readonly #partial: PartialBlock = { table: 0, level: 0, index: 0 };
   /** What is left to free goes by this queue; null while the table is in use. */
   #closing: TeardownQueue | null = null;
@@ -73,6 +83,9 @@ export class LpaeTable implements IoPgtable {
     );
     this.#paLimit = 2 ** config.oas;
     this.#remaps = config.split === 'unmap-and-remap';
+    const upperHalf = (config.quirks & Quirk.ARM_TTBR1) !== 0;
+    this.#lastAddress = !this.#core.kernel.lastAddressWraps ? -1 : upperHalf ? this.#core.limit - 1 : LAST_ADDRESS;
+    this.#offsetOfLast = (format.geometry.blockSizes[0] ?? 1) - 1;
   }
 
   get stats(): Readonly<TableStats> {
@@ -188,6 +201,11 @@ export class LpaeTable implements IoPgtable {
 
   iovaToPhys(iova: number): number {
     const core = this.#core;
+    if (iova >= LAST_ADDRESS || iova === this.#lastAddress) {
+      if (this.#closing !== null) return 0;
+      // Nothing is visited, and the leaf that is then decoded is all zeroes and of level 0.
+      return this.#lastAddress < 0 ? lookup(core, ALIAS_OF_LAST) : this.#offsetOfLast;
+    }
     const cursor = core.cursor;
     // The cursor tells of a table of pages, or will for the next lookup near this one.
     const at = cursor.level === LPAE_LAST_LEVEL ? cursor.entry(iova) : -1;
@@ -202,8 +220,19 @@ export class LpaeTable implements IoPgtable {
     return this.#closing === null ? lookup(core, iova) : 0;
   }
 
+  pgtableWalk(iova: number, descriptors: Uint32Array): number {
+    const core = this.#core;
+    if (this.#closing !== null) return -Errno.EINVAL;
+    if (iova >= LAST_ADDRESS || iova === this.#lastAddress) return 0;
+    return reportWalk(core, iova, descriptors);
+  }
+
   readAndClearDirty(iova: number, size: number, flags: number, recorder: DirtyRecorder): number {
     return readAndClearDirty(this.#core, iova, size, flags, recorder);
+  }
+
+  entriesChanged(): void {
+    this.#core.cursor.forget();
   }
 
   free(): void {

@@ -45,7 +45,7 @@ export function unmapFrom(
     const low = memory.words[at] as number;
     const high = memory.words[at + 1] as number;
     if (low === 0 && high === 0) {
-      core.warn(WarningCode.UNMAP_HOLE, iova, level);
+      core.warnUnlessQuiet(WarningCode.UNMAP_HOLE, iova, level);
       return 0;
     }
     if (size === core.blockSizes[level]) {
@@ -85,9 +85,9 @@ export function unmapEntries(
   count: number,
   gather: IotlbGather | null,
 ): number {
-  const wanted = Math.min(count, core.room(level, index));
+  const wanted = core.fitting(level, index, count);
   if (core.contiguousHigh !== 0) breakRuns(core, table, level, index, wanted, iova);
-  if (core.config.linux === '6.1') return unmapOneByOne(core, table, level, index, iova, wanted, gather);
+  if (core.kernel.unmaps === 'one by one') return unmapOneByOne(core, table, level, index, iova, wanted, gather);
 
   const memory = core.memory;
   const size = core.blockSizes[level] as number;
@@ -101,7 +101,7 @@ export function unmapEntries(
     if ((low & 3) === leafType) continue;
     const high = words[at + 2 * found + 1] as number;
     if (low === 0 && high === 0) {
-      core.warn(WarningCode.UNMAP_HOLE, iova + found * size, level);
+      core.warnUnlessQuiet(WarningCode.UNMAP_HOLE, iova + found * size, level);
       break;
     }
     removeTable(core, table, level, index + found, low, high, iova + found * size, size);
@@ -135,7 +135,7 @@ function unmapOneByOne(
     const high = memory.words[at + 1] as number;
     const address = iova + i * size;
     if (low === 0 && high === 0) {
-      core.warn(WarningCode.UNMAP_HOLE, address, level);
+      core.warnUnlessQuiet(WarningCode.UNMAP_HOLE, address, level);
       return i * size;
     }
     if (!core.isLeaf(low, level)) {

@@ -43,7 +43,7 @@ export function checkV7s(config: AdjustedConfig): ConfigCheck {
   const maxOas = mediatek ? MEDIATEK_OAS : ADDRESS_BITS;
   // Linux has no lower bound; below one section its table would have no entries.
   if (!(ias >= SECTION_SHIFT && ias <= maxIas)) return refuse('ias', ias, `${SECTION_SHIFT} to ${maxIas}`);
-  if (!(oas > 0 && oas <= maxOas)) return refuse('oas', oas, `1 to ${maxOas}`);
+  if (!(oas >= 0 && oas <= maxOas)) return refuse('oas', oas, `0 to ${maxOas}`);
   if ((quirks & ~QUIRKS) !== 0) {
     return refuse('quirks', quirks, 'a sum of ARM_NS 0x1, NO_PERMS 0x2, ARM_MTK_EXT 0x8, ARM_MTK_TTBR_EXT 0x10');
   }

@@ -14,7 +14,7 @@ import {
 import { CPU_PAGE, type Geometry } from '../geometry.ts';
 import { type AdjustedConfig, type Machine, newTableStats, Quirk, TableMemoryError } from '../io-pgtable.ts';
 import { Gfp, type IotlbGather, NO_PAGES, type TableAllocator, type TableMemory, type TlbFlushOps } from '../ports.ts';
-import { TableSupply } from '../table-supply.ts';
+import { type TableSource, TableSupply } from '../table-supply.ts';
 import { freeTables, TeardownQueue } from '../teardown.ts';
 import type { WarningCode } from '../warnings.ts';
 import { DESCRIPTOR_BYTES, PAGE_TABLE_SIZE, SECTION_SHIFT, v7sGeometry } from './config.ts';
@@ -89,10 +89,9 @@ export class V7sCore {
   /** Index of that table's first word in the memory. */
   cursorAt = 0;
 
-  readonly #pages: TableAllocator;
+  readonly #pgdSource: TableSource;
   /** Linux cuts level 2 tables from a slab cache. */
-  readonly #slabs: TableAllocator;
-  readonly #pgdSize: number;
+  readonly #pageTableSource: TableSource;
   readonly #zone: number;
   readonly #tableBits: number;
   /** MTK_TTBR_EXT: level 2 tables may be above 4 GiB as well. */
@@ -114,7 +113,8 @@ export class V7sCore {
     this.paLimit = 2 ** config.oas;
     this.limit = 2 ** config.ias;
     this.tlb = config.tlb;
-    this.#slabs = machine.slabs ?? machine.pages;
+    const slabs = machine.slabs ?? machine.pages;
+    this.#pageTableSource = source(slabs, 0);
     this.#highTables = (config.quirks & Quirk.ARM_MTK_TTBR_EXT) !== 0;
     this.#zone = this.#highTables ? 0 : Gfp.DMA32;
     this.#tableBits = encode(SHORT_TABLE, {
@@ -124,10 +124,10 @@ export class V7sCore {
     this.supply = new TableSupply(config, machine, cookie, this.stats, 2 ** (this.#highTables ? config.oas : 32));
 
     const { pgdSize } = this.geometry;
-    this.#pgdSize = config.pgdSizing === 'whole-page' ? Math.max(pgdSize, CPU_PAGE) : pgdSize;
-    this.#pages = config.pgdSizing === 'slab' && pgdSize < CPU_PAGE ? this.#slabs : machine.pages;
+    const pages = config.pgdSizing === 'slab' && pgdSize < CPU_PAGE ? slabs : machine.pages;
+    this.#pgdSource = source(pages, config.pgdSizing === 'whole-page' ? CPU_PAGE : 0);
     // Linux asks for DMA32 memory with no other flag, and for ordinary kernel memory where any address will do.
-    this.pgd = this.supply.alloc(this.#pages, this.#pgdSize, this.#highTables ? Gfp.KERNEL : Gfp.DMA32);
+    this.pgd = this.supply.alloc(this.#pgdSource, pgdSize, this.#highTables ? Gfp.KERNEL : Gfp.DMA32);
     if (this.pgd === NO_PAGES) throw new TableMemoryError(pgdSize);
     this.pgdAt = this.memory.index(this.pgd);
   }
@@ -144,12 +144,16 @@ export class V7sCore {
 
   /** A level 2 table, or {@link NO_PAGES}. */
   allocPageTable(gfp: number): number {
-    return this.supply.alloc(this.#slabs, PAGE_TABLE_SIZE, gfp | this.#zone);
+    return this.supply.alloc(this.#pageTableSource, PAGE_TABLE_SIZE, gfp | this.#zone);
+  }
+
+  forgetCursor(): void {
+    this.cursorIndex = NOWHERE;
   }
 
   freePageTable(pa: number): void {
-    this.cursorIndex = NOWHERE;
-    this.supply.free(this.#slabs, pa, PAGE_TABLE_SIZE);
+    this.forgetCursor();
+    this.supply.free(this.#pageTableSource, pa, PAGE_TABLE_SIZE);
   }
 
   /** Makes `count` descriptors from `pa` on visible to a walker that does not see the CPU caches. */
@@ -296,7 +300,12 @@ export class V7sCore {
   }
 
   release(pa: number, level: number): void {
-    if (level === 1) this.supply.free(this.#pages, pa, this.#pgdSize);
+    if (level === 1) this.supply.free(this.#pgdSource, pa, this.geometry.pgdSize);
     else this.freePageTable(pa);
   }
+}
+
+/** Every kernel tells the DMA API of the table's own length. */
+function source(allocator: TableAllocator, leastBlock: number): TableSource {
+  return { allocator, leastBlock, leastMapped: 0, warnsOfBusAddress: false };
 }

@@ -185,6 +185,15 @@ class V7sTable implements IoPgtable {
     return -Errno.EINVAL;
   }
 
+  /** Linux offers it for LPAE formats only: always -EINVAL. */
+  pgtableWalk(_iova: number, _descriptors: Uint32Array): number {
+    return -Errno.EINVAL;
+  }
+
+  entriesChanged(): void {
+    this.#core.forgetCursor();
+  }
+
   free(): void {
     this.#core.free();
   }

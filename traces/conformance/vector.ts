@@ -3,6 +3,7 @@
  * per line. This file is the schema; numbers of up to 64 bits are lower-case hexadecimal strings in it.
  */
 import * as v from 'valibot';
+import { LINUX_VERSIONS } from '../../formats/index.ts';
 import { InputError } from '../input-error.ts';
 
 const hex = v.pipe(v.string(), v.regex(/^0x[0-9a-f]{1,16}$/, 'a hexadecimal number such as "0x1000"'));
@@ -66,6 +67,14 @@ const dirtyOp = v.strictObject({
   ev: events,
   ret: integer,
 });
+/** The descriptors that a walk meets, by level. */
+const walkOp = v.strictObject({
+  op: v.literal('pgtable_walk'),
+  iova: hex,
+  inj: v.optional(injection),
+  ret: integer,
+  ptes: v.strictTuple([hex, hex, hex, hex]),
+});
 /** A store by hardware. Without an address nothing is stored. */
 const pokeOp = v.strictObject({
   op: v.literal('poke'),
@@ -86,7 +95,7 @@ const dumpedTable = v.strictObject({
 });
 const dumpOp = v.strictObject({ op: v.literal('dump'), inj: v.optional(injection), tables: v.array(dumpedTable) });
 
-const operation = v.variant('op', [mapOp, unmapOp, lookupOp, dirtyOp, pokeOp, dumpOp]);
+const operation = v.variant('op', [mapOp, unmapOp, lookupOp, dirtyOp, walkOp, pokeOp, dumpOp]);
 
 const configuration = v.strictObject({
   fmt: v.string(),
@@ -105,7 +114,7 @@ const outcome = v.looseObject({ pgsize_bitmap: hex, ias: integer, oas: integer, 
 
 const VectorSchema = v.strictObject({
   name: v.string(),
-  kernel: v.picklist(['6.12', '6.1']),
+  kernel: v.picklist(LINUX_VERSIONS),
   note: v.optional(v.string()),
   cfg: configuration,
   alloc: v.strictObject({
@@ -125,6 +134,7 @@ export type VectorOp = Vector['ops'][number];
 export type MapOp = v.InferOutput<typeof mapOp>;
 export type UnmapOp = v.InferOutput<typeof unmapOp>;
 export type DirtyOp = v.InferOutput<typeof dirtyOp>;
+export type WalkOp = v.InferOutput<typeof walkOp>;
 export type DumpedTable = v.InferOutput<typeof dumpedTable>;
 export type Injection = v.InferOutput<typeof injection>;
 

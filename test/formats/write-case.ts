@@ -6,9 +6,9 @@ import {
   type IoPgtable,
   type IoPgtableConfig,
 } from '../../formats/index.ts';
-import { isUpperHalf, outcomeOf, toHex, type WholeAddress, wholeAddress } from './outcome.ts';
-import { IOVA_EVENTS, newGather, type RecordedEvent, RecordingMachine } from './recorder.ts';
-import type { Vector, VectorEvent, VectorOp } from './vector.ts';
+import { isUpperHalf, outcomeOf, toHex, type WholeAddress, wholeAddress } from '../../traces/conformance/outcome.ts';
+import { IOVA_EVENTS, newGather, type RecordedEvent, RecordingMachine } from '../../traces/conformance/recorder.ts';
+import type { Vector, VectorEvent, VectorOp } from '../../traces/conformance/vector.ts';
 
 /** One call, as plain data. Addresses are those of the table: an upper half's are without the bits above the input size. */
 export type CaseCall =
