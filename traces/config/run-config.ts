@@ -10,7 +10,7 @@ import {
   PRESETS,
   type PresetName,
 } from '../../emulator/index.ts';
-import { AllocatorCostsSchema, ConfigError, parseStackSpec } from '../../formats/index.ts';
+import { AllocatorCostsSchema, ConfigError, LINUX_VERSIONS, parseStackSpec } from '../../formats/index.ts';
 import { FaultsSchema } from '../planted-faults.ts';
 import { AccessSchema } from '../replay/access.ts';
 import { EditCostsSchema } from '../replay/edit-costs.ts';
@@ -37,7 +37,7 @@ const tableSchema = v.strictObject({
   walk: v.optional(v.picklist(['coherent', 'non-coherent']), 'coherent'),
   /** Kernel whose order of events the page-table code follows. */
   linux: v.optional(
-    v.pipe(v.union([v.string(), v.number()]), v.transform(String), v.picklist(['6.12', '6.1'])),
+    v.pipe(v.union([v.string(), v.number()]), v.transform(String), v.picklist(LINUX_VERSIONS)),
     '6.12',
   ),
   /** What unmapping a part of a block does. */

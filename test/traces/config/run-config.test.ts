@@ -62,7 +62,7 @@ describe('runConfig', () => {
     [{ table: { allocator: 5 } }, 'table.allocator', 'text'],
     [{ table: { allocator: '' } }, 'table.allocator', 'anything but nothing'],
     [{ memory: { banks: [] } }, 'memory.banks', 'anything but nothing'],
-    [{ table: { linux: 6.2 } }, 'table.linux', '6.12, 6.1'],
+    [{ table: { linux: 6.2 } }, 'table.linux', '6.1, 6.12, 7.3'],
     [{ bind: { mode: 'later' } }, 'bind.mode', 'direct, async'],
     [{ bind: { runDelay: -1 } }, 'bind.runDelay', 'at least 0'],
     [[], 'configuration', 'an object'],
