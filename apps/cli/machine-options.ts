@@ -21,7 +21,11 @@ const FIELD_OPTIONS: readonly FieldOption[] = [
     field: 'table.walk',
     about: 'table walks snoop the CPU caches (coherent) or not (non-coherent)',
   },
-  { flags: '--linux <version>', field: 'table.linux', about: 'kernel whose page-table code is followed: 7.3, 6.12 or 6.1' },
+  {
+    flags: '--linux <version>',
+    field: 'table.linux',
+    about: 'kernel whose page-table code is followed: 7.3, 6.12 or 6.1',
+  },
   {
     flags: '--split <policy>',
     field: 'table.split',

@@ -36,10 +36,7 @@ const tableSchema = v.strictObject({
   /** Whether the table walker snoops the CPU caches. */
   walk: v.optional(v.picklist(['coherent', 'non-coherent']), 'coherent'),
   /** Kernel whose order of events the page-table code follows. */
-  linux: v.optional(
-    v.pipe(v.union([v.string(), v.number()]), v.transform(String), v.picklist(LINUX_VERSIONS)),
-    '6.12',
-  ),
+  linux: v.optional(v.pipe(v.union([v.string(), v.number()]), v.transform(String), v.picklist(LINUX_VERSIONS)), '6.12'),
   /** What unmapping a part of a block does. */
   split: v.optional(v.picklist(['in-place', 'refuse', 'unmap-and-remap']), 'in-place'),
   /** Mark aligned runs of leaves with the contiguous hint. */
