@@ -1,3 +1,4 @@
-/** SMMUv2 and MMU-500: registers as the manual has them, and Linux's driver. */
+/** SMMUv2 and MMU-500: registers as the manual has them, the device, and Linux's driver. */
+export * from './device/index.ts';
 export * from './driver/index.ts';
 export * as smmuv2Spec from './spec/index.ts';

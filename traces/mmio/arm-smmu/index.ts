@@ -1,4 +1,3 @@
 /** Linux's arm-smmu held against what it did on 13 SMMUs. */
-export { RECORDED_SMMUS, type RecordedSmmu } from './recorded-smmus.ts';
 export { ARM_SMMU } from './run-scenario.ts';
 export { type ArmSmmuOperation, type ArmSmmuScenario, ArmSmmuScenarioSchema } from './scenario.ts';

@@ -3,6 +3,7 @@ import {
   type DomainContext,
   FaultAnswer,
   NoSmmuError,
+  SMMU_HARDWARE,
   type Smmuv2Domain,
   Smmuv2Driver,
   type Smmuv2Features,
@@ -13,7 +14,6 @@ import { newGather } from '../../conformance/recorder.ts';
 import type { CaseCheck } from '../case-check.ts';
 import { defineRunner } from '../runner.ts';
 import { RecordedPort } from './recorded-port.ts';
-import { RECORDED_SMMUS } from './recorded-smmus.ts';
 import { type ArmSmmuOperation, type ArmSmmuScenario, ArmSmmuScenarioSchema } from './scenario.ts';
 import { TableMachine } from './table-machine.ts';
 
@@ -47,10 +47,12 @@ function probe(
   const { player } = check;
   const { ev, ret, ...learned } = scenario.probe;
   const regionSize = recordedRegion(scenario);
+  const { compatible, contextInterrupts } = SMMU_HARDWARE[scenario.profile];
   const driver = check.operation('probe', ev, () => {
     try {
       return new Smmuv2Driver(port, machine, {
-        ...RECORDED_SMMUS[scenario.profile],
+        compatible,
+        contextInterrupts,
         kernel: scenario.kernel,
         coherentWalk: scenario.coherent,
         disableBypass: scenario.disable_bypass,

@@ -1,8 +1,8 @@
 /** The schema of a recorded arm-smmu scenario: one SMMU is probed, then driven by some tens of operations. */
 import * as v from 'valibot';
+import { SMMU_HARDWARE, type SmmuHardwareName } from '../../../devices/index.ts';
 import { eventList } from '../event.ts';
 import { hex64, hexNumber, integer, linuxKernel } from '../fields.ts';
-import { RECORDED_SMMUS } from './recorded-smmus.ts';
 
 const ret = integer;
 const ev = eventList;
@@ -92,7 +92,7 @@ const operation = v.variant('op', [
 
 export const ArmSmmuScenarioSchema = v.object({
   kernel: linuxKernel,
-  profile: v.picklist(Object.keys(RECORDED_SMMUS) as (keyof typeof RECORDED_SMMUS)[]),
+  profile: v.picklist(Object.keys(SMMU_HARDWARE) as SmmuHardwareName[]),
   coherent: v.boolean(),
   disable_bypass: v.boolean(),
   force_stage: v.picklist([0, 1, 2]),
