@@ -10,11 +10,11 @@ import {
   LinuxIpmmuDriver,
 } from '../../../devices/index.ts';
 import { Prot, type StageOneRegisters } from '../../../formats/index.ts';
-import type { CaseCheck } from '../case-check.ts';
 import { eventList } from '../event.ts';
 import { hexNumber, integer, linuxKernel } from '../fields.ts';
 import { defineRunner } from '../runner.ts';
 import { ScenarioMemory } from './scenario-memory.ts';
+import { recordedStage, type Stage } from './stage.ts';
 
 const ev = eventList;
 const dom = integer;
@@ -50,9 +50,9 @@ const operation = v.variant('op', [
   v.strictObject({ op: v.picklist(['resume_root', 'resume_leaf']), ev }),
   v.strictObject({ op: v.literal('remove'), which: v.picklist(['root', 'leaf']), ev }),
 ]);
-type Operation = v.InferOutput<typeof operation>;
+export type LinuxIpmmuOperation = v.InferOutput<typeof operation>;
 
-const schema = v.strictObject({
+export const linuxIpmmuScenario = v.strictObject({
   id: integer,
   kernel: linuxKernel,
   gen: v.picklist(IPMMU_GENERATION_NAMES),
@@ -65,44 +65,47 @@ const schema = v.strictObject({
   num_utlbs: integer,
   ops: v.array(operation),
 });
-type Scenario = v.InferOutput<typeof schema>;
+type Scenario = v.InferOutput<typeof linuxIpmmuScenario>;
+type Operation = LinuxIpmmuOperation;
 
-class ScenarioRun {
-  readonly #check: CaseCheck;
+/** Linux's driver performing a scenario. */
+export class LinuxIpmmuScenario {
+  readonly driver: LinuxIpmmuDriver;
+  readonly #stage: Stage;
   readonly #memory: ScenarioMemory;
-  readonly #driver: LinuxIpmmuDriver;
   /** The IPMMU that masters are behind. */
   readonly #unit: IpmmuUnit;
   readonly #masters = new Map<number, IpmmuMaster>();
-  readonly #domains = new Map<number, LinuxIpmmuDomain>();
+  readonly domains = new Map<number, LinuxIpmmuDomain>();
+  /** First and last byte of what the last unmap took. */
+  unmapped: readonly number[] = [];
 
-  constructor(scenario: Scenario, check: CaseCheck) {
-    const { player } = check;
+  constructor(scenario: Scenario, stage: Stage, memory: ScenarioMemory) {
     const generation = IPMMU_GENERATIONS[scenario.gen];
-    check.equal('num_ctx', scenario.num_ctx, generation.contexts);
-    check.equal('num_utlbs', scenario.num_utlbs, generation.microTlbs);
-    this.#check = check;
-    this.#memory = new ScenarioMemory((code) => player.warn(code));
-    this.#driver = new LinuxIpmmuDriver({
-      port: player,
+    stage.equal('num_ctx', scenario.num_ctx, generation.contexts);
+    stage.equal('num_utlbs', scenario.num_utlbs, generation.microTlbs);
+    this.#stage = stage;
+    this.#memory = memory;
+    this.driver = new LinuxIpmmuDriver({
+      port: stage.port,
       generation,
       kernel: scenario.kernel,
       leafBases: generation.hasLeaves ? [scenario.leaf_base] : [],
-      machine: this.#memory,
-      log: () => player.log('err'),
+      machine: memory,
+      log: () => stage.log(),
     });
-    this.#unit = this.#driver.leaves[0] ?? this.#driver.root;
+    this.#unit = this.driver.leaves[0] ?? this.driver.root;
   }
 
   run({ probe_root, probe_leaf, ops }: Scenario): void {
-    const check = this.#check;
-    check.operation('probe_root', probe_root.ev, () => this.#driver.probe(this.#driver.root));
-    if (probe_leaf !== undefined) check.operation('probe_leaf', probe_leaf.ev, () => this.#driver.probe(this.#unit));
-    for (const op of ops) check.operation(describe(op), op.ev, () => this.#perform(op));
+    const stage = this.#stage;
+    stage.operation('probe_root', probe_root.ev, () => this.driver.probe(this.driver.root));
+    if (probe_leaf !== undefined) stage.operation('probe_leaf', probe_leaf.ev, () => this.driver.probe(this.#unit));
+    for (const op of ops) stage.operation(describe(op), op.ev, () => this.#perform(op));
   }
 
   #perform(op: Operation): void {
-    const driver = this.#driver;
+    const { driver } = this;
     switch (op.op) {
       case 'probe_device':
         this.#masters.set(op.dev, driver.newMaster(this.#unit, op.utlbs));
@@ -111,7 +114,7 @@ class ScenarioRun {
         this.#attach(op);
         break;
       case 'attach_identity':
-        this.#check.equal('ret', op.ret, driver.attachIdentity(this.#master(op.dev)));
+        this.#stage.equal('ret', op.ret, driver.attachIdentity(this.#master(op.dev)));
         break;
       case 'release_device':
         driver.releaseMaster(this.#master(op.dev));
@@ -131,7 +134,7 @@ class ScenarioRun {
         break;
       case 'domain_free':
         driver.freeDomain(this.#domain(op.dom));
-        this.#domains.delete(op.dom);
+        this.domains.delete(op.dom);
         break;
       case 'irq':
         this.#interrupt(op);
@@ -150,47 +153,48 @@ class ScenarioRun {
   #attach(op: Extract<Operation, { op: 'attach' }>): void {
     const domain = this.#domain(op.dom);
     this.#memory.nextTable = op.ttbr ?? -1;
-    this.#check.equal('ret', op.ret, this.#driver.attach(this.#master(op.dev), domain));
+    this.#stage.equal('ret', op.ret, this.driver.attach(this.#master(op.dev), domain));
     if (op.ret !== 0) return;
-    this.#check.equal('context', op.context, domain.context);
+    this.#stage.equal('context', op.context, domain.context);
     const { table } = domain;
     if (op.ttbr === undefined || table === null) return;
     const { ttbr, mairLow, mairHigh } = table.registers as StageOneRegisters;
     const { config } = table;
-    this.#check.equal('ttbr', op.ttbr, ttbr);
-    this.#check.equal('mair', op.mair, (BigInt(mairHigh) << 32n) | BigInt(mairLow));
-    this.#check.equal('pgsize_bitmap', op.pgsize_bitmap, config.pageSizes);
-    this.#check.equal('ias', op.ias, config.ias);
-    this.#check.equal('oas', op.oas, config.oas);
-    this.#check.equal('quirks', op.quirks, config.quirks);
-    this.#check.equal('aperture_end', op.aperture_end, 2 ** config.ias - 1);
+    this.#stage.equal('ttbr', op.ttbr, ttbr);
+    this.#stage.equal('mair', op.mair, (BigInt(mairHigh) << 32n) | BigInt(mairLow));
+    this.#stage.equal('pgsize_bitmap', op.pgsize_bitmap, config.pageSizes);
+    this.#stage.equal('ias', op.ias, config.ias);
+    this.#stage.equal('oas', op.oas, config.oas);
+    this.#stage.equal('quirks', op.quirks, config.quirks);
+    this.#stage.equal('aperture_end', op.aperture_end, 2 ** config.ias - 1);
   }
 
   #edit(op: Extract<Operation, { op: 'map' | 'unmap' }>): void {
     const domain = this.#domain(op.dom);
     if (op.op === 'unmap') {
       const gather = { start: Number.MAX_SAFE_INTEGER, end: 0, pageSize: 0, queued: false };
-      const unmapped = this.#driver.unmapPages(domain, op.iova, op.pgsize, op.pgcount, gather);
-      this.#check.equal('unmapped', op.unmapped, unmapped);
+      const unmapped = this.driver.unmapPages(domain, op.iova, op.pgsize, op.pgcount, gather);
+      this.#stage.equal('unmapped', op.unmapped, unmapped);
+      this.unmapped = unmapped === 0 ? [] : [op.iova, op.iova + unmapped - 1];
       return;
     }
-    const ret = this.#driver.mapPages(domain, op.iova, op.paddr, op.pgsize, op.pgcount, Prot.READ | Prot.WRITE);
-    this.#check.equal('ret', op.ret, ret);
-    this.#check.equal('mapped', op.mapped, domain.table?.mapped);
+    const ret = this.driver.mapPages(domain, op.iova, op.paddr, op.pgsize, op.pgcount, Prot.READ | Prot.WRITE);
+    this.#stage.equal('ret', op.ret, ret);
+    this.#stage.equal('mapped', op.mapped, domain.table?.mapped);
   }
 
   #interrupt(op: Extract<Operation, { op: 'irq' }>): void {
-    const { player } = this.#check;
-    const answer: FaultHandler = (iova, flags) => Number(player.take('fault_handler', iova, flags)[0]);
-    for (const domain of this.#domains.values()) domain.handler = op.handler === null ? null : answer;
-    this.#check.equal('ret', op.ret, Number(this.#driver.handleInterrupt()));
+    const answer: FaultHandler = (iova, flags) => this.#stage.answerFault(iova, flags);
+    for (const domain of this.domains.values()) domain.handler = op.handler === null ? null : answer;
+    this.#stage.faults(op.contexts);
+    this.#stage.equal('ret', op.ret, Number(this.driver.handleInterrupt()));
   }
 
   #domain(dom: number): LinuxIpmmuDomain {
-    let domain = this.#domains.get(dom);
+    let domain = this.domains.get(dom);
     if (domain === undefined) {
-      domain = this.#driver.newDomain();
-      this.#domains.set(dom, domain);
+      domain = this.driver.newDomain();
+      this.domains.set(dom, domain);
     }
     return domain;
   }
@@ -212,6 +216,9 @@ function describe(op: Operation): string {
 export const IPMMU_LINUX = defineRunner({
   name: 'ipmmu/scenarios',
   recognises: (line) => 'probe_root' in line && 'leaf_base' in line,
-  schema,
-  perform: (scenario, check) => new ScenarioRun(scenario, check).run(scenario),
+  schema: linuxIpmmuScenario,
+  perform: (scenario, check) => {
+    const stage = recordedStage(check);
+    new LinuxIpmmuScenario(scenario, stage, new ScenarioMemory((code) => stage.warn(code))).run(scenario);
+  },
 });

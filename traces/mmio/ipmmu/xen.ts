@@ -13,6 +13,7 @@ import type { CaseCheck } from '../case-check.ts';
 import { eventList } from '../event.ts';
 import { hexNumber, integer } from '../fields.ts';
 import { defineRunner } from '../runner.ts';
+import { recordedStage, type Stage } from './stage.ts';
 
 const ev = eventList;
 const dom = integer;
@@ -34,7 +35,7 @@ const operation = v.variant('op', [
 ]);
 type Operation = v.InferOutput<typeof operation>;
 
-const schema = v.strictObject({
+export const xenIpmmuScenario = v.strictObject({
   id: integer,
   kernel: v.literal('xen-4.12'),
   gen: v.picklist(IPMMU_GENERATION_NAMES),
@@ -45,52 +46,38 @@ const schema = v.strictObject({
   reset_ev: ev,
   ops: v.array(operation),
 });
-type Scenario = v.InferOutput<typeof schema>;
+type Scenario = v.InferOutput<typeof xenIpmmuScenario>;
 
 /** Leaf n of a recording has its registers here. */
 const LEAF_BASES = [0x100_0000, 0x200_0000, 0x300_0000, 0x400_0000];
 const EBUSY = -16;
 
-class ScenarioRun {
-  readonly #check: CaseCheck;
+/** Xen's driver performing a scenario. */
+export class XenIpmmuScenario {
+  readonly #stage: Stage;
   readonly #driver: XenIpmmuDriver;
   readonly #domains = new Map<number, XenIpmmuDomain>();
   /** First-level table of the guest that appears next. */
   #tableBase = 0;
 
-  constructor(scenario: Scenario, check: CaseCheck) {
-    const { player } = check;
+  constructor(scenario: Scenario, stage: Stage, tables: (base: () => number) => XenTableSource) {
     const generation = IPMMU_GENERATIONS[scenario.gen];
-    check.equal('num_ctx', scenario.num_ctx, generation.contexts);
-    this.#check = check;
-    const tables: XenTableSource = {
-      create: ({ format, ias, oas }) => {
-        player.expect('alloc_io_pgtable', format, ias, oas);
-        return {
-          base: this.#tableBase,
-          table: null,
-          onFlush: () => {},
-          free: () => {
-            player.expect('free_io_pgtable');
-            player.expect('free_tables');
-          },
-        };
-      },
-    };
+    stage.equal('num_ctx', scenario.num_ctx, generation.contexts);
+    this.#stage = stage;
     this.#driver = new XenIpmmuDriver({
-      port: player,
+      port: stage.port,
       generation,
       leafBases: generation.hasLeaves ? LEAF_BASES : [],
-      tables: scenario.p2m_shared ? null : tables,
-      log: () => player.log('err'),
+      tables: scenario.p2m_shared ? null : tables(() => this.#tableBase),
+      log: () => stage.log(),
     });
   }
 
   run({ reset_ev, ops }: Scenario): void {
-    this.#check.operation('reset', reset_ev, () => this.#driver.reset());
+    this.#stage.operation('reset', reset_ev, () => this.#driver.reset());
     for (const op of ops) {
       const name = 'dom' in op ? `${op.op} domain ${op.dom}` : op.op;
-      this.#check.operation(name, op.ev, () => this.#perform(op));
+      this.#stage.operation(name, op.ev, () => this.#perform(op));
     }
   }
 
@@ -100,15 +87,15 @@ class ScenarioRun {
       case 'domain_init': {
         this.#tableBase = op.ttbr;
         const domain = driver.createDomain(op.ttbr);
-        this.#check.equal('ret', op.ret, domain === null ? EBUSY : 0);
-        this.#check.equal('context', op.context, domain?.context ?? -1);
+        this.#stage.equal('ret', op.ret, domain === null ? EBUSY : 0);
+        this.#stage.equal('context', op.context, domain?.context ?? -1);
         if (domain !== null) this.#domains.set(op.dom, domain);
         break;
       }
       case 'attach': {
         const leaves = Array.from({ length: op.leaves }, (_, i) => this.#leaf(i));
         const ret = driver.attach(this.#domain(op.dom), leaves, this.#microTlbs(op.utlbs));
-        this.#check.equal('ret', op.ret, ret);
+        this.#stage.equal('ret', op.ret, ret);
         break;
       }
       case 'detach':
@@ -118,11 +105,12 @@ class ScenarioRun {
         driver.flushAll(this.#domain(op.dom));
         break;
       case 'irq':
-        this.#check.equal('ret', op.ret, Number(driver.handleInterrupt()));
+        this.#stage.faults(op.contexts);
+        this.#stage.equal('ret', op.ret, Number(driver.handleInterrupt()));
         break;
       case 'destroy': {
         const domain = this.#domain(op.dom);
-        this.#check.equal('had_cache_context', op.had_cache_context, domain.leaves !== null);
+        this.#stage.equal('had_cache_context', op.had_cache_context, domain.leaves !== null);
         driver.destroyDomain(domain);
         this.#domains.delete(op.dom);
       }
@@ -144,9 +132,30 @@ class ScenarioRun {
   }
 }
 
+/** Tables of which only the calls are recorded. */
+function recordedTables(check: CaseCheck): (base: () => number) => XenTableSource {
+  const { player } = check;
+  return (base) => ({
+    create: ({ format, ias, oas }) => {
+      player.expect('alloc_io_pgtable', format, ias, oas);
+      return {
+        base: base(),
+        table: null,
+        onFlush: () => {},
+        free: () => {
+          player.expect('free_io_pgtable');
+          player.expect('free_tables');
+        },
+      };
+    },
+  });
+}
+
 export const IPMMU_XEN = defineRunner({
   name: 'ipmmu/xen',
   recognises: (line) => 'p2m_shared' in line && 'reset_ev' in line,
-  schema,
-  perform: (scenario, check) => new ScenarioRun(scenario, check).run(scenario),
+  schema: xenIpmmuScenario,
+  perform: (scenario, check) => {
+    new XenIpmmuScenario(scenario, recordedStage(check), recordedTables(check)).run(scenario);
+  },
 });
