@@ -1,6 +1,7 @@
 /** `tablewalk check`: a replay for what the sanitizer finds. */
 import type { Command } from 'commander';
-import { BREAKS, checkReport, ReplayRun, type Report, renderCheck } from '../../traces/index.ts';
+import { PLANTED_BUGS } from '../../devices/index.ts';
+import { checkReport, ReplayRun, type Report, renderCheck } from '../../traces/index.ts';
 import { ExitCode } from './exit.ts';
 import { checkWritable, writeJson } from './json-output.ts';
 import { addMachineOptions, type MachineFlags, machineFrom, timeOfTrace, wholeNumber } from './machine-options.ts';
@@ -14,7 +15,7 @@ interface CheckFlags extends MachineFlags {
   readonly findings: number;
 }
 
-const NAMES = BREAKS.map(
+const NAMES = PLANTED_BUGS.map(
   ({ name, value, about }) => `  ${name.padEnd(22)}${about}${value === true ? '' : ` [${value}]`}`,
 );
 

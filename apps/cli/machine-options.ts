@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { type Command, InvalidArgumentError } from 'commander';
+import { MMUS, parsePlantedBugs } from '../../devices/index.ts';
 import { ConfigError } from '../../formats/index.ts';
-import { plantBreaks, type RunConfig, runConfig, setField } from '../../traces/index.ts';
+import { type RunConfig, readRunConfig, setField } from '../../traces/index.ts';
 
 /** An option of the command line that stands for one field of the configuration. */
 interface FieldOption {
@@ -12,6 +13,8 @@ interface FieldOption {
 
 /** The options that describe the machine and the run. Each is short for a `--set` of its field. */
 const FIELD_OPTIONS: readonly FieldOption[] = [
+  { flags: '--mmu <name>', field: 'iommu.model', about: `MMU to run: ${Object.keys(MMUS).join(', ')}` },
+  { flags: '--driver <name>', field: 'iommu.driver', about: 'driver of that MMU, by name' },
   { flags: '--format <name>', field: 'table.format', about: 'table format: arm-64-lpae-s1 or arm-64-lpae-s2' },
   { flags: '--granule <size>', field: 'table.granule', about: 'translation granule: 4k, 16k or 64k' },
   { flags: '--ias <bits>', field: 'table.ias', about: 'input address size: how large an IOVA may be' },
@@ -54,7 +57,7 @@ const FIELD_OPTIONS: readonly FieldOption[] = [
   },
   {
     flags: '--drop-sync <fraction>',
-    field: 'dma.dropSyncFraction',
+    field: 'plantedBugs.dropSync',
     about: 'leave out this share of dma_sync calls: a planted bug',
   },
   {
@@ -95,7 +98,7 @@ export function addMachineOptions(command: Command): Command {
 
 /** The machine that the options describe. @throws ConfigError; see {@link machineInput} */
 export function machineFrom(flags: MachineFlags, defaults: readonly string[] = []): RunConfig {
-  return runConfig(machineInput(flags, defaults));
+  return readRunConfig(machineInput(flags, defaults));
 }
 
 /**
@@ -113,7 +116,10 @@ export function machineInput(flags: MachineFlags, defaults: readonly string[] = 
     if (typeof value === 'string')
       setField(input, `${field}=${field === 'table.linux' ? JSON.stringify(value) : value}`);
   }
-  if (flags.break !== undefined) plantBreaks(input, flags.break);
+  if (flags.break !== undefined) {
+    const planted = input['plantedBugs'];
+    input['plantedBugs'] = { ...(typeof planted === 'object' ? planted : {}), ...parsePlantedBugs(flags.break) };
+  }
   for (const assignment of flags.set ?? []) setField(input, assignment);
   return input;
 }

@@ -29,5 +29,5 @@ export {
 export { type PollKernel, RegisterPoll } from './poll.ts';
 export { type BlockHooks, type Half, RegisterBlock, type RegisterHooks } from './register-block.ts';
 export { registerTable } from './register-docs.ts';
-export type { RegisterPort } from './register-port.ts';
+export type { RegisterBus, RegisterPort } from './register-port.ts';
 export { type PlacedRegister, RegisterSpace } from './register-space.ts';

@@ -38,16 +38,15 @@ export class TableWatch implements TableMemory {
   readonly invalidation: InvalidationWatch;
   readonly #memory: ViewedMemory;
   readonly #sanitizer: Sanitizer;
-  /** IDR3.BBML. */
-  readonly #breakLevel: number;
+  /** Break-before-make level of the hardware (IDR3.BBML), 0 to 2: known once the device stands. */
+  breakLevel: 0 | 1 | 2 = 0;
   /** The last valid value of every descriptor, at its place in memory; bit 0 is clear where it is not valid any more. */
   #last = new Uint32Array(0);
 
-  /** @param memory the CPU's view, which the editor would use @param breakLevel break-before-make level of the hardware, 0 to 2 */
-  constructor(memory: ViewedMemory, sanitizer: Sanitizer, breakLevel: number) {
+  /** @param memory the CPU's view, which the editor would use*/
+  constructor(memory: ViewedMemory, sanitizer: Sanitizer) {
     this.#memory = memory;
     this.#sanitizer = sanitizer;
-    this.#breakLevel = breakLevel;
     this.tables = new TableMap(memory);
     this.invalidation = new InvalidationWatch(sanitizer, () => this.#last);
   }
@@ -362,10 +361,10 @@ export class TableWatch implements TableMemory {
   #allowed(space: WatchedSpace, level: number, at: number, oldLow: number, oldHigh: number, split: boolean): boolean {
     const low = this.#last[at] as number;
     const high = this.#last[at + 1] as number;
-    if (!split) return this.#breakLevel === 2 && onlyContiguityDiffers(oldLow, oldHigh, low, high);
+    if (!split) return this.breakLevel === 2 && onlyContiguityDiffers(oldLow, oldHigh, low, high);
     const first = this.#memory.peek(addressIn(low, high, space.packs));
     if (first < 0) return false;
-    return splitAllowed(this.#breakLevel, {
+    return splitAllowed(this.breakLevel, {
       level,
       low: oldLow,
       high: oldHigh,

@@ -6,7 +6,8 @@ export class WatchedSpace {
   readonly number: number;
   /** What findings call it; -1 without a name. */
   domain = -1;
-  readonly asid: number;
+  /** Under which the TLBs know it now: hardware contexts may be given out anew. */
+  asid: number;
   readonly vmid: number;
   readonly stage: 1 | 2;
   readonly geometry: Geometry;

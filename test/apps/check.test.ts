@@ -39,7 +39,7 @@ describe('tablewalk check', () => {
     const coherent = tablewalk(['check', SMALL, '--break', 'drop-sync=0.05', '--walk', 'coherent']);
     // Coherent walks need no sync: leaving some out would look like a driver without bugs.
     expect(coherent.code).toBe(2);
-    expect(coherent.stderr).toMatch(/dma\.dropSyncFraction: found 0\.05, allowed: 0 with coherent walks/);
+    expect(coherent.stderr).toMatch(/plantedBugs\.dropSync: found 0\.05, allowed: 0 with coherent walks/);
   });
 
   it('says what was damaged, so that no findings in half a capture are not taken for none in all of it', () => {
@@ -56,7 +56,7 @@ describe('tablewalk check', () => {
     expect(run.stdout).toContain('missing-invalidation');
     const report = JSON.parse(readFileSync(path, 'utf8'));
     expect(report.schema).toBe('tablewalk.check/1');
-    expect(report.config.driver.bugs.lateInvalidation).toBe(true);
+    expect(report.config.plantedBugs.lateInvalidation).toBe(true);
     expect(report.total).toBe(Object.values(report.byKind as Record<string, number>).reduce((a, b) => a + b));
     expect(report.findings[0]).toMatchObject({ operation: expect.any(Number), domain: expect.any(Number), level: 3 });
   });

@@ -87,7 +87,7 @@ describe('tablewalk compare, every option', () => {
     ['access=none,probe', 'access.pattern'],
     ['access-size=8,64', 'access.accessSize'],
     ['accesses-per-map=1,4', 'access.accessesPerMap'],
-    ['drop-sync=0,0.5', 'dma.dropSyncFraction'],
+    ['drop-sync=0,0.5', 'plantedBugs.dropSync'],
     ['bind=direct,async', 'bind.mode'],
     ['bind-delay=0,1e6', 'bind.runDelay'],
     ['preset=gem5,ideal', 'preset'],
@@ -96,7 +96,7 @@ describe('tablewalk compare, every option', () => {
     ['dma.mapErrorAt=[],[1,2]', 'dma.mapErrorAt'],
     ['table.contiguous=true,false', 'table.contiguous'],
   ])('varies %s', (vary, field) => {
-    const walk = field === 'dma.dropSyncFraction' ? ['--walk', 'non-coherent'] : [];
+    const walk = field === 'plantedBugs.dropSync' ? ['--walk', 'non-coherent'] : [];
     const run = tablewalk(['compare', SMALL, '--limit', '20', '--json', '-', '--vary', vary, ...walk]);
     expect(run.stderr).toBe('');
     const { varied, columns } = JSON.parse(run.stdout);

@@ -114,7 +114,7 @@ describe('tablewalk replay of bad input: one line on standard error, exit code 2
     [
       'dropped syncs where none are needed',
       [SMALL, '--drop-sync', '0.1'],
-      /dma\.dropSyncFraction: .*--walk non-coherent/,
+      /plantedBugs\.dropSync: .*--walk non-coherent/,
     ],
     ['a limit of nothing', [SMALL, '--limit', '0'], /whole number from 1/],
   ])('%s', (_, args, said) => {

@@ -1,10 +1,10 @@
+import type { MemoryUse } from '../../devices/index.ts';
 import { addBindTotals, type BindTotals, type Deadlock, newBindTotals } from '../../devices/index.ts';
 import { type AllocatorReport, ConfigError } from '../../formats/index.ts';
 import { CaptureFeed } from '../capture/capture-feed.ts';
 import type { CaptureStats } from '../capture/stats.ts';
 import type { RunConfig } from '../config/run-config.ts';
 import { fileSources } from '../files/index.ts';
-import type { MemoryUse } from '../memory-meter.ts';
 import { BindReplayer } from './bind-replayer.ts';
 import type { Refusal } from './refusal.ts';
 import type { ReplayOptions } from './run.ts';

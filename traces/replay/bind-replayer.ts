@@ -1,10 +1,16 @@
-import { JobClock, type Smmuv3Domain, VmBind, type VmBindConfigInput } from '../../devices/index.ts';
+import {
+  type IommuDomain,
+  JobClock,
+  type Log,
+  Machine,
+  SILENT,
+  VmBind,
+  type VmBindConfigInput,
+} from '../../devices/index.ts';
 import { Prot } from '../../formats/index.ts';
 import { EventKind, type TraceEvent, UNKNOWN } from '../capture/event.ts';
 import type { RunConfig } from '../config/run-config.ts';
 import { DomainTracker, NO_DOMAIN } from '../domains/tracker.ts';
-import { type Log, SILENT } from '../log.ts';
-import { Machine } from '../machine.ts';
 import { NO_DOMAIN_MEMORY, Refusals, requestText } from './refusal.ts';
 
 /** What a plain `map` line does not tell: a coherent device's buffer, as dma-iommu maps it. */
@@ -12,7 +18,7 @@ const DEFAULT_PROT = Prot.READ | Prot.WRITE | Prot.CACHE;
 
 /** One domain of the capture, with its queue of jobs. */
 export interface BoundDomain {
-  readonly domain: Smmuv3Domain;
+  readonly domain: IommuDomain;
   readonly vm: VmBind;
 }
 

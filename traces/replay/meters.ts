@@ -1,6 +1,6 @@
+import type { Machine } from '../../devices/index.ts';
 import { HitFlag, type TranslationRequest } from '../../emulator/index.ts';
 import type { TableStats } from '../../formats/index.ts';
-import type { Machine } from '../machine.ts';
 import { LatencyHistogram } from '../report/latency-histogram.ts';
 import type { CostItem } from '../report/report.ts';
 import type { EditCosts } from './edit-costs.ts';
@@ -76,7 +76,7 @@ export class SoftwareMeter {
   begin({ driver, tables, dma, clock }: Machine, stats: Readonly<TableStats>): void {
     this.#allocationBefore = tables.context.cycles;
     this.#syncBefore = dma.stats.cycles;
-    this.#invalidationBefore = driver.queue.cycles;
+    this.#invalidationBefore = driver.cycles;
     this.#editBefore = this.#descriptorCycles(stats);
     driver.now = clock.cycles;
   }
@@ -96,7 +96,7 @@ export class SoftwareMeter {
     const sync = dma.stats.cycles - this.#syncBefore;
     this.allocation += allocation;
     this.sync += sync;
-    this.invalidation += driver.queue.cycles - this.#invalidationBefore;
+    this.invalidation += driver.cycles - this.#invalidationBefore;
     return driver.now + edit + allocation + sync;
   }
 

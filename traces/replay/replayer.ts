@@ -1,11 +1,17 @@
-import { FlushQueue, newGather, resetGather, type Smmuv3Domain } from '../../devices/index.ts';
+import {
+  FlushQueue,
+  type IommuDomain,
+  type Log,
+  Machine,
+  newGather,
+  resetGather,
+  SILENT,
+} from '../../devices/index.ts';
 import { AccessFlag, LiveRanges, TranslationRequest, type WatchedSpace } from '../../emulator/index.ts';
 import { Errno, errnoName, type IotlbGather, mapReservation, Prot, unmapReservation } from '../../formats/index.ts';
 import { EventKind, type TraceEvent, UNKNOWN } from '../capture/event.ts';
 import type { RunConfig } from '../config/run-config.ts';
 import { DomainTracker, NO_DOMAIN } from '../domains/tracker.ts';
-import { type Log, SILENT } from '../log.ts';
-import { Machine } from '../machine.ts';
 import { AccessStream } from './access.ts';
 import { AccessMeter, SoftwareMeter } from './meters.ts';
 import { NO_DOMAIN_MEMORY, Refusals, requestText } from './refusal.ts';
@@ -14,12 +20,12 @@ import { lookForStale } from './stale-search.ts';
 /** What a plain `map` line does not tell: a coherent device's buffer, as dma-iommu maps it. */
 const DEFAULT_PROT = Prot.READ | Prot.WRITE | Prot.CACHE;
 
-/** StreamIDs of domains whose device the capture does not name begin here, above every PCI address of bus 0 to 0x7f. */
+/** StreamIDs of domains whose device the capture does not name begin here where there are so many, above every PCI address of bus 0 to 0x7f. */
 const FIRST_MADE_UP_STREAM = 0x8000;
 
 /** One domain of the capture, on the machine. */
 export interface ReplayDomain {
-  readonly domain: Smmuv3Domain;
+  readonly domain: IommuDomain;
   /** Streams of the devices that the capture names; one made up where it names none. */
   readonly streams: number[];
   /** All its devices were attached to other domains: its one stream is made up, and nothing uses its table. */
@@ -52,7 +58,7 @@ export class Replayer {
   /** Maps of an IOVA whose invalidation was still queued. */
   reusedBeforeFlush = 0;
 
-  readonly #config: RunConfig;
+  readonly config: RunConfig;
   readonly #lazy: boolean;
   readonly #stream: AccessStream;
   readonly #request = new TranslationRequest();
@@ -73,7 +79,7 @@ export class Replayer {
    * @throws ConfigError for a machine that cannot work
    */
   constructor(config: RunConfig, streamOfDevice: (device: number) => number, log: Log = SILENT) {
-    this.#config = config;
+    this.config = config;
     this.machine = new Machine(config, log);
     this.#log = log;
     this.#lazy = config.invalidation.mode === 'lazy';
@@ -81,7 +87,7 @@ export class Replayer {
     this.#streamOfDevice = streamOfDevice;
     this.software = new SoftwareMeter(config.editCosts);
     this.#rate = config.clockMHz * 1e6;
-    this.#eventBatch = 2 ** (this.machine.driver.eventQueue.log2Size - 1);
+    this.#eventBatch = Math.max(1, this.machine.driver.faultCapacity / 2);
   }
 
   /** Operations so far. */
@@ -235,7 +241,7 @@ export class Replayer {
 
   #reason({ iova, pa, size, kind }: TraceEvent, result: string): string {
     const { granule } = this.machine;
-    const { table } = this.#config;
+    const { table } = this.config;
     const maps = kind === EventKind.MAP;
     if (size <= 0) return 'a size of 0';
     if (iova % granule !== 0 || size % granule !== 0 || (maps && pa % granule !== 0)) {
@@ -249,7 +255,7 @@ export class Replayer {
    * Unmaps a range of which `live` bytes are mapped. The kernel stops at the first hole; here what lies behind it goes too,
    * because an unmap with holes means that the capture lost events or that a domain was inferred wrongly.
    */
-  #unmapLive(domain: Smmuv3Domain, iova: number, size: number, live: number, gather: IotlbGather): number {
+  #unmapLive(domain: IommuDomain, iova: number, size: number, live: number, gather: IotlbGather): number {
     const { driver } = this.machine;
     let done = 0;
     for (let at = iova; at < iova + size && done < live; ) {
@@ -271,8 +277,8 @@ export class Replayer {
 
   /** Sets tables aside, unless a planted fault forgets that. @returns false when there are too few. */
   #prepare(one: ReplayDomain, tables: number): boolean {
-    const { faults, tables: stack } = this.machine;
-    const forgets = faults.allocatesInRun();
+    const { bugs, tables: stack } = this.machine;
+    const forgets = bugs.allocatesInRun();
     const begun = stack.beginOperation(this.#operation, forgets ? 0 : tables, one.domain);
     stack.context.noAllocation = forgets && begun;
     return begun;
@@ -289,12 +295,12 @@ export class Replayer {
   #beginInvalidation(): number {
     const { driver, clock } = this.machine;
     driver.now = clock.cycles;
-    return driver.queue.cycles;
+    return driver.cycles;
   }
 
   #endInvalidation(before: number): void {
     const { driver, clock } = this.machine;
-    this.software.invalidation += driver.queue.cycles - before;
+    this.software.invalidation += driver.cycles - before;
     clock.cycles = driver.now;
   }
 
@@ -306,23 +312,24 @@ export class Replayer {
 
   /** Makes the accesses that the stream holds. */
   #access(one: ReplayDomain): void {
-    const { smmu, clock, sanitizer, walks } = this.machine;
-    const stream = this.#stream;
+    const { device, driver, clock, sanitizer, walks } = this.machine;
     const request = this.#request;
-    const id = one.streams[0] as number;
-    const master = id % smmu.mmu.config.masters;
+    const stream = this.#stream;
+    const id = driver.activate(one.domain, one.streams[0] as number);
+    const tbu = id % device.mmu.config.masters;
     walks.space = one.space;
     while (stream.next()) {
       sanitizer.accessIova = stream.iova;
       sanitizer.accesses++;
-      request.ask(master, id, -1, stream.iova, AccessFlag.READ, clock.cycles, stream.size);
-      const translated = smmu.translate(request);
+      request.ask(tbu, id, -1, stream.iova, AccessFlag.READ, clock.cycles, stream.size);
+      const translated = device.translate(request);
       clock.cycles = request.completion;
       this.accesses.add(request, translated);
       if (request.staleMark !== 0) sanitizer.windows.hit(request.staleMark, stream.iova);
       // The event thread is slower than the device: it finds many records at once, but in time for none to be lost.
       if (!translated && ++this.#unhandled >= this.#eventBatch) this.#handleEvents();
     }
+    driver.idle(one.domain);
   }
 
   #handleEvents(): void {
@@ -342,7 +349,7 @@ export class Replayer {
     const streams: number[] = [];
     const queued = new LiveRanges();
     const flushQueue = this.#lazy
-      ? new FlushQueue(this.#config.invalidation.flushQueue, {
+      ? new FlushQueue(this.config.invalidation.flushQueue, {
           flush: () => {
             const before = this.#beginInvalidation();
             machine.driver.flushDomain(domain);

@@ -1,8 +1,8 @@
+import type { Log } from '../../devices/index.ts';
 import { ConfigError } from '../../formats/index.ts';
 import { CaptureFeed, type FeedOptions } from '../capture/capture-feed.ts';
 import type { RunConfig } from '../config/run-config.ts';
 import { fileSources } from '../files/index.ts';
-import type { Log } from '../log.ts';
 import { buildReport } from '../report/build.ts';
 import type { Report } from '../report/report.ts';
 import { Replayer } from './replayer.ts';

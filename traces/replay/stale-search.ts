@@ -1,18 +1,17 @@
-import type { Smmuv3Domain } from '../../devices/index.ts';
+import type { IommuDomain, Machine } from '../../devices/index.ts';
 import type { WatchedSpace } from '../../emulator/index.ts';
-import type { Machine } from '../machine.ts';
 
 /** The unmap of `[iova, iova + size)` has returned: whatever a TLB still holds of it is a stale window from now on. */
 export function lookForStale(
   machine: Machine,
-  { cutter, upper }: Smmuv3Domain,
+  { cutter, upper }: IommuDomain,
   space: WatchedSpace,
   iova: number,
   size: number,
 ): void {
-  const { sanitizer, smmu, watch } = machine;
+  const { sanitizer, device, watch } = machine;
   const { windows } = sanitizer;
-  const { stale } = smmu.mmu;
+  const { stale } = device;
   for (let done = 0; done < size; ) {
     cutter.choose(iova + done, iova + done, size - done);
     for (let page = 0; page < cutter.count; page++) {

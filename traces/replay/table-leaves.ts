@@ -12,7 +12,7 @@ const CHUNK = 65536;
  * come once for each. A table that no device uses any more is left out.
  */
 export function forEachStreamLeaf(replayer: Replayer, each: (leaf: LeafRecord) => void): LeafScan {
-  const { memory, smmu } = replayer.machine;
+  const { memory, device } = replayer.machine;
   // A port of its own: the SMMU's is watched and counted. What a device sees is what memory holds, as the CPU's view is in coherent machines.
   const port = new Bus(memory, null).port('leaves', BusView.NON_COHERENT);
   const scan = newLeafScan();
@@ -20,8 +20,8 @@ export function forEachStreamLeaf(replayer: Replayer, each: (leaf: LeafRecord) =
     .flatMap((one) => (one === undefined || one.abandoned ? [] : one.streams))
     .sort((a, b) => a - b);
   for (const sid of streams) {
-    const regime = smmu.contexts.lookUp(sid, -1);
-    if (typeof regime !== 'number') forEachLeafRecord(port, { sid, ssid: -1, regime }, scan, each);
+    const regime = device.regimeOf(sid);
+    if (regime !== null) forEachLeafRecord(port, { sid, ssid: -1, regime }, scan, each);
   }
   return scan;
 }

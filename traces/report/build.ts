@@ -1,7 +1,8 @@
+import { FORMAT_NAMES } from '../../devices/index.ts';
 import { descriptorText, type Finding, FindingKind } from '../../emulator/index.ts';
 import type { TableStats } from '../../formats/index.ts';
 import type { CaptureStats } from '../capture/stats.ts';
-import { FORMAT_NAMES, type RunConfig } from '../config/run-config.ts';
+import type { RunConfig } from '../config/run-config.ts';
 import type { Replayer } from '../replay/replayer.ts';
 import { address, exact } from './quantity.ts';
 import {
@@ -21,8 +22,8 @@ import {
  * events can be replayed after it.
  */
 export function buildReport(stats: CaptureStats, replayer: Replayer, complete: boolean): Report {
-  const { machine } = replayer;
-  const { config, dma, driver } = machine;
+  const { machine, config } = replayer;
+  const { dma, driver } = machine;
   const counters = driver.counters();
   const { maps, unmaps, syncs, bytesSynced, linesCleaned } = dma.stats;
   const report = {
@@ -123,7 +124,7 @@ function tableSection(replayer: Replayer, config: RunConfig): TableSection {
 
 function translationSection(replayer: Replayer): TranslationSection {
   const { latency } = replayer.accesses;
-  const counters = replayer.machine.smmu.mmu.counters();
+  const counters = replayer.machine.device.mmu.counters();
   const rate = ({ lookups, misses }: { lookups: number; misses: number }) => ({ hits: lookups - misses, misses });
   return {
     requests: counters.requests,
@@ -154,7 +155,7 @@ function softwareSection(replayer: Replayer): SoftwareSection {
 
 function costItems(replayer: Replayer): CostItem[] {
   const { software, accesses, machine } = replayer;
-  const { queue } = machine.driver;
+  const driver = machine.driver.counters();
   const { total } = machine.tables.report();
   const { dma } = machine;
   const items: CostItem[] = [
@@ -166,9 +167,9 @@ function costItems(replayer: Replayer): CostItem[] {
       count: dma.stats.maps + dma.stats.unmaps + dma.stats.syncs,
       cycles: software.sync,
     },
-    { name: 'CPU: issuing commands', count: queue.commands, cycles: queue.cycles - queue.waitCycles },
-    { name: 'CPU: waiting for CMD_SYNC', count: queue.syncs, cycles: queue.waitCycles },
-    { name: 'CPU: handling events', count: machine.driver.events, cycles: machine.driver.eventCycles },
+    { name: 'CPU: issuing commands', count: driver.commands, cycles: driver.cycles - driver.waitCycles },
+    { name: 'CPU: waiting for CMD_SYNC', count: driver.syncs, cycles: driver.waitCycles },
+    { name: 'CPU: handling events', count: driver.events, cycles: driver.eventCycles },
     ...accesses.items(),
   ];
   return items

@@ -1,7 +1,7 @@
 /** The shape of `tablewalk replay --json`, schema "tablewalk.report/1". Cycles are SMMU clock cycles, sizes bytes, times seconds of the trace's clock. */
 
+import type { MemoryUse } from '../../devices/index.ts';
 import type { AllocatorReport } from '../../formats/index.ts';
-import type { MemoryUse } from '../memory-meter.ts';
 
 export const REPORT_SCHEMA = 'tablewalk.report/1';
 

@@ -1,4 +1,5 @@
 import * as v from 'valibot';
+import { placeTables } from '../../devices/index.ts';
 import { BuddySystemPages, PageAllocator, PhysicalMemory } from '../../emulator/index.ts';
 import {
   type AllocatorStack,
@@ -12,7 +13,6 @@ import {
   Prot,
 } from '../../formats/index.ts';
 import { checkConfig } from '../config/check.ts';
-import { placeTables } from '../table-region.ts';
 import { tableFrom } from './table-from.ts';
 
 const RAM_BASE = 0x8000_0000;

@@ -7,6 +7,7 @@ import {
   GpuJob,
   GpuMemory,
   JobClock,
+  placeTables,
   VmBind,
 } from '../../devices/index.ts';
 import { BuddySystemPages, PageAllocator, PhysicalMemory } from '../../emulator/index.ts';
@@ -21,7 +22,6 @@ import {
   type TableAllocator,
 } from '../../formats/index.ts';
 import { checkConfig } from '../config/check.ts';
-import { placeTables } from '../table-region.ts';
 import { tableFrom } from './table-from.ts';
 
 const RAM_BASE = 0x8000_0000;

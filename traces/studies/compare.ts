@@ -1,7 +1,7 @@
+import { Machine } from '../../devices/index.ts';
 import { ConfigError } from '../../formats/index.ts';
-import { type RunConfig, runConfig } from '../config/run-config.ts';
+import { type RunConfig, readRunConfig } from '../config/run-config.ts';
 import { setField } from '../config/set-field.ts';
-import { Machine } from '../machine.ts';
 import { BindReplay } from '../replay/bind-replay.ts';
 import { type ReplayOptions, ReplayRun } from '../replay/run.ts';
 import { bestOf, COMPARE_METRICS, metricsOf } from './compare-metrics.ts';
@@ -77,7 +77,7 @@ export class CompareRun {
       throw new ConfigError('--vary', `${combinations} combinations`, `at most ${MAX_COMBINATIONS}`);
     }
     this.#captures = captures;
-    this.#base = runConfig(base);
+    this.#base = readRunConfig(base);
     this.#variations = variations;
     this.#options = options;
     this.#settings = combinationsOf(variations);
@@ -165,7 +165,7 @@ function configOf(
 ): RunConfig {
   const input = structuredClone(base) as Record<string, unknown>;
   for (const [at, { field }] of variations.entries()) setField(input, `${field}=${values[at] ?? ''}`);
-  return runConfig(input);
+  return readRunConfig(input);
 }
 
 /** A preset stands below the fields of `mmu`: where all of them are given, it changes nothing. */

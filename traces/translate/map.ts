@@ -1,7 +1,6 @@
-import type { Smmuv3Domain } from '../../devices/index.ts';
+import type { IommuDomain, Machine } from '../../devices/index.ts';
 import { ConfigError, Prot } from '../../formats/index.ts';
 import type { AddressList } from '../files/address-list.ts';
-import type { Machine } from '../machine.ts';
 
 /** Where `touched` maps its pages to: above the RAM of every default machine, so that data never lies among the tables. */
 const TOUCHED_BASE = 0x40_0000_0000;
@@ -51,7 +50,7 @@ function quantity(spec: string, text: string): number {
  *
  * @throws ConfigError when the table refuses
  */
-export function applyMapSpec(machine: Machine, domain: Smmuv3Domain, spec: MapSpec, list: AddressList): void {
+export function applyMapSpec(machine: Machine, domain: IommuDomain, spec: MapSpec, list: AddressList): void {
   const map = ({ iova, size, pa }: MappedRange): void => {
     const error = machine.driver.map(domain, iova, pa, size, Prot.READ | Prot.WRITE);
     if (error === 0) return;

@@ -1,4 +1,4 @@
-import { featuresOf, StreamContexts } from '../../devices/index.ts';
+import { featuresOf, Machine, StreamContexts } from '../../devices/index.ts';
 import {
   AccessFlag,
   FAULT_NAMES,
@@ -16,7 +16,6 @@ import type { RunConfig } from '../config/run-config.ts';
 import type { AddressList } from '../files/address-list.ts';
 import { streamTableOf } from '../image/image-streams.ts';
 import type { MemoryImage } from '../image/memory-image.ts';
-import { Machine } from '../machine.ts';
 import { LatencyHistogram } from '../report/latency-histogram.ts';
 import { applyMapSpec, type MapSpec } from './map.ts';
 
@@ -81,15 +80,14 @@ export function runOnImage(mmuOptions: MmuOptions, image: MemoryImage, options: 
 /** Runs a list through a machine whose tables our own driver builds. */
 export function runOnMap(config: RunConfig, spec: MapSpec, options: StreamOptions): StreamReport {
   const machine = new Machine(config);
-  if (options.streamId >= 2 ** machine.smmu.contexts.features.streamBits) {
-    throw new ConfigError('--sid', options.streamId, `below 2^${machine.smmu.contexts.features.streamBits}`);
-  }
+  const { streamCount } = machine.driver;
+  if (options.streamId >= streamCount) throw new ConfigError('--sid', options.streamId, `below ${streamCount}`);
   const domain = machine.createDomain();
   if (domain === null) throw new ConfigError('table.allocator', config.table.allocator, 'one with room for a table');
   machine.driver.attach(domain, options.streamId);
   applyMapSpec(machine, domain, spec, options.list);
-  machine.smmu.mmu.resetCounters();
-  return run(machine.smmu, options);
+  machine.device.mmu.resetCounters();
+  return run(machine.device, options);
 }
 
 function run(device: TranslatingDevice, options: StreamOptions): StreamReport {

@@ -3,10 +3,12 @@ import {
   Mmu,
   type MmuOptions,
   Outcome,
-  type TranslatingDevice,
+  type StaleMarks,
+  type TranslationRegime,
   TranslationRequest,
   type WalkMemory,
 } from '../../../emulator/index.ts';
+import type { IommuDevice } from '../../iommu.ts';
 import {
   type BlockHooks,
   type Register,
@@ -59,7 +61,7 @@ export interface SmmuMemory extends WalkMemory, QueueMemory {}
  * 52 bits here), the memory attributes of table and queue accesses (CR1), MSI attributes, the time that register updates take:
  * CR0ACK and IRQ_CTRLACK follow at once.
  */
-export class Smmuv3 implements MmioDevice, TranslatingDevice, CommandEffects {
+export class Smmuv3 implements IommuDevice, MmioDevice, CommandEffects {
   readonly features: Smmuv3Features;
   readonly mmu: Mmu;
   readonly contexts: StreamContexts;
@@ -75,7 +77,7 @@ export class Smmuv3 implements MmioDevice, TranslatingDevice, CommandEffects {
   /** A parked transaction went on: with OK its translation is in `request`, which the next one uses again. */
   onStallEnd: ((transaction: StalledTransaction, outcome: Outcome, request: TranslationRequest) => void) | null = null;
   /** As {@link onStallEnd}, for the engine that holds a parked transaction in flight: with OK it lets it try again. */
-  onResume: TranslatingDevice['onResume'] = null;
+  onResume: IommuDevice['onResume'] = null;
 
   readonly #registers: RegisterBlock<RegisterName>;
   readonly #space: RegisterSpace;
@@ -143,6 +145,19 @@ export class Smmuv3 implements MmioDevice, TranslatingDevice, CommandEffects {
       return request.refuse(this.faults.reportBypassedAddress(request));
     }
     return request.refuse(this.faults.report(request, inFlight));
+  }
+
+  get stale(): StaleMarks {
+    return this.mmu.stale;
+  }
+
+  get breakBeforeMakeLevel(): 0 | 1 | 2 {
+    return this.features.breakBeforeMakeLevel;
+  }
+
+  regimeOf(streamId: number): TranslationRegime | null {
+    const regime = this.contexts.lookUp(streamId, -1);
+    return typeof regime === 'number' ? null : regime;
   }
 
   /** Reads a register. Of a 64-bit register this is the half at `offset`; no register reads as zero. */

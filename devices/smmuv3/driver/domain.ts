@@ -1,4 +1,4 @@
-import type { IoPgtable, PageCutter } from '../../../formats/index.ts';
+import type { IommuDomain } from '../../iommu.ts';
 import type { RangeCover } from './range-cover.ts';
 
 /** Which translation stage a domain's table is. */
@@ -14,18 +14,11 @@ export interface Attachment {
 }
 
 /** An address space: one table, its tag in the TLBs, and the streams that use it. Made by `Smmuv3Driver.createDomain`. */
-export interface Smmuv3Domain {
-  readonly table: IoPgtable;
+export interface Smmuv3Domain extends IommuDomain {
   readonly stage: DomainStage;
   /** ASID of a stage 1, VMID of a stage 2. */
   readonly tag: number;
-  /** The table is the upper half (TTBR1). */
-  readonly upper: boolean;
   /** What uses it. */
   readonly attachments: Set<Attachment>;
-  /** Page sizes of the table. */
-  readonly cutter: PageCutter;
   readonly cover: RangeCover;
-  /** Bytes that the last map mapped. */
-  mapped: number;
 }

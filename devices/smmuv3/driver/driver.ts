@@ -18,6 +18,7 @@ import {
   setField,
   type TableMemory,
 } from '../../../formats/index.ts';
+import type { DomainConfig, IommuCounters, IommuDriver } from '../../iommu.ts';
 import type { Smmuv3 } from '../device/index.ts';
 import {
   CFGI_RANGE_ALL,
@@ -44,28 +45,6 @@ import { RangeCover } from './range-cover.ts';
 import { type AttachOptions, DriverStreams } from './streams.ts';
 import { DriverTables } from './tables.ts';
 
-/** What a domain's table is made from: an io-pgtable configuration, of which the driver fills in what it knows. */
-export type DomainConfig = Partial<Omit<IoPgtableConfig, 'tlb'>>;
-
-/** Counters of a driver since its start. */
-export interface DriverCounters {
-  /** Commands by name, CMD_SYNC among them; names that never occurred are absent. */
-  readonly commandsByName: Readonly<Partial<Record<CommandName, number>>>;
-  /** Commands, CMD_SYNC not among them. */
-  readonly commands: number;
-  readonly syncs: number;
-  /** Invalidations of leaves, because tables went away, and of whole address spaces. */
-  readonly byAddress: number;
-  readonly byWalkRange: number;
-  readonly all: number;
-  /** Cycles that the CPU spent on commands, and the part of them that it waited. */
-  readonly cycles: number;
-  readonly waitCycles: number;
-  /** Event records handled, and the cycles for it. */
-  readonly events: number;
-  readonly eventCycles: number;
-}
-
 /**
  * Linux 6.12's arm-smmu-v3 driver, as far as translation goes: probes the SMMU, builds its stream table, queues and context
  * descriptors in memory, gives domains their tables and tags, and keeps the TLBs true.
@@ -80,7 +59,7 @@ export interface DriverCounters {
  * Does not: shared virtual addressing, aliases and groups, power management, page requests, more than one CPU, a kernel at EL2
  * (whose streams would use EL2-E2H contexts).
  */
-export class Smmuv3Driver {
+export class Smmuv3Driver implements IommuDriver {
   /** What the identification registers said. */
   readonly features: Smmuv3Features;
   readonly queue: DriverQueue;
@@ -89,6 +68,8 @@ export class Smmuv3Driver {
   readonly streams: DriverStreams;
   /** Sees every event record that {@link handleEvents} takes from the queue. */
   onEvent: ((record: EventRecord) => void) | null = null;
+  /** Never told: ASIDs and VMIDs stay with their domains. */
+  onRetag: IommuDriver['onRetag'] = null;
   readonly eventQueue: DriverEventQueue;
 
   readonly #smmu: Smmuv3;
@@ -152,6 +133,22 @@ export class Smmuv3Driver {
 
   set now(cycle: number) {
     this.queue.now = cycle;
+  }
+
+  get cycles(): number {
+    return this.queue.cycles;
+  }
+
+  get waitCycles(): number {
+    return this.queue.waitCycles;
+  }
+
+  get streamCount(): number {
+    return 2 ** this.features.streamBits;
+  }
+
+  get faultCapacity(): number {
+    return 2 ** this.eventQueue.log2Size;
   }
 
   /** Event records handled. */
@@ -250,6 +247,8 @@ export class Smmuv3Driver {
     domain.table = table;
     domain.stage = stage;
     domain.tag = stage === 'stage-1' ? this.#asids.take() : this.#vmids.take();
+    domain.asid = stage === 'stage-1' ? domain.tag : 0;
+    domain.vmid = stage === 'stage-1' ? 0 : domain.tag;
     domain.upper = (table.config.quirks & Quirk.ARM_TTBR1) !== 0;
     domain.attachments = new Set();
     domain.cutter = cutter;
@@ -292,6 +291,13 @@ export class Smmuv3Driver {
   attach(domain: Smmuv3Domain, streamId: number, substreamId = 0, options: AttachOptions = {}): void {
     this.streams.attach(domain, streamId, substreamId, options);
   }
+
+  /** A stream is ready for its device as soon as it is attached. */
+  activate(_domain: Smmuv3Domain, streamId: number): number {
+    return streamId;
+  }
+
+  idle(): void {}
 
   /** Traffic of a stream passes untranslated; its substreams stay with their domains. */
   attachBypass(streamId: number): void {
@@ -392,7 +398,7 @@ export class Smmuv3Driver {
   }
 
   /** All counters as one plain object. */
-  counters(): DriverCounters {
+  counters(): IommuCounters {
     const { queue, invalidator } = this;
     const commandsByName: Partial<Record<CommandName, number>> = {};
     for (const name of Object.keys(Opcode) as CommandName[]) {

@@ -2,7 +2,6 @@
 export * from './config.ts';
 export * from './domain.ts';
 export * from './driver.ts';
-export * from './flush-queue.ts';
 export { newGather, resetGather } from './invalidator.ts';
 export * from './range-cover.ts';
 export type { AttachOptions } from './streams.ts';

@@ -109,7 +109,7 @@ describe('break-before-make', () => {
 });
 
 describe('a block that is split in place', () => {
-  const split = (breakLevel: number) => {
+  const split = (breakLevel: 0 | 1 | 2) => {
     const rig = watchedTable({ breakLevel });
     rig.operation(() => rig.map(IOVA, PA, BLOCK));
     const pa = rig.descriptorPa(IOVA, 2);
@@ -121,15 +121,18 @@ describe('a block that is split in place', () => {
     return { rig, block, pa };
   };
 
-  it.each([0, 1])('breaks the rule on hardware of BBML %d: the block and the table are named', (breakLevel) => {
-    const { rig, block, pa } = split(breakLevel);
-    expect(rig.sanitizer.findings).toMatchObject([
-      { kind: 'break-before-make', operation: 2, iova: IOVA, level: 2, ...block },
-    ]);
-    expect(rig.sanitizer.findings[0]?.detail).toContain(
-      `(a block) became the table 0x${rig.memory.read64(pa).toString(16).padStart(16, '0')}`,
-    );
-  });
+  it.each([0, 1] as const)(
+    'breaks the rule on hardware of BBML %d: the block and the table are named',
+    (breakLevel) => {
+      const { rig, block, pa } = split(breakLevel);
+      expect(rig.sanitizer.findings).toMatchObject([
+        { kind: 'break-before-make', operation: 2, iova: IOVA, level: 2, ...block },
+      ]);
+      expect(rig.sanitizer.findings[0]?.detail).toContain(
+        `(a block) became the table 0x${rig.memory.read64(pa).toString(16).padStart(16, '0')}`,
+      );
+    },
+  );
 
   it('is allowed by BBML 2', () => {
     expect(split(2).rig.kinds()).toEqual([]);

@@ -45,7 +45,7 @@ export function watchedTable({
   split = 'in-place',
   walkFlush = true,
 }: {
-  breakLevel?: number;
+  breakLevel?: 0 | 1 | 2;
   split?: SplitPolicy;
   walkFlush?: boolean;
 } = {}): WatchedTable {
@@ -53,7 +53,8 @@ export function watchedTable({
   const sanitizer = new Sanitizer(clock);
   const memory = new PhysicalMemory({ banks: [{ base: 0x8000_0000, size: 0x400_0000, node: 0 }] });
   const pages = new PageAllocator(memory, memory, { ...DEFAULT_PAGE_COSTS, minFreeKib: 0 });
-  const watch = new TableWatch(memory, sanitizer, breakLevel);
+  const watch = new TableWatch(memory, sanitizer);
+  watch.breakLevel = breakLevel;
   const flush = (start: number, end: number, leafOnly = true): void =>
     watch.invalidation.addresses(1, start, end, ASID, 0, leafOnly);
   const table = allocIoPgtable(

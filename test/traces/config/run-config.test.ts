@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { ConfigError } from '../../../formats/index.ts';
-import { runConfig, setField } from '../../../traces/index.ts';
+import { readRunConfig, runConfig, setField } from '../../../traces/index.ts';
 
 function refusal(input: unknown): ConfigError {
   try {
-    runConfig(input);
+    readRunConfig(input);
   } catch (error) {
     if (error instanceof ConfigError) return error;
     throw error;

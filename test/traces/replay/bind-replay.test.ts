@@ -23,10 +23,10 @@ async function direct(capture: string, config: ReturnType<typeof runConfig>): Pr
   return replayer.domains.map((one) => (one === undefined ? [] : shapeOf(one.domain.table)));
 }
 
-describe.each(['in-place', 'unmap-and-remap'])('a capture through VM_BIND, with %s splits', (split) => {
+describe.each(['in-place', 'unmap-and-remap'] as const)('a capture through VM_BIND, with %s splits', (split) => {
   it.each(['small-strict', 'vfio-dump'])('%s: leaves the very tables that the direct path leaves', async (name) => {
     const capture = `traces/samples/${name}.ftrace.txt.gz`;
-    const table = { split, allocator: 'reserve' };
+    const table = { split, allocator: 'reserve' } as const;
     const config = runConfig({ table, bind: { mode: 'async', runDelay: 250_000 } });
     const replayer = new BindReplayer(config);
     await feed(capture, (event) => replayer.take(event));

@@ -98,7 +98,7 @@ describe('replay of a real strict capture', () => {
     expect(whole.sanitizer.byKind).toEqual({});
     expect(whole.translation.faults).toBe(0);
     expect(whole.dma.syncs).toBeGreaterThan(whole.capture.maps);
-    const dropped = await replay(MEDIUM, { table: { walk: 'non-coherent' }, dma: { dropSyncFraction: 0.01 } });
+    const dropped = await replay(MEDIUM, { table: { walk: 'non-coherent' }, plantedBugs: { dropSync: 0.01 } });
     expect(dropped.sanitizer.staleWalks).toBeGreaterThan(0);
     const finding = dropped.sanitizer.findings.find(({ kind }) => kind === 'stale-walk');
     expect(finding?.operation).toBeGreaterThan(0);
@@ -106,7 +106,7 @@ describe('replay of a real strict capture', () => {
   });
 
   it('gives the same bytes for the same seed, and other findings for another', async () => {
-    const config = { table: { walk: 'non-coherent' }, dma: { dropSyncFraction: 0.05 } } as const;
+    const config = { table: { walk: 'non-coherent' }, plantedBugs: { dropSync: 0.05 } } as const;
     const [first, again, other] = [
       await replay(SMALL, config),
       await replay(SMALL, config),

@@ -1,4 +1,3 @@
-import { Smmuv3, type Smmuv3Domain, Smmuv3Driver, smmuv3Features } from '../devices/index.ts';
 import {
   BuddySystemPages,
   Bus,
@@ -16,10 +15,11 @@ import {
   type WatchedSpace,
   watchedOthers,
   watchedTables,
-} from '../emulator/index.ts';
+} from '../../emulator/index.ts';
 import {
   type AllocatorFinding,
   type AllocatorStack,
+  ConfigError,
   createAllocatorStack,
   leafSizes,
   NO_PAGES,
@@ -27,11 +27,13 @@ import {
   type Machine as TableMachine,
   TableMemoryError,
   type WarningCode,
-} from '../formats/index.ts';
-import { FORMAT_NAMES, GRANULES, type RunConfig } from './config/run-config.ts';
+} from '../../formats/index.ts';
+import { FORMAT_NAMES, GRANULES, type IommuDevice, type IommuDomain, type IommuDriver } from '../iommu.ts';
+import { MMUS } from '../mmus.ts';
 import { type Log, SILENT } from './log.ts';
+import type { MachineConfig } from './machine-config.ts';
 import { MemoryMeter } from './memory-meter.ts';
-import { PlantedFaults } from './planted-faults.ts';
+import { PlantedBugs } from './planted-bugs.ts';
 import { placeTables } from './table-region.ts';
 
 /** Which finding each misuse of an allocator is. */
@@ -68,11 +70,11 @@ class UncachedPages implements TableAllocator {
 }
 
 /**
- * The whole computer of one run: memory, CPU cache, bus, page allocator, DMA API, SMMU and its driver, as one configuration
+ * The whole computer of one run: memory, CPU cache, bus, page allocator, DMA API, MMU and its driver, as one configuration
  * describes them, with a sanitizer that watches all of it.
  */
 export class Machine {
-  readonly config: RunConfig;
+  readonly config: MachineConfig;
   readonly clock: MachineClock = { cycles: 0, seconds: 0 };
   readonly sanitizer: Sanitizer;
   /** Sees every descriptor that is stored, every table that comes and goes, and what is invalidated. */
@@ -88,24 +90,24 @@ export class Machine {
   readonly memoryMeter: MemoryMeter;
   /** Where the tables come from. */
   readonly tables: AllocatorStack;
-  readonly smmu: Smmuv3;
-  readonly driver: Smmuv3Driver;
-  /** The SMMU's way to memory. */
+  readonly device: IommuDevice;
+  readonly driver: IommuDriver;
+  /** The MMU's way to memory. */
   readonly port: BusPort;
   /** Bytes of the smallest page. */
   readonly granule: number;
   /** Warning code to how often the kernel would have warned. */
   readonly warnings = new Map<WarningCode, number>();
 
-  /** The faults that the configuration plants. */
-  readonly faults: PlantedFaults;
+  /** The bugs that the configuration plants. */
+  readonly bugs: PlantedBugs;
   readonly #log: Log;
-  /** Where tables come from, watched and with the planted faults. */
+  /** Where tables come from, watched and with the planted bugs. */
   readonly #tableSource: TableAllocator;
-  readonly #spaces = new Map<Smmuv3Domain, WatchedSpace>();
+  readonly #spaces = new Map<IommuDomain, WatchedSpace>();
 
   /** @throws ConfigError for a combination that cannot work */
-  constructor(config: RunConfig, log: Log = SILENT) {
+  constructor(config: MachineConfig, log: Log = SILENT) {
     this.config = config;
     this.#log = log;
     const coherent = config.table.walk === 'coherent';
@@ -119,8 +121,13 @@ export class Machine {
       : new CpuCache(this.memory, { ...config.cpuCache, seed: config.cpuCache.seed + config.seed });
     const view = this.cache ?? this.memory;
     const bus = new Bus(this.memory, this.cache);
-    this.port = bus.port('smmu', coherent ? BusView.COHERENT : BusView.NON_COHERENT);
-    this.dma = new DmaApi(view, { ...config.dma, coherent, seed: config.dma.seed + config.seed });
+    this.port = bus.port(config.iommu.model, coherent ? BusView.COHERENT : BusView.NON_COHERENT);
+    this.dma = new DmaApi(view, {
+      ...config.dma,
+      coherent,
+      dropSyncFraction: config.plantedBugs.dropSync,
+      seed: config.dma.seed + config.seed,
+    });
     this.pages = new PageAllocator({ banks: region.system }, view, config.pages);
     this.memoryMeter = new MemoryMeter(this.pages);
     this.tables = createAllocatorStack(region.layers, {
@@ -132,13 +139,12 @@ export class Machine {
       protectedOwner: this.memoryMeter,
     });
     this.memoryMeter.shrinks(this.tables);
-    const features = smmuv3Features({ ...config.smmu, coherent });
-    this.watch = new TableWatch(view, this.sanitizer, features.breakBeforeMakeLevel);
+    this.bugs = new PlantedBugs(config.plantedBugs, config.seed);
+    this.watch = new TableWatch(view, this.sanitizer);
     this.walks = new WalkCheck(this.watch.tables, this.sanitizer, this.port);
-    this.faults = new PlantedFaults(config.faults, config.seed);
-    this.#tableSource = this.faults.allocator(watchedTables(this.watch, this.tables));
+    this.#tableSource = this.bugs.allocator(watchedTables(this.watch, this.tables));
     const tableMachine: TableMachine = {
-      memory: this.faults.memory(this.watch),
+      memory: this.bugs.memory(this.watch),
       dma: this.dma,
       // Tables come from the stack above; these are for queues and stream tables.
       pages: watchedOthers(this.watch, this.cache === null ? this.pages : new UncachedPages(this.pages, this.cache)),
@@ -148,16 +154,38 @@ export class Machine {
       },
       log: (message) => log.error({ operation: this.sanitizer.operation }, message),
     };
-    this.smmu = new Smmuv3({ features, mmu: config.mmu, memory: this.port });
-    this.driver = new Smmuv3Driver({
-      smmu: this.smmu,
+    const model = MMUS[config.iommu.model];
+    const driverName = config.iommu.driver ?? (model.drivers[0] as string);
+    if (!model.drivers.includes(driverName)) {
+      throw new ConfigError('iommu.driver', driverName, `a driver of ${model.name}: ${model.drivers.join(', ')}`);
+    }
+    if (!model.formats.includes(config.table.format)) {
+      throw new ConfigError(
+        'table.format',
+        config.table.format,
+        `a format that ${model.name} walks: ${model.formats.join(', ')}`,
+      );
+    }
+    const { device, driver } = model.create({
+      config,
+      driverName,
+      coherent,
+      mmu: config.mmu,
+      memory: this.port,
       machine: tableMachine,
       // Queues and stream tables are in coherent memory, whatever the page tables are in.
       structures: this.memory,
-      config: config.driver,
+      bugs: config.plantedBugs,
     });
+    this.device = device;
+    this.driver = driver;
+    this.watch.breakLevel = device.breakBeforeMakeLevel;
+    driver.onRetag = (domain) => {
+      const space = this.#spaces.get(domain);
+      if (space !== undefined) space.asid = domain.asid;
+    };
     this.#watch();
-    // The rest of the system fills the memory once the SMMU is up.
+    // The rest of the system fills the memory once the MMU is up.
     const { share, returned } = config.occupied;
     if (share > 0) this.pages.occupy(share, returned, config.seed);
   }
@@ -166,7 +194,7 @@ export class Machine {
    * One more address space, as the configuration describes its table; null when there is no memory for its first-level table.
    * @throws ConfigError for a table that cannot be
    */
-  createDomain(): Smmuv3Domain | null {
+  createDomain(): IommuDomain | null {
     try {
       return this.#createDomain();
     } catch (error) {
@@ -175,7 +203,7 @@ export class Machine {
     }
   }
 
-  #createDomain(): Smmuv3Domain {
+  #createDomain(): IommuDomain {
     const { table } = this.config;
     const domain = this.driver.createDomain({
       format: FORMAT_NAMES[table.format],
@@ -188,25 +216,24 @@ export class Machine {
       contiguous: table.contiguous,
       allocator: this.#tableSource,
     });
-    const stage1 = domain.stage === 'stage-1';
-    const { geometry } = domain.table;
-    domain.table.visitTables((pa, level, size) => {
+    const { asid, vmid, table: made } = domain;
+    const { geometry } = made;
+    made.visitTables((pa, level, size) => {
       if (level !== geometry.startLevel) return;
-      const [asid, vmid] = stage1 ? [domain.tag, 0] : [0, domain.tag];
-      this.#spaces.set(domain, this.watch.addSpace(stage1 ? 1 : 2, asid, vmid, geometry, pa, size));
+      this.#spaces.set(domain, this.watch.addSpace(vmid === 0 ? 1 : 2, asid, vmid, geometry, pa, size));
     });
     return domain;
   }
 
   /** Takes a domain's table down. Detach its streams first. */
-  freeDomain(domain: Smmuv3Domain): void {
+  freeDomain(domain: IommuDomain): void {
     const space = this.#spaces.get(domain);
     if (space !== undefined) this.watch.retire(space);
     this.driver.freeDomain(domain);
   }
 
   /** What the sanitizer knows of a domain. */
-  spaceOf(domain: Smmuv3Domain): WatchedSpace {
+  spaceOf(domain: IommuDomain): WatchedSpace {
     const space = this.#spaces.get(domain);
     if (space === undefined) throw new Error('the domain is not of this machine');
     return space;
@@ -214,12 +241,12 @@ export class Machine {
 
   /** Lets the sanitizer see what the TLBs drop and what the walker reads. */
   #watch(): void {
-    const { sanitizer, port, smmu, watch, walks } = this;
-    smmu.mmu.stale.watch(
+    const { sanitizer, port, device, watch, walks } = this;
+    device.stale.watch(
       (mark) => sanitizer.windows.entryMarked(mark),
       (mark) => sanitizer.windows.entryDropped(mark),
     );
-    smmu.mmu.invalidation.observer = watch.invalidation;
+    device.mmu.invalidation.observer = watch.invalidation;
     port.onRead = (pa) => walks.check(pa);
     if (this.cache !== null) {
       port.checkStale = true;

@@ -1,5 +1,5 @@
 import * as v from 'valibot';
-import { ConfigError } from '../../../formats/index.ts';
+import { ConfigError } from '../../formats/index.ts';
 
 /** The lazy mode's queue of IOVAs that are unmapped but not yet invalidated. */
 export const FlushQueueSchema = v.strictObject({

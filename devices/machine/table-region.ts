@@ -1,5 +1,5 @@
-import type { RamBank } from '../emulator/index.ts';
-import { ConfigError, type LayerSpec, parseStackSpec } from '../formats/index.ts';
+import type { RamBank } from '../../emulator/index.ts';
+import { ConfigError, type LayerSpec, parseStackSpec } from '../../formats/index.ts';
 
 /** RAM is made in units of this (`PhysicalMemorySchema`). */
 const RAM_UNIT = 65536;

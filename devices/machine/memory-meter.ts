@@ -1,5 +1,5 @@
-import type { PageAllocator } from '../emulator/index.ts';
-import { type AllocatorStack, type ProtectedOwner, SYSTEM_PAGE } from '../formats/index.ts';
+import type { PageAllocator } from '../../emulator/index.ts';
+import { type AllocatorStack, type ProtectedOwner, SYSTEM_PAGE } from '../../formats/index.ts';
 
 /** What a run made of the system's memory, besides allocating from it. Plain JSON. */
 export interface MemoryUse {

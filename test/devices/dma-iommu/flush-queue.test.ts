@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { FlushQueue } from '../../../../devices/smmuv3/driver/flush-queue.ts';
+import { FlushQueue } from '../../../devices/dma-iommu/flush-queue.ts';
 
 /** A queue whose owner writes down what happens. */
 function logged(entries: number): { queue: FlushQueue; log: string[] } {

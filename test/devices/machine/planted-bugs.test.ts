@@ -1,14 +1,16 @@
 import { describe, expect, it } from 'vitest';
-import { plantBreaks, ReplayRun, type Report, runConfig } from '../../traces/index.ts';
+import { parsePlantedBugs } from '../../../devices/index.ts';
+import { ReplayRun, type Report, readRunConfig } from '../../../traces/index.ts';
 
 const SAMPLES = ['small-strict', 'medium-strict', 'vfio-dump', 'dma-dump'];
 const capture = (name: string): string => `traces/samples/${name}.ftrace.txt.gz`;
 
 /** A replay with planted bugs, of a device that probes. */
 function check(name: string, breaks = '', config: Record<string, unknown> = {}, limit = 9000): Promise<Report> {
-  const input: Record<string, unknown> = { access: { pattern: 'probe' }, ...structuredClone(config) };
-  if (breaks !== '') plantBreaks(input, breaks);
-  return new ReplayRun([capture(name)], runConfig(input), { limit }).run();
+  const { plantedBugs = {}, ...rest } = config;
+  const planted = { ...(plantedBugs as object), ...(breaks === '' ? {} : parsePlantedBugs(breaks)) };
+  const input = { access: { pattern: 'probe' }, ...rest, plantedBugs: planted };
+  return new ReplayRun([capture(name)], readRunConfig(input), { limit }).run();
 }
 
 describe('a correct driver', () => {
@@ -118,7 +120,7 @@ describe('a broken driver', () => {
     const [first, again, other] = [
       await check('small-strict', 'skip-invalidate=0.05'),
       await check('small-strict', 'skip-invalidate=0.05'),
-      await check('small-strict', 'skip-invalidate=0.05', { driver: { bugs: { seed: 9 } } }),
+      await check('small-strict', 'skip-invalidate=0.05', { plantedBugs: { seed: 9 } }),
     ];
     expect(again.sanitizer).toEqual(first.sanitizer);
     expect(other.sanitizer.findings).not.toEqual(first.sanitizer.findings);
@@ -127,16 +129,11 @@ describe('a broken driver', () => {
 
 describe('--break', () => {
   it('becomes fields of the configuration, with a share of its own or the usual one', () => {
-    const input: Record<string, unknown> = {};
-    plantBreaks(input, 'drop-sync=0.05, late-invalidate,bbm,skip-walk-flush');
-    expect(input).toEqual({
-      dma: { dropSyncFraction: 0.05 },
-      driver: { bugs: { lateInvalidation: true, skipWalkFlush: 1 } },
-      faults: { breakBeforeMake: 0.01 },
-    });
-    expect(() => runConfig({ ...input, table: { walk: 'non-coherent' } })).not.toThrow();
+    const plantedBugs = parsePlantedBugs('drop-sync=0.05, late-invalidate,bbm,skip-walk-flush');
+    expect(plantedBugs).toEqual({ dropSync: 0.05, lateInvalidation: true, skipWalkFlush: 1, breakBeforeMake: 0.01 });
+    expect(() => readRunConfig({ plantedBugs, table: { walk: 'non-coherent' } })).not.toThrow();
     // A sync that coherent walks do not need cannot be missed.
-    expect(() => runConfig(input)).toThrow(/dma\.dropSyncFraction/);
+    expect(() => readRunConfig({ plantedBugs })).toThrow(/plantedBugs\.dropSync/);
   });
 
   it.each([
@@ -146,6 +143,6 @@ describe('--break', () => {
     ['late-invalidate=0.5', /allowed: late-invalidate/],
     ['', /allowed: drop-sync/],
   ])('refuses %o', (list, said) => {
-    expect(() => plantBreaks({}, list)).toThrow(said);
+    expect(() => parsePlantedBugs(list)).toThrow(said);
   });
 });

@@ -1,11 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { BindReplay, Machine, ReplayRun, type Report, runConfig } from '../../traces/index.ts';
+import { Machine } from '../../../devices/index.ts';
+import { BindReplay, ReplayRun, type Report, runConfig } from '../../../traces/index.ts';
 
 const CAPTURE = 'traces/samples/vfio-dump.ftrace.txt.gz';
 const MIB = 2 ** 20;
 
 /** A machine whose memory is all but full once the SMMU is up. */
-const tight = (allocator: string, share: number, granule = '4k') =>
+const tight = (allocator: string, share: number, granule: '4k' | '64k' = '4k') =>
   runConfig({
     table: { allocator, granule },
     access: { pattern: 'none' },
@@ -67,24 +68,27 @@ describe('memory pressure in a replay', () => {
 });
 
 describe('a domain that gets no first-level table', () => {
-  it.each(['direct', 'async'])('is refused what is asked of it, by line and reason, in a %s replay', async (mode) => {
-    const config = runConfig({
-      table: { allocator: 'failing:nth=1' },
-      access: { pattern: 'none' },
-      bind: { mode },
-    });
-    const capture = ['traces/samples/small-strict.ftrace.txt.gz'];
-    const [count, kept] =
-      mode === 'direct'
-        ? await new ReplayRun(capture, config).run().then(({ capture: { refused, refusals } }) => [refused, refusals])
-        : await new BindReplay(capture, config).run().then(({ refused, refusals }) => [refused, refusals]);
-    expect(count).toBe(1);
-    expect(kept).toEqual([
-      {
-        line: 15,
-        request: 'map iova 0xfffff000 size 0x1000',
-        reason: 'ENOMEM, no memory for the first-level table of its domain',
-      },
-    ]);
-  });
+  it.each(['direct', 'async'] as const)(
+    'is refused what is asked of it, by line and reason, in a %s replay',
+    async (mode) => {
+      const config = runConfig({
+        table: { allocator: 'failing:nth=1' },
+        access: { pattern: 'none' },
+        bind: { mode },
+      });
+      const capture = ['traces/samples/small-strict.ftrace.txt.gz'];
+      const [count, kept] =
+        mode === 'direct'
+          ? await new ReplayRun(capture, config).run().then(({ capture: { refused, refusals } }) => [refused, refusals])
+          : await new BindReplay(capture, config).run().then(({ refused, refusals }) => [refused, refusals]);
+      expect(count).toBe(1);
+      expect(kept).toEqual([
+        {
+          line: 15,
+          request: 'map iova 0xfffff000 size 0x1000',
+          reason: 'ENOMEM, no memory for the first-level table of its domain',
+        },
+      ]);
+    },
+  );
 });

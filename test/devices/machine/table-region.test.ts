@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { ConfigError } from '../../formats/index.ts';
-import { Machine, placeTables, runConfig } from '../../traces/index.ts';
+import { Machine, placeTables } from '../../../devices/index.ts';
+import { ConfigError } from '../../../formats/index.ts';
+import { runConfig } from '../../../traces/index.ts';
 
 const MIB = 2 ** 20;
 const BANKS = [

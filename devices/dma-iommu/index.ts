@@ -1,0 +1,2 @@
+/** What Linux's DMA API does above an IOMMU driver (drivers/iommu/dma-iommu.c). */
+export * from './flush-queue.ts';

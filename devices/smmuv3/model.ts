@@ -1,0 +1,27 @@
+import * as v from 'valibot';
+import type { IommuModel } from '../iommu.ts';
+import { Smmuv3 } from './device/index.ts';
+import { DriverSchema, Smmuv3Driver } from './driver/index.ts';
+import { Smmuv3FeaturesSchema, smmuv3Features } from './spec/index.ts';
+
+/** What a configuration says of an SMMUv3 and its driver. */
+export const SMMUV3_CONFIG = {
+  /** What the SMMU offers in its identification registers. Whether it snoops is `table.walk`. */
+  smmu: v.optional(v.omit(Smmuv3FeaturesSchema, ['coherent']), {}),
+  /** Queues and costs of Linux's driver. Its bugs are in `plantedBugs`. */
+  driver: v.optional(v.omit(DriverSchema, ['bugs']), {}),
+} as const;
+
+/** Arm SMMUv3 with Linux's arm-smmu-v3. */
+export const SMMUV3: IommuModel<v.InferOutput<v.StrictObjectSchema<typeof SMMUV3_CONFIG, undefined>>> = {
+  name: 'smmuv3',
+  title: 'Arm SMMUv3',
+  drivers: ['arm-smmu-v3'],
+  formats: ['arm-64-lpae-s1', 'arm-64-lpae-s2'],
+  table: {},
+  create({ config, coherent, mmu, memory, machine, structures, bugs }) {
+    const device = new Smmuv3({ features: smmuv3Features({ ...config.smmu, coherent }), mmu, memory });
+    const driver = new Smmuv3Driver({ smmu: device, machine, structures, config: { ...config.driver, bugs } });
+    return { device, driver };
+  },
+};
