@@ -33,7 +33,7 @@ import { MMUS } from '../mmus.ts';
 import { type Log, SILENT } from './log.ts';
 import type { MachineConfig } from './machine-config.ts';
 import { MemoryMeter } from './memory-meter.ts';
-import { PlantedBugs } from './planted-bugs.ts';
+import { invalidationBugs, PlantedBugs } from './planted-bugs.ts';
 import { placeTables } from './table-region.ts';
 
 /** Which finding each misuse of an allocator is. */
@@ -175,7 +175,7 @@ export class Machine {
       machine: tableMachine,
       // Queues and stream tables are in coherent memory, whatever the page tables are in.
       structures: this.memory,
-      bugs: config.plantedBugs,
+      bugs: invalidationBugs(config.plantedBugs),
     });
     this.device = device;
     this.driver = driver;

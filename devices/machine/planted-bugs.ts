@@ -1,5 +1,6 @@
 import * as v from 'valibot';
 import { ConfigError, Prng, type TableAllocator, type TableMemory } from '../../formats/index.ts';
+import type { InvalidationBugs } from '../iommu.ts';
 
 const fraction = v.optional(v.pipe(v.number(), v.minValue(0), v.maxValue(1)), 0);
 
@@ -36,6 +37,13 @@ export const PlantedBugsSchema = v.strictObject({
   seed: v.optional(v.pipe(v.number(), v.integer(), v.minValue(0)), 1),
 });
 export type PlantedBugsConfig = v.InferOutput<typeof PlantedBugsSchema>;
+
+/** The bugs that a driver's invalidations have. */
+export function invalidationBugs(planted: PlantedBugsConfig): InvalidationBugs {
+  const { skipInvalidation, skipWalkFlush, lateInvalidation, lateWalkFlush, wholeSpace, needlessWalkFlush, seed } =
+    planted;
+  return { skipInvalidation, skipWalkFlush, lateInvalidation, lateWalkFlush, wholeSpace, needlessWalkFlush, seed };
+}
 
 /** A bug as `--break` names it. */
 export interface PlantedBug {
