@@ -10,4 +10,3 @@ export { VmBind, type VmBindPorts } from './vm-bind.ts';
 export { type VmBindConfig, type VmBindConfigInput, VmBindSchema } from './vm-bind-config.ts';
 export { BindJob, type BindReport, type BindRequest, type BindState } from './vm-bind-job.ts';
 export { addBindTotals, type BindTotals, newBindTotals } from './vm-bind-totals.ts';
-export { type Overlap, type VmRange, VmRanges } from './vm-ranges.ts';

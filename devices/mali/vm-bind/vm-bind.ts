@@ -20,6 +20,7 @@ import {
   replaceReservation,
   unmapReservation,
 } from '../../../formats/index.ts';
+import { type GpuVaOverlap, GpuVaSpace } from '../gpuvm/index.ts';
 import type { Party } from './dependency-graph.ts';
 import type { JobClock } from './job-clock.ts';
 import { type LockRegion, lockRegion } from './lock-region.ts';
@@ -27,7 +28,6 @@ import { RangeEditor } from './range-editor.ts';
 import { type VmBindConfig, type VmBindConfigInput, VmBindSchema } from './vm-bind-config.ts';
 import { BindJob, type BindReport, type BindRequest } from './vm-bind-job.ts';
 import { type BindTotals, newBindTotals } from './vm-bind-totals.ts';
-import { type Overlap, VmRanges } from './vm-ranges.ts';
 
 /** What a VM stands on. */
 export interface VmBindPorts {
@@ -54,8 +54,8 @@ interface BindQueue {
 
 export class VmBind {
   readonly name: string;
-  /** What is mapped, as of the last job that ran. */
-  readonly ranges = new VmRanges();
+  /** What is mapped, as of the last job that ran: physical addresses, with `Prot` bits for flags. */
+  readonly ranges: GpuVaSpace<null>;
   readonly config: VmBindConfig;
   readonly #ports: VmBindPorts;
   readonly #editor: RangeEditor;
@@ -79,6 +79,7 @@ export class VmBind {
     this.name = name;
     this.config = parsed.output;
     this.#ports = ports;
+    this.ranges = new GpuVaSpace(0, 2 ** ports.table.config.ias);
     this.#editor = new RangeEditor(ports.table);
   }
 
@@ -292,7 +293,7 @@ export class VmBind {
     const cut = this.#cut(job);
     if (cut !== 0) return cut;
     const result = this.#editor.map(iova, pa, size, prot, Gfp.KERNEL);
-    if (result === 0) this.ranges.add({ start: iova, end: iova + size, pa, prot });
+    if (result === 0) this.ranges.add({ start: iova, end: iova + size, object: null, offset: pa, flags: prot });
     else job.reason = result === -Errno.ENOMEM ? 'no table for the mapping' : `the table says ${errnoName(result)}`;
     return result;
   }
@@ -302,11 +303,11 @@ export class VmBind {
     const { iova, size } = job.request;
     const overlaps = this.ranges.overlaps(iova, iova + size);
     for (let first = 0; first < overlaps.length; ) {
-      const { start } = overlaps[first] as Overlap;
+      const { start } = overlaps[first] as GpuVaOverlap<null>;
       let end = start;
       let next = first;
-      for (; next < overlaps.length && (overlaps[next] as Overlap).start === end; next++) {
-        const part = overlaps[next] as Overlap;
+      for (; next < overlaps.length && (overlaps[next] as GpuVaOverlap<null>).start === end; next++) {
+        const part = overlaps[next] as GpuVaOverlap<null>;
         end = part.end;
         this.#totals.overlaps++;
         this.#totals.remaps += (part.previous === null ? 0 : 1) + (part.next === null ? 0 : 1);

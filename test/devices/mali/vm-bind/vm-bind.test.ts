@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type BindRequest, Fence, RangeEditor, type VmBind, VmRanges } from '../../../../devices/index.ts';
+import { type BindRequest, Fence, GpuVaSpace, RangeEditor, type VmBind } from '../../../../devices/index.ts';
 import { Errno, Gfp, Prot, type SplitPolicy } from '../../../../formats/index.ts';
 import { bindRig, G, K, leavesOf, M, maliTable } from './bind-rig.ts';
 
@@ -255,7 +255,7 @@ describe('run', () => {
     // What lies before the block went, as in Linux; the block is whole.
     expect(table.iovaToPhys(M)).toBe(0);
     expect(table.iovaToPhys(3 * M)).toBe(PA + 3 * M);
-    expect(vm.ranges.list()).toEqual([{ start: 2 * M, end: 4 * M, pa: PA + 2 * M, prot: RW }]);
+    expect(vm.ranges.list()).toEqual([{ start: 2 * M, end: 4 * M, object: null, offset: PA + 2 * M, flags: RW }]);
   });
 
   it('names the operation that its job stands for, at prepare and at run', () => {
@@ -347,7 +347,7 @@ describe.each(['in-place', 'unmap-and-remap'] as SplitPolicy[])('any sequence of
           vm.submit('q0', { kind, iova, size, pa, prot });
         }
         clock.run();
-        const ranges = new VmRanges();
+        const ranges = new GpuVaSpace<null>();
         for (const r of requests) {
           const { kind, iova, size, pa, prot } = toRequest(r);
           for (const { start, end } of ranges.overlaps(iova, iova + size)) editor.unmap(start, end - start, null);
@@ -355,7 +355,7 @@ describe.each(['in-place', 'unmap-and-remap'] as SplitPolicy[])('any sequence of
           for (let at = 0; at < size; at += PAGE) plain.delete(iova + at);
           if (kind === 'unmap') continue;
           editor.map(iova, pa, size, prot, Gfp.KERNEL);
-          ranges.add({ start: iova, end: iova + size, pa, prot });
+          ranges.add({ start: iova, end: iova + size, object: null, offset: pa, flags: prot });
           for (let at = 0; at < size; at += PAGE) plain.set(iova + at, pa + at);
         }
         const wrong: number[] = [];
