@@ -84,7 +84,7 @@ export class PanthorVm {
       ias: vaBits,
       oas: paBits,
       coherentWalk: coherent,
-      split: this.#profile.partOfHugePage === 'split' ? 'in-place' : 'refuse',
+      linux: this.#profile.kernel,
       pgdSizing: 'exact',
       allocator: {
         alloc: (cookie, size, gfp) => this.#takeTable(cookie, size, gfp),
