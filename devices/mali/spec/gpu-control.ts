@@ -1,10 +1,15 @@
 /** Fields of the GPU control registers, and the commands of GPU_CMD. */
-import { PANTHOR_REGS, registerLayout } from './layout.ts';
+import { PANFROST_REGS, PANTHOR_REGS, registerLayout } from './layout.ts';
 
 /** GPU_MMU_FEATURES. */
 export const GPU_MMU_FEATURES = registerLayout('Mali GPU_MMU_FEATURES', 32, PANTHOR_REGS, {
   VA_BITS: { lsb: 0, width: 8, meaning: 'bits of a GPU virtual address' },
   PA_BITS: { lsb: 8, width: 8, meaning: 'bits of a physical address' },
+});
+
+/** GPU_STATUS. */
+export const GPU_STATUS = registerLayout('Mali GPU_STATUS', 32, PANFROST_REGS, {
+  GPU_ACTIVE: { lsb: 0, width: 1, meaning: 'the GPU works' },
 });
 
 /** Bits of GPU_INT_RAWSTAT, _CLEAR, _MASK and _STAT. */

@@ -38,7 +38,7 @@ describe.each([
   it('has the offsets of every address space', () => {
     for (const [name, register] of Object.entries(spec.ADDRESS_SPACE)) {
       for (const as of [0, 1]) {
-        const offset = value(names, `${name}${register.bits === 64 ? '_LO' : ''}(${as})`);
+        const offset = value(names, `${name}${register.width === 64 ? '_LO' : ''}(${as})`);
         expect(BigInt(spec.addressSpaceBase(as) + register.offset), name).toBe(offset);
       }
     }
