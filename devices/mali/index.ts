@@ -1,4 +1,5 @@
 /** Mali: the MMU of Arm's GPUs, and the drivers that edit it. */
+export * from './device/index.ts';
 export type { EditedTable } from './driver/edited-table.ts';
 export { IrqReturn } from './driver/irq-return.ts';
 export * from './driver/panfrost/index.ts';
