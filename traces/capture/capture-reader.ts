@@ -70,7 +70,7 @@ export class CaptureReader {
 
   /** Brings more input in; false when everything has been read. @throws InputError */
   async fill(): Promise<boolean> {
-    if (this.#ended) this.#leave();
+    if (this.#ended) await this.#leave();
     if (this.#stream === null && !(await this.#enter())) return false;
     if (!(await this.#stream?.fill())) this.#ended = true;
     return true;
@@ -164,9 +164,10 @@ export class CaptureReader {
     return true;
   }
 
-  #leave(): void {
+  async #leave(): Promise<void> {
     this.#ended = false;
     this.#domainBase += this.#stream?.namedDomains ?? 0;
+    await this.#stream?.close();
     this.#stream = null;
     this.#unpacked = null;
     const { events, damaged, damage } = this.stats;

@@ -1,4 +1,4 @@
-import { Context, EventKind, TraceEvent, UNKNOWN } from './event.ts';
+import { Context, DmaRequest, EventKind, TraceEvent, UNKNOWN } from './event.ts';
 
 /** Events held back, a power of two. A scatter list of 128 segments may cause as many maps before its `dma_map_sg` line. */
 const WINDOW = 256;
@@ -12,7 +12,7 @@ const RUN_SLOTS = 256;
 /**
  * Looks a little ahead: events pass through a window of {@link WINDOW}, in which what comes later tells about what came before.
  *
- * - The device of a map or unmap, from the `dma:*` events beside it. The DMA API reports a mapping right after the maps it caused, and takes
+ * - The device of a map or unmap, what its driver asked for and which way the data goes, from the `dma:*` events beside it. The DMA API reports a mapping right after the maps it caused, and takes
  *   one back right after the unmap (a coherent buffer: right before). So a DMA event looks back for its calls: same IOVA, same CPU or thread.
  * - How far a scattered buffer reaches: `runEnd` of its first map, from the maps of the same thread that continue where it ended.
  */
@@ -22,6 +22,7 @@ export class EventWindow {
   #held = 0;
   readonly #freeIova = new Float64Array(PENDING_FREES).fill(UNKNOWN);
   readonly #freeDevice = new Int32Array(PENDING_FREES);
+  readonly #freeDirection = new Int32Array(PENDING_FREES);
   #nextFree = 0;
   #frees = 0;
   /** Events ever pushed: the newest has this number less one. */
@@ -63,6 +64,7 @@ export class EventWindow {
       case EventKind.DMA_FREE:
         this.#freeIova[this.#nextFree] = event.iova;
         this.#freeDevice[this.#nextFree] = event.device;
+        this.#freeDirection[this.#nextFree] = event.direction;
         this.#nextFree = (this.#nextFree + 1) % PENDING_FREES;
         this.#frees++;
         break;
@@ -112,6 +114,8 @@ export class EventWindow {
       // A scatter list's unmap names no IOVA in older kernels: it belongs to the unmap just before.
       if (start === UNKNOWN || (event.iova < end && event.iova + event.size > start)) {
         event.device = dma.device;
+        event.request = dma.request;
+        event.direction = dma.direction;
         left -= event.size;
       }
     }
@@ -122,6 +126,8 @@ export class EventWindow {
       const iova = this.#freeIova[index] as number;
       if (iova < event.iova || iova >= event.iova + event.size) continue;
       event.device = this.#freeDevice[index] as number;
+      event.request = DmaRequest.ALLOC;
+      event.direction = this.#freeDirection[index] as number;
       this.#freeIova[index] = UNKNOWN;
       this.#frees = Math.max(0, this.#frees - 1);
       return;

@@ -4,7 +4,7 @@
  * Sources: `include/trace/events/iommu.h` and `include/trace/events/dma.h` of Linux 5.10 to 6.17 (names of events and fields), and the kprobes of
  * the group `iommudom` on `__iommu_map`, `__iommu_unmap` and `__iommu_attach_device`.
  */
-import { DmaRequest, EventKind, type TraceEvent, UNKNOWN } from './event.ts';
+import { Context, DmaRequest, EventKind, type TraceEvent, UNKNOWN } from './event.ts';
 
 /** What a field of an event tells. */
 export const Role = {
@@ -173,3 +173,11 @@ function largestLeaf(iova: number, pa: number): number {
 
 /** Directions by the names that `dma:*` events print, without the `DMA_` that older kernels have. */
 export const DIRECTION_WORDS: readonly string[] = ['BIDIRECTIONAL', 'TO_DEVICE', 'FROM_DEVICE', 'NONE'];
+
+/** What the CPU was doing, from the `common_flags` of a record (Linux `enum trace_flag_type`). */
+export function contextOfFlags(flags: number): Context {
+  if (flags < 0) return Context.UNKNOWN;
+  if ((flags & 0x40) !== 0) return Context.NMI;
+  if ((flags & 0x08) !== 0) return Context.HARDIRQ;
+  return (flags & 0x10) !== 0 ? Context.SOFTIRQ : Context.TASK;
+}

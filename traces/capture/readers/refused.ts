@@ -7,10 +7,6 @@ export interface RefusedForm {
 
 /** Magic numbers at offset 0, as the formats' own specifications have them. */
 const MAGICS: readonly (readonly [readonly number[], RefusedForm])[] = [
-  [
-    [0x17, 0x08, 0x44, ...codes('tracing')],
-    { name: 'a trace.dat of trace-cmd', advice: 'convert it with `trace-cmd report`' },
-  ],
   [codes('PERFILE2'), { name: 'a perf.data of perf record', advice: 'convert it with `perf script`' }],
   [[0xfd, 0x37, 0x7a, 0x58, 0x5a], { name: 'xz-compressed data', advice: 'decompress it with `xz -d`' }],
   [codes('BZh'), { name: 'bzip2-compressed data', advice: 'decompress it with `bzip2 -d`' }],

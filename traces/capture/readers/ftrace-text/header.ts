@@ -1,4 +1,5 @@
 import { Context } from '../../event.ts';
+import { contextOfFlags } from '../../semantics.ts';
 import { ascii, Char, NOT_A_NUMBER, skipPast, type TextCursor } from '../text-cursor.ts';
 
 /**
@@ -209,7 +210,7 @@ export class FtraceHeader {
       // The line has to have all of them: what stands before it belongs to others.
       if (back <= from && field < VERBOSE_FIELDS - 1) return false;
       if (value === NOT_A_NUMBER) return false;
-      if (field === 2) this.context = contextOfBits(value);
+      if (field === 2) this.context = contextOfFlags(value);
       else if (field === 3) this.cpu = value;
       else if (field === 4) this.pid = value;
     }
@@ -277,12 +278,4 @@ function contextOf(letter: number): Context {
     default:
       return Context.UNKNOWN;
   }
-}
-
-/** The same from the bits that verbose latency format prints (Linux `enum trace_flag_type`). */
-function contextOfBits(flags: number): Context {
-  if (flags < 0) return Context.UNKNOWN;
-  if ((flags & 0x40) !== 0) return Context.NMI;
-  if ((flags & 0x08) !== 0) return Context.HARDIRQ;
-  return (flags & 0x10) !== 0 ? Context.SOFTIRQ : Context.TASK;
 }
