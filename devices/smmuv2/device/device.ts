@@ -93,7 +93,7 @@ export class Smmuv2 implements MmioDevice, RegisterPort, TranslatingDevice {
     this.hardware = hardware;
     this.#timing = checkTiming(parts.timing ?? FREE_REGISTERS);
     this.pages = new RegisterPages(hardware.ID1);
-    const matches = decodeField(ID0.SMS, hardware.ID0, 0) !== 0;
+    const matches = this.matchesStreams;
     const groups = matches ? decodeField(ID0.NUMSMRG, hardware.ID0, 0) : 2 ** decodeField(ID0.NUMSIDB, hardware.ID0, 0);
     const count = decodeField(ID1.NUMCB, hardware.ID1, 0);
     this.#matcher = new StreamMatcher(groups, matches, hardware.matchBits, () => {
@@ -226,6 +226,11 @@ export class Smmuv2 implements MmioDevice, RegisterPort, TranslatingDevice {
 
   delay(microseconds: number): void {
     this.now += microseconds * this.#timing.perMicrosecond;
+  }
+
+  /** Streams are matched; else a stream id is the number of its group. */
+  get matchesStreams(): boolean {
+    return decodeField(ID0.SMS, this.hardware.ID0, 0) !== 0;
   }
 
   /** Every register at its place, for whoever shows them. */

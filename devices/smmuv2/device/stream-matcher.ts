@@ -25,10 +25,10 @@ export class StreamMatcher {
   constructor(count: number, matches: boolean, bits: number, changed: () => void) {
     this.#matches = matches;
     this.#bits = bits;
+    // What is written is kept whatever EXIDENABLE says, which only decides how it is read: Linux writes ids of 16 bits before it.
     const keep = (value: number): number => {
-      const field = this.extended ? 0xffff : 0x7fff;
-      const kept = (value & bits & field) | ((((value >>> SMR.MASK.lsb) & bits & field) << SMR.MASK.lsb) >>> 0);
-      return (this.extended ? kept : kept | (value & SMR.VALID.lowMask)) >>> 0;
+      const mask = ((value >>> SMR.MASK.lsb) & bits) << SMR.MASK.lsb;
+      return ((value & bits) | mask | (value & SMR.VALID.lowMask)) >>> 0;
     };
     this.groups = new RegisterBlock(
       STREAM_GROUP,

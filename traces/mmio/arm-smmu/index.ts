@@ -1,3 +1,4 @@
 /** Linux's arm-smmu held against what it did on 13 SMMUs. */
+export { type DevicePass, performOnDevice } from './device-pass.ts';
 export { ARM_SMMU } from './run-scenario.ts';
 export { type ArmSmmuOperation, type ArmSmmuScenario, ArmSmmuScenarioSchema } from './scenario.ts';
