@@ -3,7 +3,15 @@
  * natively (gcc -O2). One table maps 1 GiB with 4 KiB pages; its tables stay, as they do in Linux.
  */
 import { PhysicalMemory } from '../emulator/index.ts';
-import { allocIoPgtable, Gfp, type IoPgtable, type IotlbGather, type Machine, Prot } from '../formats/index.ts';
+import {
+  allocIoPgtable,
+  Gfp,
+  type IoPgtable,
+  type IotlbGather,
+  type Machine,
+  newGather,
+  Prot,
+} from '../formats/index.ts';
 import type { Benchmark } from './harness.ts';
 
 const PAGE = 4096;
@@ -101,11 +109,6 @@ function fill(table: IoPgtable): void {
 
 /** Blocks are mapped over 64 GiB, so that there are enough of them to time. */
 const BLOCK_SPAN = 64 * GIB;
-
-/** A gather that holds nothing yet. */
-export function newGather(): IotlbGather {
-  return { start: Number.MAX_SAFE_INTEGER, end: 0, pageSize: 0, queued: false };
-}
 
 /** The least that could be done: two words per PTE stored, zeroed, or read. */
 class Least {

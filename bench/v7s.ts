@@ -2,9 +2,9 @@
  * The short-descriptor editor, row for row as the LPAE one: 1 GiB of 4 KiB pages in one table, whose level 2 tables stay. Nobody
  * has measured the original for these, so there is no reference.
  */
-import { allocIoPgtable, Gfp, type IoPgtable, type IotlbGather, Prot } from '../formats/index.ts';
+import { allocIoPgtable, Gfp, type IoPgtable, type IotlbGather, newGather, Prot } from '../formats/index.ts';
 import type { Benchmark } from './harness.ts';
-import { CountingFlush, newGather, newMachine } from './page-table.ts';
+import { CountingFlush, newMachine } from './page-table.ts';
 
 const PAGE = 0x1000;
 const SECTION = 0x10_0000;
@@ -78,7 +78,7 @@ export function v7sBenchmarks(): Benchmark[] {
   const lookups = newTable(true);
   mapAll(lookups, PAGE, RUN);
   const gather = newGather();
-  const queued = { ...newGather(), queued: true };
+  const queued = newGather(true);
   let sum = 0;
   const empty = (of: IoPgtable) => (): void => {
     if (of.iovaToPhys(IOVA) !== 0) unmapAll(of, PAGE, RUN, queued);

@@ -1,9 +1,7 @@
 /** What a descriptor says, field by field, for people: reads the same layout tables as the code that writes descriptors. */
 import { type DescriptorLayout, type ExplainedField, explain, layout } from './bits/index.ts';
-import { lpaeLayout } from './descriptors/lpae.ts';
-import { maliLayout } from './descriptors/mali.ts';
-import { shortLayout } from './descriptors/short.ts';
-import { type IoPgtableFormat, Quirk } from './io-pgtable.ts';
+import { lpaeLayout, maliLayout, shortLayout } from './descriptors/index.ts';
+import { type IoPgtableFormat, Quirk } from './table/index.ts';
 
 /** A descriptor taken apart. */
 export interface ExplainedDescriptor {

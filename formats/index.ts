@@ -1,19 +1,66 @@
+/** Translation tables and the software that edits them: everything that the other floors use. */
 export * from './allocators/index.ts';
 export * from './bits/index.ts';
-export * from './config-error.ts';
-export * from './config-issue.ts';
-export * from './descriptors/lpae.ts';
-export * from './descriptors/mali.ts';
-export * from './descriptors/short.ts';
+export * from './config/index.ts';
+export * from './descriptors/index.ts';
 export * from './explain.ts';
-export type * from './format-entry.ts';
-export * from './geometry.ts';
-export * from './io-pgtable.ts';
-export * from './kernels.ts';
-export * from './page-sizes.ts';
-export * from './ports.ts';
 export * from './prng.ts';
-export * from './registers.ts';
 export * from './registry.ts';
-export { TeardownQueue } from './teardown.ts';
-export * from './warnings.ts';
+
+export {
+  type AdjustedConfig,
+  type AllocatorHooks,
+  type ConfigCheck,
+  CPU_PAGE,
+  DirtyFlag,
+  type DirtyRecorder,
+  DMA_MAPPING_ERROR,
+  type DmaPort,
+  Errno,
+  errnoName,
+  FormatCapability,
+  type Geometry,
+  Gfp,
+  type InterleavePoint,
+  IO_PGTABLE_FORMATS,
+  type IoPgtable,
+  type IoPgtableConfig,
+  type IoPgtableFormat,
+  type IotlbGather,
+  KERNELS,
+  type KernelProfile,
+  type LeafVisitor,
+  LINUX_MAIR,
+  LINUX_MALI_MEMATTR,
+  LINUX_VERSIONS,
+  type LinuxVersion,
+  leafSizes,
+  lpaeGeometry,
+  type Machine,
+  type MaliRegisters,
+  MaliTranstab,
+  NO_PAGES,
+  newGather,
+  newTableStats,
+  PageCutter,
+  type PgdSizing,
+  PLAIN_BITS,
+  Prot,
+  Quirk,
+  type Registers,
+  resetGather,
+  type ShortRegisters,
+  type SplitPolicy,
+  type StageOneControl,
+  type StageOneRegisters,
+  type StageTwoControl,
+  type StageTwoRegisters,
+  type TableAllocator,
+  type TableMemory,
+  TableMemoryError,
+  type TableStats,
+  type TableVisitor,
+  TeardownQueue,
+  type TlbFlushOps,
+  WarningCode,
+} from './table/index.ts';

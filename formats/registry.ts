@@ -1,14 +1,25 @@
 /** The formats by name: what each can do, how it checks a configuration, and how it makes a table (Linux `io-pgtable.c`). */
-import { ConfigError } from './config-error.ts';
-import type { ConfigCheck, FormatEntry } from './format-entry.ts';
-import type { IoPgtable, IoPgtableConfig, IoPgtableFormat, Machine } from './io-pgtable.ts';
-import { type AdjustedConfig, FormatCapability, IO_PGTABLE_FORMATS } from './io-pgtable.ts';
-import { KERNELS, LINUX_VERSIONS } from './kernels.ts';
-import { LPAE_FORMATS } from './lpae/formats.ts';
-import { V7S_FORMAT } from './v7s/table.ts';
+import { ConfigError } from './config/index.ts';
+import { LPAE_FORMATS } from './lpae/index.ts';
+import { MALI_FORMAT } from './mali/index.ts';
+import { V7S_FORMAT } from './short/index.ts';
+import {
+  type AdjustedConfig,
+  type ConfigCheck,
+  FormatCapability,
+  type FormatEntry,
+  IO_PGTABLE_FORMATS,
+  type IoPgtable,
+  type IoPgtableConfig,
+  type IoPgtableFormat,
+  KERNELS,
+  LINUX_VERSIONS,
+  type Machine,
+} from './table/index.ts';
 
 const FORMATS: Readonly<Partial<Record<IoPgtableFormat, FormatEntry>>> = {
   ...LPAE_FORMATS,
+  ARM_MALI_LPAE: MALI_FORMAT,
   ARM_V7S: V7S_FORMAT,
 };
 

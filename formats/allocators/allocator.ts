@@ -3,7 +3,7 @@
  * layer below, down to the one that asks the system's page allocator. All layers of a stack share one {@link AllocatorContext}:
  * the operation under way, the clock, the cost figures and the place findings go to.
  */
-import type { TableAllocator, TableMemory } from '../ports.ts';
+import type { TableAllocator, TableMemory } from '../table/index.ts';
 import type { AllocatorCosts } from './costs.ts';
 import type { AllocatorStats } from './stats.ts';
 

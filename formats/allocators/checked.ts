@@ -1,5 +1,10 @@
-import type { AllocatorContext, AllocatorFindingKind, AllocatorLayer } from './allocator.ts';
-import { allocOneByOne, freeOneByOne } from './allocator.ts';
+import {
+  type AllocatorContext,
+  type AllocatorFindingKind,
+  type AllocatorLayer,
+  allocOneByOne,
+  freeOneByOne,
+} from './allocator.ts';
 import { FreeVerdict, LiveBlocks } from './live-blocks.ts';
 import { AllocatorStats } from './stats.ts';
 

@@ -1,6 +1,6 @@
 import * as v from 'valibot';
-import { NO_PAGES } from '../ports.ts';
 import { Prng } from '../prng.ts';
+import { NO_PAGES } from '../table/index.ts';
 import { type AllocatorContext, type AllocatorLayer, allocOneByOne, freeOneByOne } from './allocator.ts';
 import { AllocatorStats } from './stats.ts';
 

@@ -1,4 +1,4 @@
-import { Gfp, NO_PAGES } from '../ports.ts';
+import { Gfp, NO_PAGES } from '../table/index.ts';
 import {
   type AllocatorContext,
   type AllocatorLayer,

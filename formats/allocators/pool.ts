@@ -1,6 +1,6 @@
 import * as v from 'valibot';
-import { ConfigError } from '../config-error.ts';
-import { Gfp, NO_PAGES } from '../ports.ts';
+import { ConfigError } from '../config/index.ts';
+import { Gfp, NO_PAGES } from '../table/index.ts';
 import type { AllocatorContext, AllocatorLayer } from './allocator.ts';
 import { AllocatorStats } from './stats.ts';
 import { OwnerLists, type TableList } from './table-list.ts';

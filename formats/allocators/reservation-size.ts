@@ -4,8 +4,7 @@
  * here it holds for every granule, every number of levels and every set of page sizes.
  */
 import { alignDown, alignUp, hasSize } from '../bits/index.ts';
-import type { Geometry } from '../geometry.ts';
-import type { SplitPolicy } from '../io-pgtable.ts';
+import type { Geometry, SplitPolicy } from '../table/index.ts';
 
 /** Aligned spans of `span` bytes that `[start, end)` touches. */
 function spansTouched(start: number, end: number, span: number): number {

@@ -1,5 +1,5 @@
 import * as v from 'valibot';
-import { Gfp, NO_PAGES } from '../ports.ts';
+import { Gfp, NO_PAGES } from '../table/index.ts';
 import { type AllocatorContext, type AllocatorLayer, allocOneByOne, freeOneByOne, SYSTEM_PAGE } from './allocator.ts';
 import { AllocatorStats } from './stats.ts';
 import { TableList } from './table-list.ts';

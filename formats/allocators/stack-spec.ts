@@ -4,8 +4,7 @@
  * `accounting:limitBytes=1M/pool:low=4:high=64/page`. A stack without a bottom gets `page`, and `reserve` alone stands on a pool.
  */
 import * as v from 'valibot';
-import { ConfigError } from '../config-error.ts';
-import { allowedBy } from '../config-issue.ts';
+import { allowedBy, ConfigError } from '../config/index.ts';
 import { AccountingOptionsSchema } from './accounting.ts';
 import { BatchOptionsSchema } from './batch.ts';
 import { CarveOutOptionsSchema } from './carve-out.ts';

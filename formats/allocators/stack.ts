@@ -1,6 +1,6 @@
 import * as v from 'valibot';
-import { ConfigError } from '../config-error.ts';
-import type { TableAllocator, TableMemory } from '../ports.ts';
+import { ConfigError } from '../config/index.ts';
+import type { TableAllocator, TableMemory } from '../table/index.ts';
 import { AccountingAllocator, type OwnerAccount } from './accounting.ts';
 import { AllocatorContext, type AllocatorFinding, type AllocatorLayer, type SystemPages } from './allocator.ts';
 import { BatchAllocator } from './batch.ts';

@@ -6,6 +6,9 @@
 /** What the upper half of an address or descriptor counts. */
 export const TWO_32 = 2 ** 32;
 
+/** The first number that is no address: ranges of the upper half end there. */
+export const TWO_64 = 2 ** 64;
+
 /** Low 32 bits of an address, unsigned. */
 export function low32(address: number): number {
   return address >>> 0;

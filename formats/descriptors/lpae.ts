@@ -7,12 +7,14 @@
  */
 
 import { type BitField, type DescriptorLayout, layout } from '../bits/index.ts';
-import { LPAE_LAST_LEVEL } from '../geometry.ts';
 
 const TABLE_FORMAT = 'DDI 0487 D8.3.1, table descriptors';
 const LEAF_FORMAT = 'DDI 0487 D8.3.1, block and page descriptors';
 const PERMISSIONS = 'DDI 0487 D8.4, memory access control';
 const ATTRIBUTES = 'DDI 0487 D8.6, memory region attributes';
+
+/** LPAE tables always end at level 3. */
+export const LPAE_LAST_LEVEL = 3;
 
 /** Values of bits 1:0. */
 export const LpaeType = {

@@ -1,7 +1,7 @@
 /** Which runs of leaves can carry the contiguous hint, and where in a leaf it is. */
 import { highMask } from '../bits/index.ts';
-import { LPAE_STAGE1_LEAF } from '../descriptors/lpae.ts';
-import type { Geometry } from '../geometry.ts';
+import { LPAE_STAGE1_LEAF } from '../descriptors/index.ts';
+import type { Geometry } from '../table/index.ts';
 
 /** The hint, in the high half; at the same place in leaves of both stages. */
 export const CONTIGUOUS_HIGH = highMask(LPAE_STAGE1_LEAF.fields.contiguous);

@@ -3,16 +3,28 @@
  * descriptors, installing a table by compare-and-exchange. Serves all five LPAE formats; what differs is worked out once, here.
  */
 import { highMask, TWO_32 } from '../bits/index.ts';
-import { LPAE_TABLE, LpaeType } from '../descriptors/lpae.ts';
-import { CPU_PAGE, type Geometry } from '../geometry.ts';
-import type { AdjustedConfig, Machine, TableStats } from '../io-pgtable.ts';
-import { newTableStats, Quirk, TableMemoryError } from '../io-pgtable.ts';
-import { KERNELS, type KernelProfile } from '../kernels.ts';
-import type { TableAllocator, TableMemory, TlbFlushOps } from '../ports.ts';
-import { Gfp, NO_PAGES } from '../ports.ts';
-import { type TableSource, TableSupply } from '../table-supply.ts';
-import { freeTables } from '../teardown.ts';
-import type { WarningCode } from '../warnings.ts';
+import { LPAE_TABLE, LpaeType } from '../descriptors/index.ts';
+import {
+  type AdjustedConfig,
+  CPU_PAGE,
+  freeTables,
+  type Geometry,
+  Gfp,
+  KERNELS,
+  type KernelProfile,
+  type Machine,
+  NO_PAGES,
+  newTableStats,
+  Quirk,
+  type TableAllocator,
+  type TableMemory,
+  TableMemoryError,
+  type TableSource,
+  type TableStats,
+  TableSupply,
+  type TlbFlushOps,
+  type WarningCode,
+} from '../table/index.ts';
 import { CONTIGUOUS_HIGH, runLengths } from './contiguous-runs.ts';
 import { Cursor } from './cursor.ts';
 import type { LeafEncoding } from './leaf-encoding.ts';

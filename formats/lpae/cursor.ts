@@ -6,7 +6,7 @@
  * holds only tables whose way from the root would be walked again without a side effect (every entry on it is known to be synced).
  * Whoever rewrites entries that point to tables behind the editor's back breaks the tree, cursor or not.
  */
-import type { Geometry } from '../geometry.ts';
+import type { Geometry } from '../table/index.ts';
 
 /** Equals no address, and makes every comparison false. */
 const NOWHERE = Number.NaN;

@@ -3,12 +3,11 @@
  * the layout tables. The flags mean what Linux's io-pgtable-arm.c makes of them.
  */
 import { type DescriptorLayout, encode, highMask, lowMask, Shareability } from '../bits/index.ts';
-import { LPAE_STAGE1_LEAF, LPAE_STAGE2_LEAF, LpaeType } from '../descriptors/lpae.ts';
-import { MALI_LEAF } from '../descriptors/mali.ts';
-import { Prot, Quirk } from '../io-pgtable.ts';
+import { LPAE_STAGE1_LEAF, LPAE_STAGE2_LEAF, LpaeType } from '../descriptors/index.ts';
+import { Prot, Quirk } from '../table/index.ts';
 
 /** Which MAIR / MEMATTR byte holds which memory type, as Linux sets them up. */
-const AttributeIndex = { NON_CACHEABLE: 0, CACHE: 1, DEVICE: 2 } as const;
+const MemoryByte = { NON_CACHEABLE: 0, CACHE: 1, DEVICE: 2 } as const;
 /** Stage-2 memory types. */
 const StageTwoMemory = { DEVICE: 1, NON_CACHEABLE: 5, WRITE_BACK: 15, FORCED_WRITE_BACK: 6 } as const;
 const EXECUTE_NEVER = 3;
@@ -61,13 +60,8 @@ export function stageTwoEncoding(quirks: number): LeafEncoding {
   return once(`stage 2 ${quirks}`, () => stageTwo(quirks));
 }
 
-/** Leaves of ARM_MALI_LPAE: no access flag, and shareability always beyond the GPU. */
-export function maliEncoding(): LeafEncoding {
-  return once('mali', mali);
-}
-
 function stageOne(quirks: number): LeafEncoding {
-  return tabulate(LPAE_STAGE1_LEAF, LpaeType.TABLE_OR_PAGE, (prot) => {
+  return encodingTable(LPAE_STAGE1_LEAF, LpaeType.TABLE_OR_PAGE, (prot) => {
     const readOnly = (prot & Prot.WRITE) === 0 && (prot & Prot.READ) !== 0;
     const noExecute = (prot & Prot.NOEXEC) === 0 ? 0 : 1;
     return {
@@ -87,7 +81,7 @@ function stageOne(quirks: number): LeafEncoding {
 
 function stageTwo(quirks: number): LeafEncoding {
   const forced = (quirks & Quirk.ARM_S2FWB) !== 0;
-  return tabulate(LPAE_STAGE2_LEAF, LpaeType.TABLE_OR_PAGE, (prot) => ({
+  return encodingTable(LPAE_STAGE2_LEAF, LpaeType.TABLE_OR_PAGE, (prot) => ({
     s2apRead: (prot & Prot.READ) === 0 ? 0 : 1,
     s2apWrite: (prot & Prot.WRITE) === 0 ? 0 : 1,
     memAttr: stageTwoMemory(prot, forced),
@@ -97,17 +91,8 @@ function stageTwo(quirks: number): LeafEncoding {
   }));
 }
 
-function mali(): LeafEncoding {
-  return tabulate(MALI_LEAF, LpaeType.BLOCK, (prot) => ({
-    read: (prot & Prot.READ) === 0 ? 0 : 1,
-    write: (prot & Prot.WRITE) === 0 ? 0 : 1,
-    attrIndx: attributeIndex(prot),
-    sh: Shareability.OUTER,
-    xn: (prot & Prot.NOEXEC) === 0 ? 0 : EXECUTE_NEVER,
-  }));
-}
-
-function tabulate<Name extends string>(
+/** Encodes the leaves of a format for every combination of protection flags. */
+export function encodingTable<Name extends string>(
   of: DescriptorLayout<Name>,
   pageType: number,
   fieldsOf: (prot: number) => Readonly<Partial<Record<Name, number>>>,
@@ -122,9 +107,10 @@ function tabulate<Name extends string>(
   return { low, high, pageType, inheritLow: LOWER_ATTRIBUTES, inheritHigh: INHERIT_HIGH };
 }
 
-function attributeIndex(prot: number): number {
-  if ((prot & Prot.MMIO) !== 0) return AttributeIndex.DEVICE;
-  return (prot & Prot.CACHE) === 0 ? AttributeIndex.NON_CACHEABLE : AttributeIndex.CACHE;
+/** The MAIR or MEMATTR byte of a protection. */
+export function attributeIndex(prot: number): number {
+  if ((prot & Prot.MMIO) !== 0) return MemoryByte.DEVICE;
+  return (prot & Prot.CACHE) === 0 ? MemoryByte.NON_CACHEABLE : MemoryByte.CACHE;
 }
 
 function stageTwoMemory(prot: number, forced: boolean): number {

@@ -1,8 +1,6 @@
 /** Mapping: descending to the level of the page size, making tables on the way, and writing the leaves. */
-import { LpaeType } from '../descriptors/lpae.ts';
-import { Errno } from '../io-pgtable.ts';
-import { NO_PAGES } from '../ports.ts';
-import { WarningCode } from '../warnings.ts';
+import { LpaeType } from '../descriptors/index.ts';
+import { Errno, NO_PAGES, WarningCode } from '../table/index.ts';
 import { markRuns } from './contiguous.ts';
 import type { LpaeCore } from './core.ts';
 import { writeLeaves } from './leaves.ts';

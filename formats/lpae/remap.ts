@@ -4,9 +4,8 @@
  * accesses back meanwhile (the panthor driver locks the region).
  */
 import { sizesOf } from '../bits/index.ts';
-import { LpaeType } from '../descriptors/lpae.ts';
-import { PageCutter } from '../page-sizes.ts';
-import { Gfp } from '../ports.ts';
+import { LpaeType } from '../descriptors/index.ts';
+import { Gfp, PageCutter } from '../table/index.ts';
 import type { LpaeCore } from './core.ts';
 import { clearEntries, writeLeaves } from './leaves.ts';
 import { mapFrom } from './map.ts';

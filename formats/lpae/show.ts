@@ -1,6 +1,6 @@
 /** Showing the tables and leaves of a tree to whoever asks. */
-import { LpaeType } from '../descriptors/lpae.ts';
-import type { LeafVisitor, TableVisitor } from '../io-pgtable.ts';
+import { LpaeType } from '../descriptors/index.ts';
+import type { LeafVisitor, TableVisitor } from '../table/index.ts';
 import type { LpaeCore } from './core.ts';
 
 /** Shows every table, parents first, in address order. */

@@ -4,26 +4,29 @@
  * Differs from Linux only where Linux would store outside its table: a run of leaves that goes past the end of a first-level table
  * smaller than a page ends where the memory of that table ends. A page of its own (`pgdSizing: 'whole-page'`) is such memory.
  */
-import { hasSize, isCount, TWO_32 } from '../bits/index.ts';
-import { ConfigError } from '../config-error.ts';
-import { type Geometry, LPAE_LAST_LEVEL } from '../geometry.ts';
-import type {
-  AdjustedConfig,
-  DirtyRecorder,
-  IoPgtable,
-  LeafVisitor,
-  Machine,
-  TableStats,
-  TableVisitor,
-} from '../io-pgtable.ts';
-import { Errno, Quirk } from '../io-pgtable.ts';
-import type { IotlbGather } from '../ports.ts';
-import type { Registers } from '../registers.ts';
-import { freeTables, TeardownQueue } from '../teardown.ts';
-import { WarningCode } from '../warnings.ts';
+
+import { hasSize, isCount, TWO_32, TWO_64 } from '../bits/index.ts';
+import { ConfigError } from '../config/index.ts';
+import { LPAE_LAST_LEVEL } from '../descriptors/index.ts';
+import {
+  type AdjustedConfig,
+  type DirtyRecorder,
+  Errno,
+  freeTables,
+  type Geometry,
+  type IoPgtable,
+  type IotlbGather,
+  type LeafVisitor,
+  type Machine,
+  Quirk,
+  type Registers,
+  type TableStats,
+  type TableVisitor,
+  TeardownQueue,
+  WarningCode,
+} from '../table/index.ts';
 import { LpaeCore } from './core.ts';
 import type { LeafEncoding } from './leaf-encoding.ts';
-
 import { mapEntries, mapFrom } from './map.ts';
 import { unmapPartOfBlock } from './remap.ts';
 import { visitLeaves, visitTables } from './show.ts';
@@ -41,7 +44,7 @@ export interface LpaeFormat {
 }
 
 /** Stands for 2^64 - 1. */
-const LAST_ADDRESS = 2 ** 64;
+const LAST_ADDRESS = TWO_64;
 /** An address with the same index and offset bits, whatever the granule. */
 const ALIAS_OF_LAST = 2 ** 52 - 1;
 

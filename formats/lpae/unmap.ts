@@ -1,8 +1,6 @@
 /** Unmapping: finding the entries, clearing them, freeing tables that hang below them, splitting blocks that are larger. */
-import { LpaeType } from '../descriptors/lpae.ts';
-import type { IotlbGather } from '../ports.ts';
-import { Gfp, NO_PAGES } from '../ports.ts';
-import { WarningCode } from '../warnings.ts';
+import { LpaeType } from '../descriptors/index.ts';
+import { Gfp, type IotlbGather, NO_PAGES, WarningCode } from '../table/index.ts';
 import { breakRuns } from './contiguous.ts';
 import type { LpaeCore } from './core.ts';
 import { clearEntries, writeLeaves } from './leaves.ts';

@@ -2,10 +2,9 @@
  * Reading a table in software: one walker, which shows each entry on its way to a visitor. Dirty tracking, address lookup and the
  * walk that reports descriptors are its visitors.
  */
-import { TWO_32 } from '../bits/index.ts';
-import { LpaeType } from '../descriptors/lpae.ts';
-import { DirtyFlag, type DirtyRecorder, Errno, Quirk } from '../io-pgtable.ts';
-import { WarningCode } from '../warnings.ts';
+import { TWO_32, TWO_64 } from '../bits/index.ts';
+import { LpaeType } from '../descriptors/index.ts';
+import { DirtyFlag, type DirtyRecorder, Errno, Quirk, WarningCode } from '../table/index.ts';
 import type { LpaeCore } from './core.ts';
 import { DIRTY_STATE } from './leaf-encoding.ts';
 
@@ -114,8 +113,6 @@ export function reportWalk(core: LpaeCore, iova: number, descriptors: Uint32Arra
   };
   return Math.min(0, walk(core, core.pgd, core.startLevel, iova, iova + ONE_LEAF, visitor));
 }
-
-const TWO_64 = 2 ** 64;
 
 /**
  * Records the dirty leaves in a range and makes them clean (FEAT_HAFDBS): a leaf with DBM set is dirty while it is writable. Only

@@ -29,11 +29,6 @@ export interface RecordedEvent {
 /** Kinds of events whose first value is an iova. */
 export const IOVA_EVENTS: ReadonlySet<string> = new Set(['W', 'P', 'D']);
 
-/** A gather into which nothing has gone yet. */
-export function newGather(queued: boolean): IotlbGather {
-  return { start: Number.MAX_SAFE_INTEGER, end: 0, pageSize: 0, queued };
-}
-
 /** Memory from one base address on. */
 class LinearMemory implements TableMemory {
   words = new Uint32Array(4096);

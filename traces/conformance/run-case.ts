@@ -8,12 +8,13 @@ import {
   type IoPgtable,
   type IoPgtableConfig,
   type IoPgtableFormat,
+  newGather,
   TableMemoryError,
 } from '../../formats/index.ts';
 import { type CodeBook, findEventDifference } from './match-events.ts';
 import { findTableDifference } from './match-tables.ts';
 import { isUpperHalf, outcomeOf, toHex, wholeAddress } from './outcome.ts';
-import { newGather, type RecordedEvent, RecordingMachine } from './recorder.ts';
+import { type RecordedEvent, RecordingMachine } from './recorder.ts';
 import {
   type DirtyOp,
   type MapOp,

@@ -1,14 +1,15 @@
-import {
-  FlushQueue,
-  type IommuDomain,
-  type Log,
-  Machine,
-  newGather,
-  resetGather,
-  SILENT,
-} from '../../devices/index.ts';
+import { FlushQueue, type IommuDomain, type Log, Machine, SILENT } from '../../devices/index.ts';
 import { AccessFlag, LiveRanges, TranslationRequest, type WatchedSpace } from '../../emulator/index.ts';
-import { Errno, errnoName, type IotlbGather, mapReservation, Prot, unmapReservation } from '../../formats/index.ts';
+import {
+  Errno,
+  errnoName,
+  type IotlbGather,
+  mapReservation,
+  newGather,
+  Prot,
+  resetGather,
+  unmapReservation,
+} from '../../formats/index.ts';
 import { EventKind, type TraceEvent, UNKNOWN } from '../capture/event.ts';
 import type { RunConfig } from '../config/run-config.ts';
 import { DomainTracker, NO_DOMAIN } from '../domains/tracker.ts';

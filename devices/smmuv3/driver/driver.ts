@@ -12,6 +12,7 @@ import {
   type IotlbGather,
   leafSizes,
   type Machine,
+  newGather,
   PageCutter,
   PLAIN_BITS,
   Quirk,
@@ -40,7 +41,7 @@ import { type DriverConfig, DriverSchema } from './config.ts';
 import type { DomainStage, Smmuv3Domain } from './domain.ts';
 import { DriverEventQueue } from './event-queue.ts';
 import { Identifiers } from './identifiers.ts';
-import { Invalidator, newGather } from './invalidator.ts';
+import { Invalidator } from './invalidator.ts';
 import { RangeCover } from './range-cover.ts';
 import { type AttachOptions, DriverStreams } from './streams.ts';
 import { DriverTables } from './tables.ts';

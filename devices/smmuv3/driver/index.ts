@@ -2,6 +2,5 @@
 export * from './config.ts';
 export * from './domain.ts';
 export * from './driver.ts';
-export { newGather, resetGather } from './invalidator.ts';
 export * from './range-cover.ts';
 export type { AttachOptions } from './streams.ts';

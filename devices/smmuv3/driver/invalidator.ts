@@ -1,16 +1,8 @@
-import { type IotlbGather, Prng, type TlbFlushOps } from '../../../formats/index.ts';
+import { type IotlbGather, Prng, resetGather, type TlbFlushOps, TWO_64 } from '../../../formats/index.ts';
 import { ATC_INV_ALL } from '../spec/index.ts';
 import type { AddressCommand, DriverQueue } from './command-queue.ts';
 import type { DriverConfig } from './config.ts';
 import type { Smmuv3Domain } from './domain.ts';
-
-/** 2^64: addresses of the upper half end there. */
-const ADDRESS_SPACE = 2 ** 64;
-
-/** A gather that holds nothing (Linux `iommu_iotlb_gather_init`). */
-export function newGather(queued = false): IotlbGather {
-  return { start: ADDRESS_SPACE, end: 0, pageSize: 0, queued };
-}
 
 /** An invalidation of [iova, iova + size), in leaves of `pageSize` bytes. */
 interface DueInvalidation {
@@ -18,14 +10,6 @@ interface DueInvalidation {
   readonly iova: number;
   readonly size: number;
   readonly pageSize: number;
-}
-
-/** Empties a gather; a reset one is no longer queued, as in Linux. */
-export function resetGather(gather: IotlbGather): void {
-  gather.start = ADDRESS_SPACE;
-  gather.end = 0;
-  gather.pageSize = 0;
-  gather.queued = false;
 }
 
 /**
@@ -128,7 +112,7 @@ export class Invalidator implements TlbFlushOps {
     const name: AddressCommand = stage1 ? 'TLBI_NH_VA' : 'TLBI_S2_IPA';
     const asid = stage1 ? domain.tag : 0;
     const vmid = stage1 ? 0 : domain.tag;
-    const above = domain.upper ? ADDRESS_SPACE - 2 ** domain.table.config.ias : 0;
+    const above = domain.upper ? TWO_64 - 2 ** domain.table.config.ias : 0;
     cover.begin(iova, size, granule, leaf);
     while (cover.next()) queue.addAddress(name, cover, above + cover.address, asid, vmid, Number(leaf));
     queue.sync();

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { newGather, SMMU_HARDWARE, type SmmuHardwareName, smmuv2Spec as spec } from '../../../devices/index.ts';
+import { SMMU_HARDWARE, type SmmuHardwareName, smmuv2Spec as spec } from '../../../devices/index.ts';
 import { AccessFlag, Outcome } from '../../../emulator/index.ts';
-import { Prot } from '../../../formats/index.ts';
+import { newGather, Prot } from '../../../formats/index.ts';
 import { PAGE, Rig } from './rig.ts';
 
 const IOVA = 0x1234_5000;

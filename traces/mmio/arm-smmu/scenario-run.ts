@@ -1,6 +1,5 @@
 import type { ContextFault, DomainContext, Smmuv2Domain, Smmuv2Driver, Smmuv2Master } from '../../../devices/index.ts';
-import { Prot, Quirk, TWO_32 } from '../../../formats/index.ts';
-import { newGather } from '../../conformance/recorder.ts';
+import { newGather, Prot, Quirk, TWO_32 } from '../../../formats/index.ts';
 import type { DriverEvent } from '../event.ts';
 import type { ArmSmmuOperation } from './scenario.ts';
 import type { TableMachine } from './table-machine.ts';

@@ -6,12 +6,20 @@ import {
   Cr0,
   Cr2,
   type EventRecord,
-  newGather,
   REGISTERS,
   STREAM_TABLE_ENTRY,
 } from '../../../../devices/index.ts';
 import { AccessFlag, Outcome, Permission } from '../../../../emulator/index.ts';
-import { allocIoPgtable, encodeInto, getField, type IoPgtable, Prng, Prot, Quirk } from '../../../../formats/index.ts';
+import {
+  allocIoPgtable,
+  encodeInto,
+  getField,
+  type IoPgtable,
+  newGather,
+  Prng,
+  Prot,
+  Quirk,
+} from '../../../../formats/index.ts';
 import { last, translates } from '../../access.ts';
 import { machineWith, RAM_BASE } from '../machine.ts';
 

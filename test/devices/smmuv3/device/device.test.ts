@@ -10,7 +10,6 @@ import {
   Gbpa,
   Gerror,
   IrqCtrl,
-  newGather,
   REGISTERS,
   type RegisterName,
   type Smmuv3,
@@ -18,7 +17,7 @@ import {
   type Wire,
 } from '../../../../devices/index.ts';
 import { AccessFlag, Outcome } from '../../../../emulator/index.ts';
-import { Prot } from '../../../../formats/index.ts';
+import { newGather, Prot } from '../../../../formats/index.ts';
 import { last, translates } from '../../access.ts';
 import { machineWith, RAM_BASE } from '../machine.ts';
 

@@ -6,12 +6,10 @@ import {
   decodeCommand,
   FlushQueue,
   Gerror,
-  newGather,
   REGISTERS,
-  resetGather,
 } from '../../../../devices/index.ts';
 import { AccessFlag, Outcome } from '../../../../emulator/index.ts';
-import { DirtyFlag, Errno, Prot, Quirk } from '../../../../formats/index.ts';
+import { DirtyFlag, Errno, newGather, Prot, Quirk, resetGather } from '../../../../formats/index.ts';
 import { last, translates } from '../../access.ts';
 import { machineWith } from '../machine.ts';
 

@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
-import { type Command, decodeCommand, newGather, type Smmuv3Domain } from '../../../../devices/index.ts';
+import { type Command, decodeCommand, type Smmuv3Domain } from '../../../../devices/index.ts';
+import { newGather } from '../../../../formats/index.ts';
 import { machineWith } from '../machine.ts';
 
 const lines = (file: string): string[] => gunzipSync(readFileSync(file)).toString().split('\n');

@@ -4,13 +4,12 @@ import {
   AtsStatus,
   type Command,
   decodeCommand,
-  newGather,
   REGISTERS,
   type Smmuv3Domain,
   type Smmuv3Driver,
 } from '../../../../devices/index.ts';
 import { AccessFlag } from '../../../../emulator/index.ts';
-import { Prot, Quirk } from '../../../../formats/index.ts';
+import { newGather, Prot, Quirk } from '../../../../formats/index.ts';
 import { last, translates } from '../../access.ts';
 import { machineWith } from '../machine.ts';
 

@@ -1,0 +1,3 @@
+export * from './lpae.ts';
+export * from './mali.ts';
+export * from './short.ts';

@@ -1,0 +1,2 @@
+/** The editor of short-descriptor tables. */
+export { V7S_FORMAT } from './table.ts';
