@@ -1,12 +1,15 @@
+import { MALI, MALI_CONFIG } from './mali/index.ts';
 import { SMMUV3, SMMUV3_CONFIG } from './smmuv3/index.ts';
 
 /** Every MMU, by the name that `--mmu` takes. The only place that knows them all: adding one adds a line here and one below. */
 export const MMUS = {
   smmuv3: SMMUV3,
+  mali: MALI,
 } as const;
 export type MmuName = keyof typeof MMUS;
 
 /** What a configuration says of each of them: fields of its own for every MMU. */
 export const MMU_CONFIG = {
   ...SMMUV3_CONFIG,
+  ...MALI_CONFIG,
 } as const;

@@ -6,5 +6,6 @@ export * from './driver/panfrost/index.ts';
 export * from './driver/panthor/index.ts';
 export { joinPages, type Segment } from './driver/scatter-list.ts';
 export * from './gpuvm/index.ts';
+export { MALI, MALI_CONFIG } from './model.ts';
 export * as maliSpec from './spec/index.ts';
 export * from './vm-bind/index.ts';

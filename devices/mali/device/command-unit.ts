@@ -88,9 +88,9 @@ export class CommandUnit {
     }
     if (start === 0 && end >= ADDRESS_LIMIT) {
       space.walksSinceFlush = 0;
-      return cycles + invalidation.byVmid(space.number, false);
+      return cycles + invalidation.byAsid(space.number, 0);
     }
-    return cycles + invalidation.byRange(start, Math.min(end, ADDRESS_LIMIT), 0, space.number, false);
+    return cycles + invalidation.byRange(start, Math.min(end, ADDRESS_LIMIT), space.number, 0, false);
   }
 }
 

@@ -3,7 +3,7 @@
  * default here is assumed, unless its line says otherwise. Cycles are GPU clock cycles.
  */
 import * as v from 'valibot';
-import { type MmuSchema, PRESETS } from '../../../emulator/index.ts';
+import { type MmuOptions, PRESETS } from '../../../emulator/index.ts';
 import { ConfigError } from '../../../formats/index.ts';
 import { MAX_ADDRESS_SPACES } from '../spec/index.ts';
 
@@ -59,8 +59,6 @@ export const MaliConfigSchema = v.strictObject({
   paBits: whole(32, 48, 40),
   /** Shader cores, each with a TLB of its own; the tiler has one more. */
   cores: whole(1, 64, 4),
-  /** The TLBs and the walker, as differences from preset mali-assumed. */
-  mmu: v.optional(v.looseObject({}), {}),
   l2: v.optional(cache, {}),
   timing: v.optional(timing, {}),
 });
@@ -80,11 +78,12 @@ export function parseMaliConfig(input: unknown): MaliConfig {
 }
 
 /** The configuration of the emulator's MMU for a GPU: one interface per core and one for the tiler. */
-export function mmuOptionsOf(config: MaliConfig): v.InferInput<typeof MmuSchema> {
+export function mmuOptionsOf(config: MaliConfig, mmu: MmuOptions = PRESETS['mali-assumed']): MmuOptions {
   return {
-    ...PRESETS['mali-assumed'],
-    ...config.mmu,
+    ...mmu,
     masters: config.cores + 1,
+    // Nothing of an address space is global to another.
+    faults: { ...mmu.faults, globalPagesBelongToAsid: true },
     // What an address space translates with lies in registers: nothing is fetched, so nothing is cached or goes stale.
     configurationCache: { enabled: false },
   };

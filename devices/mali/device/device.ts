@@ -1,11 +1,15 @@
 import {
   type MmioDevice,
   Mmu,
+  type MmuOptions,
   Outcome,
+  type StaleMarks,
   type TranslatingDevice,
+  type TranslationRegime,
   type TranslationRequest,
   type WalkMemory,
 } from '../../../emulator/index.ts';
+import type { IommuDevice } from '../../iommu.ts';
 import { type BlockHooks, RegisterBlock, type RegisterPort, RegisterSpace } from '../../registers/index.ts';
 import {
   ADDRESS_SPACE,
@@ -44,7 +48,7 @@ import { Timers } from './timers.ts';
  * FAULTEXTRA (reads as 0, as its meaning is not public), the restart of accesses stalled in *other* address spaces that a flush causes
  * on real parts. An in-flight engine does not wait for locks; `translate` does.
  */
-export class MaliMmu implements MmioDevice, RegisterPort, TranslatingDevice {
+export class MaliMmu implements MmioDevice, RegisterPort, IommuDevice {
   readonly config: MaliConfig;
   readonly mmu: Mmu;
   readonly l2: L2Cache;
@@ -78,11 +82,12 @@ export class MaliMmu implements MmioDevice, RegisterPort, TranslatingDevice {
   /** The same of the MMU's interrupt (csf). */
   readonly #completions = new Timers<number>((bits) => this.mmuInterrupt.raise(bits));
 
-  constructor(parts: { readonly config?: MaliConfigInput; readonly memory: WalkMemory }) {
+  /** @param parts.mmu TLBs and walker; default: preset mali-assumed */
+  constructor(parts: { readonly config?: MaliConfigInput; readonly mmu?: MmuOptions; readonly memory: WalkMemory }) {
     const config = parseMaliConfig(parts.config ?? {});
     this.config = config;
     this.#contexts = new AddressSpaceContexts(MAX_ADDRESS_SPACES);
-    this.mmu = new Mmu(mmuOptionsOf(config), parts.memory, this.#contexts);
+    this.mmu = new Mmu(mmuOptionsOf(config, parts.mmu), parts.memory, this.#contexts);
     this.l2 = new L2Cache(config.l2);
     const numbers = Array.from({ length: MAX_ADDRESS_SPACES }, (_, as) => as);
     this.#byNumber = numbers.map((as) => (((config.asPresent >>> as) & 1) === 0 ? null : new AddressSpace(as)));
@@ -161,6 +166,19 @@ export class MaliMmu implements MmioDevice, RegisterPort, TranslatingDevice {
   }
 
   // Whoever drives the model.
+
+  get stale(): StaleMarks {
+    return this.mmu.stale;
+  }
+
+  /** Nothing is known of what a Mali makes of a change that is not broken first: the architecture's rule holds. */
+  get breakBeforeMakeLevel(): 0 {
+    return 0;
+  }
+
+  regimeOf(streamId: number): TranslationRegime | null {
+    return this.#contexts.regimes[streamId] ?? null;
+  }
 
   /** A fault that no access of the model made: tests and scenarios tell it as the registers would. */
   injectFault(as: number, status: number, address: number, busError = false): void {

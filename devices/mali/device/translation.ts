@@ -68,7 +68,7 @@ function unmapped(paBits: number): AsTranslation {
 }
 
 function identity(as: number, paBits: number): AsTranslation {
-  return { ...unmapped(paBits), regime: { stage1: null, stage2: null, asid: 0, vmid: as } };
+  return { ...unmapped(paBits), regime: { stage1: null, stage2: null, asid: as, vmid: 0 } };
 }
 
 function legacy(as: number, paBits: number, transtab: Halves, memattr: Halves): AsTranslation {
@@ -103,9 +103,8 @@ function legacy(as: number, paBits: number, transtab: Halves, memattr: Halves): 
         writeExecuteNever: false,
       },
       stage2: null,
-      // The address space is the VMID: what AArch64 tables call global is global within it.
-      asid: 0,
-      vmid: as,
+      asid: as,
+      vmid: 0,
     },
   };
 }
@@ -149,8 +148,8 @@ function aarch64(
         writeExecuteNever: field('WXN') !== 0,
       },
       stage2: null,
-      asid: 0,
-      vmid: as,
+      asid: as,
+      vmid: 0,
     },
   };
 }

@@ -11,6 +11,9 @@ const POLL_DELAY = 10;
 const POLL_TIMEOUT = 100_000;
 
 export class AddressSpaceCommands {
+  /** Commands given, by number, and waits for AS_ACTIVE to go away. */
+  readonly given = new Float64Array(6);
+  waits = 0;
   readonly #port: RegisterPort;
   readonly #poll: RegisterPoll;
   readonly #stuck: (as: number) => void;
@@ -25,6 +28,7 @@ export class AddressSpaceCommands {
 
   /** Waits for the command being carried out. @returns 0, or -ETIMEDOUT. */
   wait(as: number): number {
+    this.waits++;
     const status = addressSpaceBase(as) + ADDRESS_SPACE.AS_STATUS.offset;
     if (this.#poll.until(status, AS_ACTIVE, 0, POLL_DELAY, POLL_TIMEOUT)) return 0;
     this.#stuck(as);
@@ -34,8 +38,10 @@ export class AddressSpaceCommands {
   /** Gives a command once the one before is done, and does not wait for it. @returns 0, or -ETIMEDOUT: then it was not given. */
   send(as: number, command: number): number {
     const ret = this.wait(as);
-    if (ret === 0) this.#port.write32(addressSpaceBase(as) + ADDRESS_SPACE.AS_COMMAND.offset, command);
-    return ret;
+    if (ret !== 0) return ret;
+    this.given[command] = (this.given[command] ?? 0) + 1;
+    this.#port.write32(addressSpaceBase(as) + ADDRESS_SPACE.AS_COMMAND.offset, command);
+    return 0;
   }
 
   /** Locks the smallest region that holds the range; nothing for a size of 0. A lock that is not granted is not noticed. */

@@ -38,7 +38,7 @@ export function decodeMali(walk: WalkState, regime: StageRegime, low: number, hi
   walk.memoryAttribute = regime.memoryAttributes[walk.attributeIndex] ?? 0;
   walk.shareability = (low >>> SHAREABILITY_SHIFT) & 3;
   walk.nonSecure = false;
-  walk.notGlobal = false;
+  walk.notGlobal = true;
   // This mode has no access flag: whatever is mapped may be accessed.
   walk.accessFlag = true;
   walk.dirtyModifier = false;

@@ -1,6 +1,6 @@
 /** Plays a scenario of panfrost: contexts that come and go, buffers, faults and resets, with the driver's whole state after each step. */
 import * as v from 'valibot';
-import { PanfrostBuffer, type PanfrostContext, PanfrostDriver } from '../../../devices/index.ts';
+import { PANFROST_PROFILES, PanfrostBuffer, type PanfrostContext, PanfrostDriver } from '../../../devices/index.ts';
 import type { CaseCheck } from '../case-check.ts';
 import { eventList } from '../event.ts';
 import { hex64, hexNumber, integer, linuxKernel } from '../fields.ts';
@@ -86,7 +86,7 @@ class ScenarioPlay {
       aarch64Mmu: one.aarch64_mmu_feature,
       aarch64Tables: one.aarch64_pgtable,
     };
-    this.#driver = new PanfrostDriver(one.kernel, features, this.#world);
+    this.#driver = new PanfrostDriver(PANFROST_PROFILES[one.kernel], features, this.#world);
     check.operation('the first reset', one.reset_ev, () => this.#driver.reset());
     for (const wanted of one.ctx) this.#createContext(wanted);
   }

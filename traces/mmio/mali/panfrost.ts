@@ -1,6 +1,6 @@
 /** Runners of panfrost's cases: exception names, single operations on an address space, and whole scenarios. */
 import * as v from 'valibot';
-import { maliSpec, PanfrostDriver } from '../../../devices/index.ts';
+import { maliSpec, PANFROST_PROFILES, PanfrostDriver } from '../../../devices/index.ts';
 import { eventList } from '../event.ts';
 import { hexNumber, integer, linuxKernel } from '../fields.ts';
 import { type CaseFields, type DriverRunner, defineRunner } from '../runner.ts';
@@ -52,7 +52,7 @@ const asOps = defineRunner({
   recognises: (line) => has(line, 'op', 'reset_pending') && !has(line, 'mask'),
   schema: asOpSchema,
   perform(one, check) {
-    const driver = new PanfrostDriver(one.kernel, ANY_GPU, new PanfrostWorld(check.player));
+    const driver = new PanfrostDriver(PANFROST_PROFILES[one.kernel], ANY_GPU, new PanfrostWorld(check.player));
     const ret = check.operation(`${one.op} of address space ${one.as}`, one.ev, () => {
       if (one.op === 'do_operation') return driver.commands.run(one.as, one.cmd, one.iova, one.size);
       if (one.op === 'disable') driver.spaces.disable(one.as);
@@ -78,7 +78,7 @@ const lockRegion = defineRunner({
   recognises: (line) => has(line, 'as', 'start', 'size', 'ev') && !has(line, 'op'),
   schema: v.object({ kernel: linuxKernel, as: integer, start: span, size: span, ev: eventList }),
   perform(one, check) {
-    const driver = new PanfrostDriver(one.kernel, ANY_GPU, new PanfrostWorld(check.player));
+    const driver = new PanfrostDriver(PANFROST_PROFILES[one.kernel], ANY_GPU, new PanfrostWorld(check.player));
     check.operation(`lock of ${one.size} bytes`, one.ev, () => driver.commands.lock(one.as, one.start, one.size));
   },
 });

@@ -5,7 +5,6 @@
  * It does, access for access, what the real driver does to the MMU. Not here: jobs, power management beyond the question whether the GPU
  * is awake, the GPU's reset itself, and where buffers are placed: callers choose addresses.
  */
-import type { PollKernel } from '../../../registers/index.ts';
 import { MMU_CONTROL } from '../../spec/index.ts';
 import { AddressSpaceCommands } from '../address-space-commands.ts';
 import type { IrqReturn } from '../irq-return.ts';
@@ -16,8 +15,8 @@ import { HeapGrowth } from './heap.ts';
 import { PanfrostInterrupt } from './interrupt.ts';
 import { Mappings } from './mappings.ts';
 import type { MaliFeatures, PanfrostPorts } from './ports.ts';
-import { PANFROST_PROFILES, type PanfrostProfile } from './profile.ts';
-import { createContext } from './tables.ts';
+import type { PanfrostProfile } from './profile.ts';
+import { type ContextWish, createContext } from './tables.ts';
 
 const ALL = 0xffffffff;
 
@@ -31,24 +30,30 @@ export class PanfrostDriver {
   /** A reset was asked for and has not happened yet. */
   resetPending = false;
   readonly #ports: PanfrostPorts;
-  readonly #mappings: Mappings;
+  /** Mapping by hand, without a buffer. */
+  readonly mappings: Mappings;
   readonly #interrupt: PanfrostInterrupt;
 
-  constructor(kernel: PollKernel, features: MaliFeatures, ports: PanfrostPorts) {
-    const profile = PANFROST_PROFILES[kernel];
+  constructor(profile: PanfrostProfile, features: MaliFeatures, ports: PanfrostPorts) {
     this.profile = profile;
     this.features = features;
     this.#ports = ports;
     this.commands = new AddressSpaceCommands(ports.registers, profile.poll, () => this.#stuck());
     this.spaces = new AddressSpaces(profile, features, ports, this.commands);
-    this.#mappings = new Mappings(profile, ports, this.commands);
-    const heap = new HeapGrowth(profile, ports, this.spaces, this.#mappings);
+    this.mappings = new Mappings(profile, ports, this.commands);
+    const heap = new HeapGrowth(profile, ports, this.spaces, this.mappings);
     this.#interrupt = new PanfrostInterrupt(features, ports, this.spaces, heap);
   }
 
+  /** Faults of which the interrupt's thread has taken care, one way or the other. */
+  get faults(): number {
+    return this.#interrupt.served;
+  }
+
   /** A client opens the GPU. @returns its context, or -EINVAL where the GPU's addresses do not fit the tables. */
-  createContext(): PanfrostContext | number {
-    return createContext(this.profile, this.features, this.#ports);
+  createContext(wanted: Partial<ContextWish> = {}): PanfrostContext | number {
+    const { aarch64Tables: aarch64, vaBits, paBits } = this.features;
+    return createContext(this.profile, this.features, this.#ports, { aarch64, vaBits, paBits, ...wanted });
   }
 
   /** A client is gone. Nothing of it may be mapped any more. */
@@ -69,12 +74,12 @@ export class PanfrostDriver {
 
   /** Maps a buffer whose place is taken. @returns 0 or a negative errno. */
   map(buffer: PanfrostBuffer): number {
-    return this.#mappings.map(buffer);
+    return this.mappings.map(buffer);
   }
 
   /** Unmaps a buffer; it keeps its place. */
   unmap(buffer: PanfrostBuffer): void {
-    this.#mappings.unmap(buffer);
+    this.mappings.unmap(buffer);
   }
 
   /** The MMU raised its interrupt: the part that runs at once. */

@@ -37,7 +37,7 @@ export class HeapGrowth {
     const ret = this.#populate(buffer.pages, first);
     if (ret !== 0) return ret;
     const segments = this.#ports.mapForDevice(buffer.pages.subarray(first, first + CHUNK_PAGES));
-    const mapped = this.#mappings.mapSegments(buffer.context, start, segments, true);
+    const mapped = this.#mappings.mapSegments(buffer.context, start, segments, this.#mappings.protection(true));
     if (mapped === 0) buffer.active = true;
     return mapped;
   }

@@ -3,5 +3,6 @@ export { AddressSpaces } from './address-spaces.ts';
 export { PanfrostBuffer } from './buffer.ts';
 export { type ContextRegisters, NO_SLOT, PanfrostContext } from './context.ts';
 export { PanfrostDriver } from './driver.ts';
+export { type PanfrostDomain, PanfrostIommuDriver } from './iommu-driver.ts';
 export type { MaliFeatures, PanfrostPorts, PanfrostWarning } from './ports.ts';
 export { PANFROST_PROFILES, type PanfrostProfile } from './profile.ts';

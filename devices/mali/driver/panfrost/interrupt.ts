@@ -21,6 +21,8 @@ const DECODER_FAULT = 1 << 10;
 export class PanfrostInterrupt {
   /** Power goes: interrupts are not ours, and are not enabled again. */
   suspended = false;
+  /** Faults served. */
+  served = 0;
   readonly #features: MaliFeatures;
   readonly #ports: PanfrostPorts;
   readonly #spaces: AddressSpaces;
@@ -59,6 +61,7 @@ export class PanfrostInterrupt {
   }
 
   #serve(slot: number, status: number): void {
+    this.served++;
     const { registers } = this.#ports;
     const base = addressSpaceBase(slot);
     const bits = interruptBits(slot);

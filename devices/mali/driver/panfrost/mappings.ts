@@ -27,7 +27,7 @@ export class Mappings {
       this.#ports.warn('already-mapped');
       return 0;
     }
-    const ret = this.mapSegments(buffer.context, buffer.iova, buffer.segments, buffer.noexec);
+    const ret = this.mapSegments(buffer.context, buffer.iova, buffer.segments, this.protection(buffer.noexec));
     if (ret === 0) buffer.active = true;
     return ret;
   }
@@ -55,10 +55,14 @@ export class Mappings {
     buffer.active = false;
   }
 
-  /** Maps memory at `start`, readable and writable (`mmu_map_sg`). @returns 0 or a negative errno. */
-  mapSegments(context: PanfrostContext, start: number, segments: readonly Segment[], noexec: boolean): number {
-    const { mapsCacheable, undoesFailedMaps } = this.#profile;
-    const prot = Prot.READ | Prot.WRITE | (mapsCacheable ? Prot.CACHE : 0) | (noexec ? Prot.NOEXEC : 0);
+  /** Protection of everything that this driver maps by itself. */
+  protection(noexec: boolean): number {
+    return Prot.READ | Prot.WRITE | (this.#profile.mapsCacheable ? Prot.CACHE : 0) | (noexec ? Prot.NOEXEC : 0);
+  }
+
+  /** Maps memory at `start` (`mmu_map_sg`). @returns 0 or a negative errno. */
+  mapSegments(context: PanfrostContext, start: number, segments: readonly Segment[], prot: number): number {
+    const { undoesFailedMaps } = this.#profile;
     const { table } = context;
     const run = this.#run;
     let iova = start;

@@ -3,6 +3,7 @@ import {
   type EditedTable,
   joinPages,
   type MaliFeatures,
+  PANFROST_PROFILES,
   type PanfrostContext,
   PanfrostDriver,
   type PanfrostPorts,
@@ -50,7 +51,7 @@ export class PanfrostRig implements PanfrostPorts {
 
   constructor(kernel: PollKernel, features: Partial<MaliFeatures> = {}) {
     const all = { asPresent: 0xff, vaBits: 48, paBits: 40, coherent: false, aarch64Mmu: false, aarch64Tables: false };
-    this.driver = new PanfrostDriver(kernel, { ...all, ...features }, this);
+    this.driver = new PanfrostDriver(PANFROST_PROFILES[kernel], { ...all, ...features }, this);
     this.driver.reset();
   }
 

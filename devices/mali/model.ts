@@ -1,0 +1,25 @@
+import * as v from 'valibot';
+import type { IommuModel } from '../iommu.ts';
+import { MaliConfigSchema, MaliMmu } from './device/index.ts';
+import { PANFROST_PROFILES, PanfrostIommuDriver } from './driver/panfrost/index.ts';
+
+/** What a configuration says of a Mali GPU. */
+export const MALI_CONFIG = {
+  /** The GPU: address spaces, address sizes, cores, L2 cache, times. */
+  mali: v.optional(MaliConfigSchema, {}),
+} as const;
+
+/** A Mali GPU with Linux's drivers. */
+export const MALI: IommuModel<v.InferOutput<v.StrictObjectSchema<typeof MALI_CONFIG, undefined>>> = {
+  name: 'mali',
+  title: 'Arm Mali',
+  drivers: ['panfrost-6.12', 'panfrost-7.3'],
+  formats: ['arm-mali-lpae', 'arm-64-lpae-s1'],
+  table: { oas: 40 },
+  preset: 'mali-assumed',
+  create({ config, driverName, coherent, mmu, memory, machine, bugs }) {
+    const device = new MaliMmu({ config: config.mali, mmu, memory });
+    const profile = PANFROST_PROFILES[driverName === 'panfrost-7.3' ? '7.3' : '6.12'];
+    return { device, driver: new PanfrostIommuDriver({ profile, device, machine, coherent, bugs }) };
+  },
+};
