@@ -149,6 +149,7 @@ export class CaptureReader {
     this.#traceHeader = TRACE_HEADERS.some((header) => startsWithText(unpacked.first, header));
     try {
       this.#stream = await formOf(source.name, unpacked).open({
+        first: unpacked.first,
         blocks: unpacked.blocks,
         random: () => unpacked.random((reason) => notes.damaged(0, 0, reason, true)),
         notes,

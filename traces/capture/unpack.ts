@@ -1,7 +1,7 @@
-import { ZSTDDecoder } from 'zstddec/stream';
 import { InputError } from '../input-error.ts';
 import type { Block, ByteSource, Platform, RandomAccess } from './byte-source.ts';
 import { startsWith } from './readers/refused.ts';
+import { unzstd } from './zstd.ts';
 
 /** How far a capture is read, in bytes as they are stored. */
 export interface Progress {
@@ -31,11 +31,6 @@ const LAYERS = 4;
 
 const GZIP = [0x1f, 0x8b];
 const ZSTD = [0x28, 0xb5, 0x2f, 0xfd];
-/** Compressed bytes given to the zstd decoder at a time: little is lost where damage begins. */
-const ZSTD_BLOCK = 65_536;
-/** So often may the decoder put out nothing for one block of input. */
-const ZSTD_PATIENCE = 3;
-
 /** Takes the compression off; what kind of data it is shows in its bytes, not in its name. @throws InputError */
 export async function unpack(source: ByteSource, progress: Progress): Promise<Unpacked> {
   const { platform } = source;
@@ -160,98 +155,4 @@ function countedAccess(access: RandomAccess, progress: Progress): RandomAccess {
     },
     close: () => access.close(),
   };
-}
-
-/** One zstd frame or several, whose whole content is known to have `size` bytes. @returns null if it is not that */
-export async function unzstdWhole(bytes: Uint8Array, size: number): Promise<Uint8Array | null> {
-  const content = (await zstd()).decode(bytes, size);
-  return content.length === size ? content : null;
-}
-
-/** Decompresses zstd data of one or several frames, keeping what came out before damage. */
-export async function* unzstd(blocks: AsyncIterable<Uint8Array>): AsyncGenerator<Block> {
-  const stream = new ZstdStream(await zstd());
-  for await (const bytes of blocks) {
-    for (let at = 0; at < bytes.length; at += ZSTD_BLOCK) {
-      stream.give(bytes.slice(at, at + ZSTD_BLOCK));
-      while (stream.waiting) {
-        const block = stream.step();
-        if (block === null) continue;
-        yield block;
-        if (block.damage !== '') return;
-      }
-    }
-  }
-  while (!stream.ended) {
-    const block = stream.step();
-    if (block !== null) yield block;
-  }
-}
-
-/**
- * Turns the decoder's way of being fed around. The decoder takes input from an iterator, right after its last output; so it is only
- * asked for output while there is input that it could find, or when there will never be more.
- */
-class ZstdStream {
-  ended = false;
-  readonly #input: Uint8Array[] = [];
-  readonly #output: Generator<Uint8Array>;
-  /** Outputs of nothing since input was last taken: a decoder that stands still has met damage. */
-  #empty = 0;
-
-  constructor(decoder: ZSTDDecoder) {
-    this.#output = decoder.decodeStreaming(this.#inputs());
-  }
-
-  /** Whether the decoder has input that it has not begun. */
-  get waiting(): boolean {
-    return !this.ended && this.#input.length > 0;
-  }
-
-  give(bytes: Uint8Array): void {
-    this.#input.push(bytes);
-  }
-
-  /** What comes out next; null for nothing yet. */
-  step(): Block | null {
-    let next: IteratorResult<Uint8Array>;
-    try {
-      next = this.#output.next();
-    } catch {
-      return this.#damage('the zstd data ends early');
-    }
-    if (next.done === true) {
-      this.ended = true;
-      return null;
-    }
-    if (next.value.length > 0) {
-      this.#empty = 0;
-      return { bytes: next.value, damage: '' };
-    }
-    return ++this.#empty > ZSTD_PATIENCE ? this.#damage('damaged zstd data') : null;
-  }
-
-  #damage(reason: string): Block {
-    this.ended = true;
-    return { bytes: new Uint8Array(0), damage: reason };
-  }
-
-  *#inputs(): Generator<Uint8Array> {
-    for (let next = this.#input.shift(); next !== undefined; next = this.#input.shift()) {
-      this.#empty = 0;
-      yield next;
-    }
-  }
-}
-
-let decoder: Promise<ZSTDDecoder> | null = null;
-
-/** The decoder, made when the first zstd data is met. */
-function zstd(): Promise<ZSTDDecoder> {
-  decoder ??= (async () => {
-    const made = new ZSTDDecoder();
-    await made.init();
-    return made;
-  })();
-  return decoder;
 }

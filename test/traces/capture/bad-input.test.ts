@@ -43,7 +43,6 @@ describe('a file that is no capture is refused in one line that names it', () =>
     ['a directory', () => folder, 'a directory'],
     ['an empty file', () => file('empty.txt', ''), 'an empty file'],
     ['an empty gzip', () => file('empty.gz', gzipSync('')), 'text without a single trace event'],
-    ['a perf.data', () => 'test/vectors/captures/perf-data.head.dat', 'perf script'],
     ['cut zstd data', () => file('x.zst', Uint8Array.of(0x28, 0xb5, 0x2f, 0xfd, 0, 0)), 'the zstd data ends early'],
     ['xz data', () => file('x.xz', Uint8Array.of(0xfd, 0x37, 0x7a, 0x58, 0x5a, 0)), 'xz -d'],
     ['UTF-16 text', () => file('utf16.txt', Buffer.from(`\ufeff${LINE}`, 'utf16le')), 'UTF-16'],

@@ -4,6 +4,8 @@ import type { CaptureNotes } from '../notes.ts';
 
 /** What a form of capture is opened on: the unpacked bytes, and where to write down what is found beside events. */
 export interface CaptureInput {
+  /** What {@link CaptureForm.recognises} saw. */
+  readonly first: Uint8Array;
   /** The bytes that {@link CaptureForm.recognises} saw, then all others. */
   readonly blocks: AsyncGenerator<Block>;
   /** The same bytes in any order, instead of `blocks`: of the file itself where that is possible, else of a copy. */

@@ -7,7 +7,6 @@ export interface RefusedForm {
 
 /** Magic numbers at offset 0, as the formats' own specifications have them. */
 const MAGICS: readonly (readonly [readonly number[], RefusedForm])[] = [
-  [codes('PERFILE2'), { name: 'a perf.data of perf record', advice: 'convert it with `perf script`' }],
   [[0xfd, 0x37, 0x7a, 0x58, 0x5a], { name: 'xz-compressed data', advice: 'decompress it with `xz -d`' }],
   [codes('BZh'), { name: 'bzip2-compressed data', advice: 'decompress it with `bzip2 -d`' }],
   [[0x04, 0x22, 0x4d, 0x18], { name: 'lz4-compressed data', advice: 'decompress it with `lz4 -d`' }],

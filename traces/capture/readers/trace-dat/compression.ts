@@ -1,4 +1,4 @@
-import { unzstdWhole } from '../../unpack.ts';
+import { unzstdWhole } from '../../zstd.ts';
 import type { BinaryReader } from './binary-reader.ts';
 
 /** How the parts of a trace.dat are packed. */

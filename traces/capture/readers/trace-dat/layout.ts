@@ -86,6 +86,21 @@ export async function readLayout(file: string, access: RandomAccess): Promise<Tr
   return parts.result();
 }
 
+/** What a perf.data has of a trace.dat: the formats, behind the same magic number. @throws InputError */
+export async function readTracingData(
+  file: string,
+  access: RandomAccess,
+): Promise<Pick<TraceDat, 'littleEndian' | 'formats'>> {
+  const reader = new BinaryReader(file, access);
+  reader.at = MAGIC_LENGTH;
+  await reader.text(); // version
+  reader.littleEndian = (await reader.u8()) === 0;
+  await reader.u8(); // bytes in a long
+  const parts = new Parts(file, reader, 6, checkedPage(reader, await reader.u32()));
+  await parts.readFormats();
+  return parts.result();
+}
+
 function checkedPage(reader: BinaryReader, size: number): number {
   const valid = size >= 512 && size <= LARGEST_PAGE && Number.isInteger(Math.log2(size));
   return valid ? size : reader.fail(`a page size of ${size}`);
@@ -129,11 +144,15 @@ class Parts {
     };
   }
 
+  async readFormats(): Promise<void> {
+    await this.#headerInfo(this.#reader);
+    await this.#ftraceFormats(this.#reader);
+    await this.#eventFormats(this.#reader);
+  }
+
   async readVersion6(): Promise<void> {
     const reader = this.#reader;
-    await this.#headerInfo(reader);
-    await this.#ftraceFormats(reader);
-    await this.#eventFormats(reader);
+    await this.readFormats();
     reader.skip(await reader.u32()); // kallsyms
     reader.skip(await reader.u32()); // printk formats
     reader.skip(await reader.u64()); // command lines
