@@ -65,7 +65,7 @@ export class CommandConsumer {
 
   /** The doorbell was rung at cycle `now`. */
   awake(now: number): void {
-    if (this.#mmu.config.faults.invalidationIsFree) this.busyUntil = Math.max(this.busyUntil, now);
+    if (this.#mmu.config.deviations.invalidationIsFree) this.busyUntil = Math.max(this.busyUntil, now);
     else this.busyUntil = Math.max(this.busyUntil, now + this.#mmu.config.invalidation.doorbell);
   }
 

@@ -155,7 +155,7 @@ export class FaultReporter {
       setField(words, 0, FAULT.S2, 1);
       setField(words, 0, FAULT.CLASS, request.faultClass);
       setField(words, 0, FAULT.IPAddress, request.faultIpa);
-      setField(words, 0, FAULT.TTRnW, request.faultClass === FaultClass.TABLE ? 1 : 0);
+      setField(words, 0, FAULT.TTRnW, request.faultClass === FaultClass.TABLE && !request.faultOnUpdate ? 1 : 0);
     } else setField(words, 0, FAULT.CLASS, EventClass.IN);
     this.#send(event, iova, flags, tag >= 0);
   }

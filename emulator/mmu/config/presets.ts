@@ -11,9 +11,10 @@ const gem5: MmuOptions = {
   onePointerForAllSets: true,
   freshEntryIsOldest: true,
   indexMixesAddressSpace: true,
-  faults: {
+  deviations: {
     blocksFoundByFirstPageOnly: true,
     cachedLeafSkipsStage2: true,
+    ignoresProtectedTableWalk: true,
     invalidationScansOneSet: true,
     invalidationIsFree: true,
     bypassEntryMatchesAll: true,
@@ -152,7 +153,7 @@ const ideal: MmuOptions = {
   },
   ipaCache: { enabled: true, entries: 65536, ways: 'full', latency: 0, ports: 4096 },
   memory: { latency: 0 },
-  faults: { invalidationIsFree: true },
+  deviations: { invalidationIsFree: true },
 };
 
 /** Smallest and largest MMU-700 that Arm 101542 allows, by field. */

@@ -84,7 +84,7 @@ export class MmuInvalidation {
       this.#covering(mainTlb, low, high, Scope.STAGE1, asid, vmid, false, 0);
     }
     const mixes = this.#config.indexMixesAddressSpace;
-    if (mixes && (asid === ANY || !this.#config.faults.invalidationScansOneSet)) {
+    if (mixes && (asid === ANY || !this.#config.deviations.invalidationScansOneSet)) {
       this.#sweepCovering(this.#caches.tlb, low, high, Scope.STAGE1, asid, vmid, false);
     } else {
       this.#covering(this.#caches.tlb, low, high, Scope.STAGE1, asid, vmid, false, mixes ? asid ^ vmid : 0);
@@ -108,7 +108,7 @@ export class MmuInvalidation {
   byAsid(asid: number, vmid: number): number {
     this.#begin();
     this.observer?.addressSpace(asid, vmid);
-    const keepsGlobal = !this.#config.faults.globalPagesBelongToAsid;
+    const keepsGlobal = !this.#config.deviations.globalPagesBelongToAsid;
     const { spaces } = this.#caches;
     for (const cache of this.#caches.translations) {
       if (cache === this.#caches.ipa || !this.#sweeps(cache)) continue;
@@ -146,7 +146,7 @@ export class MmuInvalidation {
     const high = tagHigh(ipa, false);
     const { ipa: ipaCache, walk, interfaces, tlb } = this.#caches;
     this.#covering(ipaCache, low, high, Scope.VMID, ANY, vmid, false, this.#config.indexMixesAddressSpace ? vmid : 0);
-    if (this.#config.faults.ipaInvalidationMissesTlbs) {
+    if (this.#config.deviations.ipaInvalidationMissesTlbs) {
       if (!leafOnly) for (const cache of walk.arrays) this.#dropVmid(cache, vmid);
       return this.#end(this.#config.invalidation.byAddress);
     }
@@ -204,7 +204,7 @@ export class MmuInvalidation {
         const substream = Math.max(streams.second[stream] as number, 0);
         return streams.first[stream] === streamId && substream === wanted;
       },
-      this.#config.faults.invalidationScansOneSet ? set : -1,
+      this.#config.deviations.invalidationScansOneSet ? set : -1,
     );
     return this.#end(0);
   }
@@ -218,7 +218,7 @@ export class MmuInvalidation {
    */
   sync(now: number, inFlightUntil = 0): number {
     this.syncs++;
-    if (this.#config.faults.invalidationIsFree) return 0;
+    if (this.#config.deviations.invalidationIsFree) return 0;
     const { broadcast, sync, syncDrains } = this.#config.invalidation;
     const drain = syncDrains ? Math.max(inFlightUntil - now, 0) : 0;
     const cycles = Math.max(broadcast, drain) + sync;
@@ -233,7 +233,7 @@ export class MmuInvalidation {
 
   #end(least: number): number {
     this.commands++;
-    if (this.#config.faults.invalidationIsFree) return 0;
+    if (this.#config.deviations.invalidationIsFree) return 0;
     const { issue, commandsPerRead } = this.#config.invalidation;
     const fetched = (1 + this.#config.memory.latency) / commandsPerRead;
     const cycles = Math.max(fetched + issue, least, this.#busy);
@@ -296,7 +296,7 @@ export class MmuInvalidation {
       this.#sweepCovering(cache, low, high, scope, asid, vmid, leafOnly);
       return;
     }
-    const oneSet = this.#config.faults.invalidationScansOneSet && !cache.holdsTables;
+    const oneSet = this.#config.deviations.invalidationScansOneSet && !cache.holdsTables;
     const sizes = oneSet ? 1 : cache.liveSizes;
     for (let size = sizes - 1; size >= 0; size--) {
       const shift = oneSet ? 12 : cache.liveShift(size);
@@ -377,10 +377,10 @@ export class MmuInvalidation {
     if (scope === Scope.STAGE2) {
       return cache.holdsTables ? stageOf(cache, entry) === 2 : (attributes & ENTRY.STAGE2_ONLY) !== 0;
     }
-    const stage2Too = this.#config.faults.stage2EntriesHaveAsid0 && (asid === ANY || asid === own);
+    const stage2Too = this.#config.deviations.stage2EntriesHaveAsid0 && (asid === ANY || asid === own);
     if (cache.holdsTables && stageOf(cache, entry) === 2 && !stage2Too) return false;
     if (asid === ANY || own === asid) return true;
-    return !this.#config.faults.globalPagesBelongToAsid && leaf && (attributes & ENTRY.NOT_GLOBAL) === 0;
+    return !this.#config.deviations.globalPagesBelongToAsid && leaf && (attributes & ENTRY.NOT_GLOBAL) === 0;
   }
 }
 

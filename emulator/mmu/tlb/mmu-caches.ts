@@ -55,7 +55,7 @@ export class MmuCaches {
     this.walk = new WalkCaches(config);
     const translating = [...this.interfaces.flatMap((one) => [one.microTlb, one.mainTlb]), this.tlb, this.ipa];
     this.translations = [...translating.filter((cache) => cache !== null), ...this.walk.arrays];
-    this.#stage2Asid = config.faults.stage2EntriesHaveAsid0 ? 0 : NO_ASID;
+    this.#stage2Asid = config.deviations.stage2EntriesHaveAsid0 ? 0 : NO_ASID;
   }
 
   /** The number of a stream, given out on first sight. */

@@ -15,7 +15,7 @@ export function cacheOf(
     holdsTables: false,
     policy: config.policy,
     seed: machine.seed,
-    blocksFoundByFirstPageOnly: byAddress && machine.faults.blocksFoundByFirstPageOnly,
+    blocksFoundByFirstPageOnly: byAddress && machine.deviations.blocksFoundByFirstPageOnly,
     onePointerForAllSets: machine.onePointerForAllSets,
     freshEntryIsOldest: machine.freshEntryIsOldest,
   });

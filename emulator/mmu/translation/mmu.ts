@@ -119,7 +119,7 @@ export class Mmu implements TranslatingDevice {
     this.stale = new StaleMarks(caches);
     this.#unitWidth = config.interface.portWidth;
     this.#portWidth = config.portWidth;
-    this.#bypassMatchesAll = config.faults.bypassEntryMatchesAll;
+    this.#bypassMatchesAll = config.deviations.bypassEntryMatchesAll;
     this.#microCycles = config.interface.microTlb.latency;
     this.#mainCycles = config.interface.mainTlb.latency;
     this.#linkCycles = config.link.request;

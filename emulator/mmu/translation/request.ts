@@ -56,6 +56,8 @@ export class TranslationRequest {
   faultClass: FaultClass = FaultClass.INPUT;
   /** Intermediate physical address of a stage-2 fault. */
   faultIpa = 0;
+  /** Of a stage-2 fault on a stage-1 table: hardware wanted to write the descriptor back (access flag, dirty state), not to read it. */
+  faultOnUpdate = false;
   /** Why the stream has no usable configuration (see `ContextFetch.fault`); 0 when that was not the fault. */
   contextFault = 0;
   /** Bits of `HitFlag`: which caches served it. */
@@ -111,6 +113,7 @@ export class TranslationRequest {
     this.faultStage = 0;
     this.faultLevel = 0;
     this.faultIpa = 0;
+    this.faultOnUpdate = false;
     this.outcome = Outcome.OK;
   }
 

@@ -1,15 +1,22 @@
 import type { WalkMemory } from '../../memory/index.ts';
 import type { MmuConfig } from '../config/index.ts';
-import { Permission, type StageRegime } from '../regime/index.ts';
+import type { StageRegime } from '../regime/index.ts';
 import { type AssociativeCache, OWNER_SHIFT, tagHigh, tagLow, WALK_LEVELS, type WalkCaches } from '../tlb/index.ts';
 import {
   combineAttributes,
   ENTRY,
   FaultClass,
   FaultKind,
+  isDevice,
+  keepsTable,
   leafAttributes,
-  permits,
+  MOST_UPDATES,
+  READS_DESCRIPTOR,
+  refusesDevice,
   StageWalk,
+  serves,
+  stage2Alone,
+  UPDATES_DESCRIPTOR,
   WalkStatus,
   withoutTableBits,
 } from '../walk/index.ts';
@@ -47,6 +54,7 @@ export class SerialWalker {
   readonly #nonFinal: boolean;
   readonly #runsAreEntries: boolean;
   readonly #leafSkipsStage2: boolean;
+  readonly #ignoresProtection: boolean;
   readonly #mixesSpace: boolean;
 
   constructor(config: MmuConfig, memory: WalkMemory, caches: WalkCaches, ipaCache: AssociativeCache | null) {
@@ -62,7 +70,8 @@ export class SerialWalker {
     this.#holdsLeaves = config.walkCache.holdsLeaves;
     this.#nonFinal = config.walkCache.nonFinal;
     this.#runsAreEntries = config.contiguousRunIsOneEntry;
-    this.#leafSkipsStage2 = config.faults.cachedLeafSkipsStage2;
+    this.#leafSkipsStage2 = config.deviations.cachedLeafSkipsStage2;
+    this.#ignoresProtection = config.deviations.ignoresProtectedTableWalk;
     this.#mixesSpace = config.indexMixesAddressSpace;
   }
 
@@ -96,10 +105,12 @@ export class SerialWalker {
     const high = page | (space << OWNER_SHIFT);
 
     // The lowest level that a walk cache knows spares all levels above it.
-    const from = this.#probe(request, walk, 0, low, high, access);
+    const from = this.#probe(request, walk, 0, low, high, access, false);
     /** Address of the descriptor to read next. */
     let descriptor = 0;
     let cacheable = true;
+    /** A walk cache knows where a table lies, but not its address before stage 2. */
+    let ipaKnown = true;
     if (from >= 0) {
       const section = from & 7;
       const cache = this.#caches.sections[section] as AssociativeCache;
@@ -116,12 +127,12 @@ export class SerialWalker {
       walk.hierarchical = (attributes >>> ENTRY.HIERARCHICAL_SHIFT) & ENTRY.HIERARCHICAL_MASK;
       walk.request(section + 1, (table / 2 ** 32) | 0, table | 0);
       descriptor = walk.descriptorAddress;
+      ipaKnown = stage2 === null;
     } else {
       walk.requestRoot();
       descriptor = walk.descriptorAddress;
       if (stage2 !== null) {
-        if (!this.#stage2(request, stage2, space2, vmid, descriptor, false, Permission.READ))
-          return this.#refusedTable(request);
+        if (!this.#stage2(request, stage2, space2, vmid, descriptor, FaultClass.TABLE, READS_DESCRIPTOR)) return false;
         descriptor = this.output2;
       }
     }
@@ -137,17 +148,29 @@ export class SerialWalker {
       }
       let status = walk.step(memory.low, memory.high);
       if (status === WalkStatus.LEAF) break;
-      if (status === WalkStatus.UPDATE) status = this.#update(request, walk, descriptor);
-      if (status === WalkStatus.LEAF) break;
+      if (status === WalkStatus.UPDATE) {
+        if (!ipaKnown && stage2 !== null) {
+          // Stage 2 has to permit the write, so the walk begins again where it learns the address to ask for.
+          ipaKnown = true;
+          request.walkCacheLevel = -1;
+          walk.restart();
+          const root = walk.descriptorAddress;
+          if (!this.#stage2(request, stage2, space2, vmid, root, FaultClass.TABLE, READS_DESCRIPTOR)) return false;
+          descriptor = this.output2;
+          this.cycles += this.#step;
+          continue;
+        }
+        status = this.#update(request, walk, descriptor, stage2, space2, vmid);
+        if (status === WalkStatus.UPDATE) return false;
+        if (status === WalkStatus.LEAF) break;
+      }
       if (status === WalkStatus.FAULT) return this.#refused1(request);
-      if (status !== WalkStatus.READ) continue;
+      ipaKnown = true;
       let table = walk.tableBase;
       descriptor = walk.descriptorAddress;
       if (stage2 !== null) {
-        if (!this.#stage2(request, stage2, space2, vmid, descriptor, false, Permission.READ))
-          return this.#refusedTable(request);
-        // The table lies in one piece when the stage-2 page is at least as large.
-        cacheable = (this.#attributes2 & ENTRY.SHIFT_MASK) >= walk.granuleShift;
+        if (!this.#stage2(request, stage2, space2, vmid, descriptor, FaultClass.TABLE, READS_DESCRIPTOR)) return false;
+        cacheable = keepsTable(this.#attributes2, walk.granuleShift);
         table = this.output2 - (descriptor - table);
         descriptor = this.output2;
       }
@@ -184,10 +207,9 @@ export class SerialWalker {
   /** Translates `request.iova` through stage 2 alone. */
   stage2(request: TranslationRequest, stage2: StageRegime, space2: number, vmid: number, access: number): boolean {
     this.cycles = 0;
-    request.faultClass = FaultClass.INPUT;
-    if (!this.#stage2(request, stage2, space2, vmid, request.iova, true, access)) return false;
+    if (!this.#stage2(request, stage2, space2, vmid, request.iova, FaultClass.INPUT, access)) return false;
     request.pa = this.output2;
-    request.attributes = this.#attributes2 | ENTRY.STAGE2_ONLY | ENTRY.NOT_GLOBAL;
+    request.attributes = stage2Alone(this.#attributes2);
     return true;
   }
 
@@ -200,8 +222,7 @@ export class SerialWalker {
     ipa: number,
   ): boolean {
     this.cycles = 0;
-    request.faultClass = FaultClass.CONTEXT;
-    return this.#stage2(request, stage2, space2, vmid, ipa, false, Permission.READ);
+    return this.#stage2(request, stage2, space2, vmid, ipa, FaultClass.CONTEXT, READS_DESCRIPTOR);
   }
 
   /** Stage 2 behind a finished stage 1; sets `pa` and `attributes` of the request. */
@@ -217,30 +238,31 @@ export class SerialWalker {
     request.pa = output1;
     request.attributes = attributes1;
     if (stage2 === null) return true;
-    request.faultClass = FaultClass.INPUT;
-    if (!this.#stage2(request, stage2, space2, vmid, output1, true, access)) return false;
+    if (!this.#stage2(request, stage2, space2, vmid, output1, FaultClass.INPUT, access)) return false;
     request.pa = this.output2;
     request.attributes = combineAttributes(attributes1, this.#attributes2);
     return true;
   }
 
+  /** @param purpose what the address belongs to: the input itself, a stage-1 table, or a configuration structure */
   #stage2(
     request: TranslationRequest,
     regime: StageRegime,
     space2: number,
     vmid: number,
     ipa: number,
-    final: boolean,
+    purpose: FaultClass,
     access: number,
   ): boolean {
     const low = tagLow(ipa);
     const high = tagHigh(ipa, false) | (space2 << OWNER_SHIFT);
     const salt = this.#mixesSpace ? vmid : 0;
+    const normalOnly = refusesDevice(regime, purpose) && !this.#ignoresProtection;
     const ipaCache = this.#ipaCache;
     if (ipaCache !== null) {
       this.cycles += this.#ipaCycles;
       const entry = ipaCache.lookup(low, high, salt);
-      if (entry >= 0 && permits(ipaCache.attributesOf(entry), access)) {
+      if (entry >= 0 && serves(ipaCache.attributesOf(entry), access, normalOnly)) {
         if (ipaCache.marked !== 0) request.staleMark = ipaCache.marks[entry] as number;
         this.output2 = ipa + (ipaCache.values[entry] as number);
         this.#attributes2 = ipaCache.attributesOf(entry);
@@ -248,9 +270,9 @@ export class SerialWalker {
       }
     }
     const walk = this.#walk2;
-    if (walk.begin(regime, ipa, false, access) === WalkStatus.FAULT) return this.#refused2(request, walk, ipa);
-    const cached = final || this.#nonFinal;
-    const from = cached ? this.#probe(request, walk, WALK_LEVELS, low, high, access) : -1;
+    if (walk.begin(regime, ipa, false, access) === WalkStatus.FAULT) return this.#refused2(request, walk, ipa, purpose);
+    const cached = purpose === FaultClass.INPUT || this.#nonFinal;
+    const from = cached ? this.#probe(request, walk, WALK_LEVELS, low, high, access, normalOnly) : -1;
     if (from >= 0) {
       const section = from & 7;
       const cache = this.#caches.sections[section] as AssociativeCache;
@@ -272,11 +294,11 @@ export class SerialWalker {
       const descriptor = walk.descriptorAddress;
       if (!this.#memory.read(descriptor, walk.descriptorBytes)) {
         walk.refuse(FaultKind.EXTERNAL_ABORT, walk.level);
-        return this.#refused2(request, walk, ipa);
+        return this.#refused2(request, walk, ipa, purpose);
       }
       let status = walk.step(this.#memory.low, this.#memory.high);
-      if (status === WalkStatus.UPDATE) status = this.#update(request, walk, descriptor);
-      if (status === WalkStatus.FAULT) return this.#refused2(request, walk, ipa);
+      if (status === WalkStatus.UPDATE) status = this.#update(request, walk, descriptor, null, 0, 0);
+      if (status === WalkStatus.FAULT) return this.#refused2(request, walk, ipa, purpose);
       if (status === WalkStatus.LEAF) break;
       if (cached) {
         const level = walk.level - 1;
@@ -286,6 +308,10 @@ export class SerialWalker {
     const shift = this.#runsAreEntries ? walk.contiguousShift : walk.pageShift;
     this.output2 = walk.outputAddress;
     this.#attributes2 = leafAttributes(walk, shift);
+    if (normalOnly && isDevice(this.#attributes2)) {
+      walk.refuse(FaultKind.PERMISSION, walk.level);
+      return this.#refused2(request, walk, ipa, purpose);
+    }
     if (cached && this.#holdsLeaves) {
       const value = walk.outputAddress - ipa;
       const attributes = this.#attributes2 | ENTRY.LEAF;
@@ -310,6 +336,7 @@ export class SerialWalker {
     low: number,
     high: number,
     access: number,
+    normalOnly: boolean,
   ): number {
     const caches = this.#caches;
     const { sections } = caches;
@@ -324,8 +351,7 @@ export class SerialWalker {
       const entry = caches.lookup(section, walk.entryShift(level), low, high);
       if (entry < 0) continue;
       const attributes = cache.attributesOf(entry);
-      // A leaf that does not permit the access is walked again: only the walk can say why, or mark the page dirty.
-      if ((attributes & ENTRY.LEAF) !== 0 && !permits(attributes, access)) continue;
+      if ((attributes & ENTRY.LEAF) !== 0 && !serves(attributes, access, normalOnly)) continue;
       found = entry * 8 + section;
       break;
     }
@@ -334,21 +360,41 @@ export class SerialWalker {
     return found;
   }
 
-  /** Hardware access flag and dirty state: an atomic write to memory, tried again when software was faster. */
-  #update(request: TranslationRequest, walk: StageWalk, descriptor: number): WalkStatus {
+  /**
+   * Hardware access flag and dirty state: an atomic write to memory, tried again when software was faster.
+   *
+   * @param stage2 what the descriptor's address goes through: it has to permit the write
+   * @returns LEAF; FAULT of this stage; UPDATE when stage 2 refused the write, and the request says so
+   */
+  #update(
+    request: TranslationRequest,
+    walk: StageWalk,
+    descriptor: number,
+    stage2: StageRegime | null,
+    space2: number,
+    vmid: number,
+  ): WalkStatus {
     const memory = this.#memory;
-    for (;;) {
-      this.cycles += this.#readCycles;
+    for (let updates = 0; updates < MOST_UPDATES; updates++) {
       const { low, high } = memory;
+      if (stage2 !== null) {
+        const ipa = walk.descriptorAddress;
+        if (!this.#stage2(request, stage2, space2, vmid, ipa, FaultClass.TABLE, UPDATES_DESCRIPTOR)) {
+          request.faultOnUpdate = true;
+          return WalkStatus.UPDATE;
+        }
+      }
+      this.cycles += this.#readCycles;
       if (memory.replace(descriptor, walk.descriptorBytes, low, high, walk.updatedLow, walk.updatedHigh)) {
         return walk.updated();
       }
-      this.cycles += this.#readCycles + this.#step;
+      this.cycles += this.#descriptorCycles;
       request.descriptorReads++;
-      if (!memory.read(descriptor, walk.descriptorBytes)) return walk.refuse(FaultKind.EXTERNAL_ABORT, walk.level);
+      if (!memory.read(descriptor, walk.descriptorBytes)) break;
       const status = walk.step(memory.low, memory.high);
       if (status !== WalkStatus.UPDATE) return status;
     }
+    return walk.refuse(FaultKind.EXTERNAL_ABORT, walk.level);
   }
 
   #refused1(request: TranslationRequest): false {
@@ -359,17 +405,12 @@ export class SerialWalker {
     return false;
   }
 
-  #refused2(request: TranslationRequest, walk: StageWalk, ipa: number): false {
+  #refused2(request: TranslationRequest, walk: StageWalk, ipa: number, purpose: FaultClass): false {
     request.fault = walk.fault;
     request.faultStage = 2;
     request.faultLevel = walk.level;
+    request.faultClass = purpose;
     request.faultIpa = ipa;
-    return false;
-  }
-
-  /** Stage 2 refused the address of a stage-1 table. */
-  #refusedTable(request: TranslationRequest): false {
-    request.faultClass = FaultClass.TABLE;
     return false;
   }
 }

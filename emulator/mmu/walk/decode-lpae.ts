@@ -20,6 +20,16 @@ export function contiguousBits(granuleShift: number, level: number): number {
 }
 
 /**
+ * MemAttr[3:0] of stage 2 as a MAIR byte (D8.6.5, without FWB): Device by its low two bits, else outer and inner cacheability. A stage 2
+ * gives no allocation hints, which counts as read- and write-allocate. Reserved inner values read as non-cacheable.
+ */
+const STAGE2_MEMORY: readonly number[] = Array.from({ length: 16 }, (_, attribute) => {
+  const halves = [0b0100, 0b0100, 0b1011, 0b1111];
+  const outer = attribute >>> 2;
+  return outer === 0 ? attribute << 2 : ((halves[outer] as number) << 4) | (halves[attribute & 3] as number);
+});
+
+/**
  * The constants stand inside a function, because a bundler turns those of a module into variables, which an engine has to load at
  * each use: a quarter of a step's time.
  */
@@ -113,7 +123,7 @@ function lpaeDecoder(): Decode {
       return walk.finishLeaf(regime, low, high, low & ~AP2, AF);
     }
     walk.attributeIndex = (low >>> ATTRIBUTES_SHIFT) & 15;
-    walk.memoryAttribute = 0;
+    walk.memoryAttribute = STAGE2_MEMORY[walk.attributeIndex] as number;
     walk.nonSecure = false;
     walk.notGlobal = false;
     return walk.finishLeaf(regime, low, high, low | S2AP1, AF);

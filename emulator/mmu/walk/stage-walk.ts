@@ -77,6 +77,12 @@ export class StageWalk extends WalkState {
     return this.request(this.startLevel, this.#rootHigh, this.#rootLow);
   }
 
+  /** Begins again at the first table, whatever `resume` or steps have come to. */
+  restart(): WalkStatus {
+    this.hierarchical = 0;
+    return this.requestRoot();
+  }
+
   /**
    * Continues from a walk-cache hit, after `begin`: the next descriptor is read at `level` in the table at `tableBase`.
    *

@@ -68,7 +68,7 @@ export class WalkState {
    * three bits index PRRR and NMRR.
    */
   attributeIndex = 0;
-  /** Stage 1: the MAIR byte that `attributeIndex` selects; 0 where the regime has none. */
+  /** Stage 1: the MAIR byte that `attributeIndex` selects; 0 where the regime has none. Stage 2: what MemAttr means, in the same form. */
   memoryAttribute = 0;
   /** 0 non-shareable, 2 outer, 3 inner (SH[1:0]). Short descriptors: 2 with the S bit, else 0. */
   shareability = 0;

@@ -1,6 +1,18 @@
 import type { WalkMemory } from '../../memory/index.ts';
-import { Permission, type StageRegime, type TranslationRegime } from '../regime/index.ts';
+import type { StageRegime, TranslationRegime } from '../regime/index.ts';
+import { ENTRY } from './entry-attributes.ts';
 import { FaultClass, FaultKind } from './fault.ts';
+import {
+  BYPASS_ATTRIBUTES,
+  combineAttributes,
+  isDevice,
+  leafAttributes,
+  MOST_UPDATES,
+  READS_DESCRIPTOR,
+  refusesDevice,
+  stage2Alone,
+  UPDATES_DESCRIPTOR,
+} from './rules.ts';
 import { StageWalk } from './stage-walk.ts';
 import { WalkStatus } from './walk-state.ts';
 
@@ -29,11 +41,6 @@ export interface WalkTrace {
   end(walk: StageWalk): void;
 }
 
-const ANY_WRITE = Permission.WRITE | Permission.PRIVILEGED_WRITE;
-
-/** MemAttr[3:2] of stage 2 for device memory. */
-const DEVICE_MEMORY = 0;
-
 /** Page size of a translation that changes nothing: more than any address. */
 const EVERYTHING_SHIFT = 52;
 
@@ -47,14 +54,10 @@ const EVERYTHING_SHIFT = 52;
 export class Walker {
   /** Physical address, when `translate` gave true. */
   outputAddress = 0;
-  /** Bits of `Permission` that all stages grant. */
-  permissions = 0;
-  /** log2 of the bytes around the address that translate alike: the smaller page of the two stages. */
-  pageShift = 0;
-  /** The same for contiguous runs. */
+  /** What the translation grants and how its memory is accessed, packed as `ENTRY` says. */
+  attributes = 0;
+  /** log2 of the bytes around the address that translate alike, contiguous runs taken as one page. */
   contiguousShift = 0;
-  /** True while a write would have to mark a page dirty first, in either stage. */
-  writableClean = false;
   /** What stage 1 made of the address: the input of stage 2. */
   intermediateAddress = 0;
   /** Descriptors read. */
@@ -68,6 +71,8 @@ export class Walker {
   faultClass: FaultClass = FaultClass.INPUT;
   /** Of a stage-2 fault: the address that it was translating. */
   faultIpa = 0;
+  /** Of a stage-2 fault on a stage-1 table: hardware wanted to write the descriptor back, not to read it. */
+  faultOnUpdate = false;
 
   /** The two machines, for what the summary fields above leave out (attributes, levels). */
   readonly stage1 = new StageWalk();
@@ -90,22 +95,24 @@ export class Walker {
   translate(regime: TranslationRegime, inputAddress: number, upper = false, access = 0): boolean {
     this.fault = FaultKind.NONE;
     this.faultStage = 0;
+    this.faultOnUpdate = false;
     this.descriptorReads = 0;
     this.outputAddress = inputAddress;
     this.intermediateAddress = inputAddress;
-    this.permissions = Permission.ALL;
-    this.pageShift = EVERYTHING_SHIFT;
+    this.attributes = BYPASS_ATTRIBUTES | EVERYTHING_SHIFT;
     this.contiguousShift = EVERYTHING_SHIFT;
-    this.writableClean = false;
     const { stage1, stage2 } = regime;
     if (stage1 !== null) {
       if (!this.#walk1(stage1, stage2, inputAddress, upper, access)) return false;
       this.#accept(this.stage1);
+      this.attributes = leafAttributes(this.stage1, this.stage1.pageShift);
       this.intermediateAddress = this.outputAddress;
     }
     if (stage2 !== null) {
       if (!this.translateStage2(stage2, this.intermediateAddress, access, FaultClass.INPUT)) return false;
       this.#accept(this.stage2);
+      const attributes2 = leafAttributes(this.stage2, this.stage2.pageShift);
+      this.attributes = stage1 === null ? stage2Alone(attributes2) : combineAttributes(this.attributes, attributes2);
     }
     return true;
   }
@@ -120,9 +127,8 @@ export class Walker {
     let status = walk.begin(regime, ipa, false, access);
     this.#trace?.begin(walk, purpose);
     while (status === WalkStatus.READ) status = this.#read(walk, walk.descriptorAddress);
-    if (status === WalkStatus.LEAF && purpose === FaultClass.TABLE && regime.protectedTableWalk === true) {
-      // AArch64.S2HasPermissionsFault: with PTW, a stage-1 table in device memory is refused.
-      if (walk.attributeIndex >>> 2 === DEVICE_MEMORY) status = walk.refuse(FaultKind.PERMISSION, walk.level);
+    if (status === WalkStatus.LEAF && refusesDevice(regime, purpose) && isDevice(leafAttributes(walk, 0))) {
+      status = walk.refuse(FaultKind.PERMISSION, walk.level);
     }
     this.#trace?.end(walk);
     if (status === WalkStatus.LEAF) return true;
@@ -148,7 +154,7 @@ export class Walker {
     while (status === WalkStatus.READ) {
       let pa = walk.descriptorAddress;
       if (stage2 !== null) {
-        if (!this.translateStage2(stage2, pa, Permission.READ, FaultClass.TABLE)) return false;
+        if (!this.translateStage2(stage2, pa, READS_DESCRIPTOR, FaultClass.TABLE)) return false;
         pa = this.stage2.outputAddress;
       }
       status = this.#read(walk, pa, stage2);
@@ -167,7 +173,7 @@ export class Walker {
   #read(walk: StageWalk, pa: number, stage2: StageRegime | null = null): WalkStatus {
     const memory = this.#memory;
     const bytes = walk.descriptorBytes;
-    for (;;) {
+    for (let updates = 0; ; updates++) {
       this.descriptorReads++;
       // AArch64.FetchDescriptor: an error of the bus is a synchronous external abort on the table walk, at this level.
       if (!memory.read(pa, bytes)) return walk.refuse(FaultKind.EXTERNAL_ABORT, walk.level);
@@ -176,20 +182,45 @@ export class Walker {
       const status = walk.step(low, high);
       this.#trace?.descriptor(walk, level, descriptorAddress, pa, low, high, status);
       if (status !== WalkStatus.UPDATE) return status;
+      if (updates === MOST_UPDATES) return walk.refuse(FaultKind.EXTERNAL_ABORT, walk.level);
       // AArch64.MemSwapTableDesc: the update needs stage 2's permission to write, and the descriptor may have changed meanwhile.
       if (stage2 !== null) {
-        if (!this.translateStage2(stage2, descriptorAddress, Permission.WRITE, FaultClass.TABLE)) return status;
+        if (!this.translateStage2(stage2, descriptorAddress, UPDATES_DESCRIPTOR, FaultClass.TABLE)) {
+          this.faultOnUpdate = true;
+          return status;
+        }
       }
       if (memory.replace(pa, bytes, low, high, walk.updatedLow, walk.updatedHigh)) return walk.updated();
     }
   }
 
-  /** Takes over the results of a stage. */
   #accept(walk: StageWalk): void {
     this.outputAddress = walk.outputAddress;
-    this.permissions &= walk.permissions;
-    this.pageShift = Math.min(this.pageShift, walk.pageShift);
     this.contiguousShift = Math.min(this.contiguousShift, walk.contiguousShift);
-    if (walk.writableClean && (this.permissions & ANY_WRITE) !== 0) this.writableClean = true;
+  }
+
+  /** Bits of `Permission` that all stages grant. */
+  get permissions(): number {
+    return (this.attributes >>> ENTRY.PERMISSIONS_SHIFT) & ENTRY.PERMISSIONS_MASK;
+  }
+
+  /** log2 of the bytes around the address that translate alike: the smaller page of the two stages. */
+  get pageShift(): number {
+    return this.attributes & ENTRY.SHIFT_MASK;
+  }
+
+  /** True while a write would have to mark a page dirty first, in either stage. */
+  get writableClean(): boolean {
+    return (this.attributes & ENTRY.WRITABLE_CLEAN) !== 0;
+  }
+
+  /** MAIR byte of the memory, of both stages combined. */
+  get memoryAttribute(): number {
+    return (this.attributes >>> ENTRY.MEMORY_SHIFT) & ENTRY.MEMORY_MASK;
+  }
+
+  /** SH: 0 non-shareable, 2 outer, 3 inner. */
+  get shareability(): number {
+    return (this.attributes >>> ENTRY.SHAREABILITY_SHIFT) & ENTRY.SHAREABILITY_MASK;
   }
 }

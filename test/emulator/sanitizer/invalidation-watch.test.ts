@@ -49,6 +49,20 @@ describe('an unmap', () => {
     }
   });
 
+  it('of a stage 2 is invalidated by a command for both stages of its VMID, not by one for stage 1', () => {
+    const invalidated = (stage2: boolean): string[] => {
+      const rig = watchedTable({ stage: 2 });
+      rig.operation(() => rig.map(IOVA, PA, PAGE, 600));
+      rig.operation(() => {
+        rig.unmap(IOVA, PAGE, 600);
+        rig.watch.invalidation.virtualMachine(0, stage2);
+      });
+      return rig.kinds();
+    };
+    expect(invalidated(false)).toContain('missing-invalidation');
+    expect(invalidated(true)).not.toContain('missing-invalidation');
+  });
+
   it.each([
     [
       'by address for every ASID',

@@ -44,10 +44,12 @@ export function watchedTable({
   breakLevel = 0,
   split = 'in-place',
   walkFlush = true,
+  stage = 1,
 }: {
   breakLevel?: 0 | 1 | 2;
   split?: SplitPolicy;
   walkFlush?: boolean;
+  stage?: 1 | 2;
 } = {}): WatchedTable {
   const clock = { cycles: 0, seconds: 0 };
   const sanitizer = new Sanitizer(clock);
@@ -59,9 +61,9 @@ export function watchedTable({
     watch.invalidation.addresses(1, start, end, ASID, 0, leafOnly);
   const table = allocIoPgtable(
     {
-      format: 'ARM_64_LPAE_S1',
+      format: stage === 1 ? 'ARM_64_LPAE_S1' : 'ARM_64_LPAE_S2',
       pageSizes: PAGE + BLOCK + 2 ** 30,
-      ias: 48,
+      ias: stage === 1 ? 48 : 39,
       oas: 48,
       split,
       allocator: watchedTables(watch, {
@@ -88,7 +90,7 @@ export function watchedTable({
   );
   let space: WatchedSpace | null = null;
   table.visitTables((pa, level, size) => {
-    if (level === 0) space = watch.addSpace(1, ASID, 0, table.geometry, pa, size);
+    if (level === table.geometry.startLevel) space = watch.addSpace(stage, ASID, 0, table.geometry, pa, size);
   });
   if (space === null) throw new Error('a table has a first level');
   const gather = (): IotlbGather => ({ start: 2 ** 64, end: 0, pageSize: 0, queued: false });

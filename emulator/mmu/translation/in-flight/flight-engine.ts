@@ -188,6 +188,7 @@ export class FlightEngine {
   /** Software has answered for a request that was stalled. */
   #resume(flight: Flight, outcome: Outcome): void {
     flight.outcome = outcome;
+    flight.resumed = true;
     this.#clock.delay(flight, 1, outcome === Outcome.OK ? FlightState.STALLED : FlightState.ENDED);
   }
 

@@ -1,5 +1,13 @@
 import { fill, OWNER_SHIFT, type Tbu, tagHigh, tagLow, WHOLE_SPACE_SHIFT } from '../../tlb/index.ts';
-import { BYPASS_ATTRIBUTES, ENTRY, FaultClass, FaultKind, permits } from '../../walk/index.ts';
+import {
+  BYPASS_ATTRIBUTES,
+  ENTRY,
+  FaultClass,
+  FaultKind,
+  permits,
+  READS_DESCRIPTOR,
+  stage2Alone,
+} from '../../walk/index.ts';
 import { ContextStatus, HitFlag, type Mmu, Outcome } from '../index.ts';
 import { type Flight, Slots } from './flight.ts';
 import type { FlightClock } from './flight-clock.ts';
@@ -184,10 +192,10 @@ export class FlightSteps {
     const clock = this.#clock;
     clock.release(this.#requestPort);
     flight.endTick = clock.now;
-    // Before the device is asked, because software that it interrupts may resume the flight at once.
-    flight.state = S.STALLED;
+    flight.resumed = false;
     const passed = this.#ends.translated(flight);
-    if (!passed && flight.outcome === Outcome.STALLED) return WAIT;
+    // Software that the device interrupts may resume it at once.
+    if (!passed && (flight.outcome === Outcome.STALLED || flight.resumed)) return WAIT;
     this.#giveBack(flight, shared);
     return passed ? clock.send(flight, flight.size, S.DATA) : S.REFUSED;
   }
@@ -256,7 +264,7 @@ export class FlightSteps {
         return this.#beginWalk(flight);
       case S.STAGE2_ALONE:
         flight.pa = flight.output2;
-        flight.attributes = flight.attributes2 | ENTRY.STAGE2_ONLY | ENTRY.NOT_GLOBAL;
+        flight.attributes = stage2Alone(flight.attributes2);
         return S.WALK_END;
       case S.WALK_END:
         return this.#endWalk(flight);
@@ -305,8 +313,8 @@ export class FlightSteps {
       flight.address = fetch.address;
       if (fetch.stage2 === null) return S.CONTEXT_READ;
       flight.space2 = this.#mmu.caches.stage2Space(fetch.vmid);
-      flight.faultClass = FaultClass.CONTEXT;
-      return this.#walks.stage2(flight, fetch.stage2, fetch.address, false, 1, S.CONTEXT_TRANSLATED);
+      const { stage2, address } = fetch;
+      return this.#walks.stage2(flight, stage2, address, FaultClass.CONTEXT, READS_DESCRIPTOR, S.CONTEXT_TRANSLATED);
     }
     if (flight.configurationReads > 0) flight.hit |= HitFlag.CONFIGURATION_FETCHED;
     flight.regime = fetch.regime;
@@ -352,13 +360,12 @@ export class FlightSteps {
   #beginWalk(flight: Flight): number {
     const { regime } = flight;
     flight.walkTick = this.#clock.now;
-    flight.faultClass = FaultClass.INPUT;
     if (regime !== null && regime.stage1 !== null) return S.STAGE1;
     if (regime !== null && regime.stage2 !== null) {
-      return this.#walks.stage2(flight, regime.stage2, flight.iova, true, flight.needed, S.STAGE2_ALONE);
+      return this.#walks.stage2(flight, regime.stage2, flight.iova, FaultClass.INPUT, flight.needed, S.STAGE2_ALONE);
     }
     flight.pa = flight.iova;
-    const matchesAll = this.#mmu.config.faults.bypassEntryMatchesAll;
+    const matchesAll = this.#mmu.config.deviations.bypassEntryMatchesAll;
     flight.attributes = BYPASS_ATTRIBUTES | (matchesAll ? WHOLE_SPACE_SHIFT : 12);
     return S.WALK_END;
   }
@@ -410,7 +417,7 @@ export class FlightSteps {
 
   /** Whether a miss of the same page is under way. */
   #isHeld(flight: Flight, shared: TbuSlots): boolean {
-    const byAddress = this.#mmu.config.faults.mergesBy4KiBAddress;
+    const byAddress = this.#mmu.config.deviations.mergesBy4KiBAddress;
     const page = Math.floor(flight.iova / PAGE);
     for (const other of shared.misses) {
       if (Math.floor(other.iova / PAGE) !== page) continue;

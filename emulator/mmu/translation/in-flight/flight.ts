@@ -1,5 +1,5 @@
 import type { StageRegime, TranslationRegime } from '../../regime/index.ts';
-import { StageWalk } from '../../walk/index.ts';
+import { FaultClass, StageWalk } from '../../walk/index.ts';
 import { type ContextFetch, type ContextSource, ContextStatus, TranslationRequest } from '../index.ts';
 
 /**
@@ -36,6 +36,9 @@ export class Flight extends TranslationRequest {
   /** State after the stage-2 translation that is under way. */
   afterStage2 = 0;
 
+  /** Software has answered for it since it was parked. */
+  resumed = false;
+
   // Its times, in ticks.
   startTick = 0;
   endTick = 0;
@@ -59,15 +62,26 @@ export class Flight extends TranslationRequest {
   low = 0;
   high = 0;
   readable = true;
+  /** How often hardware tried to write the descriptor of stage 1 back, and that of stage 2. */
+  updates1 = 0;
+  updates = 0;
+  /** The address of the stage-1 descriptor before stage 2 is known: the walk did not find its table in a walk cache. */
+  ipaKnown1 = true;
+  /** The stage-1 descriptor to write back: where it lies, and what was read. */
+  address1 = 0;
+  readLow1 = 0;
+  readHigh1 = 0;
   low1 = 0;
   high1 = 0;
   table = 0;
-  cacheable = true;
   output1 = 0;
   attributes1 = 0;
   regime2: StageRegime | null = null;
   ipa = 0;
-  final2 = false;
+  /** What stage 2 translates. */
+  purpose2: FaultClass = FaultClass.INPUT;
+  /** Stage 2 refuses it when it lies in Device memory. */
+  normalOnly2 = false;
   access2 = 0;
   low2 = 0;
   high2 = 0;

@@ -1,12 +1,18 @@
-import { Permission, type StageRegime } from '../../regime/index.ts';
+import type { StageRegime } from '../../regime/index.ts';
 import { OWNER_SHIFT, tagHigh, tagLow, WALK_LEVELS } from '../../tlb/index.ts';
 import {
   combineAttributes,
   ENTRY,
   FaultClass,
   FaultKind,
+  isDevice,
+  keepsTable,
   leafAttributes,
-  permits,
+  MOST_UPDATES,
+  READS_DESCRIPTOR,
+  refusesDevice,
+  serves,
+  UPDATES_DESCRIPTOR,
   WalkStatus,
   withoutTableBits,
 } from '../../walk/index.ts';
@@ -35,6 +41,7 @@ export class WalkSteps {
   readonly #nonFinal: boolean;
   readonly #runsAreEntries: boolean;
   readonly #leafSkipsStage2: boolean;
+  readonly #ignoresProtection: boolean;
   readonly #mixesSpace: boolean;
 
   constructor(mmu: Mmu, clock: FlightClock) {
@@ -50,15 +57,22 @@ export class WalkSteps {
     this.#holdsLeaves = config.walkCache.holdsLeaves;
     this.#nonFinal = config.walkCache.nonFinal;
     this.#runsAreEntries = config.contiguousRunIsOneEntry;
-    this.#leafSkipsStage2 = config.faults.cachedLeafSkipsStage2;
+    this.#leafSkipsStage2 = config.deviations.cachedLeafSkipsStage2;
+    this.#ignoresProtection = config.deviations.ignoresProtectedTableWalk;
     this.#mixesSpace = config.indexMixesAddressSpace;
   }
 
-  /** Starts a stage-2 translation that goes on with `after`; on a fault the flight leaves the walk. */
-  stage2(flight: Flight, regime: StageRegime, ipa: number, final: boolean, access: number, after: number): number {
+  /**
+   * Starts a stage-2 translation that goes on with `after`; on a fault the flight leaves the walk.
+   *
+   * @param purpose what the address belongs to: the input itself, a stage-1 table, or a configuration structure
+   */
+  stage2(flight: Flight, regime: StageRegime, ipa: number, purpose: FaultClass, access: number, after: number): number {
     flight.regime2 = regime;
     flight.ipa = ipa;
-    flight.final2 = final;
+    flight.purpose2 = purpose;
+    flight.normalOnly2 = refusesDevice(regime, purpose) && !this.#ignoresProtection;
+    flight.updates = 0;
     flight.access2 = access;
     flight.afterStage2 = after;
     flight.low2 = tagLow(ipa);
@@ -82,7 +96,8 @@ export class WalkSteps {
         }
         flight.low1 = tagLow(flight.iova);
         flight.high1 = tagHigh(flight.iova, flight.upper) | (flight.space << OWNER_SHIFT);
-        flight.cacheable = true;
+        flight.updates1 = 0;
+        flight.ipaKnown1 = true;
         flight.level = walk.descriptorBytes === 4 ? 2 : 3;
         return S.PROBE1;
       }
@@ -94,8 +109,7 @@ export class WalkSteps {
         flight.address = walk.descriptorAddress;
         const stage2 = flight.regime?.stage2 ?? null;
         if (stage2 === null || flight.walkCacheLevel >= 0) return S.STEP1;
-        flight.faultClass = FaultClass.TABLE;
-        return this.stage2(flight, stage2, flight.address, false, Permission.READ, S.TABLE1);
+        return this.stage2(flight, stage2, flight.address, FaultClass.TABLE, READS_DESCRIPTOR, S.TABLE1);
       }
       case S.STEP1:
         if (!clock.acquire(flight, this.#steps, S.STEP1)) return WAIT;
@@ -108,8 +122,11 @@ export class WalkSteps {
         return clock.delay(flight, this.#walkStep, S.DECODE1);
       case S.DECODE1:
         return this.#decode1(flight);
+      case S.UPDATE1:
+        // Stage 2 lets the descriptor be written, too.
+        return this.#read(flight, walk.descriptorBytes, S.UPDATED1);
       case S.UPDATED1:
-        return this.#updated(flight, walk, S.LEAF1, S.FETCH1);
+        return this.#updated1(flight);
       case S.TABLE1:
         return this.#table1(flight);
       case S.STORE1: {
@@ -141,7 +158,7 @@ export class WalkSteps {
 
   #probed1(flight: Flight): number {
     const walk = flight.walk1;
-    const found = this.#look(flight, 0, walk.startLevel, flight.low1, flight.high1, flight.needed, walk);
+    const found = this.#look(flight, 0, walk.startLevel, flight.low1, flight.high1, flight.needed, false, walk);
     this.#clock.release(this.#probes);
     if (found < 0) return flight.level < 0 ? S.ROOT1 : S.PROBE1;
     const cache = this.#mmu.caches.walk.sections[flight.level];
@@ -162,6 +179,7 @@ export class WalkSteps {
       }
       return this.#behindStage1(flight, S.CACHED_FINAL1);
     }
+    flight.ipaKnown1 = false;
     walk.resume(flight.level + 1, value, (attributes >>> ENTRY.HIERARCHICAL_SHIFT) & ENTRY.HIERARCHICAL_MASK);
     return S.ROOT1;
   }
@@ -172,16 +190,30 @@ export class WalkSteps {
     if (!flight.readable) return this.#refused(flight, 1, FaultKind.EXTERNAL_ABORT, walk.level);
     const status = walk.step(flight.low, flight.high);
     if (status === WalkStatus.FAULT) return this.#refused(flight, 1, walk.fault, walk.level);
-    if (status === WalkStatus.UPDATE) return this.#read(flight, walk.descriptorBytes, S.UPDATED1);
     if (status === WalkStatus.LEAF) return S.LEAF1;
-    flight.address = walk.descriptorAddress;
     const stage2 = flight.regime?.stage2 ?? null;
+    if (status === WalkStatus.UPDATE) {
+      if (stage2 !== null && !flight.ipaKnown1) {
+        // Stage 2 has to permit the write, so the walk begins again where it learns the address to ask for.
+        flight.walkCacheLevel = -1;
+        flight.ipaKnown1 = true;
+        walk.restart();
+        return S.ROOT1;
+      }
+      if (flight.updates1++ === MOST_UPDATES) return this.#refused(flight, 1, FaultKind.EXTERNAL_ABORT, walk.level);
+      flight.address1 = flight.address;
+      flight.readLow1 = flight.low;
+      flight.readHigh1 = flight.high;
+      if (stage2 === null) return S.UPDATE1;
+      return this.stage2(flight, stage2, walk.descriptorAddress, FaultClass.TABLE, UPDATES_DESCRIPTOR, S.UPDATE1);
+    }
+    flight.address = walk.descriptorAddress;
+    flight.ipaKnown1 = true;
     if (stage2 === null) {
       flight.table = walk.tableBase;
       return S.STORE1;
     }
-    flight.faultClass = FaultClass.TABLE;
-    return this.stage2(flight, stage2, flight.address, false, Permission.READ, S.TABLE1);
+    return this.stage2(flight, stage2, flight.address, FaultClass.TABLE, READS_DESCRIPTOR, S.TABLE1);
   }
 
   /** The address of the next stage-1 descriptor has been through stage 2. */
@@ -192,8 +224,9 @@ export class WalkSteps {
     flight.table = flight.output2 - inTable;
     // Of the first table no walk cache knows the address.
     if (walk.level === walk.startLevel) return S.STEP1;
-    const inOnePiece = (flight.attributes2 & ENTRY.SHIFT_MASK) >= walk.granuleShift;
-    return inOnePiece ? S.STORE1 : this.#read(flight, walk.descriptorBytes, S.GOT1);
+    return keepsTable(flight.attributes2, walk.granuleShift)
+      ? S.STORE1
+      : this.#read(flight, walk.descriptorBytes, S.GOT1);
   }
 
   /** A stage-1 leaf is known: its output goes through stage 2 when there is one. */
@@ -201,8 +234,7 @@ export class WalkSteps {
     const stage2 = flight.regime?.stage2 ?? null;
     flight.attributes2 = -1;
     if (stage2 === null) return after;
-    flight.faultClass = FaultClass.INPUT;
-    return this.stage2(flight, stage2, flight.output1, true, flight.needed, after);
+    return this.stage2(flight, stage2, flight.output1, FaultClass.INPUT, flight.needed, after);
   }
 
   #combine(flight: Flight): void {
@@ -265,7 +297,15 @@ export class WalkSteps {
       case S.DECODE2:
         return this.#decode2(flight);
       case S.UPDATED2:
-        return this.#updated(flight, walk, S.STORE_LEAF2, S.FETCH2);
+        return this.#updated(flight, walk, flight.low, flight.high, S.LEAF2, S.FETCH2);
+      case S.LEAF2:
+        flight.output2 = walk.outputAddress;
+        flight.attributes2 = leafAttributes(walk, this.#runsAreEntries ? walk.contiguousShift : walk.pageShift);
+        if (flight.normalOnly2 && isDevice(flight.attributes2)) {
+          walk.refuse(FaultKind.PERMISSION, walk.level);
+          return this.#refused2(flight);
+        }
+        return S.STORE_LEAF2;
       case S.STORE2: {
         const section = walk.level - 1 + WALK_LEVELS;
         if (this.#caches2(flight) && caches.walk.sections[section] !== null) {
@@ -288,7 +328,9 @@ export class WalkSteps {
     const cache = this.#mmu.caches.ipa;
     const entry = cache === null ? -1 : cache.lookup(flight.low2, flight.high2, this.#salt(flight));
     this.#clock.release(this.#ipaPorts);
-    if (cache === null || entry < 0 || !permits(cache.attributesOf(entry), flight.access2)) return S.WALK2;
+    if (cache === null || entry < 0 || !serves(cache.attributesOf(entry), flight.access2, flight.normalOnly2)) {
+      return S.WALK2;
+    }
     if (cache.marked !== 0) flight.staleMark = cache.marks[entry] as number;
     flight.output2 = flight.ipa + (cache.values[entry] as number);
     flight.attributes2 = cache.attributesOf(entry);
@@ -297,7 +339,8 @@ export class WalkSteps {
 
   #probed2(flight: Flight): number {
     const walk = flight.walk2;
-    const found = this.#look(flight, WALK_LEVELS, walk.startLevel, flight.low2, flight.high2, flight.access2, walk);
+    const { low2, high2, access2, normalOnly2 } = flight;
+    const found = this.#look(flight, WALK_LEVELS, walk.startLevel, low2, high2, access2, normalOnly2, walk);
     this.#clock.release(this.#probes);
     if (found < 0) return flight.level < 0 ? S.STEP2 : S.PROBE2;
     const cache = this.#mmu.caches.walk.sections[WALK_LEVELS + flight.level];
@@ -323,16 +366,18 @@ export class WalkSteps {
     }
     const status = walk.step(flight.low, flight.high);
     if (status === WalkStatus.FAULT) return this.#refused2(flight);
-    if (status === WalkStatus.UPDATE) return this.#read(flight, walk.descriptorBytes, S.UPDATED2);
-    return status === WalkStatus.LEAF ? S.STORE_LEAF2 : S.STORE2;
+    if (status === WalkStatus.UPDATE) {
+      if (flight.updates++ < MOST_UPDATES) return this.#read(flight, walk.descriptorBytes, S.UPDATED2);
+      walk.refuse(FaultKind.EXTERNAL_ABORT, walk.level);
+      return this.#refused2(flight);
+    }
+    return status === WalkStatus.LEAF ? S.LEAF2 : S.STORE2;
   }
 
   #storeLeaf2(flight: Flight): number {
     const walk = flight.walk2;
     const { walk: caches } = this.#mmu.caches;
     const section = walk.level + WALK_LEVELS;
-    flight.output2 = walk.outputAddress;
-    flight.attributes2 = leafAttributes(walk, this.#runsAreEntries ? walk.contiguousShift : walk.pageShift);
     if (this.#caches2(flight) && this.#holdsLeaves && caches.sections[section] !== null) {
       if (!this.#clock.acquire(flight, this.#probes, S.STORE_LEAF2)) return WAIT;
       const value = walk.outputAddress - flight.ipa;
@@ -377,6 +422,7 @@ export class WalkSteps {
     low: number,
     high: number,
     access: number,
+    normalOnly: boolean,
     walk: Flight['walk1'],
   ): number {
     const { walk: caches } = this.#mmu.caches;
@@ -387,7 +433,7 @@ export class WalkSteps {
         const entry = caches.lookup(base + flight.level, walk.entryShift(flight.level), low, high);
         if (entry >= 0) {
           const attributes = cache.attributesOf(entry);
-          if ((attributes & ENTRY.LEAF) === 0 || permits(attributes, access)) return entry;
+          if ((attributes & ENTRY.LEAF) === 0 || serves(attributes, access, normalOnly)) return entry;
         }
       }
       flight.level--;
@@ -397,18 +443,20 @@ export class WalkSteps {
     return -1;
   }
 
-  /** Hardware wrote the descriptor back; when software was faster, it is read again. */
-  #updated(flight: Flight, walk: Flight['walk1'], done: number, again: number): number {
-    const { memory } = this.#mmu;
-    const replaced = memory.replace(
-      flight.address,
-      walk.descriptorBytes,
-      flight.low,
-      flight.high,
-      walk.updatedLow,
-      walk.updatedHigh,
-    );
-    if (replaced) {
+  #updated1(flight: Flight): number {
+    flight.address = flight.address1;
+    return this.#updated(flight, flight.walk1, flight.readLow1, flight.readHigh1, S.LEAF1, S.FETCH1);
+  }
+
+  /**
+   * Hardware writes the descriptor back; when software was faster, it is read again.
+   *
+   * @param low the descriptor as it was read
+   */
+  #updated(flight: Flight, walk: Flight['walk1'], low: number, high: number, done: number, again: number): number {
+    const { address } = flight;
+    const { descriptorBytes, updatedLow, updatedHigh } = walk;
+    if (this.#mmu.memory.replace(address, descriptorBytes, low, high, updatedLow, updatedHigh)) {
       walk.updated();
       return done;
     }
@@ -425,7 +473,7 @@ export class WalkSteps {
 
   /** Whether stage-2 walk caches serve this translation. */
   #caches2(flight: Flight): boolean {
-    return flight.final2 || this.#nonFinal;
+    return flight.purpose2 === FaultClass.INPUT || this.#nonFinal;
   }
 
   #salt(flight: Flight): number {
@@ -434,6 +482,7 @@ export class WalkSteps {
 
   #refused2(flight: Flight): number {
     flight.faultIpa = flight.ipa;
+    flight.faultOnUpdate = flight.purpose2 === FaultClass.TABLE && flight.afterStage2 === S.UPDATE1;
     return this.#refused(flight, 2, flight.walk2.fault, flight.walk2.level);
   }
 
@@ -441,7 +490,7 @@ export class WalkSteps {
     flight.fault = fault;
     flight.faultStage = stage;
     flight.faultLevel = level;
-    if (stage === 1) flight.faultClass = FaultClass.INPUT;
+    flight.faultClass = stage === 1 ? FaultClass.INPUT : flight.purpose2;
     // A configuration fetch holds no walk slot yet.
     return flight.faultClass === FaultClass.CONTEXT ? S.RETURN : S.WALK_END;
   }

@@ -285,6 +285,26 @@ describe('an invalidation', () => {
     expect(rig.request.descriptorReads).toBe(3);
   });
 
+  it('by VMID of stage 1 alone keeps stage-2 translations, that of both stages drops them', () => {
+    const rig = new Rig('mmu-500-agilex7');
+    const table = rig.tables[NESTED] as ToyTable;
+    table.mapBlock(1, BLOCK_BYTES);
+    rig.access(NESTED, BLOCK_BYTES, 0);
+    const { ipa } = rig.mmu.caches;
+    const held = ipa?.valid ?? 0;
+    expect(held).toBeGreaterThan(0);
+    rig.mmu.invalidation.byVmid(7, false);
+    expect(ipa?.valid).toBe(held);
+    // The stage-1 table is read again, and its addresses come from the IPA cache.
+    const lookups = ipa?.lookups ?? 0;
+    const misses = ipa?.misses ?? 0;
+    rig.access(NESTED, BLOCK_BYTES, 0);
+    expect(ipa?.lookups).toBeGreaterThan(lookups);
+    expect(ipa?.misses).toBe(misses);
+    rig.mmu.invalidation.byVmid(7, true);
+    expect(ipa?.valid).toBe(0);
+  });
+
   it('of a stream fetches its configuration anew', () => {
     const rig = warm();
     rig.mmu.invalidation.streams(STAGE1_ONLY, STAGE1_ONLY);

@@ -121,6 +121,27 @@ describe('the levels of a VMSAv8-64 walk', () => {
     expect(walk.descriptorAddress).toBe(0x4000_0000 + 8 * 511);
   });
 
+  it('walks up to sixteen stage-2 tables side by side, and no more', () => {
+    // Level 1 of the 4K granule takes 9 bits of 39: bits 42:39 choose among 2, 4, 8 or 16 tables.
+    for (const [bits, tables] of [
+      [40, 2],
+      [41, 4],
+      [42, 8],
+      [43, 16],
+    ] as const) {
+      const walk = new StageWalk();
+      const base = 0x8000_0000;
+      const wide = regime({ stage: 2, root0: root({ base, inputBits: bits, startLevel: 1 }) });
+      expect(walk.begin(wide, 2 ** bits - 1)).toBe(WalkStatus.READ);
+      expect(walk.descriptorAddress).toBe(base + tables * 4096 - 8);
+      expect(walk.begin(wide, 2 ** bits)).toBe(WalkStatus.FAULT);
+    }
+    const walk = new StageWalk();
+    const tooWide = regime({ stage: 2, root0: root({ inputBits: 44, startLevel: 1 }) });
+    expect(walk.begin(tooWide, 0)).toBe(WalkStatus.FAULT);
+    expect([walk.fault, walk.level]).toEqual([FaultKind.TRANSLATION, 0]);
+  });
+
   it('indexes concatenated stage-2 tables with the extra bits', () => {
     const walk = new StageWalk();
     walk.begin(regime({ stage: 2, root0: root({ inputBits: 42, startLevel: 1 }) }), 0x3ff_4000_0000);

@@ -1,0 +1,225 @@
+import type { StageRegime, TableRoot, TranslationRegime } from '../../../../emulator/index.ts';
+import { Prng } from '../../../../formats/index.ts';
+import { WordMemory } from '../toy-tables.ts';
+
+/** Where a stage 2 puts what it maps: this far above its input. Aligned to every block. */
+const STAGE2_OFFSET = 2 ** 40;
+/** Stage-1 tables lie from here on, in IPAs or PAs; stage-2 tables from there on. */
+const STAGE1_TABLES = 0x4000_0000;
+const STAGE2_TABLES = 0xc000_0000;
+/** Outputs of stage 1. */
+const OUTPUTS = 0x1_0000_0000;
+
+const GRANULES = [12, 14, 16] as const;
+const TABLE = 3n;
+const BLOCK = 1n;
+const NS_PER_TABLE = 59n;
+
+/** A random translation with the addresses that its tables know, and memory to walk them in. */
+export interface RandomTables {
+  readonly regime: TranslationRegime;
+  readonly memory: WordMemory;
+  /** Input addresses, those of the upper half marked. */
+  readonly inputs: readonly { readonly iova: number; readonly upper: boolean }[];
+}
+
+/**
+ * A random regime (stage 1, stage 2 or both; 4K, 16K, 64K; TTBR0 and TTBR1; hardware access flag and dirty state; protected table
+ * walks) with random tables behind a few addresses: pages, blocks and contiguous runs of random rights, memory types and access
+ * flags, table descriptors with hierarchical rights, invalid and reserved descriptors. Written by hand, so that it shares nothing with
+ * the editors.
+ */
+export function randomTables(seed: number, kind: 'stage 1' | 'stage 2' | 'nested'): RandomTables {
+  const random = new Prng(seed);
+  const memory = new WordMemory();
+  const stage2 =
+    kind === 'stage 1'
+      ? null
+      : new RandomStage(random, memory, 2, STAGE2_TABLES, kind === 'nested' ? STAGE1_TABLES : -1);
+  const stage1 = kind === 'stage 2' ? null : new RandomStage(random, memory, 1, STAGE1_TABLES, -1);
+  if (stage1 !== null) stage1.behind = stage2;
+  const first = stage1 ?? (stage2 as RandomStage);
+  const inputs = Array.from({ length: 8 }, (_, at) => {
+    const upper = stage1 !== null && stage1.regime.root1 !== null && random.chance(0.4);
+    const root = (upper ? first.regime.root1 : first.regime.root0) as TableRoot;
+    // Neighbours share tables; a few lie anywhere, or outside of the input size.
+    const near = random.below(3) * 2 ** root.granuleShift + random.below(2) * 2 ** 21 + random.below(64) * 64;
+    const iova = at < 5 ? near : random.chance(0.1) ? 2 ** root.inputBits + near : random.below(2 ** 20) * 2 ** 12;
+    if (iova < 2 ** root.inputBits) first.build(iova, upper);
+    return { iova, upper };
+  });
+  const regime: TranslationRegime = {
+    stage1: stage1?.regime ?? null,
+    stage2: stage2?.regime ?? null,
+    asid: stage1 === null ? 0 : 5,
+    vmid: stage2 === null ? 0 : 9,
+  };
+  return { regime, memory, inputs };
+}
+
+/** One stage under construction: tables come into being along the way of each address that is built. */
+class RandomStage {
+  readonly regime: StageRegime;
+  /** Stage 2 that translates the tables and outputs of this stage 1. */
+  behind: RandomStage | null = null;
+  readonly #random: Prng;
+  readonly #memory: WordMemory;
+  /** Tables and rights mostly permit, so that walks get far. */
+  readonly #tame: number;
+  #nextTable: number;
+  readonly #written = new Set<number>();
+
+  constructor(random: Prng, memory: WordMemory, stage: 1 | 2, tables: number, tablesBehind: number) {
+    this.#random = random;
+    this.#memory = memory;
+    this.#nextTable = tables;
+    this.#tame = random.below(3) === 0 ? 0.99 : 0.85;
+    const managed = random.chance(0.6);
+    const root = (): TableRoot => this.#root(stage, tablesBehind >= 0);
+    this.regime = {
+      stage,
+      family: 'lpae',
+      root0: root(),
+      root1: stage === 1 && random.chance(0.5) ? root() : null,
+      outputBits: random.chance(0.1) ? 40 : 48,
+      accessFlagFaults: random.chance(0.8),
+      hardwareAccessFlag: managed,
+      hardwareDirty: managed && random.chance(0.7),
+      // Device-nGnRnE, Device-GRE, non-cacheable, write-through, write-back, mixed.
+      memoryAttributes: stage === 1 ? [0x00, 0x0c, 0x44, 0xbb, 0xff, 0xf4, 0x77, 0x4f] : [],
+      tag: 0,
+      writeExecuteNever: stage === 1 && random.chance(0.3),
+      singlePrivilege: stage === 1 && random.chance(0.2),
+      executeByPrivilege: stage === 2 && random.chance(0.5),
+      protectedTableWalk: stage === 2 && random.chance(0.5),
+    };
+  }
+
+  /** A table of a random granule and size; under a stage 1 the input has to hold where that stage's tables and outputs lie. */
+  #root(stage: 1 | 2, holdsStage1: boolean): TableRoot {
+    const random = this.#random;
+    const granuleShift = GRANULES[random.below(3)] as number;
+    const stride = granuleShift - 3;
+    const least = holdsStage1 ? 36 : 25;
+    const inputBits = least + random.below(48 - least + 1);
+    let startLevel = 4 - Math.ceil((inputBits - granuleShift) / stride);
+    // Stage 2 may start one level lower, with up to sixteen tables side by side.
+    const over = inputBits - granuleShift - (3 - startLevel) * stride;
+    if (stage === 2 && startLevel < 3 && over <= 4) startLevel++;
+    const entries = 2 ** (inputBits - granuleShift - (3 - startLevel) * stride);
+    const base = this.#table(Math.max(entries * 8, 2 ** granuleShift));
+    return { base, granuleShift, inputBits, startLevel, ignoreHierarchicalPermissions: random.chance(0.3) };
+  }
+
+  #table(bytes: number): number {
+    const base = Math.ceil(this.#nextTable / bytes) * bytes;
+    this.#nextTable = base + bytes;
+    return base;
+  }
+
+  /** Makes the descriptors that a walk of an address meets, where they are not there yet. */
+  build(input: number, upper: boolean): void {
+    const root = (upper ? this.regime.root1 : this.regime.root0) as TableRoot;
+    const { granuleShift, startLevel } = root;
+    const stride = granuleShift - 3;
+    let table = root.base;
+    for (let level = startLevel; level <= 3; level++) {
+      const shift = granuleShift + (3 - level) * stride;
+      let index = Math.floor(input / 2 ** shift);
+      if (level > startLevel) index %= 2 ** stride;
+      const address = table + index * 8;
+      this.behind?.build(address, false);
+      const pa = this.behind === null ? address : address + STAGE2_OFFSET;
+      if (!this.#written.has(pa)) this.#write(root, level, shift, table, index, input);
+      const low = this.#memory.words.get(pa) ?? 0;
+      const high = this.#memory.words.get(pa + 4) ?? 0;
+      const output = (high & 0xffff) * 2 ** 32 + ((low & ~0xfff) >>> 0);
+      if (level === 3 || (low & 3) !== 3) {
+        if ((low & 1) === 1) this.behind?.build(output - (output % 2 ** shift) + (input % 2 ** shift), false);
+        return;
+      }
+      table = output;
+    }
+  }
+
+  /** A random descriptor, or a whole contiguous run. */
+  #write(root: TableRoot, level: number, shift: number, table: number, index: number, input: number): void {
+    const random = this.#random;
+    const { granuleShift } = root;
+    const blocks = granuleShift === 12 ? level >= 1 : level >= 2;
+    const canDescend = level < 3;
+    if (random.chance((1 - this.#tame) / 3)) {
+      this.#set(table, index, random.chance(0.5) ? 0n : BLOCK | BigInt(random.below(2 ** 20) * 2 ** 12));
+      return;
+    }
+    if (canDescend && (!blocks || random.chance(0.7))) {
+      const next = this.#table(2 ** granuleShift);
+      let bits = 0n;
+      if (this.regime.stage === 1 && random.chance(0.4)) {
+        bits = BigInt(random.below(32)) & ~(random.chance(this.#tame) ? 12n : 0n);
+      }
+      this.#set(table, index, BigInt(next) | (bits << NS_PER_TABLE) | TABLE);
+      return;
+    }
+    const run = granuleShift === 12 ? 16 : granuleShift === 14 ? (level === 3 ? 128 : 32) : 32;
+    const attributes = this.#attributes() | (level === 3 ? TABLE : BLOCK);
+    const runs = random.chance(0.25);
+    const base = this.#output(input, shift, runs ? run : 1);
+    if (!runs) {
+      this.#set(table, index, BigInt(base) | attributes);
+      return;
+    }
+    const first = index - (index % run);
+    // A run that is not whole where a table has fewer entries, or where one of its places is taken, is written without the hint.
+    const whole =
+      2 ** (root.inputBits - shift) >= run &&
+      Array.from({ length: run }, (_, at) => this.#isFree(table, first + at)).every(Boolean);
+    if (!whole) {
+      this.#set(table, index, BigInt(base + (index % run) * 2 ** shift) | attributes);
+      return;
+    }
+    for (let at = 0; at < run; at++) {
+      this.#set(table, first + at, BigInt(base + at * 2 ** shift) | attributes | (1n << 52n));
+    }
+  }
+
+  /** Output of a leaf, or of the first of a run. */
+  #output(input: number, shift: number, run: number): number {
+    const size = 2 ** shift * run;
+    // A stage 2 moves all by one offset, so that it finds the tables of stage 1 whatever the size of its pages.
+    if (this.regime.stage === 2) return input - (input % size) + STAGE2_OFFSET;
+    return Math.ceil(OUTPUTS / size) * size + this.#random.below(4) * size;
+  }
+
+  #attributes(): bigint {
+    const random = this.#random;
+    const tame = (): boolean => random.chance(this.#tame);
+    let bits = 0n;
+    if (tame()) bits |= 1n << 10n;
+    bits |= BigInt([0, 2, 3][random.below(3)] as number) << 8n;
+    if (random.chance(0.4)) bits |= 1n << 51n;
+    bits |= BigInt(random.below(4)) << 53n;
+    if (this.regime.stage === 1) {
+      bits |= BigInt(random.below(8)) << 2n;
+      bits |= BigInt(tame() ? 1 : random.below(4)) << 6n;
+      bits |= BigInt(random.below(2)) << 11n;
+    } else {
+      // Device memory under stage-1 tables only now and then.
+      bits |= BigInt(tame() ? 4 + random.below(12) : random.below(4)) << 2n;
+      bits |= BigInt(tame() ? 3 : random.below(4)) << 6n;
+    }
+    return bits;
+  }
+
+  #isFree(table: number, index: number): boolean {
+    const address = table + index * 8;
+    return !this.#written.has(this.behind === null ? address : address + STAGE2_OFFSET);
+  }
+
+  #set(table: number, index: number, descriptor: bigint): void {
+    const address = table + index * 8;
+    const pa = this.behind === null ? address : address + STAGE2_OFFSET;
+    this.#written.add(pa);
+    this.#memory.set(pa, descriptor);
+  }
+}
