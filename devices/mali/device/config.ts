@@ -83,7 +83,7 @@ export function mmuOptionsOf(config: MaliConfig, mmu: MmuOptions = PRESETS['mali
     ...mmu,
     masters: config.cores + 1,
     // Nothing of an address space is global to another.
-    faults: { ...mmu.faults, globalPagesBelongToAsid: true },
+    deviations: { ...mmu.deviations, globalPagesBelongToAsid: true },
     // What an address space translates with lies in registers: nothing is fetched, so nothing is cached or goes stale.
     configurationCache: { enabled: false },
   };
