@@ -1,8 +1,7 @@
 /** Checking one case: its operations are played one after the other, and the first difference ends it. */
-import type { CodeBook } from '../conformance/match-events.ts';
 import type { Mismatch } from '../conformance/run-case.ts';
 import type { DriverEvent } from './event.ts';
-import { Divergence, RegisterPlayer } from './register-player.ts';
+import { Divergence, type RegisterPlayer } from './register-player.ts';
 import { describeValue, sameValue } from './value.ts';
 
 export class CaseCheck {
@@ -13,10 +12,9 @@ export class CaseCheck {
   #operation = 'the case';
   #mismatch: Mismatch | null = null;
 
-  /** @param family keeps the warnings of drivers apart that share no source file. */
-  constructor(name: string, family: string, book: CodeBook) {
+  constructor(name: string, player: RegisterPlayer) {
     this.#name = name;
-    this.player = new RegisterPlayer({ agrees: (recorded, code) => book.agree(family, recorded, code) });
+    this.player = player;
   }
 
   /** Operations begun. */

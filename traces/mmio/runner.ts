@@ -7,6 +7,7 @@ import type { CodeBook } from '../conformance/match-events.ts';
 import type { Mismatch } from '../conformance/run-case.ts';
 import { InputError } from '../input-error.ts';
 import { CaseCheck } from './case-check.ts';
+import { RegisterPlayer } from './register-player.ts';
 
 /** A line before its kind is known. */
 export type CaseFields = Readonly<Record<string, unknown>>;
@@ -24,6 +25,8 @@ export interface DriverRunner {
    * @throws InputError when the line is not what its kind should be
    */
   run(line: CaseFields, file: string, position: string, book: CodeBook): DriverCaseResult;
+  /** Performs one case on whatever `check` plays it on, such as a device; the check keeps the first difference. */
+  play(line: CaseFields, file: string, position: string, check: CaseCheck): void;
 }
 
 export interface DriverCaseResult {
@@ -42,21 +45,28 @@ export function defineRunner<Schema extends v.GenericSchema>(runner: {
   const { name, recognises, schema, perform } = runner;
   const [family = name] = name.split('/');
   const caseName = (line: CaseFields): string => `${name} ${String(line['kernel'])} id ${String(line['id'])}`;
+  const play = (line: CaseFields, file: string, position: string, check: CaseCheck): void => {
+    const parsed = v.safeParse(schema, line, { abortEarly: true });
+    if (!parsed.success) {
+      const issue = parsed.issues[0];
+      const path = v.getDotPath(issue);
+      const own = issue.type === 'regex' || issue.type === 'custom' || issue.type === 'check';
+      const allowed = own ? issue.message : (issue.expected ?? issue.message);
+      throw new InputError(file, path === null ? position : `${position}, ${path}`, issue.received, allowed);
+    }
+    check.run(() => perform(parsed.output, check));
+  };
   return {
     name,
     recognises,
     caseName,
+    play,
     run(line, file, position, book) {
-      const parsed = v.safeParse(schema, line, { abortEarly: true });
-      if (!parsed.success) {
-        const issue = parsed.issues[0];
-        const path = v.getDotPath(issue);
-        const own = issue.type === 'regex' || issue.type === 'custom' || issue.type === 'check';
-        const allowed = own ? issue.message : (issue.expected ?? issue.message);
-        throw new InputError(file, path === null ? position : `${position}, ${path}`, issue.received, allowed);
-      }
-      const check = new CaseCheck(caseName(line), `${family} ${String(line['kernel'])}`, book);
-      check.run(() => perform(parsed.output, check));
+      // Warnings of drivers that share no source file are kept apart.
+      const ofDriver = `${family} ${String(line['kernel'])}`;
+      const player = new RegisterPlayer({ agrees: (recorded, code) => book.agree(ofDriver, recorded, code) });
+      const check = new CaseCheck(caseName(line), player);
+      play(line, file, position, check);
       return { ops: Math.max(check.ops, 1), mismatches: check.mismatch === null ? [] : [check.mismatch] };
     },
   };
