@@ -61,14 +61,14 @@ export class AddressSpaces {
   readonly #profile: PanthorProfile;
   readonly #host: PanthorHost;
   readonly #irq: MmuIrq;
-  readonly #commands: AddressSpaceCommands;
+  readonly commands: AddressSpaceCommands;
   readonly #lockAddress = new Uint32Array(2);
 
   constructor(profile: PanthorProfile, host: PanthorHost, irq: MmuIrq) {
     this.#profile = profile;
     this.#host = host;
     this.#irq = irq;
-    this.#commands = new AddressSpaceCommands(host.registers, profile.poll, () => {
+    this.commands = new AddressSpaceCommands(host.registers, profile.poll, () => {
       this.scheduleReset();
       host.error('AS_ACTIVE bit stuck');
     });
@@ -110,25 +110,25 @@ export class AddressSpaces {
 
   /** 6.12: carries out a command on a region, with the lock that it needs. Nothing for a VM without an address space (-1). */
   operate(as: number, command: number, start: number, size: number): number {
-    return this.#commands.run(as, command, start, size);
+    return this.commands.run(as, command, start, size);
   }
 
   /** 6.12: the lock alone. */
   lockOnly(as: number, start: number, size: number): void {
-    this.#commands.lock(as, start, size);
+    this.commands.lock(as, start, size);
   }
 
   /** 7.3: a command, once the one before it is done, and its end. */
   sendAndWait(as: number, command: number): number {
-    const result = this.#commands.send(as, command);
-    return result === 0 ? this.#commands.wait(as) : result;
+    const result = this.commands.send(as, command);
+    return result === 0 ? this.commands.wait(as) : result;
   }
 
   /** 7.3: locks `[start, start + size)`; `region` becomes what that locks. @returns 0 or -ETIMEDOUT. */
   lock(as: number, start: number, size: number, region: LockedRegion): number {
     const address = this.#lockAddress;
     if (!this.encodeRegion(start, size, region)) address.fill(0);
-    this.#commands.write64(as, ADDRESS_SPACE.AS_LOCKADDR, address[0] as number, address[1] as number);
+    this.commands.write64(as, ADDRESS_SPACE.AS_LOCKADDR, address[0] as number, address[1] as number);
     return this.sendAndWait(as, AsCommand.LOCK);
   }
 
@@ -196,7 +196,7 @@ export class AddressSpaces {
   }
 
   #configure(as: number, config: TranslationConfig): number {
-    const commands = this.#commands;
+    const commands = this.commands;
     commands.write64(as, ADDRESS_SPACE.AS_TRANSTAB, config.transtabLow, config.transtabHigh);
     commands.write64(as, ADDRESS_SPACE.AS_MEMATTR, config.memattrLow, config.memattrHigh);
     commands.write64(as, ADDRESS_SPACE.AS_TRANSCFG, config.transcfgLow, config.transcfgHigh);

@@ -1,6 +1,7 @@
 /** Panthor: the driver of Mali GPUs with a command-stream front end, as Linux 6.12 and 7.3 have it. */
 export type { LockedRegion, TranslationConfig } from './address-spaces.ts';
 export { MapFlag, type PanthorBuffer } from './buffer.ts';
+export { type PanthorDomain, PanthorDriver, type PanthorTotals } from './driver.ts';
 export type { PanthorHost, PanthorWarning } from './host.ts';
 export { IrqState, MmuIrq } from './interrupt.ts';
 export { PANTHOR_KERNELS, PANTHOR_PROFILES, type PanthorKernel, type PanthorProfile } from './profile.ts';

@@ -50,6 +50,8 @@ export class PanthorMmu {
   allocated = 0;
   /** Slots with an unhandled fault, as bits. */
   faulty = 0;
+  /** Told when a VM was given a slot, or has lost it. */
+  onBind: (user: SlotUser) => void = () => {};
   readonly counters: SlotCounters = { evictions: 0, kept: 0, enabled: 0, refused: 0, faults: 0 };
   readonly #users: (SlotUser | null)[] = Array.from({ length: MAX_ADDRESS_SPACES }, () => null);
   /** VMs with a slot and without users; idle longest first. */
@@ -121,6 +123,7 @@ export class PanthorMmu {
     user.users = users;
     this.allocated |= 2 ** slot;
     this.#users[slot] = user;
+    this.onBind(user);
   }
 
   /** The GPU loses its power: every VM loses its slot. */
@@ -227,6 +230,7 @@ export class PanthorMmu {
     user.slot = -1;
     user.users = 0;
     this.#forgetIdle(user);
+    this.onBind(user);
   }
 
   #forgetIdle(user: SlotUser): void {

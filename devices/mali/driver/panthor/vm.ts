@@ -20,9 +20,11 @@ import type { Segment } from '../scatter-list.ts';
 import type { TranslationConfig } from './address-spaces.ts';
 import { MapFlag, type PanthorBuffer } from './buffer.ts';
 import type { PanthorProfile } from './profile.ts';
+import { ReservedTables } from './reserved-tables.ts';
 import { type PanthorMmu, SlotUser } from './slots.ts';
 
 const SMALL_PAGE = 2 ** 12;
+const TABLE_BYTES = 4096;
 const TWO_64 = 2 ** 64;
 /** What the microcontroller, a Cortex-M7, can address. */
 const MCU_SPACE = 2 ** 32;
@@ -37,7 +39,7 @@ export interface PanthorVmOptions {
   /** Where page tables come from. */
   readonly tables: TableAllocator;
   /** Makes the page table, with whatever the caller wants to see of the calls to it. */
-  readonly createTable: (config: IoPgtableConfig) => EditedTable;
+  readonly createTable: (config: IoPgtableConfig, owner: PanthorVm) => EditedTable;
   /** Addresses that the kernel keeps for itself, at the end of the space. */
   readonly kernelStart?: number;
   readonly kernelRange?: number;
@@ -63,11 +65,12 @@ export class PanthorVm {
   readonly counters: VmCounters = { locks: 0, lockedBytes: 0, excessBytes: 0, flushes: 0, remappedBytes: 0 };
   /** 7.3: the table may be out of step with what is known of it; nothing is mapped any more. 6.12: an asynchronous job failed. */
   unusable = false;
-  /** Tables set aside for the operation under way, and how many of them it took. */
+  /** Where its tables come from. */
+  readonly tables: ReservedTables;
+  /** Tables that the operation under way may take, and how many of them it took. */
   reserved = 0;
   used = 0;
   readonly #profile: PanthorProfile;
-  readonly #tables: TableAllocator;
   readonly #run = new PageRun();
   readonly #wider = { start: 0, size: 0 };
   #hasRoot = false;
@@ -76,9 +79,9 @@ export class PanthorVm {
     const { vaBits, paBits, coherent, forMcu, tables, kernelStart = 0, kernelRange = 0 } = options;
     this.mmu = mmu;
     this.#profile = mmu.profile;
-    this.#tables = tables;
+    this.tables = new ReservedTables(tables);
     this.space = new GpuVaSpace(0, forMcu ? MCU_SPACE : 2 ** vaBits, kernelStart, kernelRange);
-    this.table = options.createTable({
+    const config: IoPgtableConfig = {
       format: 'ARM_64_LPAE_S1',
       pageSizes: MALI_PAGE_SIZES,
       ias: vaBits,
@@ -88,10 +91,41 @@ export class PanthorVm {
       pgdSizing: 'exact',
       allocator: {
         alloc: (cookie, size, gfp) => this.#takeTable(cookie, size, gfp),
-        free: (cookie, pa, size) => tables.free(cookie, pa, size),
+        free: (cookie, pa, size) => this.tables.free(cookie, pa, size),
       },
-    });
+    };
+    this.table = options.createTable(config, this);
     this.user = new SlotUser(translationOf(this.table, this.#profile, vaBits, coherent), forMcu);
+  }
+
+  /** Number of the address space, or -1. */
+  get slot(): number {
+    return this.user.slot;
+  }
+
+  /** Sets tables aside for the next operation. @returns false without the memory for them */
+  prepare(tables: number): boolean {
+    this.reserved = tables;
+    this.used = 0;
+    return this.tables.reserve(this, TABLE_BYTES, tables);
+  }
+
+  /** The operation is over: what it did not take goes back. */
+  finish(): void {
+    this.tables.release();
+    this.reserved = 0;
+  }
+
+  /** Bytes from `start` on that are mapped without a hole, at most `size`. */
+  mappedFrom(start: number, size: number): number {
+    const end = start + size;
+    let at = start;
+    while (at < end) {
+      const va = this.space.find(at);
+      if (va === null) break;
+      at = Math.min(va.end, end);
+    }
+    return at - start;
   }
 
   /**
@@ -252,14 +286,14 @@ export class PanthorVm {
   #takeTable(cookie: unknown, size: number, gfp: number): number {
     if (!this.#hasRoot) {
       this.#hasRoot = true;
-      return this.#tables.alloc(cookie, size, gfp);
+      return this.tables.alloc(cookie, size, gfp);
     }
     if (this.used >= this.reserved) {
       this.mmu.host.warn('reservation-exhausted');
       return NO_PAGES;
     }
     this.used++;
-    return this.#tables.alloc(cookie, size, gfp);
+    return this.tables.alloc(cookie, size, gfp);
   }
 }
 

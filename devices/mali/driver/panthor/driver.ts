@@ -1,0 +1,353 @@
+/**
+ * Panthor as the driver of a machine's MMU: every domain is a VM, every map and unmap an operation of VM_BIND with the tables that it
+ * may need set aside first, and address spaces come and go with use.
+ *
+ * Does what `panthor_mmu.c` does with registers and tables. Does not: job queues and fences (see `vm-bind`), firmware, groups and their
+ * scheduling: a fault kills whatever used the VM, and whoever uses it next gets it enabled again.
+ */
+import {
+  allocIoPgtable,
+  ConfigError,
+  Errno,
+  type IoPgtable,
+  type IotlbGather,
+  type Machine,
+  PageCutter,
+  Prot,
+} from '../../../../formats/index.ts';
+import type { DomainConfig, IommuCounters, IommuDriver } from '../../../iommu.ts';
+import type { RegisterPort } from '../../../registers/index.ts';
+import type { MaliMmu } from '../../device/index.ts';
+import { AS_COMMAND_NAMES, GPU_CONTROL, GpuCommand, GpuInterrupt, ResetKind } from '../../spec/index.ts';
+import { DriverCpu } from '../driver-cpu.ts';
+import { IrqReturn } from '../irq-return.ts';
+import { MaliDomain } from '../mali-domain.ts';
+import { MapFlag, type PanthorBuffer } from './buffer.ts';
+import type { PanthorHost, PanthorWarning } from './host.ts';
+import type { PanthorKernel } from './profile.ts';
+import { PanthorMmu } from './slots.ts';
+import { PanthorVm, type VmCounters } from './vm.ts';
+import { reservationOf, runOperation, type VmOperation } from './vm-operation.ts';
+
+const HUGE_PAGE = 2 ** 21;
+/** As many as a machine's other MMUs have. */
+const STREAM_NAMES = 2 ** 16;
+/** How long the driver sleeps for the end of a cache flush, in microseconds. */
+const FLUSH_TIMEOUT = 100_000;
+
+/** What VM_BIND came to, over all VMs. */
+export interface PanthorTotals extends VmCounters {
+  operations: number;
+  /** Tables set aside, taken, and given back. */
+  reserved: number;
+  used: number;
+  returned: number;
+}
+
+export type PanthorDomain = MaliDomain<PanthorVm>;
+
+export class PanthorDriver implements IommuDriver, PanthorHost {
+  readonly mmu: PanthorMmu;
+  readonly registers: RegisterPort;
+  onRetag: IommuDriver['onRetag'] = null;
+  /** Warnings by their code, and how often each came. */
+  readonly warnings = new Map<PanthorWarning, number>();
+  /** Resets of the GPU that a stuck command ended in. */
+  resets = 0;
+  readonly #device: MaliMmu;
+  readonly #machine: Machine;
+  readonly #cpu: DriverCpu;
+  readonly #domains = new Set<PanthorDomain>();
+  readonly #gone: PanthorTotals = newTotals();
+  #flushes = 0;
+  #flushWaitCycles = 0;
+  #operations = 0;
+  #wholeFlushes = 0;
+  #eventCycles = 0;
+  /** Domains and buffers made so far. */
+  #made = 0;
+  #buffers = 0;
+
+  constructor(kernel: PanthorKernel, device: MaliMmu, machine: Machine) {
+    this.#device = device;
+    this.#machine = machine;
+    this.#cpu = new DriverCpu(device);
+    this.registers = this.#cpu;
+    this.mmu = new PanthorMmu(kernel, this, device.config.asPresent);
+    this.mmu.onBind = () => this.#retag();
+    this.#start();
+  }
+
+  get now(): number {
+    return this.#cpu.now;
+  }
+
+  set now(cycle: number) {
+    this.#cpu.now = cycle;
+  }
+
+  get cycles(): number {
+    return this.#cpu.cycles;
+  }
+
+  get waitCycles(): number {
+    return this.#cpu.waitCycles + this.#flushWaitCycles;
+  }
+
+  /** Names of whatever uses VMs; the hardware knows none of them. */
+  get streamCount(): number {
+    return STREAM_NAMES;
+  }
+
+  /** One per address space. */
+  get faultCapacity(): number {
+    return this.#device.spaces.size;
+  }
+
+  createDomain(asked: DomainConfig = {}): PanthorDomain {
+    const { vaBits, paBits } = this.#device.config;
+    const format = asked.format ?? 'ARM_64_LPAE_S1';
+    if (format !== 'ARM_64_LPAE_S1') {
+      throw new ConfigError('table.format', format, 'ARM_64_LPAE_S1: panthor makes no other');
+    }
+    const within = (field: 'ias' | 'oas', most: number): number => {
+      const bits = asked[field] ?? most;
+      if (bits > most) throw new ConfigError(`table.${field}`, bits, `at most ${most}, what the GPU has`);
+      return bits;
+    };
+    const made: { table: IoPgtable | null } = { table: null };
+    const vm = new PanthorVm(this.mmu, {
+      vaBits: within('ias', vaBits),
+      paBits: within('oas', paBits),
+      coherent: asked.coherentWalk ?? true,
+      forMcu: false,
+      tables: tableSource(asked, this.#machine),
+      createTable: (config, owner) => {
+        made.table = allocIoPgtable(config, this.#machine, owner);
+        return made.table;
+      },
+    });
+    const table = made.table as IoPgtable;
+    const domain = new MaliDomain(table, vm, new PageCutter(table.config.pageSizes), this.#made++);
+    this.#domains.add(domain);
+    return domain;
+  }
+
+  freeDomain(domain: PanthorDomain): void {
+    this.#cpu.measure(() => this.mmu.free(domain.context.user));
+    this.#domains.delete(domain);
+    addVm(this.#gone, domain.context);
+    domain.table.free();
+  }
+
+  attach(domain: PanthorDomain, streamId: number): void {
+    if (streamId < 0 || streamId >= this.streamCount) {
+      throw new ConfigError('streamId', streamId, `0 to ${this.streamCount - 1}`);
+    }
+    for (const other of this.#domains) this.detach(other, streamId);
+    domain.streams.add(streamId);
+  }
+
+  /** Without a master a VM is nobody's: it gives its address space back. */
+  detach(domain: PanthorDomain, streamId: number): void {
+    if (!domain.streams.delete(streamId) || domain.streams.size > 0) return;
+    this.#cpu.measure(() => this.mmu.free(domain.context.user));
+  }
+
+  /** @returns the address space, or -1 when all are in use */
+  activate(domain: PanthorDomain): number {
+    this.#cpu.measure(() => this.mmu.activate(domain.context.user));
+    this.#resetIfDue();
+    return domain.context.slot;
+  }
+
+  idle(domain: PanthorDomain): void {
+    this.mmu.idle(domain.context.user);
+  }
+
+  map(domain: PanthorDomain, iova: number, pa: number, size: number, prot: number): number {
+    domain.mapped = 0;
+    const { oas } = domain.table.config;
+    if (size <= 0 || !domain.cutter.aligned(iova, pa, size)) return -Errno.EINVAL;
+    if (iova < 0 || iova + size > domain.context.space.end || pa + size > 2 ** oas) return -Errno.ERANGE;
+    if ((prot & (Prot.READ | Prot.WRITE)) === 0) return -Errno.EINVAL;
+    const object = contiguousBuffer(this.#buffers++, pa, size);
+    const va = { start: iova, end: iova + size, object, offset: 0, flags: flagsOf(prot) };
+    const result = this.#run(domain, { kind: 'map', va });
+    if (result === 0) domain.mapped = size;
+    return result;
+  }
+
+  unmap(domain: PanthorDomain, iova: number, size: number, _gather: IotlbGather): number {
+    if (!domain.cutter.aligned(iova, 0, size)) return 0;
+    const bytes = domain.context.mappedFrom(iova, size);
+    if (bytes === 0) return 0;
+    return this.#run(domain, { kind: 'unmap', start: iova, end: iova + bytes }) === 0 ? bytes : 0;
+  }
+
+  /** Nothing is gathered: an operation flushes what it changed. */
+  iotlbSync(): void {}
+
+  flushDomain(domain: PanthorDomain): void {
+    const vm = domain.context;
+    this.#wholeFlushes++;
+    this.#cpu.measure(() => {
+      if (this.mmu.profile.lock === 'step') vm.flushAll();
+      else if (vm.lockRegion(0, vm.space.end) === 0) vm.unlockRegion();
+    });
+    this.#resetIfDue();
+  }
+
+  handleEvents(): number {
+    if (!this.#device.mmuInterrupt.raised) return 0;
+    const { counters, irq } = this.mmu;
+    const before = counters.faults;
+    const began = this.now;
+    if (irq.handleHard() === IrqReturn.WAKE_THREAD) this.mmu.handleFaults();
+    // What used a VM with a fault is killed.
+    for (const { context } of this.#domains) {
+      const { user } = context;
+      if (user.unhandledFault) while (user.users > 0) this.mmu.idle(user);
+    }
+    this.#eventCycles += this.now - began;
+    this.#resetIfDue();
+    return counters.faults - before;
+  }
+
+  counters(): IommuCounters {
+    const { given, waits } = this.mmu.spaces.commands;
+    const commandsByName: Record<string, number> = {};
+    for (const [number, name] of Object.entries(AS_COMMAND_NAMES)) {
+      const count = given[Number(number)] ?? 0;
+      if (count > 0) commandsByName[name] = count;
+    }
+    if (this.#flushes > 0) commandsByName['GPU_CMD FLUSH_CACHES'] = this.#flushes;
+    return {
+      byAddress: this.totals().flushes,
+      byWalkRange: 0,
+      all: this.#wholeFlushes,
+      commands: given.reduce((sum, count) => sum + count, this.#flushes),
+      syncs: waits + this.#flushes,
+      commandsByName,
+      cycles: this.cycles,
+      waitCycles: this.waitCycles,
+      events: this.mmu.counters.faults,
+      eventCycles: this.#eventCycles,
+    };
+  }
+
+  /** What VM_BIND came to so far. */
+  totals(): PanthorTotals {
+    const totals = { ...this.#gone, operations: this.#operations };
+    for (const { context } of this.#domains) addVm(totals, context);
+    return totals;
+  }
+
+  // What the driver stands on.
+
+  waitForFlush(): boolean {
+    const device = this.#device;
+    const began = device.now;
+    this.#flushes++;
+    const limit = began + FLUSH_TIMEOUT * device.config.timing.clockMHz;
+    device.now = Math.min(Math.max(began, device.gpuBusyUntil), limit);
+    this.#flushWaitCycles += device.now - began;
+    // The GPU's own handler.
+    const status = device.read32(GPU_CONTROL.GPU_INT_STAT.offset) & GpuInterrupt.CLEAN_CACHES_COMPLETED;
+    if (status !== 0) device.write32(GPU_CONTROL.GPU_INT_CLEAR.offset, status);
+    return status !== 0;
+  }
+
+  /** The reset runs when the operation that found the GPU stuck is over. */
+  resetQueued(): void {}
+
+  reportFault(): void {}
+
+  warn(code: PanthorWarning): void {
+    this.warnings.set(code, (this.warnings.get(code) ?? 0) + 1);
+    this.#machine.log?.(`panthor: ${code}`);
+  }
+
+  error(text: string): void {
+    this.#machine.log?.(`panthor: ${text}`);
+  }
+
+  #run({ context: vm }: PanthorDomain, operation: VmOperation): number {
+    if (!vm.prepare(reservationOf(operation).tables)) return -Errno.ENOMEM;
+    this.#operations++;
+    const result = this.#cpu.measure(() => runOperation(vm, operation, false));
+    vm.finish();
+    this.#resetIfDue();
+    return result;
+  }
+
+  #start(): void {
+    this.#device.write32(GPU_CONTROL.GPU_INT_MASK.offset, GpuInterrupt.CLEAN_CACHES_COMPLETED);
+    this.mmu.init();
+  }
+
+  #resetIfDue(): void {
+    if (!this.mmu.spaces.resetPending) return;
+    const device = this.#device;
+    this.resets++;
+    this.mmu.preReset();
+    device.write32(GPU_CONTROL.GPU_CMD.offset, GpuCommand.RESET | (ResetKind.SOFT << 8));
+    device.now = Math.max(device.now, device.gpuBusyUntil);
+    device.write32(GPU_CONTROL.GPU_INT_CLEAR.offset, GpuInterrupt.RESET_COMPLETED);
+    device.write32(GPU_CONTROL.GPU_INT_MASK.offset, GpuInterrupt.CLEAN_CACHES_COMPLETED);
+    this.mmu.postReset();
+  }
+
+  /** VMs get and lose address spaces: whoever watches the TLBs must know. */
+  #retag(): void {
+    for (const domain of this.#domains) if (domain.retag()) this.onRetag?.(domain);
+  }
+}
+
+function tableSource(asked: DomainConfig, machine: Machine) {
+  const { alloc, free } = asked.allocator ?? {};
+  if (alloc === undefined || free === undefined) return machine.pages;
+  return asked.allocator as { alloc: typeof alloc; free: typeof free };
+}
+
+function flagsOf(prot: number): number {
+  return (
+    ((prot & Prot.WRITE) === 0 ? MapFlag.READONLY : 0) |
+    ((prot & Prot.NOEXEC) === 0 ? 0 : MapFlag.NOEXEC) |
+    ((prot & Prot.CACHE) === 0 ? MapFlag.UNCACHED : 0)
+  );
+}
+
+/** A buffer in one piece, whose pages are as large as its place allows. */
+function contiguousBuffer(name: number, pa: number, size: number): PanthorBuffer {
+  return {
+    name,
+    size,
+    segments: [{ pa, size }],
+    isHuge(offset) {
+      const start = Math.floor((pa + offset) / HUGE_PAGE) * HUGE_PAGE;
+      return start >= pa && start + HUGE_PAGE <= pa + size;
+    },
+  };
+}
+
+function newTotals(): PanthorTotals {
+  return {
+    operations: 0,
+    reserved: 0,
+    used: 0,
+    returned: 0,
+    locks: 0,
+    lockedBytes: 0,
+    excessBytes: 0,
+    flushes: 0,
+    remappedBytes: 0,
+  };
+}
+
+function addVm(totals: PanthorTotals, { counters, tables }: PanthorVm): void {
+  for (const key of Object.keys(counters) as (keyof VmCounters)[]) totals[key] += counters[key];
+  totals.reserved += tables.reserved;
+  totals.used += tables.used;
+  totals.returned += tables.returned;
+}
