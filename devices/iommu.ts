@@ -19,6 +19,8 @@ export interface IommuDomain {
   readonly table: IoPgtable;
   /** ASID of a stage 1, or the number of a hardware context; 0 of a stage 2. It may change where contexts are given out anew (see `onRetag`). */
   readonly asid: number;
+  /** No context of the hardware has it now: the TLBs hold nothing of it that is still used. Absent: it always has one. */
+  readonly parked?: boolean;
   /** VMID of a stage 2, from 1; 0 of a stage 1. */
   readonly vmid: number;
   /** The table is the upper half of the address space (TTBR1). */
@@ -114,6 +116,11 @@ export interface IommuDevice extends TranslatingDevice, RegisterBus {
   readonly breakBeforeMakeLevel: 0 | 1 | 2;
   /** Cycle of the register accesses that follow. */
   now: number;
+  /**
+   * Whether invalidations act on regions that the hardware rounds up, so that dropping more than was unmapped is how it works and no
+   * fault of the driver.
+   */
+  readonly invalidatesRegions?: boolean;
   /** How a stream is translated, as the structures in memory and the registers have it now; null where it is not. */
   regimeOf(streamId: number): TranslationRegime | null;
 }
@@ -173,6 +180,8 @@ export interface IommuModel<C = never> {
   readonly formats: readonly FormatKey[];
   /** Fields of `table` that are otherwise than the defaults of a configuration, where the user leaves them open. */
   readonly table: Readonly<Record<string, unknown>>;
+  /** The same of one driver, by its name. */
+  readonly driverTable?: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
   /** Preset of its TLBs, where the user names none. */
   readonly preset?: PresetName;
   /** @throws ConfigError for a configuration that cannot work */

@@ -180,9 +180,12 @@ export class Machine {
     this.device = device;
     this.driver = driver;
     this.watch.breakLevel = device.breakBeforeMakeLevel;
+    this.watch.invalidation.watchesWidth = device.invalidatesRegions !== true;
     driver.onRetag = (domain) => {
       const space = this.#spaces.get(domain);
-      if (space !== undefined) space.asid = domain.asid;
+      if (space === undefined) return;
+      space.asid = domain.asid;
+      space.parked = domain.parked ?? false;
     };
     this.#watch();
     // The rest of the system fills the memory once the MMU is up.
@@ -220,7 +223,9 @@ export class Machine {
     const { geometry } = made;
     made.visitTables((pa, level, size) => {
       if (level !== geometry.startLevel) return;
-      this.#spaces.set(domain, this.watch.addSpace(vmid === 0 ? 1 : 2, asid, vmid, geometry, pa, size));
+      const space = this.watch.addSpace(vmid === 0 ? 1 : 2, asid, vmid, geometry, pa, size);
+      space.parked = domain.parked ?? false;
+      this.#spaces.set(domain, space);
     });
     return domain;
   }

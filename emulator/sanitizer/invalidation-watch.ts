@@ -22,6 +22,8 @@ export class InvalidationWatch implements InvalidationObserver {
   readonly spaces: WatchedSpace[] = [];
   /** False where nobody invalidates leaves, because the hardware that would be told of them is not there. */
   watchesLeaves = true;
+  /** False where invalidations act on regions that hardware rounds up: what they drop beyond need is no fault. */
+  watchesWidth = true;
   readonly #sanitizer: Sanitizer;
   /** The CPU's view of the last valid value of each descriptor. */
   readonly #descriptors: () => Uint32Array;
@@ -58,6 +60,7 @@ export class InvalidationWatch implements InvalidationObserver {
     if (!this.#inOperation) return;
     this.#inOperation = false;
     if (strict && this.runs.open > 0) this.#reportMissing();
+    if (!this.watchesWidth) return;
     if (this.#excess > 0 || this.#wholeSpaces > 0 || this.#needlessWalkFlush >= 0) this.#reportWide();
   }
 
@@ -74,7 +77,7 @@ export class InvalidationWatch implements InvalidationObserver {
     at: number,
     leafLevel: number = level,
   ): void {
-    if (!table && !this.watchesLeaves) return;
+    if ((!table && !this.watchesLeaves) || space.parked) return;
     if (this.#inOperation) this.runs.add(space.number, start, end, level, table, at, leafLevel);
     else space.remember(table, start, end, level, this.#sanitizer.operation);
   }

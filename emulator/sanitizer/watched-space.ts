@@ -21,6 +21,8 @@ export class WatchedSpace {
   readonly tables = new LiveRanges();
   /** The space is being taken down: nothing uses it, and its tables may go in any order. */
   retired = false;
+  /** No context of the hardware has it: the TLBs hold nothing of it, and will not before they are flushed. */
+  parked = false;
   /** False where its tables cannot be told from those of others: nothing is found in it then. */
   followed = true;
 

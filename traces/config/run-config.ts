@@ -68,7 +68,9 @@ function withDefaults(input: unknown): unknown {
   const model = Object.values(MMUS).find(({ name }) => name === modelName);
   const sized = { ...input, ...withTableSizes(input) };
   const [format] = model?.formats ?? [];
-  const table = overlay({ ...(format === undefined ? {} : { format }), ...model?.table }, sized['table'] ?? {});
+  const driver = isObject(iommu) && typeof iommu['driver'] === 'string' ? iommu['driver'] : model?.drivers[0];
+  const usual = { ...model?.table, ...(driver === undefined ? {} : model?.driverTable?.[driver]) };
+  const table = overlay({ ...(format === undefined ? {} : { format }), ...usual }, sized['table'] ?? {});
   const name = input['preset'] ?? model?.preset ?? DEFAULT_PRESET;
   const preset = Object.entries(PRESETS).find(([key]) => key === name)?.[1];
   if (preset === undefined) return { ...sized, table };

@@ -27,7 +27,7 @@ export class AddressSpace {
   faultStatus = 0;
   faultAddress = 0;
   faultExtra = 0;
-  /** Table walks since everything of it was dropped from the TLBs: more than 0, and they may hold something of it. */
+  /** Table walks since everything of it was flushed: more than 0, and caches may hold something of what it was. */
   walksSinceFlush = 0;
 
   // Counters.
@@ -48,7 +48,7 @@ export class AddressSpace {
   /** Faults recorded, and faults that found the registers taken. */
   faults = 0;
   faultsUnrecorded = 0;
-  /** Other tables were put in while the TLBs may still have held translations of the old ones. */
+  /** Other tables were put in while caches may still have held what was reached through the old ones. */
   reusedBeforeFlush = 0;
 
   #windows: LockWindow[] = [];

@@ -43,7 +43,8 @@ export class CommandUnit {
     if (!space.begin(command, now)) return false;
     if (command === AsCommand.UPDATE) {
       this.#update(space, registers, instance);
-      space.takes(timing.update, now);
+      // It drops what the TLBs hold of the address space (Arm kbase, kbase_mmu_flush_invalidate_noretain). Panthor of 7.3 relies on that.
+      space.takes(timing.update + this.#mmu.invalidation.byAsid(space.number, 0), now);
       return true;
     }
     if (command === AsCommand.LOCK) {

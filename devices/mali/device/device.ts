@@ -171,6 +171,11 @@ export class MaliMmu implements MmioDevice, RegisterPort, IommuDevice {
     return this.mmu.stale;
   }
 
+  /** LOCKADDR has powers of two only. */
+  get invalidatesRegions(): true {
+    return true;
+  }
+
   /** Nothing is known of what a Mali makes of a change that is not broken first: the architecture's rule holds. */
   get breakBeforeMakeLevel(): 0 {
     return 0;
@@ -278,6 +283,7 @@ export class MaliMmu implements MmioDevice, RegisterPort, IommuDevice {
       this.#timers.add(GpuInterrupt.RESET_COMPLETED, this.now + timing.reset);
     } else if (plan.flush !== null) {
       const cycles = flushCaches(this.l2, timing, plan.flush);
+      for (const space of this.spaces.values()) space.walksSinceFlush = 0;
       this.cacheFlushes++;
       this.cacheFlushCycles += cycles;
       this.#timers.add(GpuInterrupt.CLEAN_CACHES_COMPLETED, this.now + cycles);

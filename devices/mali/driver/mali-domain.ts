@@ -26,6 +26,10 @@ export class MaliDomain<Context extends { readonly slot: number } = { readonly s
     this.asid = this.#parkedTag;
   }
 
+  get parked(): boolean {
+    return this.context.slot < 0;
+  }
+
   /** Follows the context to or from an address space. @returns whether the tag changed */
   retag(): boolean {
     const tag = this.context.slot < 0 ? this.#parkedTag : this.context.slot;
