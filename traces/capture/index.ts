@@ -1,4 +1,5 @@
 /** Captures: what they hold as one stream of events, whatever form they come in. */
+export * from './accesses/index.ts';
 export { BlobSource, type ByteSource, MemoryAccess, type Platform, type RandomAccess, WEB } from './byte-source.ts';
 export { CaptureFeed, type EventSink, type FeedOptions } from './capture-feed.ts';
 export { CaptureReader, openSources, type ReaderOptions } from './capture-reader.ts';

@@ -41,6 +41,8 @@ export class CaptureStats {
   damaged = 0;
   /** The first {@link DAMAGE_KEPT} of them. */
   readonly damage: Damage[] = [];
+  /** Form of the last capture that is no trace: `qemu-log`, `kernel-log`; else `trace`. */
+  form: 'trace' | 'qemu-log' | 'kernel-log' = 'trace';
   /** Name of an event that is of no interest, the first one met; empty when there was none. */
   otherName = '';
   /** Earliest and latest time seen; both 0 in a capture without events. */

@@ -20,6 +20,7 @@ export const Char = {
   LESS: 0x3c,
   EQUALS: 0x3d,
   GREATER: 0x3e,
+  AT: 0x40,
   C: 0x43,
   OPEN_BRACKET: 0x5b,
   CLOSE_BRACKET: 0x5d,
