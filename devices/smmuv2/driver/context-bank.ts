@@ -41,13 +41,16 @@ export class ContextBanks {
   readonly #features: Smmuv2Features;
   readonly #sharedInterrupts: boolean;
   readonly #choosesFormats: boolean;
+  readonly #stalls: boolean;
   /** Contents by bank; null where translation is off. */
   readonly #contents: (BankContents | null)[];
 
-  constructor(port: RegisterPort, features: Smmuv2Features, model: SmmuModel) {
+  /** @param stalls faults stall until they are answered */
+  constructor(port: RegisterPort, features: Smmuv2Features, model: SmmuModel, stalls: boolean) {
     this.#port = port;
     this.#features = features;
     this.#sharedInterrupts = model.version === 1;
+    this.#stalls = stalls;
     this.#choosesFormats = model.version === 2 || model.granule64k;
     this.#contents = new Array(features.contextBanks).fill(null);
   }
@@ -85,8 +88,10 @@ export class ContextBanks {
       port.write32(at + BANK.MAIR0.offset, contents.registers.mairLow);
       port.write32(at + BANK.MAIR1.offset, contents.registers.mairHigh);
     }
-    const enables = SCTLR.CFIE.lowMask | SCTLR.CFRE.lowMask | SCTLR.AFE.lowMask | SCTLR.TRE.lowMask | SCTLR.M.lowMask;
-    port.write32(at + BANK.SCTLR.offset, stage1 ? enables | SCTLR.ASIDPNE.lowMask : enables);
+    let enables = SCTLR.CFIE.lowMask | SCTLR.CFRE.lowMask | SCTLR.AFE.lowMask | SCTLR.TRE.lowMask | SCTLR.M.lowMask;
+    if (stage1) enables |= SCTLR.ASIDPNE.lowMask;
+    if (this.#stalls) enables |= SCTLR.CFCFG.lowMask;
+    port.write32(at + BANK.SCTLR.offset, enables);
   }
 
   #writeTables(at: number, { registers, tag, upper }: BankContents): void {

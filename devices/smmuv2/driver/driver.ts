@@ -17,7 +17,7 @@ import { readFeatures, type Smmuv2Features } from './features.ts';
 import { ARM_SMMU_KERNELS, type ArmSmmuKernel, SMMU_MODELS, type SmmuCompatible, type SmmuModel } from './models.ts';
 import { SplitPort } from './split-port.ts';
 import { type StreamId, StreamMap } from './stream-map.ts';
-import { ANY_VALUE, TlbMaintenance } from './tlb-maintenance.ts';
+import { ANY_VALUE, type MaintenanceClock, TlbMaintenance } from './tlb-maintenance.ts';
 import { TranslationOperation } from './translation-operation.ts';
 
 /** Linux numbers that {@link Errno} lacks. */
@@ -42,7 +42,16 @@ export interface Smmuv2DriverOptions {
   readonly regionSize?: number;
   /** Messages for people. */
   readonly log?: DriverLog;
+  /** A table that went away has its whole ASID dropped instead of each of its pages: Qualcomm's variant. Default false. */
+  readonly walkByAsid?: boolean;
+  /** Faults stall until they are answered, as in Qualcomm's variant for GPUs. Default false. */
+  readonly stalls?: boolean;
+  /** What the time is, for the cycles of {@link MaintenanceCounters}. */
+  readonly clock?: MaintenanceClock;
 }
+
+/** The clock of a driver that nobody asks what its work took. */
+const TIMELESS: MaintenanceClock = { now: 0 };
 
 /** A device behind the SMMU. */
 export interface Smmuv2Master {
@@ -97,11 +106,14 @@ export class Smmuv2Driver {
     });
     const { pages } = this.features;
     this.streams = new StreamMap(this.#port, this.features, disableBypass);
-    this.#banks = new ContextBanks(this.#port, this.features, this.#model);
+    this.#banks = new ContextBanks(this.#port, this.features, this.#model, options.stalls ?? false);
     this.#bankUsed = new Array(this.features.contextBanks).fill(false);
-    this.maintenance = new TlbMaintenance(this.#port, pages, this.#model.version, () =>
-      this.#log('err', 'a TLB sync does not end: the SMMU may be deadlocked'),
-    );
+    this.maintenance = new TlbMaintenance(this.#port, pages, {
+      version: this.#model.version,
+      walkByAsid: options.walkByAsid ?? false,
+      clock: options.clock ?? TIMELESS,
+      timedOut: () => this.#log('err', 'a TLB sync does not end: the SMMU may be deadlocked'),
+    });
     this.#faults = new FaultHandlers(this.#port, pages, this.kernel, this.#log);
     this.#operation = new TranslationOperation(this.#port, pages, this.kernel, this.#log);
     // Until the reset below lets it work, the SMMU lets everything pass.
@@ -168,36 +180,43 @@ export class Smmuv2Driver {
 
   /**
    * Makes a domain's table and its context bank, if it has none yet.
-   * @param overrides fields of the table's configuration that are to be otherwise
    * @returns 0, -ENOSPC without a free bank, -ENOMEM without memory for the first-level table, -ENODEV without a format
    */
-  finishDomain(domain: Smmuv2Domain, overrides: Partial<IoPgtableConfig> = {}): number {
-    if (domain.context !== null) return 0;
-    const { features } = this;
-    const wantsStage2 = domain.nesting && features.stage2;
-    const stage = features.stage1 && !wantsStage2 ? 1 : 2;
-    const table = this.#tableConfig(stage, domain.upper);
-    if (table === null) return -ENODEV;
-    const bank = this.#bankUsed.indexOf(false, stage === 1 ? features.stage2Banks : 0);
-    if (bank < 0) return -ENOSPC;
+  finishDomain(domain: Smmuv2Domain): number {
     try {
-      const made = allocIoPgtable({ ...table, ...overrides }, this.#machine, domain);
-      const context: DomainContext = {
-        stage,
-        aarch64: table.format.startsWith('ARM_64'),
-        table: made,
-        bank,
-        tag: this.#tag(domain, stage, bank),
-        interrupt: this.#interrupt(bank),
-        upper: domain.upper,
-      };
-      this.#bankUsed[bank] = true;
-      domain.context = context;
+      return this.makeContext(domain);
     } catch (error) {
       if (error instanceof TableMemoryError) return -Errno.ENOMEM;
       throw error;
     }
-    this.#writeBank(domain.context);
+  }
+
+  /**
+   * {@link finishDomain} for whoever wants the table otherwise than Linux makes it.
+   * @param asked fields of the table's configuration; its format decides the stage
+   * @throws ConfigError for a table that cannot be, TableMemoryError without memory for the first-level table
+   */
+  makeContext(domain: Smmuv2Domain, asked: Partial<IoPgtableConfig> = {}): number {
+    if (domain.context !== null) return 0;
+    const { features } = this;
+    const stage = asked.format === undefined ? this.#stageOf(domain) : asked.format.endsWith('S1') ? 1 : 2;
+    const plain = this.#tableConfig(stage, domain.upper);
+    if (plain === null) return -ENODEV;
+    const bank = this.#bankUsed.indexOf(false, stage === 1 ? features.stage2Banks : 0);
+    if (bank < 0) return -ENOSPC;
+    const table = allocIoPgtable({ ...plain, ...asked }, this.#machine, domain);
+    const context: DomainContext = {
+      stage,
+      aarch64: table.config.format.startsWith('ARM_64'),
+      table,
+      bank,
+      tag: this.#tag(domain, stage, bank),
+      interrupt: this.#interrupt(bank),
+      upper: domain.upper,
+    };
+    this.#bankUsed[bank] = true;
+    domain.context = context;
+    this.#writeBank(context);
     return 0;
   }
 
@@ -219,7 +238,7 @@ export class Smmuv2Driver {
     this.streams.route(master.groups, StreamType.FAULT, 0);
   }
 
-  /** Turns a domain's bank off and frees its tables. Streams that still go there fault. */
+  /** Turns a domain's bank off and frees its tables. Streams that still go there pass untranslated from then on: the bank is off. */
   freeDomain(domain: Smmuv2Domain): void {
     const { context } = domain;
     if (context === null) return;
@@ -314,6 +333,12 @@ export class Smmuv2Driver {
     if (size !== mapped) {
       this.#log('warn', `the SMMU has 0x${size.toString(16)} bytes of registers, 0x${mapped.toString(16)} are mapped`);
     }
+  }
+
+  /** Stage 1 where the SMMU has it, but for a guest's stage 1 stage 2. */
+  #stageOf({ nesting }: Smmuv2Domain): 1 | 2 {
+    const { stage1, stage2 } = this.features;
+    return stage1 && !(nesting && stage2) ? 1 : 2;
   }
 
   /** Format and sizes of a stage's tables: AArch64 where the SMMU has it. */

@@ -5,4 +5,4 @@ export { type ContextFault, type DriverLog, describeContextFault, FaultAnswer } 
 export { NoSmmuError, type Smmuv2Features, type TableFormats } from './features.ts';
 export * from './models.ts';
 export type { StreamId } from './stream-map.ts';
-export type { MaintenanceCounters } from './tlb-maintenance.ts';
+export type { MaintenanceClock, MaintenanceCounters } from './tlb-maintenance.ts';

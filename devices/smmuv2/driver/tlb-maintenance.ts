@@ -12,15 +12,39 @@ const LONGEST_DELAY = 1_000_000;
 const PAGE_SHIFT = 12;
 const PAGE = 2 ** PAGE_SHIFT;
 
+/** Registers that are written to drop something. */
+const COMMANDS = ['TLBIVA', 'TLBIVAL', 'TLBIASID', 'TLBIIPAS2', 'TLBIIPAS2L', 'TLBIVMID'] as const;
+type Command = (typeof COMMANDS)[number];
+
 /** Counts since the driver was made. */
 export interface MaintenanceCounters {
-  /** Invalidations of one address. */
-  byAddress: number;
-  /** Invalidations of a whole ASID or VMID. */
-  byTag: number;
+  /** Pages dropped one by one, ranges dropped because a table went away, whole address spaces. */
+  pages: number;
+  walks: number;
+  all: number;
+  /** Writes by register. */
+  readonly writes: Record<Command, number>;
   syncs: number;
   /** Syncs that were given up after about a second. */
   timeouts: number;
+  /** Cycles of the driver's clock for all this, and the part of them that syncs waited. */
+  cycles: number;
+  waitCycles: number;
+}
+
+/** Where the time is read that accesses and delays take. */
+export interface MaintenanceClock {
+  readonly now: number;
+}
+
+/** What goes otherwise than in the plain driver. */
+export interface MaintenanceOptions {
+  readonly version: 1 | 2;
+  /** A table that went away has the whole ASID dropped, as Qualcomm's variant does since 5.14. */
+  readonly walkByAsid: boolean;
+  readonly clock: MaintenanceClock;
+  /** Told of a sync that did not end. */
+  readonly timedOut: () => void;
 }
 
 /**
@@ -28,18 +52,26 @@ export interface MaintenanceCounters {
  * accesses. What a sync does not bring in time is reported and left at that, as Linux does.
  */
 export class TlbMaintenance implements TlbFlushOps {
-  readonly counters: MaintenanceCounters = { byAddress: 0, byTag: 0, syncs: 0, timeouts: 0 };
+  readonly counters: MaintenanceCounters = {
+    pages: 0,
+    walks: 0,
+    all: 0,
+    writes: { TLBIVA: 0, TLBIVAL: 0, TLBIASID: 0, TLBIIPAS2: 0, TLBIIPAS2L: 0, TLBIVMID: 0 },
+    syncs: 0,
+    timeouts: 0,
+    cycles: 0,
+    waitCycles: 0,
+  };
   readonly #port: RegisterPort;
   readonly #pages: RegisterPages;
+  readonly #options: MaintenanceOptions;
   readonly #v1: boolean;
-  readonly #timedOut: () => void;
 
-  /** @param timedOut told of a sync that did not end */
-  constructor(port: RegisterPort, pages: RegisterPages, version: 1 | 2, timedOut: () => void) {
+  constructor(port: RegisterPort, pages: RegisterPages, options: MaintenanceOptions) {
     this.#port = port;
     this.#pages = pages;
-    this.#v1 = version === 1;
-    this.#timedOut = timedOut;
+    this.#options = options;
+    this.#v1 = options.version === 1;
   }
 
   // What io-pgtable calls. The cookie is the holder of the context, since the table exists before it.
@@ -55,24 +87,20 @@ export class TlbMaintenance implements TlbFlushOps {
 
   addPage(_gather: IotlbGather | null, iova: number, granule: number, cookie: unknown): void {
     const context = contextOf(cookie);
-    this.page(context, iova, context.upper, granule);
+    this.leaves(context, iova, context.upper, granule, granule);
   }
 
   addPages(_gather: IotlbGather | null, iova: number, granule: number, count: number, cookie: unknown): void {
     const context = contextOf(cookie);
-    for (let i = 0; i < count; i++) this.page(context, iova + i * granule, context.upper, granule);
+    this.leaves(context, iova, context.upper, granule * count, granule);
   }
 
   /** Drops everything of a domain, and waits. */
   all(context: DomainContext): void {
-    this.counters.byTag++;
-    if (context.stage === 1) {
-      this.#port.write32(this.#pages.bank(context.bank) + BANK.TLBIASID.offset, context.tag);
-      this.#syncBank(context.bank);
-      return;
-    }
-    this.#port.write32(GR0.TLBIVMID.offset, context.tag);
-    this.syncGlobal();
+    const begin = this.#options.clock.now;
+    this.counters.all++;
+    this.#tag(context);
+    this.counters.cycles += this.#options.clock.now - begin;
   }
 
   /**
@@ -80,31 +108,49 @@ export class TlbMaintenance implements TlbFlushOps {
    * @param upper the address has all bits above the input size set
    */
   walk(context: DomainContext, iova: number, upper: boolean, size: number, granule: number): void {
-    if (context.stage === 2 && this.#v1) {
-      this.all(context);
-      return;
+    const begin = this.#options.clock.now;
+    this.counters.walks++;
+    if (context.stage === 2 ? this.#v1 : this.#options.walkByAsid) this.#tag(context);
+    else {
+      this.#addresses(context, context.stage === 1 ? 'TLBIVA' : 'TLBIIPAS2', iova, upper, size, granule);
+      this.#syncBank(context.bank);
     }
-    const register = context.stage === 1 ? BANK.TLBIVA : BANK.TLBIIPAS2;
-    this.#addresses(context, register.offset, iova, upper, size, granule);
-    this.#syncBank(context.bank);
+    this.counters.cycles += this.#options.clock.now - begin;
   }
 
-  /** Drops the leaf of one page, and does not wait. */
-  page(context: DomainContext, iova: number, upper: boolean, granule: number): void {
+  /** Drops the leaves of a range of pages, and does not wait. */
+  leaves(context: DomainContext, iova: number, upper: boolean, size: number, granule: number): void {
+    const begin = this.#options.clock.now;
+    this.counters.pages += size / granule;
     if (context.stage === 2 && this.#v1) {
-      // An SMMUv1 cannot drop a single address of a stage 2.
-      this.counters.byTag++;
-      this.#port.write32(GR0.TLBIVMID.offset, context.tag);
-      return;
-    }
-    const register = context.stage === 1 ? BANK.TLBIVAL : BANK.TLBIIPAS2L;
-    this.#addresses(context, register.offset, iova, upper, granule, granule);
+      // An SMMUv1 cannot drop a single address of a stage 2: each page costs the whole VMID.
+      for (let done = 0; done < size; done += granule) this.#dropVmid(context);
+    } else this.#addresses(context, context.stage === 1 ? 'TLBIVAL' : 'TLBIIPAS2L', iova, upper, size, granule);
+    this.counters.cycles += this.#options.clock.now - begin;
   }
 
-  /** Waits for what {@link page} began. */
+  /** Waits for what {@link leaves} began. */
   sync(context: DomainContext): void {
+    const begin = this.#options.clock.now;
     if (this.#v1 && context.stage === 2) this.syncGlobal();
     else this.#syncBank(context.bank);
+    this.counters.cycles += this.#options.clock.now - begin;
+  }
+
+  #tag(context: DomainContext): void {
+    if (context.stage === 1) {
+      this.counters.writes.TLBIASID++;
+      this.#port.write32(this.#pages.bank(context.bank) + BANK.TLBIASID.offset, context.tag);
+      this.#syncBank(context.bank);
+      return;
+    }
+    this.#dropVmid(context);
+    this.syncGlobal();
+  }
+
+  #dropVmid({ tag }: DomainContext): void {
+    this.counters.writes.TLBIVMID++;
+    this.#port.write32(GR0.TLBIVMID.offset, tag);
   }
 
   /** Waits for all maintenance. */
@@ -118,35 +164,43 @@ export class TlbMaintenance implements TlbFlushOps {
   }
 
   #sync(command: number, status: number): void {
-    const port = this.#port;
     this.counters.syncs++;
-    port.write32(command, ANY_VALUE);
+    this.#port.write32(command, ANY_VALUE);
+    const begin = this.#options.clock.now;
+    const done = this.#poll(status);
+    this.counters.waitCycles += this.#options.clock.now - begin;
+    if (done) return;
+    this.counters.timeouts++;
+    this.#options.timedOut();
+  }
+
+  #poll(status: number): boolean {
+    const port = this.#port;
     for (let delay = 1; delay < LONGEST_DELAY; delay *= 2) {
       for (let spin = 0; spin < SPINS; spin++) {
-        if ((port.read32(status) & TLB_STATUS.ACTIVE.lowMask) === 0) return;
+        if ((port.read32(status) & TLB_STATUS.ACTIVE.lowMask) === 0) return true;
       }
       port.delay(delay);
     }
-    this.counters.timeouts++;
-    this.#timedOut();
+    return false;
   }
 
   /** One write per granule of the range. */
   #addresses(
     context: DomainContext,
-    register: number,
+    name: Exclude<Command, 'TLBIASID' | 'TLBIVMID'>,
     iova: number,
     upper: boolean,
     size: number,
     granule: number,
   ): void {
     const port = this.#port;
-    const offset = this.#pages.bank(context.bank) + register;
+    const offset = this.#pages.bank(context.bank) + BANK[name].offset;
     const { aarch64, stage, tag } = context;
     const asid = stage === 1 ? tag : 0;
     // A range ends with its last begun granule, and has one even if it is empty.
     const count = Math.max(Math.ceil(size / granule), 1);
-    this.counters.byAddress += count;
+    this.counters.writes[name] += count;
     if (!aarch64 && stage === 1) {
       // The page keeps its place in the word, and the ASID stands below it.
       const first = ((iova - (iova % PAGE)) | asid) >>> 0;

@@ -115,7 +115,7 @@ export class ScenarioRun {
         check.operation(name, one.ev, () => {
           const { context } = domain;
           if (context === null) return;
-          if (one.op === 'tlb_add_page') maintenance.page(context, iova, upper, one.granule);
+          if (one.op === 'tlb_add_page') maintenance.leaves(context, iova, upper, one.granule, one.granule);
           else maintenance.walk(context, iova, upper, one.size, one.granule);
         });
         return;
