@@ -1,9 +1,11 @@
 import { MALI, MALI_CONFIG } from './mali/index.ts';
+import { SMMUV2, SMMUV2_CONFIG } from './smmuv2/index.ts';
 import { SMMUV3, SMMUV3_CONFIG } from './smmuv3/index.ts';
 
 /** Every MMU, by the name that `--mmu` takes. The only place that knows them all: adding one adds a line here and one below. */
 export const MMUS = {
   smmuv3: SMMUV3,
+  smmuv2: SMMUV2,
   mali: MALI,
 } as const;
 export type MmuName = keyof typeof MMUS;
@@ -12,4 +14,5 @@ export type MmuName = keyof typeof MMUS;
 export const MMU_CONFIG = {
   ...SMMUV3_CONFIG,
   ...MALI_CONFIG,
+  ...SMMUV2_CONFIG,
 } as const;

@@ -4,13 +4,16 @@ import {
   Mmu,
   type MmuOptions,
   Outcome,
+  type StaleMarks,
   type TranslatingDevice,
+  type TranslationRegime,
   TranslationRequest,
   type WalkMemory,
 } from '../../../emulator/index.ts';
 import { decodeField, TWO_32 } from '../../../formats/index.ts';
+import type { IommuDevice } from '../../iommu.ts';
 import { type BlockHooks, RegisterBlock, type RegisterPort, RegisterSpace } from '../../registers/index.ts';
-import { SMMU_MODELS } from '../driver/index.ts';
+import { SMMU_MODELS } from '../driver/models.ts';
 import {
   ADDRESS_SIZES,
   BANK,
@@ -55,7 +58,7 @@ const STREAM_BITS = 0xffff;
  * registers, privilege overrides (S2CR.PRIVCFG) and memory attributes of what bypasses. FSR and FSYNR0 have the fields of the manual;
  * FSYNR1 and sGFSYNR2 are implementation defined and read 0.
  */
-export class Smmuv2 implements MmioDevice, RegisterPort, TranslatingDevice {
+export class Smmuv2 implements IommuDevice, MmioDevice, RegisterPort {
   readonly hardware: SmmuHardware;
   readonly mmu: Mmu;
   readonly pages: RegisterPages;
@@ -156,6 +159,20 @@ export class Smmuv2 implements MmioDevice, RegisterPort, TranslatingDevice {
     }
     this.#control();
     this.#quietly(() => this.mmu.invalidation.all());
+  }
+
+  get stale(): StaleMarks {
+    return this.mmu.stale;
+  }
+
+  /** The architecture has no levels of it: every change must be broken first. */
+  get breakBeforeMakeLevel(): 0 {
+    return 0;
+  }
+
+  regimeOf(streamId: number): TranslationRegime | null {
+    if (this.#allChanged || this.#banksChanged.size > 0) this.#applyChanges();
+    return this.contexts.context(streamId & STREAM_BITS).regime;
   }
 
   // The side of the masters.

@@ -39,3 +39,5 @@ export const ARM_SMMU_KERNELS = {
   '6.12': { version: '6.12', answersStalls: false },
   '7.3': { version: '7.3', answersStalls: true },
 } as const satisfies Readonly<Record<string, ArmSmmuKernel>>;
+
+export type ArmSmmuKernelName = keyof typeof ARM_SMMU_KERNELS;
