@@ -1,7 +1,6 @@
 import {
   ConfigError,
   commonSizes,
-  Errno,
   type IotlbGather,
   newGather,
   PageCutter,
@@ -16,6 +15,9 @@ import type { Smmuv2 } from '../device/index.ts';
 import type { Smmuv2Domain } from './domain.ts';
 import type { Smmuv2Driver, Smmuv2Master } from './driver.ts';
 import type { ContextFault } from './faults.ts';
+
+/** Names of bus masters that a capture may use: PCI addresses, and those made up behind them. */
+const MASTER_NAMES = 0x1_0000;
 
 /** One of the contract's address spaces. */
 interface ArmSmmuDomain extends IommuDomain {
@@ -46,7 +48,8 @@ export class ArmSmmuDriver implements IommuDriver {
   readonly #bugs: InvalidationBugs;
   readonly #prng: Prng;
   readonly #gather = newGather();
-  readonly #masters = new Map<number, Smmuv2Master>();
+  readonly #masters = new Map<number, { readonly master: Smmuv2Master; readonly streamId: number }>();
+  readonly #streamIds = new Set<number>();
   /** Domain of each stream, and of each bank. */
   readonly #users = new Map<number, ArmSmmuDomain>();
   readonly #banks = new Map<number, ArmSmmuDomain>();
@@ -79,7 +82,7 @@ export class ArmSmmuDriver implements IommuDriver {
   }
 
   get streamCount(): number {
-    return this.driver.streams.idMask + 1;
+    return MASTER_NAMES;
   }
 
   /** The registers of a bank hold one fault, and accesses behind it are refused until it was seen. */
@@ -128,33 +131,19 @@ export class ArmSmmuDriver implements IommuDriver {
     this.driver.freeDomain(domain.own);
   }
 
-  attach(domain: ArmSmmuDomain, streamId: number): void {
-    let master = this.#masters.get(streamId);
-    if (master === undefined) {
-      const probed = this.driver.probeDevice([{ id: streamId, mask: 0 }]);
-      if (typeof probed === 'number') {
-        const allowed =
-          probed === -Errno.EINVAL
-            ? `0 to ${this.streamCount - 1}, the streams of the SMMU`
-            : `one of at most ${this.driver.features.groups} streams, for which there are groups (smmuv2.groups)`;
-        throw new ConfigError('streamId', streamId, allowed);
-      }
-      master = probed;
-      this.#masters.set(streamId, master);
-    }
-    this.driver.attach(master, domain.own);
-    this.#users.set(streamId, domain);
+  attach(domain: ArmSmmuDomain, name: number): void {
+    this.driver.attach(this.#masterOf(name).master, domain.own);
+    this.#users.set(name, domain);
   }
 
-  detach(domain: ArmSmmuDomain, streamId: number): void {
-    const master = this.#masters.get(streamId);
-    if (master === undefined || this.#users.get(streamId) !== domain) return;
-    this.#users.delete(streamId);
-    this.driver.attachBlocked(master);
+  detach(domain: ArmSmmuDomain, name: number): void {
+    if (this.#users.get(name) !== domain) return;
+    this.#users.delete(name);
+    this.driver.attachBlocked(this.#masterOf(name).master);
   }
 
-  activate(_domain: IommuDomain, streamId: number): number {
-    return streamId;
+  activate(_domain: IommuDomain, name: number): number {
+    return this.#masterOf(name).streamId;
   }
 
   idle(): void {}
@@ -210,6 +199,30 @@ export class ArmSmmuDriver implements IommuDriver {
       events: this.#events,
       eventCycles: this.#eventCycles,
     };
+  }
+
+  /**
+   * The device with this name. Its stream id is its name, where the SMMU has ids that large and nobody else has it; else the largest
+   * one that is free, as an SoC gives ids to devices that have none.
+   */
+  #masterOf(name: number): { readonly master: Smmuv2Master; readonly streamId: number } {
+    const known = this.#masters.get(name);
+    if (known !== undefined) return known;
+    const { idMask } = this.driver.streams;
+    let streamId = name;
+    if (name > idMask || this.#streamIds.has(name)) {
+      streamId = idMask;
+      while (this.#streamIds.has(streamId)) streamId--;
+    }
+    const master = this.driver.probeDevice([{ id: streamId, mask: 0 }]);
+    if (typeof master === 'number') {
+      const { groups } = this.driver.features;
+      throw new ConfigError('smmuv2.groups', groups, 'enough stream mapping groups for all devices');
+    }
+    this.#streamIds.add(streamId);
+    const made = { master, streamId };
+    this.#masters.set(name, made);
+    return made;
   }
 
   /** What page-table code calls: the driver's maintenance, with the bugs that are planted. */
