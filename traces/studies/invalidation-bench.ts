@@ -1,4 +1,5 @@
-import { FixedContexts, Mmu, type MmuOptions, PRESETS, type WalkMemory } from '../../emulator/index.ts';
+import { FixedContexts, Mmu, PRESETS, type WalkMemory } from '../../emulator/index.ts';
+import { SM8150_FIT, unmapBuffer } from './sm8150.ts';
 
 /**
  * What an invalidation costs, against what people have measured and published. No vendor and no paper gives the price of a single TLBI or
@@ -29,22 +30,9 @@ export interface InvalidationTable {
 /** Walks are not part of these measurements. */
 const NO_MEMORY: WalkMemory = { low: 0, high: 0, read: () => false, replace: () => false };
 
-const PAGE = 4096;
-const MIB = 2 ** 20;
-
 /** Nanoseconds of a write that a CPU polls on, and of one way to the memory of another socket. Assumed. */
 const MSI_WRITE = 90;
 const REMOTE_HOP = 135;
-
-/** SM8150: TLBI registers behind a slow interconnect, no queue. */
-const SM8150: MmuOptions = {
-  ...PRESETS['mmu-500-agilex7'],
-  masters: 1,
-  memory: { latency: 0 },
-  invalidation: { issue: 125, commandsPerRead: 64, byAddress: 6, broadcast: 60, sync: 2840, syncDrains: false },
-};
-/** Nanoseconds of the unmap besides its invalidation. Assumed. */
-const SM8150_UNMAP = 2300;
 
 /**
  * A command queue that many CPUs share. All of them pull at the same cache lines, those that insert and those that poll for completion, so
@@ -103,27 +91,16 @@ function perAddressTable(): InvalidationTable {
     { mib: 32, byAddress: 1_033_000, byAsid: 52_000 },
   ];
   for (const { mib, byAddress } of published) {
-    const { invalidation } = new Mmu(SM8150, NO_MEMORY, new FixedContexts());
-    let cycles = SM8150_UNMAP;
-    for (let iova = 0; iova < mib * MIB; iova += PAGE) cycles += invalidation.byAddress(iova, 1, 0, true);
-    cycles += invalidation.sync(cycles);
-    rows.push(row(`unmap ${mib} MiB, one TLBI per page`, byAddress, cycles));
+    rows.push(row(`unmap ${mib} MiB, one TLBI per page`, byAddress, unmapBuffer(mib, false).nanoseconds));
   }
   for (const { mib, byAsid } of published) {
-    const { invalidation } = new Mmu(SM8150, NO_MEMORY, new FixedContexts());
-    let cycles = SM8150_UNMAP;
-    // The driver flushes the address space once per table of 2 MiB.
-    for (let iova = 0; iova < mib * MIB; iova += 2 * MIB) {
-      cycles += invalidation.byAsid(1, 0);
-      cycles += invalidation.sync(cycles);
-    }
-    rows.push(row(`unmap ${mib} MiB, one ASID flush per 2 MiB`, byAsid, cycles));
+    rows.push(row(`unmap ${mib} MiB, one ASID flush per 2 MiB`, byAsid, unmapBuffer(mib, true).nanoseconds));
   }
   return {
     name: 'sm8150',
     title: 'SM8150 SMMUv2: per-address TLBI against flushing the ASID',
     source: 'iommu list, 2021',
-    calibrated: 'invalidation.issue, invalidation.sync, the unmap itself',
+    calibrated: SM8150_FIT,
     rows,
   };
 }
