@@ -8,6 +8,7 @@ import * as compare from './compare.ts';
 import * as config from './config.ts';
 import * as conform from './conform.ts';
 import { ExitCode, exitWith } from './exit.ts';
+import * as generate from './generate.ts';
 import * as replay from './replay.ts';
 import * as scenario from './scenario.ts';
 import * as translate from './translate.ts';
@@ -22,6 +23,7 @@ const COMMANDS: readonly { readonly register: (program: Command) => void }[] = [
   walk,
   conform,
   scenario,
+  generate,
   translate,
   benchInvalidation,
 ];
