@@ -1,3 +1,4 @@
+import { IPMMU_CONFIG, IPMMU_VMSA } from './ipmmu/index.ts';
 import { MALI, MALI_CONFIG } from './mali/index.ts';
 import { SMMUV2, SMMUV2_CONFIG } from './smmuv2/index.ts';
 import { SMMUV3, SMMUV3_CONFIG } from './smmuv3/index.ts';
@@ -7,6 +8,7 @@ export const MMUS = {
   smmuv3: SMMUV3,
   smmuv2: SMMUV2,
   mali: MALI,
+  'ipmmu-vmsa': IPMMU_VMSA,
 } as const;
 export type MmuName = keyof typeof MMUS;
 
@@ -15,4 +17,5 @@ export const MMU_CONFIG = {
   ...SMMUV3_CONFIG,
   ...MALI_CONFIG,
   ...SMMUV2_CONFIG,
+  ...IPMMU_CONFIG,
 } as const;

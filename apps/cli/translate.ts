@@ -53,7 +53,10 @@ export function register(program: Command): void {
       'address list: 64-bit little-endian words, gzipped or not, or text; "-" is standard input',
     )
     .option('--map <spec>', 'with --stream: what to map, "touched[:PAGE]" or "IOVA:SIZE:PA[,...]"')
-    .option('--preset <name>', 'machine: gem5, mmu-500-agilex7, mmu-600-agilex5, mmu-700, qemu, mali-assumed, ideal')
+    .option(
+      '--preset <name>',
+      'machine: gem5, mmu-500-agilex7, mmu-600-agilex5, mmu-700, qemu, mali-assumed, ipmmu-assumed, ideal',
+    )
     .option('--config <file>', 'JSON file with the whole machine or a part of it')
     .option(
       '--set <field=value>',

@@ -1,3 +1,3 @@
-/** What Linux's DMA API does above an IOMMU driver (drivers/iommu/dma-iommu.c). */
+/** What Linux's IOMMU core and its DMA API do above an IOMMU driver (drivers/iommu/iommu.c, dma-iommu.c). */
 export * from './flush-queue.ts';
 export { mapRange, unmapRange } from './map-range.ts';

@@ -8,12 +8,15 @@ import {
   Mmu,
   type MmuOptions,
   Outcome,
+  PRESETS,
+  type StaleMarks,
   type TranslatingDevice,
   type TranslationRegime,
   type TranslationRequest,
   type WalkMemory,
 } from '../../../emulator/index.ts';
 import { high32, low32 } from '../../../formats/index.ts';
+import type { IommuDevice } from '../../iommu.ts';
 import { type RegisterPort, RegisterSpace } from '../../registers/index.ts';
 import {
   CONTEXT,
@@ -29,8 +32,8 @@ import {
   MICRO_TLB,
   SYSTEM,
 } from '../spec/index.ts';
-import { IPMMU_MMU, type IpmmuConfig, type IpmmuOptions, parseIpmmuConfig } from './config.ts';
-import { BYPASS, contextRegime, tagOf } from './regime.ts';
+import { type IpmmuConfig, type IpmmuOptions, parseIpmmuConfig } from './config.ts';
+import { BYPASS, contextRegime, contextTag } from './regime.ts';
 import { UnitRegisters } from './unit.ts';
 
 /** Bytes from the root's registers to the first leaf's, and from one leaf's to the next. */
@@ -57,7 +60,8 @@ const NO_SUCH_CONTEXT = 1;
  * Does not: MHIT (no two entries ever match), the performance monitor and the PMB registers, IMBUSCR and IMSCTLR (they keep what is
  * written), ASIDs (IMUASID), fixed upper address bits (IMUCTR.FIXADD), secure contexts, attribute remapping (IMCTR.TRE).
  */
-export class Ipmmu implements MmioDevice, RegisterPort, TranslatingDevice, ContextSource {
+export class Ipmmu implements IommuDevice, MmioDevice, RegisterPort, ContextSource {
+  readonly breakBeforeMakeLevel = 0;
   readonly config: IpmmuConfig;
   readonly generation: IpmmuGeneration;
   readonly mmu: Mmu;
@@ -72,6 +76,10 @@ export class Ipmmu implements MmioDevice, RegisterPort, TranslatingDevice, Conte
   /** Flushes of a context, and the cycles that they took. */
   flushes = 0;
   flushCycles = 0;
+  /** Writes that asked for a flush, of leaf and root. */
+  flushWrites = 0;
+  /** Cycles of delays. */
+  delayCycles = 0;
 
   readonly #space = new RegisterSpace();
   /** By context: cycle at which its flush is done. */
@@ -87,14 +95,22 @@ export class Ipmmu implements MmioDevice, RegisterPort, TranslatingDevice, Conte
     const generation = IPMMU_GENERATIONS[config.generation];
     this.config = config;
     this.generation = generation;
-    this.#cyclesPerMicrosecond = config.clockMhz;
+    this.#cyclesPerMicrosecond = config.cyclesPerMicrosecond;
     this.#flushedAt = new Float64Array(generation.contexts);
     this.#regimes = new Array<TranslationRegime | null>(generation.contexts).fill(null);
     this.root = this.#unit(0, -1);
     this.leaves = generation.hasLeaves
       ? Array.from({ length: config.leaves }, (_, leaf) => this.#unit(LEAF_STRIDE * (leaf + 1), leaf))
       : [];
-    this.mmu = new Mmu({ ...IPMMU_MMU, ...parts.mmu }, parts.memory, this);
+    // Contexts lie in registers: what a cache would hold of them could be stale.
+    const asked: MmuOptions = parts.mmu ?? PRESETS['ipmmu-assumed'];
+    const mmu = {
+      ...asked,
+      configurationCache: { enabled: false },
+      // A flush drops all of a context.
+      faults: { ...asked.faults, globalPagesBelongToAsid: true },
+    };
+    this.mmu = new Mmu(mmu, parts.memory, this);
   }
 
   /** StreamIDs are below this. */
@@ -128,7 +144,9 @@ export class Ipmmu implements MmioDevice, RegisterPort, TranslatingDevice, Conte
   }
 
   delay(microseconds: number): void {
-    this.now += microseconds * this.#cyclesPerMicrosecond;
+    const cycles = microseconds * this.#cyclesPerMicrosecond;
+    this.now += cycles;
+    this.delayCycles += cycles;
   }
 
   translate(request: TranslationRequest): boolean {
@@ -150,8 +168,17 @@ export class Ipmmu implements MmioDevice, RegisterPort, TranslatingDevice, Conte
     return new RegisterFetch(this);
   }
 
-  /** What the registers say of a stream; null for a context that does not exist. */
+  get stale(): StaleMarks {
+    return this.mmu.stale;
+  }
+
   regimeOf(streamId: number): TranslationRegime | null {
+    const regime = this.lookUp(streamId);
+    return regime === BYPASS ? null : regime;
+  }
+
+  /** What the registers say of a stream, {@link BYPASS} where they say nothing; null for a context that does not exist. */
+  lookUp(streamId: number): TranslationRegime | null {
     const { microTlbs } = this.generation;
     const leaf = this.leaves[Math.floor(streamId / microTlbs)] ?? null;
     const unit = leaf ?? this.root;
@@ -167,11 +194,15 @@ export class Ipmmu implements MmioDevice, RegisterPort, TranslatingDevice, Conte
     return (unit.contexts.get(CONTEXT.IMCTR, context) & Imctr.MMUEN) !== 0;
   }
 
+  /** Descriptors are those of a stage 2. */
+  get #stage2Format(): boolean {
+    return (this.root.system.get(SYSTEM.IMSAUXCTLR) & IMSAUXCTLR_S2PTE) !== 0;
+  }
+
   #regime(context: number): TranslationRegime {
     let regime = this.#regimes[context] ?? null;
     if (regime === null) {
-      const stage2Format = (this.root.system.get(SYSTEM.IMSAUXCTLR) & IMSAUXCTLR_S2PTE) !== 0;
-      regime = contextRegime(this.generation, this.root.contexts, context, stage2Format);
+      regime = contextRegime(this.generation, this.root.contexts, context, this.#stage2Format);
       this.#regimes[context] = regime;
     }
     return regime;
@@ -231,6 +262,7 @@ export class Ipmmu implements MmioDevice, RegisterPort, TranslatingDevice, Conte
     const before = this.#unitAt(leaf).contexts.get(CONTEXT.IMCTR, context);
     const switched = ((before ^ value) & Imctr.MMUEN) !== 0;
     const flush = (value & Imctr.FLUSH) !== 0;
+    if (flush) this.flushWrites++;
     if (leaf >= 0) {
       if (switched || flush) this.#dropMicroTlbs(leaf, context);
       return;
@@ -238,7 +270,9 @@ export class Ipmmu implements MmioDevice, RegisterPort, TranslatingDevice, Conte
     if (switched) for (let each = 0; each < Math.max(this.leaves.length, 1); each++) this.#dropMicroTlbs(each, context);
     if (!flush) return;
     const { invalidation } = this.mmu;
-    const cycles = invalidation.byVmid(tagOf(context), true) + invalidation.sync(this.now, this.mmu.busyUntil);
+    const tag = contextTag(context);
+    const dropped = this.#stage2Format ? invalidation.byVmid(tag, true) : invalidation.byAsid(tag, 0);
+    const cycles = dropped + invalidation.sync(this.now, this.mmu.busyUntil);
     this.#flushedAt[context] = this.now + cycles;
     this.flushes++;
     this.flushCycles += cycles;
@@ -325,7 +359,7 @@ class RegisterFetch implements ContextFetch {
   }
 
   begin(streamId: number): ContextStatus {
-    this.regime = this.#device.regimeOf(streamId);
+    this.regime = this.#device.lookUp(streamId);
     this.fault = this.regime === null ? NO_SUCH_CONTEXT : 0;
     return this.regime === null ? ContextStatus.FAULT : ContextStatus.DONE;
   }

@@ -26,8 +26,8 @@ const MOST_BITS = [48, 39, 30, 21] as const;
 /** Concatenated first-level tables of a stage 2 resolve up to four bits more. */
 const CONCATENATED_BITS = 4;
 
-/** VMID of a context's entries in the TLBs; 0 is that of accesses which pass unchanged. */
-export function tagOf(context: number): number {
+/** ASID (of a stage 2: VMID) of a context's entries in the TLBs; 0 is that of accesses which pass unchanged. */
+export function contextTag(context: number): number {
   return context + 1;
 }
 
@@ -35,8 +35,7 @@ export function tagOf(context: number): number {
 export const BYPASS: TranslationRegime = { stage1: null, stage2: null, asid: 0, vmid: 0 };
 
 /**
- * The regime of a context that is on. Entries of its tables are found by the context alone: it is the VMID here, because a flush of
- * a context drops all of it, global pages too.
+ * The regime of a context that is on. Entries of its tables are found by the context alone.
  *
  * @param stage2Format descriptors are those of a stage 2 (IMSAUXCTLR.S2PTE)
  */
@@ -72,14 +71,14 @@ export function contextRegime(
     hardwareAccessFlag: false,
     hardwareDirty: false,
     memoryAttributes: stage2Format ? [] : memoryAttributes(word('IMMAIR0'), word('IMMAIR1')),
-    tag: tagOf(context),
+    tag: contextTag(context),
     writeExecuteNever: false,
     aarch32: !long,
   };
   return {
     stage1: stage2Format ? null : stage,
     stage2: stage2Format ? stage : null,
-    asid: 0,
-    vmid: tagOf(context),
+    asid: stage2Format ? 0 : contextTag(context),
+    vmid: stage2Format ? contextTag(context) : 0,
   };
 }

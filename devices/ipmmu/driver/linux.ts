@@ -11,6 +11,7 @@ import {
   type TlbFlushOps,
   WalkCacheability,
 } from '../../../formats/index.ts';
+import type { DomainConfig } from '../../iommu.ts';
 import { type PollKernel, RegisterPoll, type RegisterPort } from '../../registers/index.ts';
 import { type ContextRegister, Imctr, type IpmmuGeneration, tableControl } from '../spec/index.ts';
 import { clearBusAndStatus, describeFault, resetContexts, takeFault, withFlush, writeTableBase0 } from './context.ts';
@@ -42,6 +43,8 @@ export interface LinuxIpmmuDomain {
   unit: IpmmuUnit | null;
   /** Who is asked about faults; null: nobody. */
   handler: FaultHandler | null;
+  readonly asked: DomainConfig;
+  readonly tlb: TlbFlushOps;
 }
 
 /** A bus master: the micro-TLBs of one IPMMU that its accesses go through, and the domain it uses. */
@@ -123,9 +126,13 @@ export class LinuxIpmmuDriver {
     master.domain = null;
   }
 
-  /** An address space without a table yet: the table comes with the first master. */
-  newDomain(): LinuxIpmmuDomain {
-    return { table: null, context: NO_CONTEXT, unit: null, handler: null };
+  /**
+   * An address space without a table yet: the table comes with the first master.
+   * @param asked what the table is otherwise than the driver has it
+   * @param tlb who maintains the TLB for it, instead of this driver by itself
+   */
+  newDomain(asked: DomainConfig = {}, tlb: TlbFlushOps = this.#tlb): LinuxIpmmuDomain {
+    return { table: null, context: NO_CONTEXT, unit: null, handler: null, asked, tlb };
   }
 
   /**
@@ -134,17 +141,48 @@ export class LinuxIpmmuDriver {
    */
   attach(master: IpmmuMaster, domain: LinuxIpmmuDomain): number {
     if (domain.unit === null) {
-      const error = this.#initialise(domain, master.unit);
-      if (error !== 0) {
-        this.#log('no context is free');
-        return error;
-      }
+      const error = this.initialise(domain, master.unit);
+      if (error !== 0) return error;
     } else if (domain.unit !== master.unit) {
       this.#log(`the domain is used by masters of ${domain.unit.name}, and cannot be by one of ${master.unit.name}`);
       return -Errno.EINVAL;
     }
     for (const microTlb of master.microTlbs) master.unit.enableMicroTlb(microTlb, domain.context);
     master.domain = domain;
+    return 0;
+  }
+
+  /** What the first attachment does first: a context and a table. @returns 0, or -EBUSY when every context is taken */
+  initialise(domain: LinuxIpmmuDomain, unit: IpmmuUnit): number {
+    const context = this.#contexts.take(domain);
+    if (context < 0) {
+      this.#log('no context is free');
+      return -Errno.EBUSY;
+    }
+    try {
+      domain.table = allocIoPgtable(
+        {
+          pageSizes: PAGE_SIZES,
+          ias: INPUT_BITS,
+          oas: OUTPUT_BITS,
+          quirks: Quirk.ARM_NS,
+          linux: this.#kernel,
+          ...domain.asked,
+          format: 'ARM_32_LPAE_S1',
+          // Walks do not look into the CPU caches; the driver never turns that on.
+          coherentWalk: false,
+          tlb: domain.tlb,
+        },
+        this.#machine,
+        domain,
+      );
+    } catch (error) {
+      this.#contexts.release(context);
+      throw error;
+    }
+    domain.context = context;
+    domain.unit = unit;
+    this.#setUpContext(domain);
     return 0;
   }
 
@@ -221,30 +259,6 @@ export class LinuxIpmmuDriver {
     for (const [microTlb, context] of unit.microTlbContexts.entries()) {
       if (context !== NO_CONTEXT) unit.enableMicroTlb(microTlb, context);
     }
-  }
-
-  #initialise(domain: LinuxIpmmuDomain, unit: IpmmuUnit): number {
-    const context = this.#contexts.take(domain);
-    if (context < 0) return -Errno.EBUSY;
-    domain.context = context;
-    domain.unit = unit;
-    domain.table = allocIoPgtable(
-      {
-        format: 'ARM_32_LPAE_S1',
-        pageSizes: PAGE_SIZES,
-        ias: INPUT_BITS,
-        oas: OUTPUT_BITS,
-        quirks: Quirk.ARM_NS,
-        // Walks do not look into the CPU caches; the driver never turns that on.
-        coherentWalk: false,
-        tlb: this.#tlb,
-        linux: '6.12',
-      },
-      this.#machine,
-      domain,
-    );
-    this.#setUpContext(domain);
-    return 0;
   }
 
   #setUpContext(domain: LinuxIpmmuDomain): void {

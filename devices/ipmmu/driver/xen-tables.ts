@@ -12,6 +12,7 @@ import {
   type StageOneRegisters,
   TeardownQueue,
 } from '../../../formats/index.ts';
+import type { DomainConfig } from '../../iommu.ts';
 
 /** What a guest's tables are like. */
 export interface XenTableFormat {
@@ -46,13 +47,13 @@ export class XenGuestTables implements XenTables {
   #flush: () => void = () => {};
   readonly #pool: XenTablePool;
 
-  constructor(pool: XenTablePool, machine: Machine, { format, ias, oas }: XenTableFormat) {
+  constructor(pool: XenTablePool, machine: Machine, { format, ias, oas }: XenTableFormat, asked: DomainConfig) {
     this.#pool = pool;
     const flush = (): void => this.#flush();
     const none = (): void => {};
     const tlb = { flushAll: flush, flushWalk: flush, addPage: none, addPages: none };
     this.table = allocIoPgtable(
-      { format, pageSizes: PAGE_SIZES, ias, oas, quirks: Quirk.ARM_NS, coherentWalk: false, tlb },
+      { pageSizes: PAGE_SIZES, ias, oas, quirks: Quirk.ARM_NS, ...asked, format, coherentWalk: false, tlb },
       machine,
       this,
     );
@@ -79,6 +80,8 @@ export class XenTablePool implements XenTableSource {
   get left(): number {
     return this.#closing.reduce((sum, tables) => sum + tables.table.liveTables, 0);
   }
+  /** What the tables made from here on are otherwise than the driver has them. */
+  asked: DomainConfig = {};
   readonly #machine: Machine;
   #closing: XenGuestTables[] = [];
 
@@ -87,7 +90,7 @@ export class XenTablePool implements XenTableSource {
   }
 
   create(format: XenTableFormat): XenGuestTables {
-    return new XenGuestTables(this, this.#machine, format);
+    return new XenGuestTables(this, this.#machine, format, this.asked);
   }
 
   /** The guest of these tables is gone: the TLB is flushed (if its context is still there) and the first level freed. */

@@ -5,8 +5,6 @@ import {
   commonSizes,
   DirtyFlag,
   type DirtyRecorder,
-  Errno,
-  Gfp,
   hasSize,
   type IoPgtableConfig,
   type IotlbGather,
@@ -19,6 +17,7 @@ import {
   setField,
   type TableMemory,
 } from '../../../formats/index.ts';
+import { mapRange, unmapRange } from '../../dma-iommu/index.ts';
 import type { DomainConfig, IommuCounters, IommuDriver } from '../../iommu.ts';
 import type { Smmuv3 } from '../device/index.ts';
 import {
@@ -319,24 +318,7 @@ export class Smmuv3Driver implements IommuDriver {
    * @returns 0 or a negative `Errno`.
    */
   map(domain: Smmuv3Domain, iova: number, pa: number, size: number, prot: number): number {
-    const { table, cutter } = domain;
-    domain.mapped = 0;
-    if (size < 0 || !cutter.aligned(iova, pa, size)) return -Errno.EINVAL;
-    let done = 0;
-    while (done < size) {
-      cutter.choose(iova + done, pa + done, size - done);
-      const error = table.mapPages(iova + done, pa + done, cutter.pageSize, cutter.count, prot, Gfp.KERNEL);
-      done += table.mapped;
-      if (error !== 0) {
-        if (done > 0) {
-          this.unmap(domain, iova, done, this.#gather);
-          this.iotlbSync(domain, this.#gather);
-        }
-        return error;
-      }
-    }
-    domain.mapped = done;
-    return 0;
+    return mapRange(this, domain, iova, pa, size, prot, this.#gather);
   }
 
   /**
@@ -344,16 +326,7 @@ export class Smmuv3Driver implements IommuDriver {
    * @returns bytes unmapped.
    */
   unmap(domain: Smmuv3Domain, iova: number, size: number, gather: IotlbGather): number {
-    const { table, cutter } = domain;
-    if (!cutter.aligned(iova, 0, size)) return 0;
-    let done = 0;
-    while (done < size) {
-      cutter.choose(iova + done, iova + done, size - done);
-      const unmapped = table.unmapPages(iova + done, cutter.pageSize, cutter.count, gather);
-      if (unmapped === 0) break;
-      done += unmapped;
-    }
-    return done;
+    return unmapRange(domain, iova, size, gather);
   }
 
   /** Invalidates what `gather` holds and waits for it. */

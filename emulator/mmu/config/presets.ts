@@ -129,6 +129,22 @@ const maliAssumed: MmuOptions = {
   walkCache: { stage1: [8, 16, 64, 0], stage2: [0, 0, 0, 0], ways: 4, latency: 2, ports: 4 },
 };
 
+/** An IPMMU-VMSA of R-Car. Renesas publishes no size or latency: all assumed. One TLB behind the micro-TLBs, in the root that walks. */
+const ipmmuAssumed: MmuOptions = {
+  masters: 16,
+  interface: {
+    microTlb: { entries: 16, ways: 'full', policy: 'lru', latency: 1, ports: 1 },
+    mainTlb: { enabled: false },
+    slots: 16,
+  },
+  link: { request: 4, response: 4 },
+  configurationCache: { enabled: false },
+  tlb: { enabled: true, entries: 512, ways: 4, policy: 'lru', latency: 4, ports: 2 },
+  slots: 32,
+  walkSlots: 4,
+  walkCache: { stage1: [0, 8, 32, 0], stage2: [0, 8, 32, 0], stage1Levels: [1, 2], stage2Levels: [1, 2], latency: 2 },
+};
+
 /** Everything hits as soon as it was seen once: the least that any TLB could cost. */
 const ideal: MmuOptions = {
   interface: {
@@ -177,6 +193,7 @@ export const PRESETS = {
   'mmu-700': mmu700,
   qemu,
   'mali-assumed': maliAssumed,
+  'ipmmu-assumed': ipmmuAssumed,
   ideal,
 } as const satisfies Readonly<Record<string, MmuOptions>>;
 

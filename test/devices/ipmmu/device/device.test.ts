@@ -86,7 +86,7 @@ describe.each(GENERATIONS)('an IPMMU of %s under its Linux driver', (generation)
     device.delay(100);
     expect(device.read32(offset)).toBe(5);
     expect(device.flushCycles).toBeGreaterThan(0);
-    expect(device.now - begun).toBeGreaterThanOrEqual(100 * device.config.clockMhz);
+    expect(device.now - begun).toBeGreaterThanOrEqual(100 * device.config.cyclesPerMicrosecond);
     expect(driver.timeouts).toBe(0);
   });
 
@@ -145,7 +145,7 @@ describe.each(GENERATIONS)('an IPMMU of %s under its Linux driver', (generation)
 
 describe('an IPMMU with 64-bit tables', () => {
   it('walks both halves of a 39-bit space, and descriptors of a stage 2 where the root is told so', () => {
-    const { device, machine } = ipmmuMachine();
+    const { device, machine } = ipmmuMachine({ generation: 'gen3' });
     const table = (format: 'ARM_64_LPAE_S1' | 'ARM_64_LPAE_S2', ias: number, quirks = 0) =>
       allocIoPgtable({ format, pageSizes: PAGE, ias, oas: 40, quirks }, machine, null);
     const lower = table('ARM_64_LPAE_S1', 39);

@@ -1,0 +1,42 @@
+import * as v from 'valibot';
+import { ConfigError } from '../../formats/index.ts';
+import type { IommuModel } from '../iommu.ts';
+import { LEAF_STRIDE } from './device/device.ts';
+import { Ipmmu, IpmmuSchema } from './device/index.ts';
+import { IpmmuDriver } from './driver/iommu-driver.ts';
+import type { IpmmuKernel } from './driver/kernel.ts';
+import { LinuxIpmmuDriver } from './driver/linux.ts';
+import { LinuxKernel } from './driver/linux-kernel.ts';
+import { XenIpmmuDriver } from './driver/xen.ts';
+import { XenKernel } from './driver/xen-kernel.ts';
+import { XenTablePool } from './driver/xen-tables.ts';
+
+/** What a configuration says of an IPMMU-VMSA. */
+export const IPMMU_CONFIG = {
+  ipmmu: v.optional(IpmmuSchema, {}),
+} as const;
+
+/** Renesas IPMMU-VMSA with Linux's or Xen's driver. */
+export const IPMMU_VMSA: IommuModel<v.InferOutput<v.StrictObjectSchema<typeof IPMMU_CONFIG, undefined>>> = {
+  name: 'ipmmu-vmsa',
+  title: 'Renesas IPMMU-VMSA',
+  drivers: ['ipmmu', 'ipmmu-xen'],
+  formats: ['arm-32-lpae-s1', 'arm-64-lpae-s1'],
+  table: { granule: '4k', ias: 32, oas: 40, walk: 'non-coherent' },
+  driverTable: { 'ipmmu-xen': { format: 'arm-64-lpae-s1', ias: 39 } },
+  preset: 'ipmmu-assumed',
+  create({ config, driverName, coherent, mmu, memory, machine, bugs }) {
+    if (coherent) throw new ConfigError('table.walk', 'coherent', 'non-coherent: the walks of an IPMMU do not snoop');
+    const device = new Ipmmu({ config: config.ipmmu, mmu, memory });
+    const { generation } = device;
+    const leafBases = device.leaves.map((_, leaf) => LEAF_STRIDE * (leaf + 1));
+    let kernel: IpmmuKernel;
+    if (driverName === 'ipmmu') {
+      kernel = new LinuxKernel(new LinuxIpmmuDriver({ port: device, generation, leafBases, machine }));
+    } else {
+      const pool = new XenTablePool(machine);
+      kernel = new XenKernel(new XenIpmmuDriver({ port: device, generation, leafBases, tables: pool }), pool);
+    }
+    return { device, driver: new IpmmuDriver(device, kernel, bugs) };
+  },
+};
