@@ -108,7 +108,7 @@ export class Ipmmu implements IommuDevice, MmioDevice, RegisterPort, ContextSour
       ...asked,
       configurationCache: { enabled: false },
       // A flush drops all of a context.
-      faults: { ...asked.faults, globalPagesBelongToAsid: true },
+      deviations: { ...asked.deviations, globalPagesBelongToAsid: true },
     };
     this.mmu = new Mmu(mmu, parts.memory, this);
   }
