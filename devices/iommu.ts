@@ -63,6 +63,8 @@ export interface IommuDriver {
   /** Cycles that the CPU spent on invalidations so far, and the part of them that it waited. */
   readonly cycles: number;
   readonly waitCycles: number;
+  /** Cycles that it spent on faults. */
+  readonly eventCycles: number;
   /** StreamIDs go from 0 to below this: a device's name for a master, a GPU's number of address spaces at once. */
   readonly streamCount: number;
   /** How many faults the device can hold for the driver before it loses some. */

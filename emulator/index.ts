@@ -10,3 +10,4 @@ export * from './mmu/translation/in-flight/index.ts';
 export * from './mmu/translation/index.ts';
 export * from './mmu/walk/index.ts';
 export * from './sanitizer/index.ts';
+export * from './time/index.ts';

@@ -33,7 +33,6 @@ export { type ReplayDomain, Replayer } from './replay/replayer.ts';
 export { type ReplayOptions, ReplayRun, streamIdOf } from './replay/run.ts';
 export { forEachStreamLeaf, writeStreamLeaves } from './replay/table-leaves.ts';
 export * from './report/findings.ts';
-export * from './report/latency-histogram.ts';
 export * from './report/report.ts';
 export * from './report/terminal.ts';
 export * from './scenarios/index.ts';

@@ -3,6 +3,8 @@ import {
   Bus,
   type BusPort,
   BusView,
+  Cause,
+  CostLedger,
   CpuCache,
   DmaApi,
   FindingKind,
@@ -96,6 +98,8 @@ export class Machine {
   readonly port: BusPort;
   /** Bytes of the smallest page. */
   readonly granule: number;
+  /** What the CPU spends on all of it. */
+  readonly costs: CostLedger;
   /** Warning code to how often the kernel would have warned. */
   readonly warnings = new Map<WarningCode, number>();
 
@@ -187,6 +191,13 @@ export class Machine {
       space.asid = domain.asid;
       space.parked = domain.parked ?? false;
     };
+    this.costs = new CostLedger([
+      { cause: Cause.ALLOCATION, read: () => this.tables.context.cycles },
+      { cause: Cause.SYNC, read: () => this.dma.stats.cycles },
+      { cause: Cause.COMMAND, read: () => driver.cycles - driver.waitCycles },
+      { cause: Cause.WAIT, read: () => driver.waitCycles },
+      { cause: Cause.EVENTS, read: () => driver.eventCycles },
+    ]);
     this.#watch();
     // The rest of the system fills the memory once the MMU is up.
     const { share, returned } = config.occupied;

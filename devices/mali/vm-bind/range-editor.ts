@@ -25,7 +25,7 @@ export class RangeEditor {
    * Maps `[iova, iova + size)` to `pa`; after an error nothing of it is mapped.
    * @returns 0 or a negative error number.
    */
-  map(iova: number, pa: number, size: number, prot: number, gfp: number): number {
+  map(iova: number, pa: number, size: number, prot: number, gfp: number, gather: IotlbGather | null = null): number {
     const cutter = this.#cutter;
     const { table } = this;
     for (let done = 0; done < size; ) {
@@ -33,7 +33,7 @@ export class RangeEditor {
       const result = table.mapPages(iova + done, pa + done, cutter.pageSize, cutter.count, prot, gfp);
       done += table.mapped;
       if (result === 0 && table.mapped > 0) continue;
-      if (done > 0) this.unmap(iova, done, null);
+      if (done > 0) this.unmap(iova, done, gather);
       // No progress and no error either: nothing fits the sizes of this table.
       return result === 0 ? -Errno.EINVAL : result;
     }

@@ -16,6 +16,7 @@ import {
   errnoName,
   Gfp,
   type IoPgtable,
+  type IotlbGather,
   Prot,
   replaceReservation,
   unmapReservation,
@@ -38,8 +39,12 @@ export interface VmBindPorts {
   /** The cookie that the table was made with: the owner of its tables. */
   readonly cookie: unknown;
   readonly clock: JobClock;
+  /** Gathers what an edit unmaps, for the invalidation that {@link afterEdit} makes; without it leaves are invalidated one by one. */
+  readonly gather?: IotlbGather;
   /** Makes the hardware see an edit inside `region`: lock, flush, wait. Returns the cycles that took. */
-  readonly afterEdit?: (region: LockRegion) => number;
+  readonly afterEdit?: (region: LockRegion, job: BindJob) => number;
+  /** A job is about to edit the table, all that it waits for being there. */
+  readonly beforeEdit?: (job: BindJob) => void;
   /** A job begins to reserve, or to edit the table: what is found from now on is of its operation. */
   readonly onWork?: (job: BindJob) => void;
   /** Takes the report of each job that is over. */
@@ -238,7 +243,7 @@ export class VmBind {
   }
 
   #start(job: BindJob): void {
-    const { clock, allocator, table, afterEdit, onWork } = this.#ports;
+    const { clock, allocator, table, beforeEdit, afterEdit, onWork } = this.#ports;
     const { context, reserver } = allocator;
     this.#holder = job;
     job.vmHolder = null;
@@ -259,6 +264,7 @@ export class VmBind {
     context.noAllocation = true;
     clock.worker = job;
     onWork?.(job);
+    beforeEdit?.(job);
     const spent = context.cycles;
     const { descriptorsWritten, descriptorsCleared, tablesAllocated } = table.stats;
     job.result = job.request.kind === 'map' ? this.#runMap(job) : this.#cut(job);
@@ -284,7 +290,7 @@ export class VmBind {
       allocation +
       mapCyclesPerDescriptor * (table.stats.descriptorsWritten - descriptorsWritten) +
       unmapCyclesPerDescriptor * (table.stats.descriptorsCleared - descriptorsCleared) +
-      (afterEdit === undefined ? 0 : afterEdit(region));
+      (afterEdit === undefined ? 0 : afterEdit(region, job));
     clock.after(cycles, () => this.#end(job));
   }
 
@@ -292,7 +298,7 @@ export class VmBind {
     const { iova, size, pa = 0, prot = 0 } = job.request;
     const cut = this.#cut(job);
     if (cut !== 0) return cut;
-    const result = this.#editor.map(iova, pa, size, prot, Gfp.KERNEL);
+    const result = this.#editor.map(iova, pa, size, prot, Gfp.KERNEL, this.#ports.gather ?? null);
     if (result === 0) this.ranges.add({ start: iova, end: iova + size, object: null, offset: pa, flags: prot });
     else job.reason = result === -Errno.ENOMEM ? 'no table for the mapping' : `the table says ${errnoName(result)}`;
     return result;
@@ -312,7 +318,7 @@ export class VmBind {
         this.#totals.overlaps++;
         this.#totals.remaps += (part.previous === null ? 0 : 1) + (part.next === null ? 0 : 1);
       }
-      const whole = this.#editor.unmap(start, end - start, null);
+      const whole = this.#editor.unmap(start, end - start, this.#ports.gather ?? null);
       if (this.#editor.unmapped > 0) this.ranges.cut(start, start + this.#editor.unmapped);
       if (!whole) return this.#stoppedAt(job, start + this.#editor.unmapped);
       first = next;

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { LatencyHistogram } from '../../../traces/index.ts';
+import { LatencyHistogram } from '../../../emulator/index.ts';
 
 describe('LatencyHistogram', () => {
   it('tells nothing of nothing', () => {
