@@ -4,12 +4,12 @@ import Table from 'cli-table3';
 import type { Command } from 'commander';
 import { ConfigError } from '../../formats/index.ts';
 import {
-  COMPARE_METRICS,
   type CompareColumn,
-  type CompareMetric,
   type CompareReport,
   CompareRun,
   hasField,
+  METRICS,
+  type Metric,
   RunConfigSchema,
   type Variation,
 } from '../../traces/index.ts';
@@ -103,11 +103,11 @@ function parseVariation(text: string): Variation {
 }
 
 /** The rows that `--rows` names, in its order. */
-function rowsNamed(names: string): CompareMetric[] {
+function rowsNamed(names: string): Metric[] {
   return names.split(',').map((name) => {
-    const row = COMPARE_METRICS.find(({ key }) => key === name);
+    const row = METRICS.find(({ key }) => key === name);
     if (row !== undefined) return row;
-    throw new ConfigError('--rows', name, `names of ${COMPARE_METRICS.map(({ key }) => key).join(', ')}`);
+    throw new ConfigError('--rows', name, `names of ${METRICS.map(({ key }) => key).join(', ')}`);
   });
 }
 
@@ -124,7 +124,7 @@ function valuesOf(text: string): string[] {
   return values;
 }
 
-function compareText(report: CompareReport, shown: readonly CompareMetric[] | null, showAll: boolean): string {
+function compareText(report: CompareReport, shown: readonly Metric[] | null, showAll: boolean): string {
   const { columns, varied } = report;
   if (columns.length === 0) {
     return `${ansis.bold(report.captures.join(', '))}\n${ansis.yellow('Stopped before the first combination was finished.')}`;
@@ -138,7 +138,7 @@ function compareText(report: CompareReport, shown: readonly CompareMetric[] | nu
     chars: { mid: '', 'left-mid': '', 'mid-mid': '', 'right-mid': '' },
   });
   let equal = 0;
-  for (const row of shown ?? COMPARE_METRICS) {
+  for (const row of shown ?? METRICS) {
     const values = columns.map(({ metrics }) => metrics[row.key] ?? null);
     const best = report.best[row.key] ?? [];
     const isSame = row.better !== null && best.length === 0 && !values.includes(null);
@@ -164,7 +164,7 @@ function compareText(report: CompareReport, shown: readonly CompareMetric[] | nu
   return lines.join('\n');
 }
 
-function cell({ key, unit }: CompareMetric, { metrics }: CompareColumn, best: boolean): string {
+function cell({ key, unit }: Metric, { metrics }: CompareColumn, best: boolean): string {
   const value = metrics[key] ?? null;
   if (value === null) return '-  ';
   const text = unit === 'share' ? `${(value * 100).toFixed(1)} %` : Number(value.toFixed(1)).toLocaleString('en');

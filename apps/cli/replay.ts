@@ -1,16 +1,8 @@
 import type { Command } from 'commander';
 import { ConfigError } from '../../formats/index.ts';
-import {
-  BindReplay,
-  type BindReplayReport,
-  type Replayer,
-  ReplayRun,
-  type Report,
-  renderReport,
-  writeStreamLeaves,
-} from '../../traces/index.ts';
+import { type Replayer, ReplayRun, type Report, renderReport, writeStreamLeaves } from '../../traces/index.ts';
 import { allocatorHelp } from './allocator-help.ts';
-import { bindText } from './bind-text.ts';
+import { chainText } from './chain-text.ts';
 import { ExitCode } from './exit.ts';
 import { checkWritable, writeJson } from './json-output.ts';
 import { type LogLevel, logLevel, openLog } from './log.ts';
@@ -76,29 +68,22 @@ async function run(captures: readonly string[], flags: ReplayFlags): Promise<voi
     until: flags.until ?? Number.POSITIVE_INFINITY,
     ...(leaves === undefined ? {} : { beforeReport: (replayer: Replayer) => void writeStreamLeaves(replayer, leaves) }),
   };
-  if (config.bind.mode === 'async') {
-    if (leaves !== undefined) throw new ConfigError('--leaves', leaves, 'a replay without --bind async');
-    await supervise(new BindReplay(captures, config, options), (report) => printBound(report, flags.json));
-    return;
-  }
-  if (flags['bindDelay'] !== undefined)
+  if (flags['bindDelay'] !== undefined && config.bind.mode !== 'async') {
     throw new ConfigError('--bind-delay', flags['bindDelay'], '--bind async beside it');
+  }
   await supervise(new ReplayRun(captures, config, options), (report) => print(report, captures, flags.json));
-}
-
-function printBound(report: BindReplayReport, json: string | undefined): ExitCode {
-  writeJson(json, report);
-  if (json !== '-') process.stdout.write(`${bindText(report)}\n`);
-  return report.deadlocks.length === 0 ? ExitCode.OK : ExitCode.FOUND;
 }
 
 /** The report where it was asked for: JSON in a file or on standard output, else text. */
 function print(report: Report, captures: readonly string[], json: string | undefined): ExitCode {
   writeJson(json, report);
-  if (json === '-') return ExitCode.OK;
+  const deadlocks = report.bind?.deadlocks ?? [];
+  const code = deadlocks.length === 0 ? ExitCode.OK : ExitCode.FOUND;
+  if (json === '-') return code;
   const title = captures.map((name) => (name === '-' ? 'standard input' : name)).join(', ');
   process.stdout.write(
     renderReport(report, { title, color: process.stdout.isTTY && process.env['NO_COLOR'] === undefined }),
   );
-  return ExitCode.OK;
+  for (const deadlock of deadlocks) process.stdout.write(`${chainText(deadlock).join('\n')}\n`);
+  return code;
 }

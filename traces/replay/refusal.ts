@@ -1,4 +1,4 @@
-import { EventKind, type TraceEvent } from '../capture/event.ts';
+import type { Edit } from './edits.ts';
 
 /** A map or unmap that the table did not do, or not wholly. */
 export interface Refusal {
@@ -28,6 +28,6 @@ export class Refusals {
 export const NO_DOMAIN_MEMORY = 'ENOMEM, no memory for the first-level table of its domain';
 
 /** What a map or unmap asks for: `map iova 0x1000 size 0x2000`. */
-export function requestText({ kind, iova, size }: Pick<TraceEvent, 'kind' | 'iova' | 'size'>): string {
-  return `${kind === EventKind.MAP ? 'map' : 'unmap'} iova 0x${iova.toString(16)} size 0x${size.toString(16)}`;
+export function requestText({ maps, iova, size }: Pick<Edit, 'maps' | 'iova' | 'size'>): string {
+  return `${maps ? 'map' : 'unmap'} iova 0x${iova.toString(16)} size 0x${size.toString(16)}`;
 }

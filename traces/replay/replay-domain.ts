@@ -94,8 +94,7 @@ export class ReplayDomains {
       other.abandoned = other.streams.length === 0;
       this.#ensureStream(other);
     }
-    driver.attach(one.domain, stream);
-    this.#taken.add(stream);
+    this.#attach(one.domain, stream);
     one.abandoned = false;
     // The device itself comes before the one that was made up for it.
     one.streams.unshift(stream);
@@ -115,9 +114,17 @@ export class ReplayDomains {
     if (one.streams.length > 0) return;
     const stream = this.#freeStream(one.number);
     if (stream < 0) return;
-    this.#machine.driver.attach(one.domain, stream);
-    this.#taken.add(stream);
+    this.#attach(one.domain, stream);
     one.streams.push(stream);
+  }
+
+  /** The CPU that attaches is the one that maps: it takes its time. */
+  #attach(domain: IommuDomain, stream: number): void {
+    const { driver, clock, costs } = this.#machine;
+    driver.now = clock.cycles;
+    driver.attach(domain, stream);
+    clock.cycles += costs.settle();
+    this.#taken.add(stream);
   }
 
   /** A stream that no device of the capture is likely to have; -1 when all are taken. */

@@ -1,5 +1,4 @@
 import type { Log } from '../../devices/index.ts';
-import { ConfigError } from '../../formats/index.ts';
 import { CaptureFeed, type FeedOptions } from '../capture/capture-feed.ts';
 import type { RunConfig } from '../config/run-config.ts';
 import { fileSources } from '../files/index.ts';
@@ -24,15 +23,7 @@ export class ReplayRun {
   readonly #config: RunConfig;
   readonly #options: ReplayOptions;
 
-  /** @throws ConfigError for a configuration that `BindReplay` is for */
   constructor(captures: readonly string[], config: RunConfig, options: ReplayOptions = {}) {
-    if (config.bind.mode !== 'direct') {
-      throw new ConfigError(
-        'bind.mode',
-        config.bind.mode,
-        'direct; only replay and compare (BindReplay) run VM_BIND jobs',
-      );
-    }
     this.#feed = new CaptureFeed(fileSources(captures, options.stdin), options);
     this.#config = config;
     this.#options = options;
@@ -54,14 +45,16 @@ export class ReplayRun {
    * @throws InputError for captures that cannot be read, ConfigError for a machine that cannot work
    */
   async run(onProgress: (done: number, events: number) => void = () => {}): Promise<Report> {
+    let nameOf = (device: number): string => `device ${device}`;
     const { sink, stats, complete } = await this.#feed.run((reader) => {
+      nameOf = (device) => reader.devices.name(device);
       const streamOf = (device: number): number => streamIdOf(reader.devices.name(device));
       this.replayer = new Replayer(this.#config, streamOf, this.#options.log);
       return this.replayer;
     }, onProgress);
     sink.end();
     this.#options.beforeReport?.(sink);
-    return buildReport(stats, sink, complete);
+    return buildReport(stats, sink, complete, nameOf);
   }
 }
 

@@ -16,7 +16,7 @@ export function forEachStreamLeaf(replayer: Replayer, each: (leaf: LeafRecord) =
   // A port of its own: the SMMU's is watched and counted. What a device sees is what memory holds, as the CPU's view is in coherent machines.
   const port = new Bus(memory, null).port('leaves', BusView.NON_COHERENT);
   const scan = newLeafScan();
-  const streams = replayer.domains
+  const streams = replayer.domains.all
     .flatMap((one) => (one === undefined || one.abandoned ? [] : one.streams))
     .sort((a, b) => a - b);
   for (const sid of streams) {

@@ -1,9 +1,11 @@
 import { FORMAT_NAMES } from '../../devices/index.ts';
-import { descriptorText, type Finding, FindingKind } from '../../emulator/index.ts';
+import { Cause, descriptorText, type Finding, FindingKind, OperationKind } from '../../emulator/index.ts';
 import type { TableStats } from '../../formats/index.ts';
 import type { CaptureStats } from '../capture/stats.ts';
 import type { RunConfig } from '../config/run-config.ts';
+import { SERVED_NAMES } from '../replay/access-meter.ts';
 import type { Replayer } from '../replay/replayer.ts';
+import { breakdownSection } from './breakdown.ts';
 import { address, exact } from './quantity.ts';
 import {
   type CaptureSection,
@@ -21,7 +23,12 @@ import {
  * Gathers a report from what was counted during a replay. Takes the tables down at the end, to see what was lost: no more
  * events can be replayed after it.
  */
-export function buildReport(stats: CaptureStats, replayer: Replayer, complete: boolean): Report {
+export function buildReport(
+  stats: CaptureStats,
+  replayer: Replayer,
+  complete: boolean,
+  deviceName: (device: number) => string,
+): Report {
   const { machine, config } = replayer;
   const { dma, driver } = machine;
   const counters = driver.counters();
@@ -43,11 +50,24 @@ export function buildReport(stats: CaptureStats, replayer: Replayer, complete: b
     },
     translation: translationSection(replayer),
     software: softwareSection(replayer),
+    breakdown: breakdownSection(replayer, deviceName),
+    bind: replayer.bind === null ? null : { totals: replayer.bind.totals(), deadlocks: replayer.bind.deadlocks },
     costs: costItems(replayer),
     config,
   } as const;
   replayer.tearDown();
-  const { schema, capture, table, dma: dmaSection, invalidation, translation, software, costs } = report;
+  const {
+    schema,
+    capture,
+    table,
+    dma: dmaSection,
+    invalidation,
+    translation,
+    software,
+    breakdown,
+    bind,
+    costs,
+  } = report;
   return {
     schema,
     complete,
@@ -59,6 +79,8 @@ export function buildReport(stats: CaptureStats, replayer: Replayer, complete: b
     invalidation,
     translation,
     software,
+    breakdown,
+    bind,
     sanitizer: sanitizerSection(replayer),
     costs,
     config,
@@ -94,9 +116,9 @@ function captureSection(stats: CaptureStats, replayer: Replayer): CaptureSection
 function tableSection(replayer: Replayer, config: RunConfig): TableSection {
   const { machine } = replayer;
   const sum = (pick: (stats: Readonly<TableStats>) => number): number =>
-    replayer.domains.reduce((total, one) => total + (one === undefined ? 0 : pick(one.domain.table.stats)), 0);
+    replayer.domains.all.reduce((total, one) => total + (one === undefined ? 0 : pick(one.domain.table.stats)), 0);
   const leaves: Record<string, number> = {};
-  const first = replayer.domains.find((one) => one !== undefined);
+  const first = replayer.domains.all.find((one) => one !== undefined);
   for (const [level, size] of (first?.domain.table.geometry.blockSizes ?? []).entries()) {
     const mapped = sum((stats) => stats.leavesMapped[level] ?? 0);
     if (mapped > 0) leaves[String(size)] = mapped;
@@ -123,7 +145,7 @@ function tableSection(replayer: Replayer, config: RunConfig): TableSection {
 }
 
 function translationSection(replayer: Replayer): TranslationSection {
-  const { latency } = replayer.accesses;
+  const { latency } = replayer.device.meter;
   const counters = replayer.machine.device.mmu.counters();
   const rate = ({ lookups, misses }: { lookups: number; misses: number }) => ({ hits: lookups - misses, misses });
   return {
@@ -144,38 +166,48 @@ function translationSection(replayer: Replayer): TranslationSection {
   };
 }
 
-function softwareSection(replayer: Replayer): SoftwareSection {
-  const { software } = replayer;
-  const allocation = exact(software.allocation);
-  const edit = exact(software.mapEdit + software.unmapEdit);
-  const sync = exact(software.sync);
-  const invalidation = exact(software.invalidation);
+/** What maps, unmaps and their flushes cost. Attaching streams and handling events are among the cost items only. */
+const OF_EDITS = [OperationKind.MAP, OperationKind.UNMAP, OperationKind.FLUSH] as const;
+
+function softwareSection({ machine: { costs } }: Replayer): SoftwareSection {
+  const allocation = exact(costs.total(Cause.ALLOCATION, OF_EDITS));
+  const edit = exact(costs.total(Cause.EDIT, OF_EDITS));
+  const sync = exact(costs.total(Cause.SYNC, OF_EDITS));
+  const invalidation = exact(costs.total(Cause.COMMAND, OF_EDITS) + costs.total(Cause.WAIT, OF_EDITS));
   return { cycles: { allocation, edit, sync, invalidation, total: exact(allocation + edit + sync + invalidation) } };
 }
 
 function costItems(replayer: Replayer): CostItem[] {
-  const { software, accesses, machine } = replayer;
+  const { machine, device, maps, unmaps } = replayer;
+  const { costs, dma } = machine;
   const driver = machine.driver.counters();
   const { total } = machine.tables.report();
-  const { dma } = machine;
+  const cpu = (name: string, count: number, cycles: number): CostItem => ({ side: 'cpu', name, count, cycles });
+  const { MAP, UNMAP } = OperationKind;
   const items: CostItem[] = [
-    { name: 'CPU: editing tables, map', count: software.mapCalls, cycles: software.mapEdit },
-    { name: 'CPU: editing tables, unmap', count: software.unmapCalls, cycles: software.unmapEdit },
-    { name: 'CPU: allocating and freeing tables', count: total.allocations + total.frees, cycles: software.allocation },
-    {
-      name: 'CPU: cache maintenance for tables',
-      count: dma.stats.maps + dma.stats.unmaps + dma.stats.syncs,
-      cycles: software.sync,
-    },
-    { name: 'CPU: issuing commands', count: driver.commands, cycles: driver.cycles - driver.waitCycles },
-    { name: 'CPU: waiting for CMD_SYNC', count: driver.syncs, cycles: driver.waitCycles },
-    { name: 'CPU: handling events', count: driver.events, cycles: driver.eventCycles },
-    ...accesses.items(),
+    cpu('editing tables, map', maps, costs.total(Cause.EDIT, [MAP])),
+    cpu('editing tables, unmap', unmaps, costs.total(Cause.EDIT, [UNMAP])),
+    cpu('allocating and freeing tables', total.allocations + total.frees, costs.total(Cause.ALLOCATION, OF_EDITS)),
+    cpu(
+      'cache maintenance for tables',
+      dma.stats.maps + dma.stats.unmaps + dma.stats.syncs,
+      costs.total(Cause.SYNC, OF_EDITS),
+    ),
+    cpu('issuing commands', driver.commands, costs.total(Cause.COMMAND)),
+    cpu('waiting for completion', driver.syncs, costs.total(Cause.WAIT)),
+    cpu('handling faults', driver.events, costs.total(Cause.EVENTS)),
+    cpu('VM_BIND jobs, a price for each', replayer.bind?.totals().submitted ?? 0, costs.total(Cause.BIND)),
+    ...SERVED_NAMES.map((name, served) => ({
+      side: 'device' as const,
+      name,
+      count: device.meter.counts[served] as number,
+      cycles: device.meter.cycles[served] as number,
+    })),
   ];
   return items
     .map((item) => ({ ...item, cycles: exact(item.cycles) }))
     .filter(({ cycles }) => cycles > 0)
-    .sort((a, b) => b.cycles - a.cycles || a.name.localeCompare(b.name, 'en'));
+    .sort((a, b) => a.side.localeCompare(b.side) || b.cycles - a.cycles || a.name.localeCompare(b.name, 'en'));
 }
 
 function sanitizerSection(replayer: Replayer): SanitizerSection {
@@ -188,7 +220,7 @@ function sanitizerSection(replayer: Replayer): SanitizerSection {
     leakedTables: sanitizer.count(FindingKind.LEAKED_TABLE),
     doubleFrees: sanitizer.count(FindingKind.DOUBLE_FREE),
     byKind: Object.fromEntries(sanitizer.countsByKind()),
-    reusedBeforeFlush: replayer.reusedBeforeFlush,
+    reusedBeforeFlush: replayer.invalidation.reusedBeforeFlush,
     longestWindow: { cycles: exact(windows.longestCycles), seconds: exact(windows.longestSeconds, 9) },
     findings: sanitizer.findings.map(findingRecord),
   };

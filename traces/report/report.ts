@@ -1,6 +1,6 @@
 /** The shape of `tablewalk replay --json`, schema "tablewalk.report/1". Cycles are SMMU clock cycles, sizes bytes, times seconds of the trace's clock. */
 
-import type { MemoryUse } from '../../devices/index.ts';
+import type { BindTotals, Deadlock, MemoryUse } from '../../devices/index.ts';
 import type { AllocatorReport } from '../../formats/index.ts';
 
 export const REPORT_SCHEMA = 'tablewalk.report/1';
@@ -149,10 +149,63 @@ export interface SanitizerSection {
 }
 
 /** One line of the bill. */
+/** One thing that time goes into. CPU time and device time pass side by side: they are never added up. */
 export interface CostItem {
+  readonly side: 'cpu' | 'device';
   readonly name: string;
   readonly count: number;
   readonly cycles: number;
+}
+
+/** How long something took. Cycles; the percentiles of operations are known to 9 %, those of accesses to half a cycle. */
+export interface Spread {
+  readonly count: number;
+  readonly total: number;
+  readonly mean: number;
+  readonly p50: number;
+  readonly p99: number;
+  readonly max: number;
+}
+
+/** What the CPU spent on a group of maps, unmaps or flushes. */
+export interface CpuGroup extends Spread {
+  readonly bytes: number;
+  /** Cycles by what they went into; causes that took none are absent. */
+  readonly byCause: Readonly<Record<string, number>>;
+}
+
+/** What the accesses of one device or domain took. */
+export interface AccessGroup extends Spread {
+  readonly faults: number;
+}
+
+/** The same costs, told apart. */
+export interface BreakdownSection {
+  /** By `map`, `unmap`, `flush` (of a flush queue's timer) and `other` (attaching, faults). */
+  readonly operations: Readonly<Record<string, CpuGroup>>;
+  readonly domains: readonly {
+    readonly domain: number;
+    /** How the domain is known: the capture names it or its device, or it was inferred. */
+    readonly origin: string;
+    readonly devices: readonly string[];
+    readonly streams: readonly number[];
+    readonly cpu: CpuGroup;
+    readonly accesses: AccessGroup;
+  }[];
+  readonly sizes: readonly {
+    readonly operation: 'map' | 'unmap';
+    /** From so many bytes to less than twice as many. */
+    readonly from: number;
+    readonly cpu: CpuGroup;
+  }[];
+  readonly streams: readonly { readonly stream: number; readonly accesses: AccessGroup }[];
+}
+
+/** What the jobs of a replay through VM_BIND came to. */
+export interface BindSection {
+  /** Over all domains: sums, and the largest of what is a peak or a worst. */
+  readonly totals: BindTotals;
+  readonly deadlocks: readonly Deadlock[];
 }
 
 export interface Report {
@@ -168,6 +221,9 @@ export interface Report {
   readonly invalidation: InvalidationSection;
   readonly translation: TranslationSection;
   readonly software: SoftwareSection;
+  readonly breakdown: BreakdownSection;
+  /** Null in a direct replay. */
+  readonly bind: BindSection | null;
   readonly sanitizer: SanitizerSection;
   /** Every cost item, dearest first. */
   readonly costs: readonly CostItem[];

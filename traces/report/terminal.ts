@@ -3,8 +3,6 @@ import { findingLine, firstFindings, reuseLines } from './findings.ts';
 import { bytes, count, cycles, pageSize, seconds, share } from './quantity.ts';
 import type { HitsAndMisses, Report } from './report.ts';
 
-/** How many of the dearest cost items the report lists. */
-const COST_ITEMS = 10;
 /** How many findings, or one of each kind when that is more. */
 const LISTED_FINDINGS = 5;
 const LABEL_WIDTH = 20;
@@ -133,6 +131,29 @@ export function renderReport(report: Report, options: TerminalOptions): string {
     'of maps and unmaps; the CPU items below also have attaching streams and handling events',
   );
 
+  if (report.bind !== null) {
+    section('VM_BIND jobs');
+    const { totals } = report.bind;
+    const failed = `${count(totals.failed)} failed while they ran, ${count(totals.refused)} refused, ${count(totals.cancelled)} cancelled`;
+    row('jobs', `${count(totals.submitted)} submitted`, `${count(totals.done)} done, ${failed}`);
+    row('prepare', cycles(totals.prepareCycles), `${count(totals.throttled)} submissions waited for room`);
+    row('run', cycles(totals.runCycles), `longest ${cycles(totals.worstRunCycles)}`);
+    row(
+      'reserved',
+      `${count(totals.reserved)} tables`,
+      `${count(totals.used)} used, at most ${count(totals.peakReserved)} at once`,
+    );
+    row('overlaps', count(totals.overlaps), `mappings cut; ${count(totals.remaps)} parts of them stayed`);
+    const { callsInRun } = report.allocation.total;
+    if (callsInRun > 0) {
+      lines.push(
+        ink.yellow(
+          `  Jobs called the system allocator ${count(callsInRun)} times while they ran, where they must not: --allocator reserve prevents it.`,
+        ),
+      );
+    }
+  }
+
   section('sanitizer');
   row('stale windows', alarm(sanitizer.staleWindows), longest(report));
   row('stale TLB hits', alarm(sanitizer.staleTlbHits));
@@ -146,12 +167,19 @@ export function renderReport(report: Report, options: TerminalOptions): string {
     lines.push(ink.dim(`  ${findingLine(finding)}`));
   lines.push(...reuseLines(sanitizer, ink));
 
-  section(`largest cost items`);
-  const total = report.costs.reduce((sum, item) => sum + item.cycles, 0);
-  for (const item of report.costs.slice(0, COST_ITEMS)) {
-    lines.push(
-      `  ${item.name.padEnd(44)}${cycles(item.cycles).padStart(16)}  ${share(item.cycles, total).padStart(7)}${ink.dim(`  ${count(item.count)} x ${perItem(item.cycles, item.count)}`)}`,
-    );
+  for (const [side, name] of [
+    ['cpu', 'CPU time'],
+    ['device', 'device time'],
+  ] as const) {
+    const items = report.costs.filter((item) => item.side === side);
+    const total = items.reduce((sum, item) => sum + item.cycles, 0);
+    section(name);
+    for (const item of items) {
+      lines.push(
+        `  ${item.name.padEnd(44)}${cycles(item.cycles).padStart(16)}  ${share(item.cycles, total).padStart(7)}${ink.dim(`  ${count(item.count)} x ${perItem(item.cycles, item.count)}`)}`,
+      );
+    }
+    row('in all', cycles(total));
   }
   return `${lines.join('\n')}\n`;
 }

@@ -2,9 +2,8 @@ import { Machine } from '../../devices/index.ts';
 import { ConfigError } from '../../formats/index.ts';
 import { type RunConfig, readRunConfig } from '../config/run-config.ts';
 import { setField } from '../config/set-field.ts';
-import { BindReplay } from '../replay/bind-replay.ts';
 import { type ReplayOptions, ReplayRun } from '../replay/run.ts';
-import { bestOf, COMPARE_METRICS, metricsOf } from './compare-metrics.ts';
+import { bestOf, METRICS, metricsOf } from '../report/metrics.ts';
 
 export const COMPARE_SCHEMA = 'tablewalk.compare/1';
 
@@ -53,7 +52,7 @@ export class CompareRun {
   readonly #options: ReplayOptions;
   readonly #settings: readonly string[][];
   readonly #configs: readonly RunConfig[];
-  #running: ReplayRun | BindReplay | null = null;
+  #running: ReplayRun | null = null;
   #stopped = false;
 
   /**
@@ -111,8 +110,7 @@ export class CompareRun {
     let before = 0;
     for (const [at, config] of this.#configs.entries()) {
       if (this.#stopped) break;
-      const isBound = config.bind.mode === 'async';
-      const replay = new (isBound ? BindReplay : ReplayRun)(this.#captures, config, this.#options);
+      const replay = new ReplayRun(this.#captures, config, this.#options);
       this.#running = replay;
       let events = 0;
       const report = await replay.run((done, sofar) => {
@@ -130,7 +128,7 @@ export class CompareRun {
       varied: this.#variations.map(({ name, field, values }) => ({ name, field, values })),
       columns,
       best: Object.fromEntries(
-        COMPARE_METRICS.map((metric) => [
+        METRICS.map((metric) => [
           metric.key,
           bestOf(
             metric,

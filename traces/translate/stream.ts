@@ -4,6 +4,7 @@ import {
   FAULT_NAMES,
   FaultKind,
   FlightEngine,
+  LatencyHistogram,
   Mmu,
   type MmuCounters,
   type MmuOptions,
@@ -16,7 +17,6 @@ import type { RunConfig } from '../config/run-config.ts';
 import type { AddressList } from '../files/address-list.ts';
 import { streamTableOf } from '../image/image-streams.ts';
 import type { MemoryImage } from '../image/memory-image.ts';
-import { LatencyHistogram } from '../../emulator/index.ts';
 import { applyMapSpec, type MapSpec } from './map.ts';
 
 /** How an address list goes through an MMU. */

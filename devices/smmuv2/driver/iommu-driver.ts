@@ -54,7 +54,8 @@ export class ArmSmmuDriver implements IommuDriver {
   readonly #users = new Map<number, ArmSmmuDomain>();
   readonly #banks = new Map<number, ArmSmmuDomain>();
   #events = 0;
-  #eventCycles = 0;
+  /** Cycles that the driver spent on faults. */
+  eventCycles = 0;
   #lateLeaves: DueLeaves | null = null;
   #lateWalk: DueLeaves | null = null;
 
@@ -179,7 +180,7 @@ export class ArmSmmuDriver implements IommuDriver {
     if (this.driver.globalFault()) handled++;
     if (handled > 0) {
       this.#events += handled;
-      this.#eventCycles += device.now - before;
+      this.eventCycles += device.now - before;
     }
     return handled;
   }
@@ -197,7 +198,7 @@ export class ArmSmmuDriver implements IommuDriver {
       cycles,
       waitCycles,
       events: this.#events,
-      eventCycles: this.#eventCycles,
+      eventCycles: this.eventCycles,
     };
   }
 

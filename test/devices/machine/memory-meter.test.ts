@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { Machine } from '../../../devices/index.ts';
-import { BindReplay, ReplayRun, type Report, runConfig } from '../../../traces/index.ts';
+import { ReplayRun, type Report, runConfig } from '../../../traces/index.ts';
 
 const CAPTURE = 'traces/samples/vfio-dump.ftrace.txt.gz';
 const MIB = 2 ** 20;
@@ -44,11 +44,11 @@ describe('memory pressure in a replay', () => {
 
   it('reaches VM_BIND jobs at prepare, never at run, when they reserve', async () => {
     const config = runConfig({ ...tight('reserve', 0.97), bind: { mode: 'async' } });
-    const report = await new BindReplay([CAPTURE], config).run();
-    expect(report.totals.refused).toBeGreaterThan(0);
-    expect(report.totals.failed).toBe(0);
-    expect(report.refusals.every(({ reason }) => /no memory/.test(reason))).toBe(true);
-    expect(report.findings).toEqual({});
+    const report = await new ReplayRun([CAPTURE], config).run();
+    expect(report.bind?.totals.refused).toBeGreaterThan(0);
+    expect(report.bind?.totals.failed).toBe(0);
+    expect(report.capture.refusals.every(({ reason }) => /no memory/.test(reason))).toBe(true);
+    expect(report.sanitizer.byKind).toEqual({});
   });
 
   it('reclaims enough for a table of several pages', () => {
@@ -77,10 +77,7 @@ describe('a domain that gets no first-level table', () => {
         bind: { mode },
       });
       const capture = ['traces/samples/small-strict.ftrace.txt.gz'];
-      const [count, kept] =
-        mode === 'direct'
-          ? await new ReplayRun(capture, config).run().then(({ capture: { refused, refusals } }) => [refused, refusals])
-          : await new BindReplay(capture, config).run().then(({ refused, refusals }) => [refused, refusals]);
+      const { refused: count, refusals: kept } = (await new ReplayRun(capture, config).run()).capture;
       expect(count).toBe(1);
       expect(kept).toEqual([
         {

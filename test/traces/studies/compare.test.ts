@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { ConfigError } from '../../../formats/index.ts';
-import { COMPARE_METRICS, CompareRun, runConfig } from '../../../traces/index.ts';
+import { CompareRun, METRICS, runConfig } from '../../../traces/index.ts';
 
 const capture = 'traces/samples/small-strict.ftrace.txt.gz';
 const base = runConfig({ access: { pattern: 'none' } });
@@ -129,6 +129,6 @@ describe('a comparison', () => {
   });
 
   it('has one label for each figure', () => {
-    expect(new Set(COMPARE_METRICS.map(({ key }) => key)).size).toBe(COMPARE_METRICS.length);
+    expect(new Set(METRICS.map(({ key }) => key)).size).toBe(METRICS.length);
   });
 });

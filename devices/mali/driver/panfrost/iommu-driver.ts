@@ -48,7 +48,8 @@ export class PanfrostIommuDriver implements IommuDriver {
   #byAddress = 0;
   #all = 0;
   #events = 0;
-  #eventCycles = 0;
+  /** Cycles that the driver spent on faults. */
+  eventCycles = 0;
   /** The configuration that the next table is made with; the driver hands on what it makes of it. */
   #asked: DomainConfig = {};
   #table: IoPgtable | null = null;
@@ -208,7 +209,7 @@ export class PanfrostIommuDriver implements IommuDriver {
     if (this.panfrost.handleInterrupt() === IrqReturn.WAKE_THREAD) this.panfrost.serveInterrupt();
     const count = this.panfrost.faults - handled;
     this.#events += count;
-    this.#eventCycles += this.#cpu.now - before;
+    this.eventCycles += this.#cpu.now - before;
     this.#resetIfStuck();
     return count;
   }
@@ -230,7 +231,7 @@ export class PanfrostIommuDriver implements IommuDriver {
       cycles: this.cycles,
       waitCycles: this.waitCycles,
       events: this.#events,
-      eventCycles: this.#eventCycles,
+      eventCycles: this.eventCycles,
     };
   }
 

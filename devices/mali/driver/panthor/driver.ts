@@ -63,7 +63,8 @@ export class PanthorDriver implements IommuDriver, PanthorHost {
   #flushWaitCycles = 0;
   #operations = 0;
   #wholeFlushes = 0;
-  #eventCycles = 0;
+  /** Cycles that the driver spent on faults. */
+  eventCycles = 0;
   /** Domains and buffers made so far. */
   #made = 0;
   #buffers = 0;
@@ -209,7 +210,7 @@ export class PanthorDriver implements IommuDriver, PanthorHost {
       const { user } = context;
       if (user.unhandledFault) while (user.users > 0) this.mmu.idle(user);
     }
-    this.#eventCycles += this.now - began;
+    this.eventCycles += this.now - began;
     this.#resetIfDue();
     return counters.faults - before;
   }
@@ -232,7 +233,7 @@ export class PanthorDriver implements IommuDriver, PanthorHost {
       cycles: this.cycles,
       waitCycles: this.waitCycles,
       events: this.mmu.counters.faults,
-      eventCycles: this.#eventCycles,
+      eventCycles: this.eventCycles,
     };
   }
 

@@ -1,0 +1,370 @@
+import type { Report } from './report.ts';
+
+export type MetricUnit = 'count' | 'bytes' | 'cycles' | 'share' | 'seconds';
+
+/** One figure of a report. */
+export interface Metric {
+  /** Its name in JSON, CSV and `--rows`. */
+  readonly key: string;
+  /** For people. */
+  readonly label: string;
+  readonly unit: MetricUnit;
+  /** Whether less is better; null: it is neither good nor bad. */
+  readonly better: 'less' | 'more' | null;
+  /** What it says, in one sentence. */
+  readonly meaning: string;
+  /** The value, or null where the run has none. */
+  readonly pick: (report: Report) => number | null;
+}
+
+type Row = [
+  key: string,
+  label: string,
+  unit: MetricUnit,
+  better: Metric['better'],
+  meaning: string,
+  pick: Metric['pick'],
+];
+
+const ROWS: readonly Row[] = [
+  [
+    'allocations',
+    'tables allocated',
+    'count',
+    null,
+    'Page tables of every level, first-level ones included.',
+    ({ allocation }) => allocation.total.allocations,
+  ],
+  [
+    'systemCalls',
+    'calls to the system allocator',
+    'count',
+    'less',
+    'Calls to the page allocator of the system, for tables.',
+    ({ allocation }) => allocation.total.systemCalls,
+  ],
+  [
+    'bulkCalls',
+    'bulk calls among these',
+    'count',
+    null,
+    'Calls that asked for several tables at once.',
+    ({ allocation }) => allocation.total.bulkCalls,
+  ],
+  [
+    'callsInRun',
+    'calls while an operation ran',
+    'count',
+    'less',
+    'Calls to the system in the middle of a map or unmap, where they may have to wait.',
+    ({ allocation }) => allocation.total.callsInRun,
+  ],
+  [
+    'hits',
+    'served from stock',
+    'count',
+    'more',
+    'Tables that were there already: from a pool, a batch, a cache or a reservation.',
+    ({ allocation }) => allocation.total.hits,
+  ],
+  [
+    'failures',
+    'allocations refused',
+    'count',
+    'less',
+    'Tables that could not be had.',
+    ({ allocation }) => allocation.total.failures,
+  ],
+  [
+    'peakTables',
+    'peak tables in trees',
+    'count',
+    null,
+    'The most tables in use at once.',
+    ({ allocation }) => allocation.total.peakTables,
+  ],
+  [
+    'peakBytes',
+    'peak bytes in trees',
+    'bytes',
+    null,
+    'The most memory of tables in use at once.',
+    ({ allocation }) => allocation.total.peakBytes,
+  ],
+  [
+    'peakFootprintBytes',
+    'peak bytes taken from the system',
+    'bytes',
+    'less',
+    'The most memory taken from the system at once, tables kept for later included.',
+    ({ allocation }) => allocation.total.peakFootprintBytes,
+  ],
+  [
+    'peakWastedBytes',
+    'peak bytes wasted by sizing',
+    'bytes',
+    'less',
+    'Memory of first-level tables beyond their exact size, at most.',
+    ({ allocation }) => allocation.total.peakWastedBytes,
+  ],
+  [
+    'reserved',
+    'tables reserved',
+    'count',
+    null,
+    'Tables set aside before operations.',
+    ({ allocation }) => allocation.total.reserved,
+  ],
+  [
+    'overReserved',
+    'reserved and not used',
+    'count',
+    'less',
+    'Reserved tables that went back unused.',
+    ({ allocation }) => allocation.total.overReserved,
+  ],
+  [
+    'unusedShare',
+    'unused share',
+    'share',
+    'less',
+    'Share of the reserved tables that went back unused.',
+    ({ allocation }) => allocation.total.unusedShare,
+  ],
+  [
+    'zeroedBytes',
+    'bytes zeroed',
+    'bytes',
+    'less',
+    'Memory of tables that was cleared before use.',
+    ({ allocation }) => allocation.total.zeroedBytes,
+  ],
+  [
+    'wakeups',
+    'allocations under memory pressure',
+    'count',
+    'less',
+    'Allocations that found memory below the low watermark and woke the shrinker.',
+    ({ memory }) => memory.wakeups,
+  ],
+  [
+    'reclaims',
+    'direct reclaims',
+    'count',
+    'less',
+    'Allocations that had to reclaim memory before they could go on.',
+    ({ memory }) => memory.reclaims,
+  ],
+  [
+    'shrunkPages',
+    'pages given back under pressure',
+    'count',
+    null,
+    'Pages of tables kept for later that went back to the system.',
+    ({ memory }) => memory.shrunkPages,
+  ],
+  [
+    'assignedPages',
+    'pages given to the protected owner',
+    'count',
+    'less',
+    'Pages of a carved-out region that changed owner.',
+    ({ memory }) => memory.assignedPages,
+  ],
+  [
+    'allocationCycles',
+    'time in allocation',
+    'cycles',
+    'less',
+    'CPU time in table allocation during maps and unmaps.',
+    ({ software }) => software.cycles.allocation,
+  ],
+  [
+    'allocatorCycles',
+    'allocator time, teardown included',
+    'cycles',
+    'less',
+    'CPU time in table allocation, with taking every table down at the end.',
+    ({ allocation }) => allocation.total.cycles,
+  ],
+  [
+    'worstOperationCycles',
+    'worst single operation',
+    'cycles',
+    'less',
+    'The most allocation time of a single map or unmap.',
+    ({ allocation }) => allocation.total.worstOperationCycles,
+  ],
+  [
+    'prepareCycles',
+    'time in prepare',
+    'cycles',
+    'less',
+    'VM_BIND: time in the submitters’ calls, reservations and waits included.',
+    ({ bind }) => bind?.totals.prepareCycles ?? null,
+  ],
+  [
+    'runCycles',
+    'time in run',
+    'cycles',
+    'less',
+    'VM_BIND: time from the start to the end of each job, summed.',
+    ({ bind }) => bind?.totals.runCycles ?? null,
+  ],
+  [
+    'worstRunCycles',
+    'longest run',
+    'cycles',
+    'less',
+    'VM_BIND: the longest job.',
+    ({ bind }) => bind?.totals.worstRunCycles ?? null,
+  ],
+  [
+    'peakReserved',
+    'tables reserved at once, most',
+    'count',
+    null,
+    'VM_BIND: the most tables set aside by jobs in flight.',
+    ({ bind }) => bind?.totals.peakReserved ?? null,
+  ],
+  [
+    'throttled',
+    'submissions that waited',
+    'count',
+    'less',
+    'VM_BIND: submissions that waited for room among the reserved tables.',
+    ({ bind }) => bind?.totals.throttled ?? null,
+  ],
+  [
+    'throttledCycles',
+    'time that they waited',
+    'cycles',
+    'less',
+    'VM_BIND: how long these waited.',
+    ({ bind }) => bind?.totals.throttledCycles ?? null,
+  ],
+  [
+    'descriptorsWritten',
+    'descriptors written',
+    'count',
+    'less',
+    'Stores of valid descriptors, leaves and tables.',
+    ({ table }) => table.descriptorsWritten,
+  ],
+  [
+    'blockSplits',
+    'block splits',
+    'count',
+    'less',
+    'Blocks replaced by a table of smaller leaves.',
+    ({ table }) => table.blockSplits,
+  ],
+  [
+    'refused',
+    'maps and unmaps refused',
+    'count',
+    'less',
+    'Operations that the table did not do, or not wholly; a column with more of them did less work.',
+    ({ capture }) => capture.refused,
+  ],
+  [
+    'failedInRun',
+    'jobs that failed while they ran',
+    'count',
+    'less',
+    'VM_BIND: jobs that failed after their submission had returned.',
+    ({ bind }) => bind?.totals.failed ?? null,
+  ],
+  [
+    'editCycles',
+    'time editing tables',
+    'cycles',
+    'less',
+    'CPU time in page-table code, by published totals.',
+    ({ software }) => software.cycles.edit,
+  ],
+  [
+    'syncCycles',
+    'time in cache maintenance',
+    'cycles',
+    'less',
+    'CPU time in mapping and syncing tables for the walker.',
+    ({ software }) => software.cycles.sync,
+  ],
+  [
+    'invalidationCycles',
+    'time invalidating',
+    'cycles',
+    'less',
+    'CPU time in commands and in waiting for them, of maps, unmaps and flushes.',
+    ({ software }) => software.cycles.invalidation,
+  ],
+  ['softwareCycles', 'CPU time in all', 'cycles', 'less', 'The four above.', ({ software }) => software.cycles.total],
+  ['walks', 'table walks', 'count', 'less', 'Translations that read tables.', ({ translation }) => translation.walks],
+  [
+    'meanLatency',
+    'mean access latency',
+    'cycles',
+    'less',
+    'Mean translation time of a device access.',
+    ({ translation }) => translation.cycles.mean,
+  ],
+  [
+    'p99Latency',
+    '99th percentile of access latency',
+    'cycles',
+    'less',
+    'Translation time that 99 % of the accesses do not exceed.',
+    ({ translation }) => translation.cycles.p99,
+  ],
+  ['faults', 'faults', 'count', 'less', 'Accesses that were refused.', ({ translation }) => translation.faults],
+  [
+    'staleTlbHits',
+    'stale TLB hits',
+    'count',
+    'less',
+    'Accesses that an unmapped translation served.',
+    ({ sanitizer }) => sanitizer.staleTlbHits,
+  ],
+  [
+    'staleWalks',
+    'stale walks',
+    'count',
+    'less',
+    'Walks that read a descriptor the CPU had not made visible.',
+    ({ sanitizer }) => sanitizer.staleWalks,
+  ],
+  [
+    'findings',
+    'findings of the sanitizer',
+    'count',
+    'less',
+    'Findings of every kind.',
+    ({ sanitizer }) => Object.values(sanitizer.byKind).reduce((sum, times) => sum + times, 0),
+  ],
+];
+
+/** Every figure that comparisons, sweeps and other outputs give by name: declared here and nowhere else. */
+export const METRICS: readonly Metric[] = ROWS.map(([key, label, unit, better, meaning, pick]) => ({
+  key,
+  label,
+  unit,
+  better,
+  meaning,
+  pick,
+}));
+
+/** Key of each figure to its value in one run. */
+export function metricsOf(report: Report): Record<string, number | null> {
+  return Object.fromEntries(METRICS.map(({ key, pick }) => [key, pick(report)]));
+}
+
+/** Which of the values of one figure are best; none where all are equal, where nothing is better, or where fewer than two have a value. */
+export function bestOf({ better }: Metric, values: readonly (number | null)[]): number[] {
+  const known = values.filter((value) => value !== null);
+  const best = better === 'less' ? Math.min(...known) : Math.max(...known);
+  // Sums of the same parts in another order differ in their last bits.
+  const isBest = (value: number): boolean => Math.abs(value - best) <= Math.abs(best) * 1e-9;
+  if (better === null || known.every(isBest)) return [];
+  return values.flatMap((value, at) => (value !== null && isBest(value) ? [at] : []));
+}
