@@ -46,7 +46,8 @@ export class IpmmuDriver implements IommuDriver {
   #all = 0;
   #syncs = 0;
   #events = 0;
-  #eventCycles = 0;
+  /** Cycles that the driver spent on faults. */
+  eventCycles = 0;
   /** What a planted bug holds back. */
   #lateSync: IpmmuSpace | null = null;
   #lateWalk: IpmmuSpace | null = null;
@@ -149,7 +150,7 @@ export class IpmmuDriver implements IommuDriver {
     if (!this.#kernel.handleInterrupt()) return 0;
     this.#events++;
     device.now += device.config.faultCycles;
-    this.#eventCycles += device.now - before;
+    this.eventCycles += device.now - before;
     return 1;
   }
 
@@ -166,7 +167,7 @@ export class IpmmuDriver implements IommuDriver {
       cycles,
       waitCycles,
       events: this.#events,
-      eventCycles: this.#eventCycles,
+      eventCycles: this.eventCycles,
     };
   }
 
