@@ -1,5 +1,6 @@
 import type {
   BusPort,
+  FindingKind,
   MmuOptions,
   PresetName,
   StaleMarks,
@@ -52,6 +53,35 @@ export interface IommuCounters {
   /** Fault records handled, and the cycles for it. */
   readonly events: number;
   readonly eventCycles: number;
+}
+
+/**
+ * What locking and flushing regions around edits came to, on MMUs where that is how it is done (Mali), since the start. Plain JSON.
+ * Times are of the device's clock, without the time that the CPU spends on the table while a region is locked.
+ */
+export interface RegionCounters {
+  /** Operations on address spaces: maps and unmaps. */
+  readonly operations: number;
+  /** Locks, bytes in the locked regions, and bytes in them beyond what was edited: flushed beyond need. */
+  readonly locks: number;
+  readonly lockedBytes: number;
+  readonly excessBytes: number;
+  /** Cycles for which some region of an address space was locked. */
+  readonly lockedCycles: number;
+  /** Accesses that waited for a lock to end, and how long. */
+  readonly lockWaits: number;
+  readonly lockWaitCycles: number;
+  /** Flushes of edits. */
+  readonly flushes: number;
+  /** Bytes unmapped and mapped again because a huge page could not be cut. */
+  readonly remappedBytes: number;
+  /** Tables set aside for operations; of these, taken, and given back. */
+  readonly tablesReserved: number;
+  readonly tablesUsed: number;
+  readonly tablesReturned: number;
+  /** Hardware contexts taken from one address space for another, and resets of the device. */
+  readonly evictions: number;
+  readonly resets: number;
 }
 
 /**
@@ -108,6 +138,19 @@ export interface IommuDriver {
   /** Takes every fault that the device holds. @returns how many */
   handleEvents(): number;
   counters(): IommuCounters;
+  /** Where edits lock and flush regions: what that came to. */
+  regions?(): RegionCounters;
+}
+
+/** What only a device sees its driver do wrong. */
+export interface DeviceMisuse {
+  readonly kind: FindingKind;
+  /** Context of the hardware, as `IommuDomain.asid` numbers it. */
+  readonly asid: number;
+  /** Address concerned; 0 where none is. */
+  readonly iova: number;
+  /** One sentence for people. */
+  readonly detail: string;
 }
 
 /** The hardware: registers, and transactions of the masters behind it (`translate`, and `admit` and `settle` for many in flight). */
@@ -118,6 +161,8 @@ export interface IommuDevice extends TranslatingDevice, RegisterBus {
   readonly breakBeforeMakeLevel: 0 | 1 | 2;
   /** Cycle of the register accesses that follow. */
   now: number;
+  /** Told of each misuse that the device sees. */
+  onMisuse?: (misuse: DeviceMisuse) => void;
   /**
    * Whether invalidations act on regions that the hardware rounds up, so that dropping more than was unmapped is how it works and no
    * fault of the driver.

@@ -263,6 +263,10 @@ export class Machine {
       (mark) => sanitizer.windows.entryDropped(mark),
     );
     device.mmu.invalidation.observer = watch.invalidation;
+    device.onMisuse = ({ kind, asid, iova, detail }) => {
+      const domain = watch.invalidation.spaces.find((space) => !space.parked && space.asid === asid)?.domain ?? -1;
+      sanitizer.found(kind, iova, () => ({ detail, domain }));
+    };
     port.onRead = (pa) => walks.check(pa);
     if (this.cache !== null) {
       port.checkStale = true;

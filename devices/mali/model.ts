@@ -26,7 +26,10 @@ export const MALI: IommuModel<v.InferOutput<v.StrictObjectSchema<typeof MALI_CON
     if (driverName.startsWith('panthor')) {
       // Panthor drives GPUs with a command-stream front end only.
       const device = new MaliMmu({ config: { ...config.mali, family: 'csf' }, mmu, memory });
-      return { device, driver: new PanthorDriver(driverName === 'panthor-7.3' ? '7.3' : '6.12', device, machine) };
+      return {
+        device,
+        driver: new PanthorDriver(driverName === 'panthor-7.3' ? '7.3' : '6.12', device, machine, bugs),
+      };
     }
     const device = new MaliMmu({ config: config.mali, mmu, memory });
     const profile = PANFROST_PROFILES[driverName === 'panfrost-7.3' ? '7.3' : '6.12'];

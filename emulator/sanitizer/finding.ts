@@ -16,6 +16,14 @@ export const FindingKind = {
   BREAK_BEFORE_MAKE: 'break-before-make',
   /** A strict unmap has returned, and the SMMU was not told to forget all that it unmapped. */
   MISSING_INVALIDATION: 'missing-invalidation',
+  /** A strict unmap has returned, and the region that was flushed for it does not cover all that it changed. */
+  SHORT_FLUSH: 'short-flush',
+  /** An access came to a region that the driver has locked, and nothing has ended the lock. */
+  LOCKED_OUT: 'locked-out',
+  /** A hardware context was given other tables while caches may still have held what was reached through the old ones. */
+  REUSED_CONTEXT: 'reused-context',
+  /** A command was written while the device still carried out the one before, which loses it. */
+  COMMAND_WHILE_ACTIVE: 'command-while-active',
   /** An invalidation dropped much more than the unmap that asked for it. */
   WIDE_INVALIDATION: 'wide-invalidation',
   /** Table memory was asked for in a path that must not allocate (a VM_BIND job at run time). */

@@ -33,6 +33,8 @@ export class InvalidationWatch implements InvalidationObserver {
   // What the operation's commands dropped beyond what it broke.
   #excess = 0;
   #wholeSpaces = 0;
+  /** Something of a space that the operation changed was invalidated. */
+  #invalidated = false;
   /** A flush of walk caches where no table went away; -1: none. */
   #needlessWalkFlush = -1;
   #needlessWalkEnd = 0;
@@ -50,6 +52,7 @@ export class InvalidationWatch implements InvalidationObserver {
     this.#excess = 0;
     this.#wholeSpaces = 0;
     this.#needlessWalkFlush = -1;
+    this.#invalidated = false;
   }
 
   /**
@@ -100,6 +103,7 @@ export class InvalidationWatch implements InvalidationObserver {
       const from = start - (start % page);
       const to = Math.ceil(end / page) * page;
       const walksNeeded = leafOnly || !this.#inOperation || this.#tableWent(space, from, to);
+      if (this.#inOperation) this.#invalidated = true;
       let needed = this.runs.count === 0 ? 0 : this.runs.cover(space.number, from, to, leafOnly, space.spans);
       needed = Math.max(needed, space.forget(from, to, leafOnly));
       if (!this.#inOperation) continue;
@@ -153,7 +157,9 @@ export class InvalidationWatch implements InvalidationObserver {
       const at = runs.at[run] as number;
       const level = runs.leafLevel[run] as number;
       const table = runs.table[run] === 1;
-      this.#sanitizer.found(FindingKind.MISSING_INVALIDATION, start, () => {
+      // Where regions are flushed, one flush is for all of an operation.
+      const short = this.#invalidated && !this.watchesWidth;
+      this.#sanitizer.found(short ? FindingKind.SHORT_FLUSH : FindingKind.MISSING_INVALIDATION, start, () => {
         const words = this.#descriptors();
         const low = ((words[at] as number) | 1) >>> 0;
         const high = words[at + 1] as number;

@@ -1,5 +1,6 @@
 /** One address space of the MMU: what it translates with, the command it carries out, the region it locks, and the fault it stopped at. */
-import { AsCommand } from '../spec/index.ts';
+import { FindingKind } from '../../../emulator/index.ts';
+import { AS_COMMAND_NAMES, AsCommand } from '../spec/index.ts';
 import type { AsTranslation } from './translation.ts';
 
 /** A region that was or is locked: accesses to it wait. */
@@ -51,6 +52,9 @@ export class AddressSpace {
   /** Other tables were put in while caches may still have held what was reached through the old ones. */
   reusedBeforeFlush = 0;
 
+  /** Told what the driver does wrong, as far as it shows here. */
+  onMisuse: (kind: FindingKind, iova: number, detail: string) => void = () => {};
+
   #windows: LockWindow[] = [];
 
   constructor(number: number) {
@@ -67,6 +71,12 @@ export class AddressSpace {
   begin(command: number, now: number): boolean {
     if (now < this.activeUntil) {
       this.commandsWhileActive++;
+      const name = AS_COMMAND_NAMES[command] ?? String(command);
+      this.onMisuse(
+        FindingKind.COMMAND_WHILE_ACTIVE,
+        0,
+        `${name} was written to AS_COMMAND of address space ${this.number} while AS_ACTIVE was set`,
+      );
       return false;
     }
     this.commands[command] = (this.commands[command] ?? 0) + 1;
@@ -105,11 +115,29 @@ export class AddressSpace {
     if (free === start) return start;
     if (free === Number.POSITIVE_INFINITY) {
       this.lockedOut++;
+      this.onMisuse(
+        FindingKind.LOCKED_OUT,
+        iova,
+        `an access to 0x${iova.toString(16)} of address space ${this.number} waits for a lock that nothing has ended`,
+      );
     } else {
       this.lockWaits++;
       this.lockWaitCycles += free - start;
     }
     return free;
+  }
+
+  /** Takes over what it translates with. */
+  takeOver(next: AsTranslation): void {
+    if (this.walksSinceFlush > 0 && next.base !== (this.translation?.base ?? 0)) {
+      this.reusedBeforeFlush++;
+      this.onMisuse(
+        FindingKind.REUSED_CONTEXT,
+        0,
+        `address space ${this.number} was given other tables without a flush since it was last used`,
+      );
+    }
+    this.translation = next;
   }
 
   /** After a reset of the GPU. Counters stay. */

@@ -73,8 +73,7 @@ export class CommandUnit {
       halves(ADDRESS_SPACE.AS_TRANSCFG),
       halves(ADDRESS_SPACE.AS_MEMATTR),
     );
-    if (space.walksSinceFlush > 0 && next.base !== (space.translation?.base ?? 0)) space.reusedBeforeFlush++;
-    space.translation = next;
+    space.takeOver(next);
     this.#contexts.regimes[space.number] = next.regime;
   }
 

@@ -9,7 +9,7 @@ import {
   type TranslationRequest,
   type WalkMemory,
 } from '../../../emulator/index.ts';
-import type { IommuDevice } from '../../iommu.ts';
+import type { DeviceMisuse, IommuDevice } from '../../iommu.ts';
 import { type BlockHooks, RegisterBlock, type RegisterPort, RegisterSpace } from '../../registers/index.ts';
 import {
   ADDRESS_SPACE,
@@ -60,6 +60,8 @@ export class MaliMmu implements MmioDevice, RegisterPort, IommuDevice {
   /** Cycle of the register accesses that follow; they and `delay` move it. */
   now = 0;
   onResume: TranslatingDevice['onResume'] = null;
+  /** Told of what the driver does wrong, as far as it shows here. */
+  onMisuse: (misuse: DeviceMisuse) => void = () => {};
   /** Software let an address space go on that a fault or an endless lock had stopped, at this cycle. */
   onRestart: (as: number, cycle: number) => void = () => {};
   /** Every address space is gone: a reset. */
@@ -92,6 +94,9 @@ export class MaliMmu implements MmioDevice, RegisterPort, IommuDevice {
     const numbers = Array.from({ length: MAX_ADDRESS_SPACES }, (_, as) => as);
     this.#byNumber = numbers.map((as) => (((config.asPresent >>> as) & 1) === 0 ? null : new AddressSpace(as)));
     this.spaces = new Map(this.#byNumber.flatMap((space) => (space === null ? [] : [[space.number, space] as const])));
+    for (const space of this.spaces.values()) {
+      space.onMisuse = (kind, iova, detail) => this.onMisuse({ kind, asid: space.number, iova, detail });
+    }
     this.mmuInterrupt = new InterruptLine();
     this.gpuInterrupt = new InterruptLine();
     this.#faults = new FaultUnit(config.family, this.mmuInterrupt);

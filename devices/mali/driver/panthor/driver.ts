@@ -13,9 +13,10 @@ import {
   type IotlbGather,
   type Machine,
   PageCutter,
+  Prng,
   Prot,
 } from '../../../../formats/index.ts';
-import type { DomainConfig, IommuCounters, IommuDriver } from '../../../iommu.ts';
+import type { DomainConfig, InvalidationBugs, IommuCounters, IommuDriver, RegionCounters } from '../../../iommu.ts';
 import type { RegisterPort } from '../../../registers/index.ts';
 import type { MaliMmu } from '../../device/index.ts';
 import { AS_COMMAND_NAMES, GPU_CONTROL, GpuCommand, GpuInterrupt, ResetKind } from '../../spec/index.ts';
@@ -23,7 +24,7 @@ import { DriverCpu } from '../driver-cpu.ts';
 import { IrqReturn } from '../irq-return.ts';
 import { MaliDomain } from '../mali-domain.ts';
 import { MapFlag, type PanthorBuffer } from './buffer.ts';
-import type { PanthorHost, PanthorWarning } from './host.ts';
+import type { FlushBug, PanthorHost, PanthorWarning } from './host.ts';
 import type { PanthorKernel } from './profile.ts';
 import { PanthorMmu } from './slots.ts';
 import { PanthorVm, type VmCounters } from './vm.ts';
@@ -44,6 +45,9 @@ export interface PanthorTotals extends VmCounters {
   returned: number;
 }
 
+type FlushBugs = Pick<InvalidationBugs, 'skipInvalidation' | 'wholeSpace' | 'seed'>;
+const NO_BUGS: FlushBugs = { skipInvalidation: 0, wholeSpace: 0, seed: 1 };
+
 export type PanthorDomain = MaliDomain<PanthorVm>;
 
 export class PanthorDriver implements IommuDriver, PanthorHost {
@@ -56,6 +60,8 @@ export class PanthorDriver implements IommuDriver, PanthorHost {
   resets = 0;
   readonly #device: MaliMmu;
   readonly #machine: Machine;
+  readonly #bugs: FlushBugs;
+  readonly #prng: Prng;
   readonly #cpu: DriverCpu;
   readonly #domains = new Set<PanthorDomain>();
   readonly #gone: PanthorTotals = newTotals();
@@ -69,7 +75,10 @@ export class PanthorDriver implements IommuDriver, PanthorHost {
   #made = 0;
   #buffers = 0;
 
-  constructor(kernel: PanthorKernel, device: MaliMmu, machine: Machine) {
+  /** @param bugs what its flushes are to do wrong: `skipInvalidation` and `wholeSpace` */
+  constructor(kernel: PanthorKernel, device: MaliMmu, machine: Machine, bugs: FlushBugs = NO_BUGS) {
+    this.#bugs = bugs;
+    this.#prng = new Prng(bugs.seed);
     this.#device = device;
     this.#machine = machine;
     this.#cpu = new DriverCpu(device);
@@ -244,6 +253,35 @@ export class PanthorDriver implements IommuDriver, PanthorHost {
     return totals;
   }
 
+  regions(): RegionCounters {
+    const { operations, locks, lockedBytes, excessBytes, flushes, remappedBytes, reserved, used, returned } =
+      this.totals();
+    let lockedCycles = 0;
+    let lockWaits = 0;
+    let lockWaitCycles = 0;
+    for (const space of this.#device.spaces.values()) {
+      lockedCycles += space.lockedCycles;
+      lockWaits += space.lockWaits;
+      lockWaitCycles += space.lockWaitCycles;
+    }
+    return {
+      operations,
+      locks,
+      lockedBytes,
+      excessBytes,
+      lockedCycles,
+      lockWaits,
+      lockWaitCycles,
+      flushes,
+      remappedBytes,
+      tablesReserved: reserved,
+      tablesUsed: used,
+      tablesReturned: returned,
+      evictions: this.mmu.counters.evictions,
+      resets: this.resets,
+    };
+  }
+
   // What the driver stands on.
 
   waitForFlush(): boolean {
@@ -271,6 +309,11 @@ export class PanthorDriver implements IommuDriver, PanthorHost {
 
   error(text: string): void {
     this.#machine.log?.(`panthor: ${text}`);
+  }
+
+  flushBug(): FlushBug {
+    if (this.#prng.chance(this.#bugs.skipInvalidation)) return 'forgotten';
+    return this.#prng.chance(this.#bugs.wholeSpace) ? 'whole-space' : 'none';
   }
 
   #run({ context: vm }: PanthorDomain, operation: VmOperation): number {

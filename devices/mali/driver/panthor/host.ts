@@ -30,6 +30,9 @@ export type PanthorWarning =
   /** A VM became idle that has no address space, or is idle already. */
   | 'idle-without-slot';
 
+/** What goes wrong with a flush on purpose, so that the sanitizer can be seen to find it. */
+export type FlushBug = 'none' | 'forgotten' | 'whole-space' | 'too-small';
+
 export interface PanthorHost {
   readonly registers: RegisterPort;
   /** Sleeps until the GPU's interrupt says that the cache flush is done. @returns false when 100 ms pass without it. */
@@ -39,6 +42,8 @@ export interface PanthorHost {
   /** The scheduler is told that some address space has an unhandled fault. */
   reportFault(): void;
   warn(code: PanthorWarning): void;
+  /** Asked before each flush of an edit. Absent: none goes wrong. */
+  flushBug?(): FlushBug;
   /** An error message for people. */
   error(text: string): void;
 }

@@ -2,7 +2,7 @@
 export type { LockedRegion, TranslationConfig } from './address-spaces.ts';
 export { MapFlag, type PanthorBuffer } from './buffer.ts';
 export { type PanthorDomain, PanthorDriver, type PanthorTotals } from './driver.ts';
-export type { PanthorHost, PanthorWarning } from './host.ts';
+export type { FlushBug, PanthorHost, PanthorWarning } from './host.ts';
 export { IrqState, MmuIrq } from './interrupt.ts';
 export { PANTHOR_KERNELS, PANTHOR_PROFILES, type PanthorKernel, type PanthorProfile } from './profile.ts';
 export { describeFault, PanthorMmu, type SlotCounters, SlotUser } from './slots.ts';

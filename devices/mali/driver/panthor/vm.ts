@@ -13,6 +13,7 @@ import {
   memattrFromMair,
   WalkMemory,
   WalkShareability,
+  WHOLE_SPACE,
 } from '../../spec/index.ts';
 import type { EditedTable } from '../edited-table.ts';
 import { alignmentOf, MALI_PAGE_SIZES, PageRun } from '../page-runs.ts';
@@ -205,6 +206,10 @@ export class PanthorVm {
       from = Math.min(start, locked.start);
       bytes = Math.max(locked.start + locked.size, start + size) - from;
     }
+    if (this.mmu.host.flushBug?.() === 'whole-space') {
+      from = this.space.start;
+      bytes = this.space.end - from;
+    }
     const wider = this.#wider;
     wider.start = from;
     wider.size = bytes;
@@ -220,6 +225,10 @@ export class PanthorVm {
 
   /** 7.3: flushes the GPU's caches and ends the lock. */
   unlockRegion(): void {
+    if (this.mmu.host.flushBug?.() === 'forgotten') {
+      this.user.locked.size = 0;
+      return;
+    }
     if (this.user.slot >= 0) this.counters.flushes++;
     this.mmu.spaces.flushAndUnlock(this.user.slot);
     this.user.locked.start = 0;
@@ -267,7 +276,17 @@ export class PanthorVm {
       this.#countLock(region.size, size);
       this.counters.flushes++;
     }
-    return this.mmu.spaces.operate(slot, AsCommand.FLUSH_PT, iova, size);
+    const { spaces } = this.mmu;
+    switch (this.mmu.host.flushBug?.()) {
+      case 'forgotten':
+        return 0;
+      case 'whole-space':
+        return spaces.operate(slot, AsCommand.FLUSH_PT, 0, WHOLE_SPACE);
+      case 'too-small':
+        return spaces.operate(slot, AsCommand.FLUSH_PT, iova, Math.ceil(size / 2));
+      default:
+        return spaces.operate(slot, AsCommand.FLUSH_PT, iova, size);
+    }
   }
 
   #countLock(locked: number, size: number): void {

@@ -1,6 +1,7 @@
 /** Panthor as the driver of a whole machine: what it maps is reached, what it unmaps is not, also when address spaces change hands. */
 import { describe, expect, it } from 'vitest';
 import {
+  type FlushBug,
   type IommuDomain,
   type Machine,
   MaliMmu,
@@ -9,6 +10,7 @@ import {
   type PanthorKernel,
   Machine as RealMachine,
 } from '../../../../devices/index.ts';
+import { ADDRESS_SPACE, AsCommand, addressSpaceBase } from '../../../../devices/mali/spec/index.ts';
 import { AccessFlag, TranslationRequest } from '../../../../emulator/index.ts';
 import { newGather, Prng, Prot } from '../../../../formats/index.ts';
 import { readRunConfig } from '../../../../traces/index.ts';
@@ -128,6 +130,33 @@ describe.each(PANTHOR_KERNELS)('a machine with panthor %s', (kernel) => {
     expect(rig.reach(domain, IOVA + PAGE)).toBe(PA + PAGE);
   });
 
+  it('shows each misuse that only a device with locks and regions sees', () => {
+    const rig = new Rig(kernel);
+    const { device } = rig;
+    const domain = rig.domain();
+    rig.machine.driver.map(domain, IOVA, PA, PAGE, RW);
+    rig.reach(domain, IOVA);
+    const command = addressSpaceBase(domain.asid) + ADDRESS_SPACE.AS_COMMAND.offset;
+    const write = (value: number): void => {
+      while ((device.read32(addressSpaceBase(domain.asid) + ADDRESS_SPACE.AS_STATUS.offset) & 1) !== 0) device.delay(1);
+      device.write32(command, value);
+    };
+    write(AsCommand.FLUSH_MEM);
+    device.write32(command, AsCommand.NOP);
+    rig.reach(domain, IOVA);
+    device.write32(addressSpaceBase(domain.asid) + ADDRESS_SPACE.AS_TRANSTAB.offset, 0x8100_0000);
+    write(AsCommand.UPDATE);
+    device.write32(addressSpaceBase(domain.asid) + ADDRESS_SPACE.AS_LOCKADDR.offset, 0x3f);
+    write(AsCommand.LOCK);
+    device.delay(10);
+    rig.reach(domain, IOVA);
+    expect([...rig.machine.sanitizer.countsByKind()]).toEqual([
+      ['command-while-active', 1],
+      ['reused-context', 1],
+      ['locked-out', 1],
+    ]);
+  });
+
   it('reports a fault once, and enables the address space again for whoever uses it next', () => {
     const rig = new Rig(kernel);
     const domain = rig.domain();
@@ -136,5 +165,31 @@ describe.each(PANTHOR_KERNELS)('a machine with panthor %s', (kernel) => {
     expect(rig.driver.handleEvents()).toBe(0);
     expect(rig.driver.counters().events).toBe(1);
     expect(rig.reach(domain, IOVA)).toBe(PA);
+  });
+});
+
+describe('a flush that goes wrong', () => {
+  function kindsAfter(kernel: PanthorKernel, bug: FlushBug): string[] {
+    const rig = new Rig(kernel);
+    const domain = rig.domain();
+    rig.machine.driver.map(domain, IOVA, PA, 64 * PAGE, RW);
+    rig.reach(domain, IOVA);
+    rig.reach(domain, IOVA + 48 * PAGE);
+    rig.driver.flushBug = () => bug;
+    rig.unmap(domain, IOVA, 64 * PAGE);
+    rig.reach(domain, IOVA + 48 * PAGE);
+    return [...rig.machine.sanitizer.countsByKind().keys()].sort();
+  }
+
+  it('is found when 6.12 forgets it, flushes too little, or everything', () => {
+    expect(kindsAfter('6.12', 'none')).toEqual([]);
+    expect(kindsAfter('6.12', 'forgotten')).toEqual(['missing-invalidation']);
+    expect(kindsAfter('6.12', 'too-small')).toEqual(['short-flush']);
+    expect(kindsAfter('6.12', 'whole-space')).toEqual([]);
+  });
+
+  it('is found when 7.3 forgets it, because the lock stays', () => {
+    expect(kindsAfter('7.3', 'none')).toEqual([]);
+    expect(kindsAfter('7.3', 'forgotten')).toEqual(['locked-out', 'missing-invalidation']);
   });
 });
