@@ -34,6 +34,8 @@ export class CaptureStats {
   notEvents = 0;
   /** Records whose layout the capture does not hold: they are counted among the events of other kinds. */
   withoutFormat = 0;
+  /** Maps of logs that hold no physical addresses: the IOVA stands for it. */
+  withoutAddress = 0;
   /** Events whose time is before that of the event in front of them, and by how much at most, in units of the clock. */
   backwards = 0;
   backwardsBy = 0;

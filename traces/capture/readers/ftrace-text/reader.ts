@@ -1,7 +1,8 @@
 import { clearCall, EventKind, type TraceEvent } from '../../event.ts';
 import type { CaptureNotes } from '../../notes.ts';
 import { MAP_MEANING, UNMAP_MEANING } from '../../semantics.ts';
-import { ascii, Char, indexInLine, NOT_A_NUMBER, type TextCursor } from '../text-cursor.ts';
+import { KernelLine, KernelLines } from '../kernel-log/index.ts';
+import { ascii, Char, fourBytes, indexInLine, NOT_A_NUMBER, type TextCursor } from '../text-cursor.ts';
 import type { TextLines } from '../text-lines.ts';
 import type { LineParser } from '../text-stream.ts';
 import { FtraceFields } from './fields.ts';
@@ -16,6 +17,8 @@ export class FtraceParser implements LineParser {
   readonly #notes: CaptureNotes;
   readonly #header = new FtraceHeader();
   readonly #fields: FtraceFields;
+  readonly #kernel: KernelLines;
+  readonly #decoder = new TextDecoder('latin1');
   /** Trace instance whose events count: 0 not known yet, -1 the one without name, else the hash of the name. */
   #instance = 0;
   /** Of the last line with a time: what is lost was lost about then. */
@@ -25,6 +28,7 @@ export class FtraceParser implements LineParser {
     this.#lines = lines;
     this.#notes = notes;
     this.#fields = new FtraceFields(notes);
+    this.#kernel = new KernelLines(notes);
   }
 
   parse(event: TraceEvent): boolean {
@@ -41,6 +45,7 @@ export class FtraceParser implements LineParser {
     const nameAt = cursor.at;
     const name = this.#fields.name(cursor);
     if (name < 0) {
+      if (isGpuCall(cursor, nameAt)) return this.#gpuCall(cursor, nameAt, event, header);
       if (this.#notes.stats.otherName === '') this.#notes.stats.otherName = wordAt(bytes, nameAt);
       clearCall(event);
       event.kind = EventKind.OTHER;
@@ -48,6 +53,7 @@ export class FtraceParser implements LineParser {
       event.line = this.#lines.number;
       return true;
     }
+    if (name <= UNMAP_MEANING && cursor.isWord(cursor.at, _AS)) return this.#gpuCall(cursor, nameAt, event, header);
     if (!this.#ofOurInstance(bytes)) {
       this.#notes.stats.otherInstances++;
       return false;
@@ -62,6 +68,18 @@ export class FtraceParser implements LineParser {
     }
     if (!whole) return this.#damaged(this.#fields.reason);
     if (header !== null) this.#stamp(event, header);
+    event.line = this.#lines.number;
+    return true;
+  }
+
+  /** `panfrost_mmu_map: map: as=1, iova=2400000, ...`, as trace_printk has it. */
+  #gpuCall(cursor: TextCursor, start: number, event: TraceEvent, header: FtraceHeader): boolean {
+    const line = this.#decoder.decode(cursor.bytes.subarray(start, this.#lines.endOfLine()));
+    const found = this.#kernel.read(line, event);
+    if (found !== KernelLine.EVENT || this.#lines.cut) {
+      return this.#damaged(found === KernelLine.DAMAGED ? this.#kernel.reason : 'no whole map line of a GPU driver');
+    }
+    this.#stamp(event, header);
     event.line = this.#lines.number;
     return true;
   }
@@ -81,6 +99,8 @@ export class FtraceParser implements LineParser {
     cursor.at = start;
     if (bytes[start] === Char.C && cursor.take(CPU)) return this.#lost(cursor, event);
     const name = this.#fields.name(cursor);
+    if (name >= 0 && name <= UNMAP_MEANING && cursor.isWord(cursor.at, _AS))
+      return this.#kernelLine(bytes, start, event);
     if (name >= 0) {
       // The trace option "no context-info" drops the whole front of the line, time included.
       event.time = 0;
@@ -102,6 +122,18 @@ export class FtraceParser implements LineParser {
     }
     cursor.at = start;
     if (isTypeOnly(bytes, start)) return this.#damaged(NO_FIELDS);
+    return this.#kernelLine(bytes, start, event);
+  }
+
+  /** A line that no tracer printed may be the kernel's: of a fault, or of a GPU driver's map. */
+  #kernelLine(bytes: Uint8Array, start: number, event: TraceEvent): boolean {
+    const found = this.#kernel.read(this.#decoder.decode(bytes.subarray(start, this.#lines.endOfLine())), event);
+    if (found === KernelLine.DAMAGED) return this.#damaged(this.#kernel.reason);
+    if (found === KernelLine.EVENT) {
+      if (this.#lines.cut) return this.#damaged('the text ends in the middle of this line');
+      event.line = this.#lines.number;
+      return true;
+    }
     for (const mark of MARKS) {
       if (indexInLine(bytes, start, mark) >= 0) return this.#damaged(NO_FRONT);
     }
@@ -241,6 +273,22 @@ function isTypeOnly(bytes: Uint8Array, start: number): boolean {
   while ((bytes[at] as number) >= Char.ZERO && (bytes[at] as number) <= Char.NINE) at++;
   return at > digits && (bytes[at] === Char.LF || bytes[at] === Char.CR);
 }
+
+/** Whether `map: as=` or `unmap: as=` begins here, or behind one name and its colon. */
+function isGpuCall(cursor: TextCursor, start: number): boolean {
+  const { bytes } = cursor;
+  let at = start;
+  for (let word = 0; word < 2; word++) {
+    const begin = bytes[at] === Char.U && bytes[at + 1] === 0x6e ? at + 2 : at;
+    if (cursor.isWord(begin, MAP_) && cursor.isWord(begin + 4, _AS)) return true;
+    while ((bytes[at] as number) > Char.SPACE) at++;
+    if (bytes[at - 1] !== Char.COLON) return false;
+    while (bytes[at] === Char.SPACE) at++;
+  }
+  return false;
+}
+const MAP_ = fourBytes('map:');
+const _AS = fourBytes(' as=');
 
 /** The name that begins here, for people. */
 function wordAt(bytes: Uint8Array, start: number): string {

@@ -1,0 +1,59 @@
+import { EventKind, TraceEvent } from '../../event.ts';
+import type { CaptureNotes } from '../../notes.ts';
+import type { CaptureForm } from '../form.ts';
+import type { TextLines } from '../text-lines.ts';
+import { type LineParser, TextStream } from '../text-stream.ts';
+import { KernelLine, KernelLines } from './lines.ts';
+
+export { KernelLine, KernelLines } from './lines.ts';
+
+/** The front of a line as dmesg, a serial console, the journal and syslog have it. */
+const FRONT = /^(?:<\d+>)?\[ *\d+\.\d{6}\]|^\(XEN\) |^.{0,64}\bkernel: |^\s*vm-log:/m;
+/** The front of a tracer's line: such a text is a trace, whatever else is in it. */
+const TRACER = /^# tracer:|^cpus=\d|^\s*\S.*\[\d{3,}\] (?:\S+ +)?\d+\.\d+: \w+:/m;
+
+/** Lines of the kernel's log. */
+class KernelLogParser implements LineParser {
+  readonly #lines: TextLines;
+  readonly #notes: CaptureNotes;
+  readonly #kernel: KernelLines;
+  readonly #decoder = new TextDecoder('latin1');
+
+  constructor(lines: TextLines, notes: CaptureNotes) {
+    this.#lines = lines;
+    this.#notes = notes;
+    this.#kernel = new KernelLines(notes);
+    notes.stats.form = 'kernel-log';
+  }
+
+  parse(event: TraceEvent): boolean {
+    const { cursor } = this.#lines;
+    const end = this.#lines.endOfLine();
+    const line = this.#decoder.decode(cursor.bytes.subarray(cursor.at, end));
+    cursor.at = end;
+    const found = this.#kernel.read(line, event);
+    if (found === KernelLine.NOTHING) {
+      this.#notes.stats.notEvents++;
+      return false;
+    }
+    // A fault that is cut still tells that there was one; a call's length may be cut.
+    const cut = this.#lines.cut && event.kind !== EventKind.FAULT;
+    if (found === KernelLine.DAMAGED || cut) {
+      this.#lines.damaged(cut ? 'the text ends in the middle of this line' : this.#kernel.reason);
+      return false;
+    }
+    event.line = this.#lines.number;
+    return true;
+  }
+}
+
+/** What `dmesg`, `journalctl -k` and serial consoles print: faults of IOMMUs, and the maps and unmaps that GPU drivers tell of. */
+export const KERNEL_LOG: CaptureForm = {
+  name: "the kernel's log (dmesg, journal) with IOMMU faults or a GPU driver's map lines",
+  recognises(first) {
+    const text = new TextDecoder('latin1').decode(first);
+    return FRONT.test(text) && !TRACER.test(text);
+  },
+  open: ({ blocks, notes }) =>
+    Promise.resolve(new TextStream(notes, new TraceEvent(), blocks, (lines) => new KernelLogParser(lines, notes))),
+};
