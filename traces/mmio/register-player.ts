@@ -168,6 +168,11 @@ export class RegisterPlayer implements RegisterPort {
     return this.#due >= 0 ? 'udelay' : this.#kind;
   }
 
+  /** The event that must come next, as recorded; null when none is left. */
+  get nextEvent(): DriverEvent | null {
+    return this.#events[this.#index] ?? null;
+  }
+
   #isNext(kind: string, offset: number): boolean {
     return this.#due < 0 && this.#kind === kind && this.#offset === offset;
   }

@@ -40,9 +40,11 @@ export function defineRunner<Schema extends v.GenericSchema>(runner: {
   readonly name: string;
   readonly recognises: (line: CaseFields) => boolean;
   readonly schema: Schema;
+  /** Kinds of named events that are passed over, such as messages for people. */
+  readonly skip?: readonly string[];
   readonly perform: (one: v.InferOutput<Schema>, check: CaseCheck) => void;
 }): DriverRunner {
-  const { name, recognises, schema, perform } = runner;
+  const { name, recognises, schema, skip = [], perform } = runner;
   const [family = name] = name.split('/');
   const caseName = (line: CaseFields): string => `${name} ${String(line['kernel'])} id ${String(line['id'])}`;
   const play = (line: CaseFields, file: string, position: string, check: CaseCheck): void => {
@@ -64,7 +66,7 @@ export function defineRunner<Schema extends v.GenericSchema>(runner: {
     run(line, file, position, book) {
       // Warnings of drivers that share no source file are kept apart.
       const ofDriver = `${family} ${String(line['kernel'])}`;
-      const player = new RegisterPlayer({ agrees: (recorded, code) => book.agree(ofDriver, recorded, code) });
+      const player = new RegisterPlayer({ skip, agrees: (recorded, code) => book.agree(ofDriver, recorded, code) });
       const check = new CaseCheck(caseName(line), player);
       play(line, file, position, check);
       return { ops: Math.max(check.ops, 1), mismatches: check.mismatch === null ? [] : [check.mismatch] };

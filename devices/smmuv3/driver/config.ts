@@ -1,4 +1,5 @@
 import * as v from 'valibot';
+import { DRIVER_KERNELS } from './kernel.ts';
 
 const cycles = (value: number) => v.optional(v.pipe(v.number(), v.minValue(0), v.maxValue(1e9)), value);
 
@@ -10,6 +11,28 @@ const fraction = v.optional(v.pipe(v.number(), v.minValue(0), v.maxValue(1)), 0)
  * defaults are chosen so that an empty CMD_SYNC takes the 280 ns that the arm-kernel list reports for polling on an MSI.
  */
 export const DriverSchema = v.strictObject({
+  /** Kernel whose driver is followed; see {@link import('./kernel.ts').KERNEL_TRAITS} for what differs. */
+  kernel: v.optional(v.picklist(DRIVER_KERNELS), '6.12'),
+  /**
+   * A workaround beyond what the SMMU's identification asks for. `tegra264`: every list of CFGI and TLBI commands is sent twice, each
+   * time with its CMD_SYNC (proposed upstream, not merged).
+   */
+  erratum: v.optional(v.picklist(['none', 'tegra264']), 'none'),
+  /**
+   * How range invalidation covers what was gathered. `exact`: as Linux does, in as many commands as the page count has groups of five
+   * bits. `covering` (a proposal): one command, whose unit is as large as it must be, so that it drops more than it has to.
+   */
+  rangePolicy: v.optional(v.picklist(['exact', 'covering']), 'exact'),
+  /** Bits of the kernel's virtual addresses (VA_BITS): stage 1 has no more, since drivers may share it with processes. */
+  virtualAddressBits: v.optional(v.picklist([48, 52]), 52),
+  /** The kernel runs at EL2 (VHE): streams get EL2-E2H contexts where the SMMU has EL2 ones. */
+  kernelAtEl2: v.optional(v.boolean(), false),
+  /** What the firmware says of coherency, which wins over IDR0.COHACC; `probed`: what the SMMU says. */
+  firmwareCoherency: v.optional(v.picklist(['probed', 'coherent', 'non-coherent']), 'probed'),
+  /** Wires from the SMMU to the interrupt controller: one per source, one for all, or none. */
+  interrupts: v.optional(v.picklist(['unique', 'combined', 'none']), 'unique'),
+  /** Bytes of the SMMU's register region; Linux refuses less than both 64 KiB pages. */
+  regionSize: v.optional(v.pipe(v.number(), v.integer(), v.minValue(0)), 0x20000),
   /** Use range invalidation when the SMMU has it (Linux does). */
   useRanges: v.optional(v.boolean(), true),
   /** Commands sent with one doorbell, besides the CMD_SYNC. Linux `CMDQ_BATCH_ENTRIES`. */

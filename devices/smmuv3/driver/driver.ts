@@ -2,9 +2,13 @@ import * as v from 'valibot';
 import {
   allocIoPgtable,
   ConfigError,
+  CPU_PAGE,
   commonSizes,
   DirtyFlag,
   type DirtyRecorder,
+  Errno,
+  Gfp,
+  getField,
   hasSize,
   type IoPgtableConfig,
   type IotlbGather,
@@ -14,40 +18,59 @@ import {
   PageCutter,
   PLAIN_BITS,
   Quirk,
-  setField,
+  type TableAllocator,
   type TableMemory,
 } from '../../../formats/index.ts';
 import { mapRange, unmapRange } from '../../dma-iommu/index.ts';
 import type { DomainConfig, IommuCounters, IommuDriver } from '../../iommu.ts';
 import type { Smmuv3 } from '../device/index.ts';
 import {
-  CFGI_RANGE_ALL,
   type CommandName,
-  Cr0,
-  Cr2,
+  decodeEvent,
   EVENT_BYTES,
+  EVENT_FIELDS,
   type EventRecord,
-  featuresOf,
-  Gbpa,
-  IrqCtrl,
+  GERROR,
+  Gerror,
   Opcode,
-  QUEUE_BASE,
+  PAGE_REQUEST,
+  PAGE_REQUEST_WORDS,
+  PageResponse,
   REGISTERS,
   type Smmuv3Features,
 } from '../spec/index.ts';
-import { DriverQueue } from './command-queue.ts';
+import { Attacher } from './attacher.ts';
 import { type DriverConfig, DriverSchema } from './config.ts';
+import { DevicePort } from './device-port.ts';
 import type { DomainStage, Smmuv3Domain } from './domain.ts';
-import { DriverEventQueue } from './event-queue.ts';
 import { Identifiers } from './identifiers.ts';
-import { Invalidator } from './invalidator.ts';
-import { RangeCover } from './range-cover.ts';
-import { type AttachOptions, DriverStreams } from './streams.ts';
-import { DriverTables } from './tables.ts';
+import { InvalidationArray } from './invalidation/invalidation-array.ts';
+import { Invalidator } from './invalidation/invalidator.ts';
+import { RangeCover } from './invalidation/range-cover.ts';
+import { KERNEL_TRAITS } from './kernel.ts';
+import { type Master, Masters } from './masters.ts';
+import type { SmmuPlatform, SmmuPort } from './port.ts';
+import { type ProbedSmmu, ProbeError, probeSmmu } from './probe.ts';
+import { CommandQueue, type CpuClock } from './queues/command-queue.ts';
+import { answerableFault } from './queues/fault-events.ts';
+import { RecordQueue } from './queues/record-queue.ts';
+import { SmmuReset } from './reset.ts';
+import { type AttachOptions, Streams } from './streams.ts';
+import { safeInStreamTableEntry } from './tables/entry-writer.ts';
+import { StreamTable } from './tables/stream-table.ts';
+import { type CoherentMemory, StructureMemory } from './tables/structure-memory.ts';
+
+/** Linux `EIO`-like: the SMMU does not acknowledge what is written. */
+const SILENT = Errno.ETIMEDOUT;
+/** Errors of which Linux's handler knows (`GERROR_ERR_MASK`). */
+const KNOWN_ERRORS = Object.values(GERROR).reduce((bits, { lowMask }) => bits | lowMask, 0);
+
+/** How the answer to a waiting transaction reads in CMD_RESUME. */
+const RESUMES = { retry: { Ac: 1 }, abort: { Ab: 1 }, terminate: {} } as const;
 
 /**
- * Linux 6.12's arm-smmu-v3 driver, as far as translation goes: probes the SMMU, builds its stream table, queues and context
- * descriptors in memory, gives domains their tables and tags, and keeps the TLBs true.
+ * Linux's arm-smmu-v3 driver of 6.12 or 7.3, as far as translation goes: probes the SMMU, builds its stream table, queues and context
+ * descriptors in memory, gives domains their tables and tags, keeps the TLBs true, and answers events, page requests and errors.
  *
  *     const driver = new Smmuv3Driver({ smmu, machine });
  *     const domain = driver.createDomain({ pageSizes: 0x40201000 });
@@ -56,26 +79,37 @@ import { DriverTables } from './tables.ts';
  *     driver.unmap(domain, iova, size, gather);
  *     driver.iotlbSync(domain, gather);
  *
- * Does not: shared virtual addressing, aliases and groups, power management, page requests, more than one CPU, a kernel at EL2
- * (whose streams would use EL2-E2H contexts).
+ * It runs on a port: our SMMU with its clock, or a player of recorded accesses. See README.md for what it does otherwise than Linux.
+ *
+ * Does not: share address spaces with processes (SVA), aliases and groups, nested domains of guests, power management, kdump, ACPI, more
+ * than one CPU or SMMU.
  */
 export class Smmuv3Driver implements IommuDriver {
   /** What the identification registers said. */
   readonly features: Smmuv3Features;
-  readonly queue: DriverQueue;
-  readonly tables: DriverTables;
+  /** What the driver makes of it. */
+  readonly probed: ProbedSmmu;
+  readonly queue: CommandQueue;
+  readonly streamTable: StreamTable;
   readonly invalidator: Invalidator;
-  readonly streams: DriverStreams;
+  /** Devices, for callers that describe them; {@link attach} makes one for each stream. */
+  readonly masters: Masters;
+  readonly attacher: Attacher;
   /** Sees every event record that {@link handleEvents} takes from the queue. */
   onEvent: ((record: EventRecord) => void) | null = null;
   /** Never told: ASIDs and VMIDs stay with their domains. */
   onRetag: IommuDriver['onRetag'] = null;
-  readonly eventQueue: DriverEventQueue;
+  readonly eventQueue: RecordQueue;
+  /** The page requests of PCIe devices; null without PRI. */
+  readonly pageRequests: RecordQueue | null;
 
-  readonly #smmu: Smmuv3;
+  readonly #port: SmmuPort;
+  readonly #clock: CpuClock;
+  readonly #platform: SmmuPlatform;
   readonly #machine: Machine;
-  readonly #structures: TableMemory;
   readonly #config: DriverConfig;
+  readonly #reset: SmmuReset;
+  readonly #streams: Streams;
   readonly #asids: Identifiers;
   readonly #vmids: Identifiers;
   readonly #gather = newGather();
@@ -83,14 +117,18 @@ export class Smmuv3Driver implements IommuDriver {
   /**
    * Probes and starts an SMMU (Linux `arm_smmu_device_probe`).
    *
-   * @param parts.machine what page-table code needs; `pages` also gives the memory of queues and structures
+   * @param parts.smmu our SMMU; or `parts.port`, anything else with the registers of one
+   * @param parts.machine what page-table code needs; `pages` also gives the memory of queues and structures, unless `coherent` does
    * @param parts.structures the CPU's view of coherent memory; default `machine.memory`, which an SMMU that does not snoop must not have
-   * @throws ConfigError for a wrong configuration, an SMMU that cannot translate, or too little memory
+   * @throws ConfigError for a wrong configuration, an SMMU that cannot translate (`ProbeError`), or too little memory
    */
   constructor(parts: {
-    smmu: Smmuv3;
+    smmu?: Smmuv3;
+    port?: SmmuPort;
     machine: Machine;
     structures?: TableMemory;
+    coherent?: CoherentMemory;
+    platform?: SmmuPlatform;
     config?: v.InferInput<typeof DriverSchema>;
   }) {
     const parsed = v.safeParse(DriverSchema, parts.config ?? {});
@@ -98,41 +136,92 @@ export class Smmuv3Driver implements IommuDriver {
       const issue = parsed.issues[0];
       throw new ConfigError(`driver.${v.getDotPath(issue) ?? ''}`, issue.input, issue.message);
     }
-    const { smmu, machine } = parts;
+    const { machine, platform = {} } = parts;
     const config = parsed.output;
-    this.#smmu = smmu;
+    const traits = KERNEL_TRAITS[config.kernel];
+    const structures = parts.coherent?.view ?? parts.structures ?? machine.memory;
+    const device = parts.smmu === undefined ? null : new DevicePort(parts.smmu, structures, config.cost);
+    const port = parts.port ?? device;
+    if (port === null) throw new ConfigError('smmu', undefined, 'an SMMU or a port to one');
+    this.#port = port;
+    this.#clock = device ?? { now: 0 };
+    this.#platform = platform;
     this.#machine = machine;
-    this.#structures = parts.structures ?? machine.memory;
     this.#config = config;
-    const id = (register: keyof typeof REGISTERS): number => smmu.read32(REGISTERS[register].offset);
-    const features = featuresOf([id('IDR0'), id('IDR1'), id('IDR2'), id('IDR3'), id('IDR4'), id('IDR5')]);
-    if (!features.stage1 && !features.stage2)
-      throw new ConfigError('smmu.features.stage1', false, 'stage 1 or stage 2');
+    const probed = probeSmmu(port, config);
+    const { features } = probed;
+    this.probed = probed;
     this.features = features;
     this.#asids = new Identifiers('asid', features.asidBits);
     this.#vmids = new Identifiers('vmid', features.vmidBits);
-    this.tables = new DriverTables(features, this.#structures, machine.pages);
-    const commandBits = Math.min(config.commandQueueBits, features.commandQueueBits);
-    if (2 ** commandBits <= config.batch) {
-      throw new ConfigError('driver.batch', config.batch, `less than the command queue's ${2 ** commandBits} entries`);
+    const memory = new StructureMemory(parts.coherent ?? pagesOf(machine.pages, structures));
+    const commandQueue = memory.allocate(2 ** (probed.commandQueueBits + 4));
+    const eventQueue = memory.allocate(EVENT_BYTES * 2 ** probed.eventQueueBits);
+    const requestBytes = 4 * PAGE_REQUEST_WORDS;
+    const priQueue = features.pri ? memory.allocate(requestBytes * 2 ** probed.priQueueBits) : -1;
+    this.streamTable = new StreamTable(memory, probed, traits.relaxedEntryBits ? safeInStreamTableEntry : undefined);
+    const { view } = memory;
+    this.queue = new CommandQueue({
+      port,
+      memory: view,
+      config,
+      clock: this.#clock,
+      probed,
+      base: commandQueue,
+      log2Size: probed.commandQueueBits,
+    });
+    this.eventQueue = new RecordQueue({
+      port,
+      memory: view,
+      base: eventQueue,
+      log2Size: probed.eventQueueBits,
+      entryBytes: EVENT_BYTES,
+      prod: REGISTERS.EVENTQ_PROD,
+      cons: REGISTERS.EVENTQ_CONS,
+    });
+    this.pageRequests =
+      priQueue < 0
+        ? null
+        : new RecordQueue({
+            port,
+            memory: view,
+            base: priQueue,
+            log2Size: probed.priQueueBits,
+            entryBytes: requestBytes,
+            prod: REGISTERS.PRIQ_PROD,
+            cons: REGISTERS.PRIQ_CONS,
+          });
+    this.invalidator = new Invalidator(this.queue, probed, traits, config);
+    this.masters = new Masters(probed, traits, this.streamTable, platform);
+    this.attacher = new Attacher({
+      probed,
+      queue: this.queue,
+      table: this.streamTable,
+      memory,
+      invalidator: this.invalidator,
+      masters: this.masters,
+      platform,
+      traits,
+    });
+    this.#streams = new Streams(probed, this.masters, this.attacher);
+    this.#reset = new SmmuReset(port, platform, probed, config);
+    port.onGlobalError = () => {
+      this.handleGlobalErrors();
+    };
+    const { base, configuration } = this.streamTable;
+    const at = { streamTable: base, streamTableFormat: configuration, commandQueue, eventQueue, priQueue };
+    if (!this.#reset.start(at, this.queue)) {
+      throw new ProbeError(SILENT, 'smmu', 'no acknowledgement', 'an SMMU that acknowledges its control registers');
     }
-    const commandBase = this.tables.allocate(16 * 2 ** commandBits);
-    this.queue = new DriverQueue(smmu, this.#structures, config, commandBase, commandBits);
-    this.invalidator = new Invalidator(this.queue, config.bugs);
-    this.streams = new DriverStreams(features, this.queue, this.tables, this.invalidator);
-    const eventBits = Math.min(config.eventQueueBits, features.eventQueueBits);
-    const eventBase = this.tables.allocate(EVENT_BYTES * 2 ** eventBits);
-    this.eventQueue = new DriverEventQueue(smmu, this.#structures, eventBase, eventBits);
-    this.#reset(commandBase, commandBits);
   }
 
   /** Cycle at which the driver's CPU is. Set it before a call to say when the call begins; the call moves it on. */
   get now(): number {
-    return this.queue.now;
+    return this.#clock.now;
   }
 
   set now(cycle: number) {
-    this.queue.now = cycle;
+    this.#clock.now = cycle;
   }
 
   get cycles(): number {
@@ -153,56 +242,17 @@ export class Smmuv3Driver implements IommuDriver {
 
   /** Event records handled. */
   get events(): number {
-    return this.eventQueue.handled;
+    return this.eventQueue.taken;
   }
 
   /** Cycles that the CPU spent on event records. */
   get eventCycles(): number {
-    return this.eventQueue.handled * this.#config.cost.event;
+    return this.eventQueue.taken * this.#config.cost.event;
   }
 
-  /** Linux `arm_smmu_device_reset`: everything off, structures and queues in place, everything on. */
-  #reset(commandBase: number, commandBits: number): void {
-    const write = (register: keyof typeof REGISTERS, value: number): void =>
-      this.#smmu.write32(REGISTERS[register].offset, value);
-    const smmu = this.#smmu;
-    // Left on by firmware: nothing may pass untranslated while it is off.
-    if ((smmu.read32(REGISTERS.CR0.offset) & Cr0.SMMUEN) !== 0) write('GBPA', Gbpa.UPDATE | Gbpa.ABORT);
-    write('CR0', 0);
-    // Write-back, inner shareable, for tables and queues.
-    write('CR1', 0xd75);
-    // E2H stays clear: contexts are EL1 ones, as Linux has them on CPUs whose kernel does not run at EL2 (without VHE).
-    write('CR2', Cr2.PTM | Cr2.RECINVSID);
-    this.#writeBase(REGISTERS.STRTAB_BASE.offset, this.tables.base, 0);
-    write('STRTAB_BASE_CFG', this.tables.configuration);
-    this.#writeBase(REGISTERS.CMDQ_BASE.offset, commandBase, commandBits);
-    write('CMDQ_PROD', 0);
-    write('CMDQ_CONS', 0);
-    write('CR0', Cr0.CMDQEN);
-    this.queue.add('CFGI_STE_RANGE', { Range: CFGI_RANGE_ALL });
-    this.queue.sync();
-    if (this.features.el2) this.queue.add('TLBI_EL2_ALL', {});
-    this.queue.add('TLBI_NSNH_ALL', {});
-    this.queue.sync();
-    this.#writeBase(REGISTERS.EVENTQ_BASE.offset, this.eventQueue.base, this.eventQueue.log2Size);
-    write('EVENTQ_PROD', 0);
-    write('EVENTQ_CONS', 0);
-    const queues = Cr0.CMDQEN | Cr0.EVENTQEN | (this.features.ats ? Cr0.ATSCHK : 0);
-    write('CR0', queues);
-    write('IRQ_CTRL', 0);
-    smmu.write64(REGISTERS.GERROR_IRQ_CFG0.offset, 0, 0);
-    smmu.write64(REGISTERS.EVENTQ_IRQ_CFG0.offset, 0, 0);
-    write('IRQ_CTRL', IrqCtrl.GERROR | IrqCtrl.EVENTQ);
-    write('CR0', queues | Cr0.SMMUEN);
-  }
-
-  /** Writes a base register of 64 bits: an address, and the size of a queue. */
-  #writeBase(offset: number, pa: number, log2Size: number): void {
-    const words = new Uint32Array(2);
-    setField(words, 0, QUEUE_BASE.ADDR, pa);
-    setField(words, 0, QUEUE_BASE.LOG2SIZE, log2Size);
-    setField(words, 0, QUEUE_BASE.ALLOCATE, 1);
-    this.#smmu.write64(offset, words[0] as number, words[1] as number);
+  /** Everything off (Linux `arm_smmu_device_shutdown`). @returns whether the SMMU acknowledged it */
+  shutdown(): boolean {
+    return this.#reset.stop();
   }
 
   /**
@@ -210,7 +260,7 @@ export class Smmuv3Driver implements IommuDriver {
    * those of the SMMU, and where several granules are left, the table narrows them as Linux does.
    * @throws ConfigError, also for a table that this SMMU cannot walk, or TableMemoryError without memory for the first level.
    */
-  createDomain(asked: DomainConfig = {}): Smmuv3Domain {
+  createDomain(asked: DomainConfig = {}, options: { readonly nestParent?: boolean } = {}): Smmuv3Domain {
     const { features } = this;
     const format = asked.format ?? (features.stage1 ? 'ARM_64_LPAE_S1' : 'ARM_64_LPAE_S2');
     if (format !== 'ARM_64_LPAE_S1' && format !== 'ARM_64_LPAE_S2') {
@@ -224,8 +274,13 @@ export class Smmuv3Driver implements IommuDriver {
     if (!(stage === 'stage-1' ? features.stage1 : features.stage2)) {
       throw new ConfigError('table.format', format, 'a stage that the SMMU has');
     }
-    const coherentWalk = asked.coherentWalk ?? features.coherent;
-    if (coherentWalk && !features.coherent) {
+    const { coherent, nesting, forceWriteBack } = this.probed;
+    const { kernel } = this.#config;
+    if (options.nestParent === true && !(nesting && KERNEL_TRAITS[kernel].nestParents)) {
+      throw new ConfigError('table.nestParent', true, 'false: this SMMU, or this kernel, has no nested domains');
+    }
+    const coherentWalk = asked.coherentWalk ?? coherent;
+    if (coherentWalk && !coherent) {
       throw new ConfigError('table.coherentWalk', true, 'false: the walks of this SMMU do not snoop');
     }
     if (((asked.quirks ?? 0) & Quirk.ARM_HD) !== 0 && features.hardwareUpdate < 2) {
@@ -234,7 +289,9 @@ export class Smmuv3Driver implements IommuDriver {
     const domain: { -readonly [K in keyof Smmuv3Domain]?: Smmuv3Domain[K] } = {};
     const table = allocIoPgtable(
       {
+        linux: kernel,
         ...asked,
+        quirks: (asked.quirks ?? 0) | (options.nestParent === true && forceWriteBack ? Quirk.ARM_S2FWB : 0),
         format,
         ...this.#sizes(asked, stage),
         coherentWalk,
@@ -250,9 +307,14 @@ export class Smmuv3Driver implements IommuDriver {
     domain.asid = stage === 'stage-1' ? domain.tag : 0;
     domain.vmid = stage === 'stage-1' ? 0 : domain.tag;
     domain.upper = (table.config.quirks & Quirk.ARM_TTBR1) !== 0;
+    domain.nestParent = options.nestParent ?? false;
     domain.attachments = new Set();
+    domain.atsUsers = 0;
+    domain.invalidations = new InvalidationArray();
     domain.cutter = cutter;
-    domain.cover = new RangeCover(Math.log2(cutter.smallest), features.rangeInvalidation && this.#config.useRanges);
+    const { useRanges, rangePolicy } = this.#config;
+    const ranges = features.rangeInvalidation && useRanges;
+    domain.cover = new RangeCover(Math.log2(cutter.smallest), ranges, rangePolicy === 'covering');
     domain.mapped = 0;
     return domain as Smmuv3Domain;
   }
@@ -260,6 +322,7 @@ export class Smmuv3Driver implements IommuDriver {
   /** Page and address sizes of a table, defaults filled in (Linux `arm_smmu_domain_finalise`). */
   #sizes(asked: DomainConfig, stage: DomainStage): Pick<IoPgtableConfig, 'pageSizes' | 'ias' | 'oas'> {
     const { granules, outputBits, inputBits52 } = this.features;
+    const { intermediateBits } = this.probed;
     const offered = granules.reduce((sum, granule) => sum + leafSizes(granule, outputBits), 0);
     const pageSizes = asked.pageSizes === undefined ? offered : commonSizes(asked.pageSizes, offered);
     if (!granules.some((granule) => hasSize(pageSizes, 2 ** granule))) {
@@ -271,9 +334,11 @@ export class Smmuv3Driver implements IommuDriver {
       if (bits > most) throw new ConfigError(`table.${field}`, bits, `at most ${most}, what the SMMU has`);
       return bits;
     };
+    const virtualBits = Math.min(inputBits52 ? 52 : PLAIN_BITS, this.#config.virtualAddressBits);
     // The input of stage 2 is what stage 1 could have put out.
-    const inputBits = stage === 'stage-2' ? outputBits : inputBits52 ? 52 : PLAIN_BITS;
-    return { pageSizes, ias: within('ias', inputBits), oas: within('oas', outputBits) };
+    return stage === 'stage-2'
+      ? { pageSizes, ias: within('ias', intermediateBits), oas: within('oas', outputBits) }
+      : { pageSizes, ias: within('ias', virtualBits), oas: within('oas', intermediateBits) };
   }
 
   /** Frees the table (which flushes the TLB) and the tag. Detach its streams first. */
@@ -289,7 +354,7 @@ export class Smmuv3Driver implements IommuDriver {
    * @throws ConfigError for what the stream or the SMMU cannot do; nothing has changed then.
    */
   attach(domain: Smmuv3Domain, streamId: number, substreamId = 0, options: AttachOptions = {}): void {
-    this.streams.attach(domain, streamId, substreamId, options);
+    this.#streams.attach(domain, streamId, substreamId, options);
   }
 
   /** A stream is ready for its device as soon as it is attached. */
@@ -301,7 +366,7 @@ export class Smmuv3Driver implements IommuDriver {
 
   /** Traffic of a stream passes untranslated; its substreams stay with their domains. */
   attachBypass(streamId: number): void {
-    this.streams.attachBypass(streamId);
+    this.#streams.attachBypass(streamId);
   }
 
   /**
@@ -309,7 +374,7 @@ export class Smmuv3Driver implements IommuDriver {
    * go on. Nothing happens when it does not use the domain.
    */
   detach(domain: Smmuv3Domain, streamId: number, substreamId = 0): void {
-    this.streams.detach(domain, streamId, substreamId);
+    this.#streams.detach(domain, streamId, substreamId);
   }
 
   /**
@@ -357,17 +422,62 @@ export class Smmuv3Driver implements IommuDriver {
     this.invalidator.flushDomain(domain);
   }
 
-  /** Takes every record from the event queue and acknowledges an overflow. @returns how many. */
+  /** Takes every record from the event queue, reports the faults that wait, and acknowledges an overflow. @returns how many. */
   handleEvents(): number {
-    const handled = this.eventQueue.drain(this.onEvent);
-    this.queue.now += handled * this.#config.cost.event;
+    const handled = this.eventQueue.drain((words, at) => {
+      const fault = answerableFault(words, at);
+      const master = fault === null ? undefined : this.masters.byStream(getField(words, at, EVENT_ID.StreamID));
+      if (fault !== null && master !== undefined) this.#platform.reportFault?.(master.device, fault);
+      if (this.onEvent === null) return;
+      const record = decodeEvent(words, at);
+      if (record !== null) this.onEvent(record);
+    });
+    this.#clock.now += handled * this.#config.cost.event;
     return handled;
   }
 
+  /** Takes every page request; nobody serves them, so the last one of a group is denied (Linux `arm_smmu_handle_ppr`). @returns how many. */
+  handlePageRequests(): number {
+    const handle = (words: Uint32Array, at: number): void => {
+      if (getField(words, at, PAGE_REQUEST.Last) === 0) return;
+      this.queue.add('PRI_RESP', {
+        StreamID: getField(words, at, PAGE_REQUEST.StreamID),
+        SSV: getField(words, at, PAGE_REQUEST.SSV),
+        SubstreamID: getField(words, at, PAGE_REQUEST.SubstreamID),
+        PRGIndex: getField(words, at, PAGE_REQUEST.PRGIndex),
+        Resp: PageResponse.DENIED,
+      });
+      this.queue.flush();
+    };
+    return this.pageRequests?.drain(handle) ?? 0;
+  }
+
+  /** The global error interrupt (Linux `arm_smmu_gerror_handler`). @returns whether there was an error */
+  handleGlobalErrors(): boolean {
+    const port = this.#port;
+    const errors = port.read32(REGISTERS.GERROR.offset);
+    const active = errors ^ port.read32(REGISTERS.GERRORN.offset);
+    if ((active & KNOWN_ERRORS) === 0) return false;
+    if ((active & Gerror.SFM_ERR) !== 0) this.#reset.stop();
+    if ((active & Gerror.CMDQ_ERR) !== 0) this.queue.skipError();
+    port.write32(REGISTERS.GERRORN.offset, errors);
+    return true;
+  }
+
   /** Answers a stalled transaction, from its event record. There is nothing to wait for: a SYNC says nothing about it. */
-  respond(record: EventRecord, answer: 'retry' | 'abort'): void {
+  respond(record: EventRecord, answer: keyof typeof RESUMES): void {
     const { StreamID = 0, STAG = 0 } = record.fields;
-    this.queue.add('RESUME', { StreamID, STAG, Ac: Number(answer === 'retry'), Ab: Number(answer === 'abort') });
+    this.#resume(StreamID, STAG, answer);
+  }
+
+  /** Answers a fault that a device waits for (Linux `arm_smmu_page_response`). */
+  respondTo(master: Master, tag: number, answer: keyof typeof RESUMES): void {
+    const [streamId] = master.streamIds;
+    if (master.stalls && streamId !== undefined) this.#resume(streamId, tag, answer);
+  }
+
+  #resume(StreamID: number, STAG: number, answer: keyof typeof RESUMES): void {
+    this.queue.add('RESUME', { StreamID, STAG, ...RESUMES[answer] });
     this.queue.flush();
   }
 
@@ -384,4 +494,17 @@ export class Smmuv3Driver implements IommuDriver {
     const { events, eventCycles } = this;
     return { commandsByName, commands, syncs, byAddress, byWalkRange, all, cycles, waitCycles, events, eventCycles };
   }
+}
+
+const EVENT_ID = EVENT_FIELDS.F_TRANSLATION;
+
+/** Coherent memory from the allocator of pages. */
+function pagesOf(pages: TableAllocator, view: TableMemory): CoherentMemory {
+  const rounded = (bytes: number): number => Math.max(bytes, CPU_PAGE);
+  return {
+    view,
+    // Where there is none the allocator says so with a negative number.
+    allocate: (bytes) => pages.alloc(null, rounded(bytes), Gfp.KERNEL | Gfp.ZERO),
+    release: (pa, bytes) => pages.free(null, pa, rounded(bytes)),
+  };
 }

@@ -1,10 +1,8 @@
-import { ConfigError, Quirk } from '../../../formats/index.ts';
-import type { Smmuv3Features } from '../spec/index.ts';
-import { DefaultSubstream } from '../spec/index.ts';
-import type { DriverQueue } from './command-queue.ts';
-import type { Attachment, Smmuv3Domain } from './domain.ts';
-import type { Invalidator } from './invalidator.ts';
-import type { DriverTables } from './tables.ts';
+import { ConfigError } from '../../../formats/index.ts';
+import type { Attacher } from './attacher.ts';
+import type { Smmuv3Domain } from './domain.ts';
+import type { Master, MasterDescription, Masters } from './masters.ts';
+import type { ProbedSmmu } from './probe.ts';
 
 /**
  * How a stream uses its domains. All of it is the stream's: what is attached to a stream that has domains already must ask for the
@@ -19,33 +17,19 @@ export interface AttachOptions {
   readonly ats?: boolean;
 }
 
-/** What the driver knows of one stream. */
-interface StreamState {
-  /** By substream; 0 is what traffic without a SubstreamID uses. */
-  readonly attached: Map<number, { readonly domain: Smmuv3Domain; readonly attachment: Attachment }>;
-  /** Traffic without a SubstreamID passes through while nothing is attached for it. */
-  bypass: boolean;
-  stalls: boolean;
-  ats: boolean;
-}
-
 /**
- * Which domain every stream and substream uses, and the steps from one to the next, in the order of Linux 6.12's arm-smmu-v3
- * (`arm_smmu_attach_dev`, `arm_smmu_set_pasid`, `arm_smmu_remove_dev_pasid`): whatever can fail comes first, then the context
- * descriptor, the stream table entry, and the caches of the device.
+ * Streams one by one, for callers that have no device with a description: each stream is a device of its own, made when it is first
+ * used. What it cannot do is refused before anything changes.
  */
-export class DriverStreams {
-  readonly #features: Smmuv3Features;
-  readonly #queue: DriverQueue;
-  readonly #tables: DriverTables;
-  readonly #invalidator: Invalidator;
-  readonly #states = new Map<number, StreamState>();
+export class Streams {
+  readonly #probed: ProbedSmmu;
+  readonly #masters: Masters;
+  readonly #attacher: Attacher;
 
-  constructor(features: Smmuv3Features, queue: DriverQueue, tables: DriverTables, invalidator: Invalidator) {
-    this.#features = features;
-    this.#queue = queue;
-    this.#tables = tables;
-    this.#invalidator = invalidator;
+  constructor(probed: ProbedSmmu, masters: Masters, attacher: Attacher) {
+    this.#probed = probed;
+    this.#masters = masters;
+    this.#attacher = attacher;
   }
 
   /**
@@ -53,167 +37,105 @@ export class DriverStreams {
    * @throws ConfigError for what the stream cannot do; nothing has changed then.
    */
   attach(domain: Smmuv3Domain, streamId: number, substreamId: number, options: AttachOptions): void {
-    const state = this.#stateOf(streamId);
-    const { stalls, ats } = this.#settled(state, domain, substreamId, options);
-    const first = domain.stage === 'stage-1';
-    this.#tables.entry(streamId);
-    if (first) this.#reserve(state, streamId, substreamId, options.substreamBits);
-
-    const before = state.attached.get(substreamId);
-    const attachment: Attachment = { streamId, substreamId, ats };
-    // Until the change is done, both domains invalidate.
-    domain.attachments.add(attachment);
-    const atsBefore = state.attached.size > 0 && state.ats;
-    // The descriptors of a stream's substreams stay as they are, and its entry too, where it points to them already.
-    const pointsThere = first && substreamId > 0 && this.#usesContexts(state) && state.ats === ats;
-    state.attached.set(substreamId, { domain, attachment });
-    if (substreamId === 0) state.bypass = false;
-    state.stalls = stalls;
-    state.ats = ats;
-    if (first) this.#writeContext(domain, streamId, substreamId, stalls);
-    if (!pointsThere) this.#writeEntry(streamId, state);
-    if (!first) this.#clearContext(streamId, 0);
-    if (ats || atsBefore) this.#invalidator.dropDeviceCache(streamId, ats && atsBefore ? substreamId : 0);
-    before?.domain.attachments.delete(before.attachment);
-    this.#states.set(streamId, state);
+    const known = this.#masters.byStream(streamId);
+    const settled = this.#settled(known, domain, streamId, substreamId, options);
+    const master = known ?? this.#add(streamId);
+    this.#settle(master, settled);
+    const result =
+      substreamId === 0
+        ? this.#attacher.attach(master, domain)
+        : this.#attacher.attachSubstream(master, substreamId, domain);
+    if (result !== 0) throw new ConfigError('streamId', streamId, 'a stream that can use the domain');
   }
 
   /** Traffic without a SubstreamID passes untranslated. */
   attachBypass(streamId: number): void {
-    const state = this.#stateOf(streamId);
-    this.#tables.entry(streamId);
-    state.bypass = true;
-    this.#states.set(streamId, state);
-    this.#leaveDefault(streamId, state);
+    this.#attacher.attachStatic(this.#masters.byStream(streamId) ?? this.#add(streamId), 'identity');
   }
 
   /** Takes a stream or one substream away from a domain that it uses: that traffic aborts from now on. Others stay as they are. */
   detach(domain: Smmuv3Domain, streamId: number, substreamId: number): void {
-    const state = this.#states.get(streamId);
-    const used = state?.attached.get(substreamId);
-    if (state === undefined || used?.domain !== domain) return;
-    if (substreamId === 0) {
-      state.bypass = false;
-      this.#leaveDefault(streamId, state);
-      return;
-    }
-    this.#clearContext(streamId, substreamId);
-    if (state.ats) this.#invalidator.dropDeviceCache(streamId, substreamId);
-    state.attached.delete(substreamId);
-    domain.attachments.delete(used.attachment);
-    // The last user of the context descriptors is gone.
-    if (state.attached.size === 0) this.#leaveDefault(streamId, state);
+    const master = this.#masters.byStream(streamId);
+    if (master?.attached.get(substreamId)?.domain !== domain) return;
+    if (substreamId === 0) this.#attacher.attachStatic(master, 'blocked');
+    else this.#attacher.detachSubstream(master, substreamId);
   }
 
-  /** Traffic without a SubstreamID has no domain any more. */
-  #leaveDefault(streamId: number, state: StreamState): void {
-    const used = state.attached.get(0);
-    state.attached.delete(0);
-    this.#writeEntry(streamId, state);
-    if (state.ats) this.#invalidator.dropDeviceCache(streamId, 0);
-    used?.domain.attachments.delete(used.attachment);
-    this.#clearContext(streamId, 0);
-    if (state.attached.size === 0) state.ats = false;
+  #add(streamId: number): Master {
+    const description: MasterDescription = {
+      device: streamId,
+      streamIds: [streamId],
+      pci: true,
+      atsCapable: true,
+      rootComplexAts: true,
+      pasidBits: 0,
+      canStall: false,
+    };
+    const master = this.#masters.add(description);
+    if (typeof master === 'number') throw new ConfigError('streamId', streamId, 'a stream of the SMMU that is free');
+    return master;
   }
 
-  /** What is known of a stream; a new record, not yet kept, for one that was never used. */
-  #stateOf(streamId: number): StreamState {
-    return this.#states.get(streamId) ?? { attached: new Map(), bypass: false, stalls: false, ats: false };
+  /** Makes a stream one that can do what was asked: nothing points to its old context descriptors, if their number changes. */
+  #settle(master: Master, { stalls, ats, bits }: { stalls: boolean; ats: boolean; bits: number }): void {
+    master.stalls = stalls || this.#probed.features.stallModel === 2;
+    master.atsSupported = ats;
+    if (bits === master.substreamBits) return;
+    master.substreamBits = bits;
+    master.contexts?.free();
+    master.contexts = null;
   }
 
   /** Checks an attach. @returns what the stream will do. */
   #settled(
-    state: StreamState,
+    master: Master | undefined,
     domain: Smmuv3Domain,
+    streamId: number,
     substreamId: number,
     options: AttachOptions,
-  ): { stalls: boolean; ats: boolean } {
-    const features = this.#features;
-    const others = [...state.attached.keys()].filter((other) => other !== substreamId);
+  ): { stalls: boolean; ats: boolean; bits: number } {
+    const { features } = this.#probed;
+    const others = [...(master?.attached.keys() ?? [])].filter((other) => other !== substreamId);
     const refuse = (field: string, value: unknown, allowed: string): never => {
       throw new ConfigError(field, value, allowed);
     };
-    const inherit = (field: 'stalls' | 'ats'): boolean => {
-      const asked = options[field] ?? (others.length > 0 && state[field]);
-      if (others.length > 0 && asked !== state[field]) refuse(field, asked, `${state[field]}, as the stream is in use`);
+    if (master === undefined && !(streamId >= 0 && streamId < this.#masters.streams)) {
+      refuse('streamId', streamId, `0 to ${this.#masters.streams - 1}, the streams of the SMMU`);
+    }
+    const inherit = (field: 'stalls' | 'ats', now: boolean): boolean => {
+      const asked = options[field] ?? (others.length > 0 && now);
+      if (others.length > 0 && asked !== now) refuse(field, asked, `${now}, as the stream is in use`);
       return asked;
     };
-    const [stalls, ats] = [inherit('stalls'), inherit('ats')];
+    const stalls = inherit('stalls', (master?.stalls ?? false) && features.stallModel !== 2);
+    const ats = inherit('ats', master?.atsSupported ?? false);
     if (stalls && features.stallModel === 1) refuse('stalls', true, 'false: the SMMU terminates only');
     if (ats && !features.ats) refuse('ats', true, 'false: the SMMU has no ATS');
+    const known = master?.substreamBits ?? 0;
     if (domain.stage === 'stage-2') {
       if (substreamId !== 0) refuse('substreamId', substreamId, '0: a stage 2 has no substreams');
       if (others.length > 0) refuse('domain.stage', domain.stage, 'stage-1, while substreams are in use');
       if (ats && (stalls || features.stallModel === 2)) refuse('ats', true, 'false with a stage 2 that stalls');
-    } else if (substreamId !== 0 && state.attached.get(0)?.domain.stage === 'stage-2') {
+      return { stalls, ats, bits: known };
+    }
+    if (substreamId !== 0 && master?.attached.get(0)?.domain.stage === 'stage-2') {
       refuse('substreamId', substreamId, '0: the stream uses a stage 2');
     }
-    return { stalls, ats };
-  }
-
-  /** Makes the memory of a stage 1 attach. @throws ConfigError for substreams that the stream cannot have. */
-  #reserve(state: StreamState, streamId: number, substreamId: number, asked: number | undefined): void {
-    const tables = this.#tables;
-    const known = tables.contextBits(streamId);
-    const bits = asked ?? known ?? 0;
-    if (this.#usesContexts(state) && bits !== known) {
-      throw new ConfigError('substreamBits', bits, `${known}, as the stream's context descriptors are in use`);
+    const bits = options.substreamBits ?? known;
+    if (master !== undefined && bits !== known && [...master.attached.values()].some((used) => isStage1(used.domain))) {
+      refuse('substreamBits', bits, `${known}, as the stream's context descriptors are in use`);
     }
-    const most = this.#features.substreamBits;
+    const most = features.substreamBits;
     if (!Number.isInteger(bits) || bits < 0 || bits > most) {
-      throw new ConfigError('substreamBits', bits, `0 to ${most}, the SubstreamID bits of the SMMU`);
+      refuse('substreamBits', bits, `0 to ${most}, the SubstreamID bits of the SMMU`);
     }
     if (!Number.isInteger(substreamId) || substreamId < 0 || substreamId >= 2 ** bits) {
-      throw new ConfigError('substreamId', substreamId, `0 to ${2 ** bits - 1}, the substreams of stream ${streamId}`);
+      refuse('substreamId', substreamId, `0 to ${2 ** bits - 1}, the substreams of stream ${streamId}`);
     }
-    tables.reserveContexts(streamId, bits);
-    tables.reserveContext(streamId, substreamId, () => this.#contextChanged(streamId, substreamId, 0));
+    return { stalls, ats, bits };
   }
+}
 
-  #usesContexts(state: StreamState): boolean {
-    for (const { domain } of state.attached.values()) if (domain.stage === 'stage-1') return true;
-    return false;
-  }
-
-  #writeContext(domain: Smmuv3Domain, streamId: number, substreamId: number, stalls: boolean): void {
-    const { registers, config } = domain.table;
-    if (registers.kind !== 'stage-1') return;
-    const changed = (): void => this.#contextChanged(streamId, substreamId, 1);
-    this.#tables.writeContext(streamId, substreamId, domain.tag, registers, changed, {
-      upper: domain.upper,
-      stalls,
-      tracksDirty: (config.quirks & Quirk.ARM_HD) !== 0,
-    });
-  }
-
-  #clearContext(streamId: number, substreamId: number): void {
-    this.#tables.clearContext(streamId, substreamId, () => this.#contextChanged(streamId, substreamId, 1));
-  }
-
-  /** Writes the entry that fits what is attached, and hints that the stream will soon be used. */
-  #writeEntry(streamId: number, state: StreamState): void {
-    const changed = (): void => {
-      this.#queue.add('CFGI_STE', { StreamID: streamId, Leaf: 1 });
-      this.#queue.sync();
-    };
-    const tables = this.#tables;
-    const { attached, bypass, stalls, ats } = state;
-    const used = attached.get(0)?.domain;
-    const registers = used?.table.registers;
-    if (used !== undefined && registers?.kind === 'stage-2') {
-      tables.attachStage2(streamId, used.tag, registers, changed, { stalls, ats });
-    } else if (attached.size > 0) {
-      const otherwise = bypass ? DefaultSubstream.BYPASS : DefaultSubstream.TERMINATE;
-      const defaultSubstream = used === undefined ? otherwise : DefaultSubstream.SUBSTREAM_0;
-      tables.attachStage1(streamId, changed, { stalls, ats, defaultSubstream });
-    } else if (bypass) tables.attachBypass(streamId, changed);
-    else tables.detach(streamId, changed);
-    this.#queue.add('PREFETCH_CONFIG', { StreamID: streamId });
-    this.#queue.flush();
-  }
-
-  #contextChanged(streamId: number, substreamId: number, leaf: 0 | 1): void {
-    this.#queue.add('CFGI_CD', { StreamID: streamId, SubstreamID: substreamId, Leaf: leaf });
-    this.#queue.sync();
-  }
+function isStage1({ stage }: Smmuv3Domain): boolean {
+  return stage === 'stage-1';
 }

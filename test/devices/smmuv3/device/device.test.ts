@@ -13,11 +13,13 @@ import {
   REGISTERS,
   type RegisterName,
   type Smmuv3,
+  STREAM_TABLE_ENTRY,
   type StalledTransaction,
+  StreamConfig,
   type Wire,
 } from '../../../../devices/index.ts';
 import { AccessFlag, Outcome } from '../../../../emulator/index.ts';
-import { newGather, Prot } from '../../../../formats/index.ts';
+import { encodeInto, newGather, Prot } from '../../../../formats/index.ts';
 import { last, translates } from '../../access.ts';
 import { machineWith, RAM_BASE } from '../machine.ts';
 
@@ -538,13 +540,14 @@ describe('the stream table registers', () => {
 
 describe('configuration cache', () => {
   it('keeps an old configuration until CFGI invalidates it', () => {
-    const { smmu, makeDriver } = machineWith();
+    const { smmu, memory, makeDriver } = machineWith();
     const driver = makeDriver();
     const domain = driver.createDomain();
     driver.attach(domain, 3);
     driver.map(domain, 0x1000, 0x4000_0000, 0x2000, RW);
     expect(translates(smmu, 3, -1, 0x1000, AccessFlag.READ)).toBe(true);
-    driver.tables.detach(3, () => {});
+    const entry = memory.index(driver.streamTable.address(3));
+    encodeInto(STREAM_TABLE_ENTRY, memory.words, entry, { Config: StreamConfig.ABORT });
     expect(translates(smmu, 3, -1, 0x2000, AccessFlag.READ)).toBe(true);
     driver.detach(domain, 3);
     expect(translates(smmu, 3, -1, 0x2000, AccessFlag.READ)).toBe(false);

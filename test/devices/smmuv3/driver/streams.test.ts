@@ -162,7 +162,8 @@ describe('substreams', () => {
     expect(() => driver.attach(b, STREAM, 1, { ats: false })).toThrow(/ats/);
     expect(() => driver.attach(b, STREAM, 1, { stalls: true })).toThrow(/stalls/);
     driver.attach(b, STREAM, 1);
-    expect([...b.attachments]).toEqual([{ streamId: STREAM, substreamId: 1, ats: true }]);
+    const used = [...b.attachments].map(({ master, substreamId }) => [master.streamIds, substreamId, master.ats]);
+    expect(used).toEqual([[[STREAM], 1, true]]);
   });
 });
 
@@ -222,15 +223,15 @@ describe('caches in devices (ATS)', () => {
     expect(sent[2]?.fields).toMatchObject({ StreamID: STREAM + 1, SSV: 0, Size: 52 });
   });
 
-  it('are told of each substream that uses the domain', () => {
+  it('are told of each substream that uses the domain, the newest first', () => {
     const { driver, domainAt, unmap, commandsOf } = started({ ats: true, substreamBits: 4 });
     const domain = domainAt(0x4000_0000);
     for (const substream of [0, 5, 6]) driver.attach(domain, STREAM, substream, { substreamBits: 4, ats: true });
     const sent = commandsOf(() => unmap(domain)).filter(({ name }) => name === 'ATC_INV');
     expect(sent.map(({ fields }) => [fields['SSV'], fields['SubstreamID'], fields['Address']])).toEqual([
-      [0, 0, 0x1000],
-      [1, 5, 0x1000],
       [1, 6, 0x1000],
+      [1, 5, 0x1000],
+      [0, 0, 0x1000],
     ]);
   });
 

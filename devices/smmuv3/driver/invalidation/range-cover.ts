@@ -1,4 +1,4 @@
-import { rangeBytes } from '../spec/index.ts';
+import { rangeBytes } from '../../spec/index.ts';
 
 /** Largest NUM of a range invalidation: 32 units. */
 const MOST_UNITS = 32;
@@ -25,6 +25,7 @@ export class RangeCover {
   readonly #pageShift: number;
   readonly #page: number;
   readonly #ranges: boolean;
+  readonly #covering: boolean;
   #end = 0;
   #next = 0;
   #pages = 0;
@@ -32,8 +33,10 @@ export class RangeCover {
   /**
    * @param pageShift log2 of the smallest page of the table: 12, 14 or 16
    * @param ranges whether the SMMU has range invalidation (IDR3.RIL)
+   * @param covering one command for any range, which drops what lies in its last unit too (not what Linux does)
    */
-  constructor(pageShift: number, ranges: boolean) {
+  constructor(pageShift: number, ranges: boolean, covering = false) {
+    this.#covering = covering;
     this.#pageShift = pageShift;
     this.#page = 2 ** pageShift;
     this.#ranges = ranges;
@@ -58,6 +61,8 @@ export class RangeCover {
     if (leaf) {
       // A leaf of 2^n bytes stands at level 4 - (n - 3) / (bits per level), rounded down.
       this.ttl = 4 - Math.floor((Math.floor(Math.log2(granule)) - 3) / (shift - 3));
+      // A granule that did not fit 32 bits has become 0 (Linux 7.3): no level.
+      if (granule === 0) this.ttl = 0;
     } else if (this.#pages % MOST_UNITS === 1) {
       // NUM, SCALE and TTL all 0 is a reserved combination (section 4.4.1.1), so one more page is invalidated.
       this.#pages++;
@@ -71,6 +76,12 @@ export class RangeCover {
     if (this.#ranges) {
       let scale = 0;
       let units = this.#pages;
+      if (this.#covering) {
+        while (units > MOST_UNITS - 1) {
+          units = Math.ceil(units / 2);
+          scale++;
+        }
+      }
       while (units > 0 && units % 2 === 0) {
         units /= 2;
         scale++;

@@ -1,13 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { CONTEXT_DESCRIPTOR, STREAM_TABLE_ENTRY } from '../../../../devices/index.ts';
+import { CONTEXT_DESCRIPTOR, STREAM_TABLE_ENTRY } from '../../../../../devices/index.ts';
 import {
   rewriteEntry,
   type UsedBits,
   usedOfContextDescriptor,
   usedOfStreamTableEntry,
-} from '../../../../devices/smmuv3/driver/entry-writer.ts';
-import { encodeInto, type Layout } from '../../../../formats/index.ts';
+} from '../../../../../devices/smmuv3/driver/tables/entry-writer.ts';
+import { encodeInto, type Layout } from '../../../../../formats/index.ts';
 
 function entry<L extends Layout>(layout: L, fields: Partial<Record<keyof L, number>>): Uint32Array {
   const words = new Uint32Array(16);

@@ -1,9 +1,16 @@
 /**
- * Changing a stream table entry or a context descriptor while the SMMU may read it, as Linux 6.12 does (`arm_smmu_write_entry`).
+ * Changing a stream table entry or a context descriptor while the SMMU may read it, as Linux does (`arm_smmu_write_entry`).
  * The SMMU reads 64 bits at a time, in any order, so what it sees must at every moment be a whole configuration.
  */
-import { getField, type Layout, type PlacedField, type TableMemory } from '../../../formats/index.ts';
-import { CONTEXT_DESCRIPTOR, DefaultSubstream, STE_WORDS, STREAM_TABLE_ENTRY, StreamConfig } from '../spec/index.ts';
+import { getField, type Layout, type PlacedField, type TableMemory } from '../../../../formats/index.ts';
+import {
+  CONTEXT_DESCRIPTOR,
+  DefaultSubstream,
+  Eats,
+  STE_WORDS,
+  STREAM_TABLE_ENTRY,
+  StreamConfig,
+} from '../../spec/index.ts';
 
 /** Sets in `used` (all 0 before) the bits of an entry that the SMMU looks at in the state that `words` describe. */
 export type UsedBits = (words: Uint32Array, used: Uint32Array) => void;
@@ -16,7 +23,7 @@ const STAGE1_FIELDS = fieldsOf(
 );
 const STAGE2_FIELDS = fieldsOf(
   STREAM_TABLE_ENTRY,
-  'EATS SHCFG S2VMID S2T0SZ S2SL0 S2IR0 S2OR0 S2SH0 S2TG S2PS S2AA64 S2ENDI S2AFFD S2PTW S2HD S2HA S2S S2R S2TTB',
+  'S2FWB EATS SHCFG S2VMID S2T0SZ S2SL0 S2IR0 S2OR0 S2SH0 S2TG S2PS S2AA64 S2ENDI S2AFFD S2PTW S2HD S2HA S2S S2R S2TTB',
 );
 
 /** Bits of a stream table entry in use (Linux `arm_smmu_get_ste_used`). */
@@ -48,6 +55,21 @@ export function usedOfContextDescriptor(words: Uint32Array, used: Uint32Array): 
   if (getField(words, 0, CONTEXT_DESCRIPTOR.EPD1) !== 0) for (const field of UPPER_HALF) unmark(used, field);
 }
 
+/** Sets in `safe` (all 0 before) the bits that may change at any moment between two states, so that they decide nothing. */
+export type SafeBits = (from: Uint32Array, to: Uint32Array, safe: Uint32Array) => void;
+
+/**
+ * Bits of a stream table entry that Linux 7.3 changes at any moment (`arm_smmu_get_ste_update_safe`): MEV, which only merges events,
+ * and EATS, since ATS is off in the device while it changes. Not EATS where either state may stall or splits the stages.
+ */
+export function safeInStreamTableEntry(from: Uint32Array, to: Uint32Array, safe: Uint32Array): void {
+  mark(safe, STREAM_TABLE_ENTRY.MEV);
+  const either = (field: PlacedField): number => getField(from, 0, field) | getField(to, 0, field);
+  if ((either(STREAM_TABLE_ENTRY.EATS) & Eats.SPLIT) === 0 && either(STREAM_TABLE_ENTRY.S2S) === 0) {
+    mark(safe, STREAM_TABLE_ENTRY.EATS);
+  }
+}
+
 /**
  * Makes the entry at `pa` equal to `target`.
  *
@@ -57,6 +79,7 @@ export function usedOfContextDescriptor(words: Uint32Array, used: Uint32Array): 
  *
  * @param target 16 words
  * @param changed called after each step that stored something: the SMMU must be told (CFGI) and waited for (SYNC)
+ * @param safeBits bits that count as ignored in both states; default none
  */
 export function rewriteEntry(
   memory: TableMemory,
@@ -64,17 +87,22 @@ export function rewriteEntry(
   target: Uint32Array,
   usedBits: UsedBits,
   changed: () => void,
+  safeBits?: SafeBits,
 ): void {
   const at = memory.index(pa);
   const current = memory.words.slice(at, at + STE_WORDS);
   const currentUsed = new Uint32Array(STE_WORDS);
   const targetUsed = new Uint32Array(STE_WORDS);
+  const safe = new Uint32Array(STE_WORDS);
   usedBits(current, currentUsed);
   usedBits(target, targetUsed);
+  safeBits?.(current, target, safe);
   const prepared = new Uint32Array(STE_WORDS);
   const critical: number[] = [];
   for (let i = 0; i < STE_WORDS; i++) {
-    const used = currentUsed[i] as number;
+    // Of a bit that one state ignores, that state decides when it changes.
+    const inBoth = (safe[i] as number) & (currentUsed[i] as number) & (targetUsed[i] as number);
+    const used = (currentUsed[i] as number) & ~inBoth;
     prepared[i] = ((current[i] as number) & used) | ((target[i] as number) & ~used);
     const reached = ((prepared[i] as number) & (targetUsed[i] as number)) >>> 0;
     const first = i & ~1;
@@ -100,15 +128,17 @@ export function rewriteEntry(
 /** First doubleword of an invalid entry. */
 const INVALID = new Uint32Array(2);
 
-/** Stores words [from, to) of an entry. @returns whether any was different. */
+/** Stores those doublewords of an entry, from word `from` up to `to`, that differ. @returns whether any did */
 function storeWords(memory: TableMemory, pa: number, from: number, words: Uint32Array, to: number): boolean {
   const at = memory.index(pa);
   let differs = false;
-  for (let i = from; i < to; i++) {
-    if (memory.words[at + i] !== words[i]) differs = true;
+  for (let i = from; i < to; i += 2) {
+    if (memory.words[at + i] === words[i] && memory.words[at + i + 1] === words[i + 1]) continue;
     memory.words[at + i] = words[i] as number;
+    memory.words[at + i + 1] = words[i + 1] as number;
+    memory.written(pa + 4 * i, 8);
+    differs = true;
   }
-  if (differs) memory.written(pa + 4 * from, 4 * (to - from));
   return differs;
 }
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { RangeCover } from '../../../../devices/smmuv3/driver/range-cover.ts';
+import { RangeCover } from '../../../../../devices/smmuv3/driver/invalidation/range-cover.ts';
 
 interface Covered {
   address: number;
