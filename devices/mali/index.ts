@@ -5,6 +5,7 @@ export { IrqReturn } from './driver/irq-return.ts';
 export * from './driver/panfrost/index.ts';
 export * from './driver/panthor/index.ts';
 export { joinPages, type Segment } from './driver/scatter-list.ts';
+export * from './gpu/index.ts';
 export * from './gpuvm/index.ts';
 export { MALI, MALI_CONFIG } from './model.ts';
 export * as maliSpec from './spec/index.ts';

@@ -135,7 +135,8 @@ export class AddressSpaces {
     if ((this.faulty & bits) !== 0) {
       const { registers } = this.#ports;
       registers.write32(MMU_CONTROL.MMU_INT_CLEAR.offset, bits);
-      // The bits leave the mask of the faulty only afterwards, so they stay masked until the mask is written the next time.
+      // The bits leave the mask of the faulty only afterwards, so they stay masked until the mask is written the next time: until
+      // another address space faults, nobody hears of a fault of this one, and its job times out. So does the real driver.
       registers.write32(MMU_CONTROL.MMU_INT_MASK.offset, ~this.faulty >>> 0);
       this.faulty = (this.faulty & ~bits) >>> 0;
       this.enable(slot, context.registers);
