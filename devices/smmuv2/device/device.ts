@@ -202,8 +202,9 @@ export class Smmuv2 implements IommuDevice, MmioDevice, RegisterPort {
 
   settle(request: TranslationRequest, inFlight: boolean): boolean {
     if (request.outcome === Outcome.OK) {
-      if (request.pa < this.#outputLimit) return true;
+      if (request.pa < this.#outputLimit || !this.mmu.enabled) return true;
       // Only an address that no table translated can be this large, and nothing says whose fault it is.
+      request.pa = 0;
       return request.refuse(Outcome.ABORTED);
     }
     if (request.contextFault !== 0) {

@@ -352,6 +352,7 @@ export class Smmuv2Driver {
       pageSizes: features.pageSizes,
       coherentWalk: features.coherentWalk,
       tlb: this.maintenance,
+      linux: this.kernel.version,
       quirks: upper && stage === 1 ? Quirk.ARM_TTBR1 : 0,
     };
     if (aarch64) return { ...shared, format: stage === 1 ? 'ARM_64_LPAE_S1' : 'ARM_64_LPAE_S2', ias, oas };
