@@ -4,8 +4,12 @@ import Table from 'cli-table3';
 import type { Command } from 'commander';
 import { ConfigError } from '../../formats/index.ts';
 import {
+  type BusyUnmapReport,
+  runBusyUnmap,
+  runStallResume,
   runTeardown,
   runVmBindDeadlock,
+  type StallResumeReport,
   type TeardownReport,
   type TeardownRun,
   type VmBindDeadlockReport,
@@ -19,6 +23,16 @@ interface DeadlockFlags {
   readonly allocator?: string;
   readonly memory?: string;
   readonly idleBuffers?: string;
+  readonly json?: string;
+}
+
+interface SmmuFlags {
+  readonly kernel?: string;
+  readonly answer?: string;
+  readonly behind?: string;
+  readonly mode?: string;
+  readonly pages?: string;
+  readonly interruptCycles?: string;
   readonly json?: string;
 }
 
@@ -53,6 +67,82 @@ export function register(program: Command): void {
     .addHelpText('after', allocatorHelp)
     .addHelpText('after', '\nExit code: 0 every table was freed, 1 some were not, 2 a wrong option.')
     .action(teardown);
+  scenario
+    .command('stall-resume')
+    .description(
+      'A device reads a page that is not there behind an SMMUv2 whose faults stall: who waits, and for what.',
+    )
+    .option('--kernel <version>', 'whose driver answers: 6.12 or 7.3 (default: 7.3; 6.12 never writes RESUME)')
+    .option('--answer <answer>', 'what the user of the domain does: map or refuse (default: map)')
+    .option('--behind <n>', 'accesses of mapped pages that come behind it (default: 8)')
+    .option('--json <file>', 'write the report as JSON; - is standard output')
+    .addHelpText('after', '\nExit code: 0 every access went on or ended, 1 some wait for ever, 2 a wrong option.')
+    .action(stallResume);
+  scenario
+    .command('busy-unmap')
+    .description('Unmap a buffer that its device still writes to, behind an SMMUv2: what arrives, what is refused.')
+    .option('--mode <mode>', 'strict or lazy (default: strict)')
+    .option('--pages <n>', 'pages of the buffer (default: 64)')
+    .option('--interrupt-cycles <n>', 'from a fault to its handler (default: 2000)')
+    .option('--json <file>', 'write the report as JSON; - is standard output')
+    .addHelpText('after', '\nExit code: 0 no write met the unmapped buffer, 1 some did, 2 a wrong option.')
+    .action(busyUnmap);
+}
+
+function stallResume(flags: SmmuFlags): void {
+  const report = runStallResume({
+    ...(flags.kernel === undefined ? {} : { kernel: oneOf('--kernel', flags.kernel, ['6.12', '7.3']) }),
+    ...(flags.answer === undefined ? {} : { answer: oneOf('--answer', flags.answer, ['map', 'refuse']) }),
+    ...(flags.behind === undefined ? {} : { behind: whole('--behind', flags.behind) }),
+  });
+  writeJson(flags.json, report);
+  if (flags.json !== '-') process.stdout.write(`${stallText(report)}\n`);
+  exitWith(report.stuck === 0 ? ExitCode.OK : ExitCode.FOUND);
+}
+
+function stallText({ config, events, stalled, wentOn, ended, stuck, longestWait }: StallResumeReport): string {
+  const lines = [ansis.bold(`A stalled access behind an SMMUv2, driver of Linux ${config.kernel}`), ''];
+  for (const { cycles, what } of events) {
+    lines.push(`${Math.round(cycles).toLocaleString('en').padStart(12)}  ${what}`);
+  }
+  lines.push('', `${stalled} accesses stalled: ${wentOn} went on, ${ended} were ended, ${stuck} still wait.`);
+  if (stuck > 0) lines.push(ansis.red('Nothing of this stream will pass again until the device is reset.'));
+  else lines.push(`The longest wait was ${time(longestWait)}.`);
+  return lines.join('\n');
+}
+
+function busyUnmap(flags: SmmuFlags): void {
+  const report = runBusyUnmap({
+    ...(flags.mode === undefined ? {} : { mode: oneOf('--mode', flags.mode, ['strict', 'lazy']) }),
+    ...(flags.pages === undefined ? {} : { pages: whole('--pages', flags.pages) }),
+    ...(flags.interruptCycles === undefined
+      ? {}
+      : { interruptCycles: whole('--interrupt-cycles', flags.interruptCycles) }),
+  });
+  writeJson(flags.json, report);
+  if (flags.json !== '-') process.stdout.write(`${busyText(report)}\n`);
+  exitWith(report.stale + report.refused === 0 ? ExitCode.OK : ExitCode.FOUND);
+}
+
+function busyText(report: BusyUnmapReport): string {
+  const { config, unmapCycles, windowCycles, stale, staleAfterReturn, refused, collateral } = report;
+  const table = new Table({
+    colAligns: ['left', 'right'],
+    style: { head: [], border: [] },
+    chars: { mid: '', 'left-mid': '', 'mid-mid': '', 'right-mid': '' },
+  });
+  const row = (label: string, value: number): void => {
+    table.push([label, Math.round(value).toLocaleString('en')]);
+  };
+  row('the unmap took, cycles', unmapCycles);
+  row('last write through a cleared descriptor, cycles after the unmap began', windowCycles);
+  row('writes to the buffer that still arrived', stale);
+  row('of those, after the unmap had returned', staleAfterReturn);
+  row('writes to the buffer that were refused', refused);
+  row('writes to another buffer that were refused because of them', collateral);
+  row('of so many', report.neighbourWrites);
+  row('interrupts', report.interrupts);
+  return `${ansis.bold(`An unmap of ${config.pages} pages, ${config.mode}, under a device that writes on`)}\n${table.toString()}`;
 }
 
 function deadlock(flags: DeadlockFlags): void {
@@ -131,6 +221,12 @@ function teardownText({ config, chunked, atOnce }: TeardownReport): string {
 
 function time(cycles: number): string {
   return `${Math.round(cycles).toLocaleString('en')} cycles`;
+}
+
+function oneOf<const T extends string>(option: string, text: string, allowed: readonly T[]): T {
+  const found = allowed.find((value) => value === text);
+  if (found === undefined) throw new ConfigError(option, text, allowed.join(', '));
+  return found;
 }
 
 function whole(option: string, text: string): number {

@@ -1,4 +1,18 @@
 export {
+  type BusyUnmapConfig,
+  type BusyUnmapInput,
+  type BusyUnmapReport,
+  BusyUnmapSchema,
+  runBusyUnmap,
+} from './busy-unmap.ts';
+export {
+  runStallResume,
+  type StallResumeConfig,
+  type StallResumeInput,
+  type StallResumeReport,
+  StallResumeSchema,
+} from './stall-resume.ts';
+export {
   runTeardown,
   type TeardownConfig,
   type TeardownInput,
