@@ -6,9 +6,9 @@ import { ZstdStream } from '../../zstd.ts';
 import type { EventFormat } from '../event-format.ts';
 import type { EventStream } from '../form.ts';
 import { RecordDecoder } from '../record-decoder.ts';
+import { TimeOrder } from '../time-order.ts';
 import { readTracingData } from '../trace-dat/layout.ts';
 import { type Attribute, idOffset, LEAST_ATTRIBUTE, readAttribute, SampleParts } from './attributes.ts';
-import { TimeOrder } from './time-order.ts';
 
 const TWO_TO_32 = 2 ** 32;
 const NANOSECONDS = 1e9;

@@ -1,3 +1,4 @@
+import { inflate } from '../../inflate.ts';
 import { unzstdWhole } from '../../zstd.ts';
 import type { BinaryReader } from './binary-reader.ts';
 
@@ -22,11 +23,6 @@ export async function inflateWhole(
   if (size > LARGEST_PART) return null;
   if (compression === 'zstd') return unzstdWhole(packed, size);
   if (compression === 'none') return packed.length === size ? packed : null;
-  try {
-    const stream = new Blob([new Uint8Array(packed)]).stream().pipeThrough(new DecompressionStream('deflate'));
-    const bytes = new Uint8Array(await new Response(stream).arrayBuffer());
-    return bytes.length === size ? bytes : null;
-  } catch {
-    return null;
-  }
+  const bytes = await inflate(packed, size);
+  return bytes?.length === size ? bytes : null;
 }

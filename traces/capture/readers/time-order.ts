@@ -1,10 +1,10 @@
-import { copyEvent, TraceEvent } from '../../event.ts';
+import { copyEvent, TraceEvent } from '../event.ts';
 
-/** Events held back at most: in a file without rounds, what is further apart than this stays in the order of the file. */
-const MOST_HELD = 1_000_000;
+/** Events held back at most: in a file without rounds, what is further apart than half of this stays in the order of the file. */
+const MOST_HELD = 500_000;
 
 /**
- * Puts events in the order of their times. perf writes what each CPU has gathered one behind the other, in rounds: no event of a round is earlier
+ * Puts events in the order of their times, where a file has those of each CPU together. perf writes what each CPU has gathered one behind the other, in rounds: no event of a round is earlier
  * than the latest one of the round before the last, so as much may go out at the end of each round.
  */
 export class TimeOrder {
@@ -22,7 +22,7 @@ export class TimeOrder {
     copyEvent(event, copy);
     this.#held.push(copy);
     if (copy.time > this.#latest) this.#latest = copy.time;
-    if (this.#held.length >= MOST_HELD) this.#release(this.#latest);
+    if (this.#held.length >= MOST_HELD) this.#release(this.#median());
   }
 
   /** A round ends. */
@@ -47,6 +47,11 @@ export class TimeOrder {
       this.#at = 0;
     }
     return true;
+  }
+
+  #median(): number {
+    const times = Float64Array.from(this.#held, ({ time }) => time).sort();
+    return times[times.length >> 1] as number;
   }
 
   #release(limit: number): void {
