@@ -7,5 +7,6 @@ export * from './machine/index.ts';
 export * from './mali/index.ts';
 export * from './mmus.ts';
 export * from './registers/index.ts';
+export * from './server/index.ts';
 export * from './smmuv2/index.ts';
 export * from './smmuv3/index.ts';

@@ -7,6 +7,7 @@ import * as check from './check.ts';
 import * as compare from './compare.ts';
 import * as config from './config.ts';
 import * as conform from './conform.ts';
+import * as device from './device.ts';
 import { ExitCode, exitWith } from './exit.ts';
 import * as generate from './generate.ts';
 import * as replay from './replay.ts';
@@ -26,6 +27,7 @@ const COMMANDS: readonly { readonly register: (program: Command) => void }[] = [
   generate,
   translate,
   benchInvalidation,
+  device,
 ];
 
 function buildProgram(): Command {
