@@ -1,4 +1,4 @@
-import { EventQueue } from '../../../time/index.ts';
+import { EventQueue, Ring } from '../../../time/index.ts';
 import type { Flight, Slots } from './flight.ts';
 import { WAIT } from './flight-state.ts';
 
@@ -26,7 +26,7 @@ export type EventSubject = Flight | { readonly master: number };
  * SMMU cycle as the caller says, 1000 for the reference.
  */
 export class FlightClock {
-  readonly queue = new EventQueue<EventSubject>();
+  readonly queue: EventQueue<EventSubject>;
   readonly period: number;
   /** Told when memory accepts a request: refused masters may try again. */
   onAccepted: () => void = () => {};
@@ -34,9 +34,8 @@ export class FlightClock {
   readonly #latency: number;
   readonly #ticksPerByte: number;
   // Answers on their way, oldest first; requests that memory was too busy for.
-  readonly #answers: Flight[] = [];
-  readonly #due: number[] = [];
-  readonly #refused: Flight[] = [];
+  readonly #answers = new Ring<Flight>();
+  readonly #refused = new Ring<Flight>();
   #answering = false;
   #busy = false;
 
@@ -47,6 +46,7 @@ export class FlightClock {
    */
   constructor(period: number, latency: number, bandwidth: number) {
     this.period = period;
+    this.queue = new EventQueue(period);
     this.#latency = latency * period;
     this.#ticksPerByte = bandwidth === 0 ? 0 : period / bandwidth;
   }
@@ -57,8 +57,7 @@ export class FlightClock {
 
   /** Tick of the clock edge `cycles` after the next edge, which is now when now is one. */
   edge(cycles: number): number {
-    const { now } = this.queue;
-    return Math.ceil(now / this.period) * this.period + cycles * this.period;
+    return this.queue.edge + cycles * this.period;
   }
 
   /** Lets a flight sleep for some cycles and go on with `state`. */
@@ -82,11 +81,12 @@ export class FlightClock {
   release(slots: Slots): void {
     slots.free++;
     const next = slots.waiting.shift();
-    if (next !== undefined) this.queue.schedule(this.queue.now, FlightEvent.WAKE, next);
+    if (next !== null) this.queue.schedule(this.queue.now, FlightEvent.WAKE, next);
   }
 
   /** Wakes everybody who waits for a signal. */
   broadcast(waiting: Flight[]): void {
+    if (waiting.length === 0) return;
     for (const flight of waiting) this.queue.schedule(this.queue.now, FlightEvent.WAKE, flight);
     waiting.length = 0;
   }
@@ -103,14 +103,13 @@ export class FlightClock {
   /** Serves ANSWER: the flight whose answer is due. Call `answered` after it ran. */
   answer(): Flight {
     this.#answering = false;
-    return this.#answers[0] as Flight;
+    return this.#answers.first() as Flight;
   }
 
   answered(): void {
     this.#answers.shift();
-    this.#due.shift();
-    const due = this.#due[0];
-    if (due !== undefined && !this.#answering) this.#scheduleAnswer(Math.max(due, this.queue.now));
+    const next = this.#answers.first();
+    if (next !== null && !this.#answering) this.#scheduleAnswer(Math.max(next.dueTick, this.queue.now));
   }
 
   /** Serves MEMORY_FREE: the next of those that memory refused. */
@@ -118,7 +117,7 @@ export class FlightClock {
     this.#busy = false;
     while (!this.#busy) {
       const next = this.#refused.shift();
-      if (next === undefined) return;
+      if (next === null) return;
       this.#accept(next);
     }
   }
@@ -130,14 +129,14 @@ export class FlightClock {
       this.queue.schedule(this.queue.now + flight.bytes * this.#ticksPerByte, FlightEvent.MEMORY_FREE, subject);
     }
     const due = this.queue.now + this.#latency;
+    flight.dueTick = due;
     this.#answers.push(flight);
-    this.#due.push(due);
     if (!this.#answering && this.#answers.length === 1) this.#scheduleAnswer(due);
     this.onAccepted();
   }
 
   #scheduleAnswer(tick: number): void {
     this.#answering = true;
-    this.queue.schedule(tick, FlightEvent.ANSWER, this.#answers[0] as Flight);
+    this.queue.schedule(tick, FlightEvent.ANSWER, this.#answers.first() as Flight);
   }
 }

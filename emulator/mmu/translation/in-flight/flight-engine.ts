@@ -7,7 +7,7 @@ import {
   type TranslationRequest,
 } from '../index.ts';
 import { Flight } from './flight.ts';
-import { FlightClock, FlightEvent } from './flight-clock.ts';
+import { type EventSubject, FlightClock, FlightEvent } from './flight-clock.ts';
 import { FlightState } from './flight-state.ts';
 import { FlightSteps } from './flight-steps.ts';
 import type { TbuSlots } from './tbu-slots.ts';
@@ -47,6 +47,11 @@ class Generator {
   readonly job: FlightJob;
   readonly flags: number;
   readonly size: number;
+  // What follows from these for each of its requests.
+  readonly stream: number;
+  readonly needed: number;
+  readonly write: boolean;
+  readonly beats: number;
   next = 0;
   inFlight = 0;
   /** An ISSUE event is scheduled. */
@@ -58,11 +63,15 @@ class Generator {
   readonly responses: number[] = [];
   responding = false;
 
-  constructor(master: number, job: FlightJob) {
+  constructor(master: number, job: FlightJob, mmu: Mmu) {
     this.master = master;
     this.job = job;
     this.flags = job.flags ?? AccessFlag.READ;
     this.size = job.size ?? 64;
+    this.stream = mmu.caches.streamNumber(job.streamId, job.substreamId ?? -1);
+    this.needed = neededPermissions(this.flags);
+    this.write = (this.flags & AccessFlag.WRITE) !== 0;
+    this.beats = this.write ? Math.ceil(this.size / mmu.config.interface.portWidth) : 0;
   }
 }
 
@@ -129,38 +138,40 @@ export class FlightEngine {
     const from = this.#clock.now;
     for (const [index, job] of list.entries()) {
       const master = job.master ?? index;
-      const generator = new Generator(master, job);
+      const generator = new Generator(master, job, this.#mmu);
       this.#generators[master] = generator;
       this.#issueAt(generator, from + (job.start ?? 0) * this.period);
     }
     const { queue } = this.#clock;
     this.#device.onResume = (request, outcome) => this.#resume(request as Flight, outcome);
     this.#unanswered = list.reduce((sum, job) => sum + job.addresses.length, 0);
-    while (this.#unanswered > 0 && queue.next()) {
-      const { kind, subject } = queue;
-      switch (kind) {
-        case FlightEvent.WAKE:
-          this.#steps.run(subject as Flight);
-          break;
-        case FlightEvent.ANSWER:
-          this.#steps.run(this.#clock.answer());
-          this.#clock.answered();
-          break;
-        case FlightEvent.MEMORY_FREE:
-          this.#clock.free();
-          break;
-        case FlightEvent.RESPOND:
-          this.#deliver(subject as Generator);
-          break;
-        case FlightEvent.RETRY:
-          this.#retry(subject as Generator);
-          break;
-        default:
-          (subject as Generator).scheduled = false;
-          this.#issue(subject as Generator);
-      }
-    }
+    while (this.#unanswered > 0 && queue.next()) this.#serve(queue.kind, queue.subject as EventSubject);
     return this.#lastResponse;
+  }
+
+  /** Serves one event. A method of its own: the engine optimises it once, where a loop is optimised anew in each run. */
+  #serve(kind: number, subject: EventSubject): void {
+    switch (kind) {
+      case FlightEvent.WAKE:
+        this.#steps.run(subject as Flight);
+        break;
+      case FlightEvent.ANSWER:
+        this.#steps.run(this.#clock.answer());
+        this.#clock.answered();
+        break;
+      case FlightEvent.MEMORY_FREE:
+        this.#clock.free();
+        break;
+      case FlightEvent.RESPOND:
+        this.#deliver(subject as Generator);
+        break;
+      case FlightEvent.RETRY:
+        this.#retry(subject as Generator);
+        break;
+      default:
+        (subject as Generator).scheduled = false;
+        this.#issue(subject as Generator);
+    }
   }
 
   /** A translation is finished. @returns whether its access goes on to memory */
@@ -232,8 +243,7 @@ export class FlightEngine {
   /** Offers the next request to the interface; false when it has no slot. */
   #send(generator: Generator): boolean {
     const shared = this.#steps.interfaces[generator.master] as TbuSlots;
-    const write = (generator.flags & AccessFlag.WRITE) !== 0;
-    const beats = this.#steps.beatsOf(generator.size, write);
+    const { write, beats } = generator;
     if (shared.free === 0 || shared.freeBeats < beats) {
       shared.refused = true;
       return false;
@@ -243,16 +253,17 @@ export class FlightEngine {
     const { job } = generator;
     const flight = this.#flight();
     flight.master = generator.master;
-    flight.iova = job.addresses[generator.next] as number;
-    flight.upper = (generator.flags & AccessFlag.UPPER) !== 0 || job.upper?.[generator.next] === 1;
-    flight.flags = flight.upper ? generator.flags | AccessFlag.UPPER : generator.flags;
+    const upper = (generator.flags & AccessFlag.UPPER) !== 0 || job.upper?.[generator.next] === 1;
+    flight.locate(job.addresses[generator.next] as number, upper);
+    flight.flags = upper ? generator.flags | AccessFlag.UPPER : generator.flags;
     flight.start = this.#clock.now / this.period;
     flight.streamId = job.streamId;
     flight.substreamId = job.substreamId ?? -1;
-    flight.stream = this.#mmu.caches.streamNumber(flight.streamId, flight.substreamId);
-    flight.needed = neededPermissions(generator.flags);
+    flight.stream = generator.stream;
+    flight.needed = generator.needed;
     flight.size = generator.size;
     flight.write = write;
+    flight.beats = beats;
     flight.order = generator.next % (job.ids ?? 1);
     generator.next++;
     generator.inFlight++;
@@ -268,8 +279,7 @@ export class FlightEngine {
     const flight = this.#flight();
     flight.prefetch = true;
     flight.master = from.master;
-    flight.iova = iova;
-    flight.upper = from.upper;
+    flight.locate(iova, from.upper);
     flight.streamId = from.streamId;
     flight.substreamId = from.substreamId;
     flight.stream = from.stream;
@@ -277,6 +287,7 @@ export class FlightEngine {
     flight.needed = neededPermissions(flight.flags);
     flight.size = 0;
     flight.write = false;
+    flight.beats = 0;
     this.#clock.delay(flight, 1, FlightState.DEVICE_PORT);
   }
 

@@ -1,4 +1,5 @@
-import { fill, OWNER_SHIFT, type Tbu, tagHigh, tagLow, WHOLE_SPACE_SHIFT } from '../../tlb/index.ts';
+import type { Tbu } from '../../tlb/index.ts';
+import { fill, OWNER_SHIFT, UPPER_HALF_BIT, WHOLE_SPACE_SHIFT } from '../../tlb/index.ts';
 import {
   BYPASS_ATTRIBUTES,
   ENTRY,
@@ -33,6 +34,15 @@ export class FlightSteps {
   readonly #walkSlots: Slots;
   readonly #configurationPorts: Slots;
   readonly #tlbPorts: Slots;
+  // Out of the configuration; of a link, the cycles behind the one that it is taken for.
+  readonly #microCycles: number;
+  readonly #mainCycles: number;
+  readonly #linkCycles: number;
+  readonly #returnCycles: number;
+  readonly #configurationCycles: number;
+  readonly #tlbCycles: number;
+  readonly #portWidth: number;
+  readonly #mergesByAddress: boolean;
 
   constructor(mmu: Mmu, clock: FlightClock, ends: FlightEnds) {
     const { config } = mmu;
@@ -41,15 +51,18 @@ export class FlightSteps {
     this.#ends = ends;
     this.#walks = new WalkSteps(mmu, clock);
     this.interfaces = mmu.caches.interfaces.map((unit) => new TbuSlots(unit, mmu));
+    this.#microCycles = config.interface.microTlb.latency;
+    this.#mainCycles = config.interface.mainTlb.latency;
+    this.#linkCycles = config.link.request - 1;
+    this.#returnCycles = config.link.response - 1;
+    this.#configurationCycles = config.configurationCache.latency;
+    this.#tlbCycles = config.tlb.latency;
+    this.#portWidth = config.portWidth;
+    this.#mergesByAddress = config.deviations.mergesBy4KiBAddress;
     this.#slots = new Slots(config.slots);
     this.#walkSlots = new Slots(config.walkSlots);
     this.#configurationPorts = new Slots(config.configurationCache.ports);
     this.#tlbPorts = new Slots(config.tlb.ports);
-  }
-
-  /** Beats of write data that a request brings; 0 for a read. */
-  beatsOf(size: number, write: boolean): number {
-    return write ? Math.ceil(size / this.#mmu.config.interface.portWidth) : 0;
   }
 
   /** Runs a flight until it has to wait. */
@@ -70,7 +83,7 @@ export class FlightSteps {
     switch (state) {
       case S.DEVICE_PORT:
         if (!clock.acquire(flight, shared.devicePort, state)) return WAIT;
-        return clock.delay(flight, Math.max(1, this.beatsOf(flight.size, flight.write)), S.RECEIVED);
+        return clock.delay(flight, Math.max(1, flight.beats), S.RECEIVED);
       case S.RECEIVED:
         return this.#received(flight, shared);
       case S.PASS:
@@ -79,7 +92,7 @@ export class FlightSteps {
         return S.LAST_PORT;
       case S.MICRO_LOOKUP:
         if (!clock.acquire(flight, shared.microPorts, state)) return WAIT;
-        return clock.delay(flight, config.interface.microTlb.latency, S.MICRO_FOUND);
+        return clock.delay(flight, this.#microCycles, S.MICRO_FOUND);
       case S.MICRO_FOUND: {
         const hit = microTlb !== null && this.#lookup(flight, microTlb);
         clock.release(shared.microPorts);
@@ -90,7 +103,7 @@ export class FlightSteps {
       case S.MAIN_LOOKUP:
         if (mainTlb === null) return S.MAIN_MISSED;
         if (!clock.acquire(flight, shared.mainPorts, state)) return WAIT;
-        return clock.delay(flight, config.interface.mainTlb.latency, S.MAIN_FOUND);
+        return clock.delay(flight, this.#mainCycles, S.MAIN_FOUND);
       case S.MAIN_FOUND: {
         const hit = mainTlb !== null && this.#lookup(flight, mainTlb);
         clock.release(shared.mainPorts);
@@ -128,7 +141,7 @@ export class FlightSteps {
         if (!flight.prefetch) this.#prefetch(flight);
         return S.UNHOLD;
       case S.UNHOLD:
-        shared.misses.splice(shared.misses.indexOf(flight), 1);
+        shared.endMiss(flight);
         clock.broadcast(shared.held);
         if (flight.prefetch) return S.PREFETCH_END;
         return flight.fault === FaultKind.NONE && flight.contextFault === 0 ? S.MICRO_STORE : S.ORDER;
@@ -141,7 +154,7 @@ export class FlightSteps {
         return S.ORDER;
       case S.ORDER: {
         const order = shared.orderOf(flight);
-        if (order[0] !== flight) {
+        if (order.first() !== flight) {
           flight.state = S.ORDER;
           shared.ordered.push(flight);
           return WAIT;
@@ -152,7 +165,7 @@ export class FlightSteps {
       }
       case S.LAST_PORT: {
         if (!clock.acquire(flight, this.#requestPort, state)) return WAIT;
-        const beats = flight.write ? Math.ceil(flight.size / config.portWidth) : 1;
+        const beats = flight.write ? Math.ceil(flight.size / this.#portWidth) : 1;
         return clock.delay(flight, beats, S.LAST_BEAT);
       }
       case S.LAST_BEAT:
@@ -203,13 +216,13 @@ export class FlightSteps {
   /** The flight's slot is free again. */
   #giveBack(flight: Flight, shared: TbuSlots): void {
     shared.free++;
-    shared.freeBeats += this.beatsOf(flight.size, flight.write);
+    shared.freeBeats += flight.beats;
     this.#clock.onAccepted();
   }
 
   #inSmmu(flight: Flight, state: number): number {
     const clock = this.#clock;
-    const { config, caches } = this.#mmu;
+    const { caches } = this.#mmu;
     switch (state) {
       case S.LINK:
         if (!clock.acquire(flight, this.#slots, state)) return WAIT;
@@ -219,11 +232,11 @@ export class FlightSteps {
         return clock.delay(flight, 1, S.LINK_SENT);
       case S.LINK_SENT:
         clock.release(this.#linkPort);
-        return clock.delay(flight, config.link.request - 1, S.CONFIGURATION);
+        return clock.delay(flight, this.#linkCycles, S.CONFIGURATION);
       case S.CONFIGURATION:
         if (caches.configuration === null) return this.#fetchContext(flight);
         if (!clock.acquire(flight, this.#configurationPorts, state)) return WAIT;
-        return clock.delay(flight, config.configurationCache.latency, S.CONFIGURATION_FOUND);
+        return clock.delay(flight, this.#configurationCycles, S.CONFIGURATION_FOUND);
       case S.CONFIGURATION_FOUND: {
         const hit = caches.lookupConfiguration(flight.stream);
         clock.release(this.#configurationPorts);
@@ -256,7 +269,7 @@ export class FlightSteps {
       case S.TLB_LOOKUP:
         if (caches.tlb === null) return S.WALK_SLOT;
         if (!clock.acquire(flight, this.#tlbPorts, state)) return WAIT;
-        return clock.delay(flight, config.tlb.latency, S.TLB_FOUND);
+        return clock.delay(flight, this.#tlbCycles, S.TLB_FOUND);
       case S.TLB_FOUND:
         return this.#tlbFound(flight);
       case S.WALK_SLOT:
@@ -275,7 +288,7 @@ export class FlightSteps {
         return clock.delay(flight, 1, S.RETURN_SENT);
       case S.RETURN_SENT:
         clock.release(this.#returnPort);
-        return clock.delay(flight, config.link.response - 1, S.RETURNED);
+        return clock.delay(flight, this.#returnCycles, S.RETURNED);
       case S.RETURNED:
         clock.release(this.#slots);
         return flight.fault === FaultKind.NONE && flight.contextFault === 0 ? S.MAIN_STORE : S.UNHOLD;
@@ -334,7 +347,7 @@ export class FlightSteps {
 
   #tlbFound(flight: Flight): number {
     const { tlb } = this.#mmu.caches;
-    const entry = tlb === null ? -1 : tlb.lookup(tagLow(flight.iova), this.#spaceTag(flight), this.#salt(flight));
+    const entry = tlb === null ? -1 : tlb.lookup(flight.pageLow, this.#spaceTag(flight), this.#salt(flight));
     this.#clock.release(this.#tlbPorts);
     if (tlb === null || entry < 0 || !permits(tlb.attributesOf(entry), flight.needed)) return S.WALK_SLOT;
     flight.hit |= HitFlag.TLB;
@@ -348,7 +361,7 @@ export class FlightSteps {
     const { tlb } = this.#mmu.caches;
     if (tlb === null) return S.RETURN;
     if (!this.#clock.acquire(flight, this.#tlbPorts, S.TLB_STORE)) return WAIT;
-    const low = tagLow(flight.iova);
+    const low = flight.pageLow;
     const tag = this.#spaceTag(flight);
     const { attributes, space, staleMark } = flight;
     const entry = fill(tlb, low, tag, this.#salt(flight), attributes, space, staleMark, Ways.ANY);
@@ -385,7 +398,7 @@ export class FlightSteps {
 
   /** Looks into an interface's TLB; on a hit the flight has its translation. */
   #lookup(flight: Flight, cache: NonNullable<Tbu['microTlb']>): boolean {
-    const entry = cache.lookup(tagLow(flight.iova), this.#streamTag(flight), 0);
+    const entry = cache.lookup(flight.pageLow, this.#streamTag(flight), 0);
     if (entry < 0) return false;
     const attributes = cache.attributesOf(entry);
     if (!permits(attributes, flight.needed)) return false;
@@ -397,17 +410,17 @@ export class FlightSteps {
   }
 
   #fill(flight: Flight, cache: NonNullable<Tbu['microTlb']>, attributes: number, ways: number): void {
-    const low = tagLow(flight.iova);
+    const low = flight.pageLow;
     const entry = fill(cache, low, this.#streamTag(flight), 0, attributes, flight.space, flight.staleMark, ways);
     cache.values[entry] = flight.pa - flight.iova;
   }
 
   #streamTag(flight: Flight): number {
-    return tagHigh(flight.iova, flight.upper) | (flight.stream << OWNER_SHIFT);
+    return flight.pageHigh | (flight.stream << OWNER_SHIFT);
   }
 
   #spaceTag(flight: Flight): number {
-    return tagHigh(flight.iova, flight.upper) | (flight.space << OWNER_SHIFT);
+    return flight.pageHigh | (flight.space << OWNER_SHIFT);
   }
 
   #salt(flight: Flight): number {
@@ -417,11 +430,19 @@ export class FlightSteps {
 
   /** Whether a miss of the same page is under way. */
   #isHeld(flight: Flight, shared: TbuSlots): boolean {
-    const byAddress = this.#mmu.config.deviations.mergesBy4KiBAddress;
-    const page = Math.floor(flight.iova / PAGE);
-    for (const other of shared.misses) {
-      if (Math.floor(other.iova / PAGE) !== page) continue;
-      if (byAddress || (other.stream === flight.stream && other.upper === flight.upper)) return true;
+    const { pageLow, pageHigh, stream } = flight;
+    const { misses } = shared;
+    const byAddress = this.#mergesByAddress;
+    for (let at = 0; at < misses.length; at++) {
+      const other = misses[at] as Flight;
+      if (other.pageLow !== pageLow) continue;
+      if (
+        byAddress
+          ? ((other.pageHigh ^ pageHigh) & ~UPPER_HALF_BIT) === 0
+          : other.pageHigh === pageHigh && other.stream === stream
+      ) {
+        return true;
+      }
     }
     return false;
   }

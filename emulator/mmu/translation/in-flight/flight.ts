@@ -1,4 +1,6 @@
+import { Ring } from '../../../time/index.ts';
 import type { StageRegime, TranslationRegime } from '../../regime/index.ts';
+import { tagHigh, tagLow } from '../../tlb/index.ts';
 import { FaultClass, StageWalk } from '../../walk/index.ts';
 import { type ContextFetch, type ContextSource, ContextStatus, TranslationRequest } from '../index.ts';
 
@@ -9,7 +11,7 @@ import { type ContextFetch, type ContextSource, ContextStatus, TranslationReques
  */
 export class Slots {
   free: number;
-  readonly waiting: Flight[] = [];
+  readonly waiting = new Ring<Flight>();
 
   constructor(count: number) {
     this.free = count;
@@ -24,6 +26,11 @@ export class Flight extends TranslationRequest {
   stream = 0;
   needed = 0;
   write = false;
+  /** Beats of write data on the TBU's port; 0 for a read. */
+  beats = 0;
+  /** Tag words of the address, without owner: see `tagLow` and `tagHigh`. */
+  pageLow = 0;
+  pageHigh = 0;
   /** A prefetch: nobody waits for it. */
   prefetch = false;
   /** Requests of one order stay in order. */
@@ -43,6 +50,8 @@ export class Flight extends TranslationRequest {
   startTick = 0;
   endTick = 0;
   walkTick = 0;
+  /** When memory's answer is there. */
+  dueTick = 0;
 
   // Configuration.
   regime: TranslationRegime | null = null;
@@ -71,7 +80,6 @@ export class Flight extends TranslationRequest {
   address1 = 0;
   readLow1 = 0;
   readHigh1 = 0;
-  low1 = 0;
   high1 = 0;
   table = 0;
   output1 = 0;
@@ -87,6 +95,14 @@ export class Flight extends TranslationRequest {
   high2 = 0;
   output2 = 0;
   attributes2 = 0;
+
+  /** Sets what follows from the address and its half. */
+  locate(iova: number, upper: boolean): void {
+    this.iova = iova;
+    this.upper = upper;
+    this.pageLow = tagLow(iova);
+    this.pageHigh = tagHigh(iova, upper);
+  }
 
   /** Makes the flight ready for a new request. */
   reset(): void {

@@ -1,3 +1,4 @@
+import { Ring } from '../../../time/index.ts';
 import type { Tbu } from '../../tlb/index.ts';
 import type { Mmu } from '../index.ts';
 import { type Flight, Slots } from './flight.ts';
@@ -17,7 +18,7 @@ export class TbuSlots {
   readonly misses: Flight[] = [];
   readonly held: Flight[] = [];
   /** Requests in order, by id: reads, then writes. */
-  readonly orders = new Map<number, Flight[]>();
+  readonly orders: Ring<Flight>[] = [];
   /** Who waits for an older request of the same id. */
   readonly ordered: Flight[] = [];
 
@@ -30,15 +31,18 @@ export class TbuSlots {
     this.freeBeats = config.writeBufferSlots;
   }
 
+  /** A miss is no longer under way; the order of the others does not matter. */
+  endMiss(flight: Flight): void {
+    const { misses } = this;
+    const last = misses.pop() as Flight;
+    if (last !== flight) misses[misses.indexOf(flight)] = last;
+  }
+
   /** Requests of one id and direction, oldest first. */
-  orderOf(flight: Flight): Flight[] {
+  orderOf(flight: Flight): Ring<Flight> {
     const key = flight.order * 2 + (flight.write ? 1 : 0);
-    let list = this.orders.get(key);
-    if (list === undefined) {
-      list = [];
-      this.orders.set(key, list);
-    }
-    return list;
+    while (this.orders.length <= key) this.orders.push(new Ring());
+    return this.orders[key] as Ring<Flight>;
   }
 }
 

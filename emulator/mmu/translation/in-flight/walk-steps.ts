@@ -94,8 +94,7 @@ export class WalkSteps {
         if (walk.begin(regime, flight.iova, flight.upper, flight.needed) === WalkStatus.FAULT) {
           return this.#refused(flight, 1, walk.fault, walk.level);
         }
-        flight.low1 = tagLow(flight.iova);
-        flight.high1 = tagHigh(flight.iova, flight.upper) | (flight.space << OWNER_SHIFT);
+        flight.high1 = flight.pageHigh | (flight.space << OWNER_SHIFT);
         flight.updates1 = 0;
         flight.ipaKnown1 = true;
         flight.level = walk.descriptorBytes === 4 ? 2 : 3;
@@ -135,7 +134,15 @@ export class WalkSteps {
           if (!clock.acquire(flight, this.#probes, S.STORE1)) return WAIT;
           const attributes = walk.hierarchical << ENTRY.HIERARCHICAL_SHIFT;
           const shift = walk.entryShift(level);
-          this.#mmu.caches.walk.keep(level, shift, flight.low1, flight.high1, flight.table, attributes, flight.space);
+          this.#mmu.caches.walk.keep(
+            level,
+            shift,
+            flight.pageLow,
+            flight.high1,
+            flight.table,
+            attributes,
+            flight.space,
+          );
           clock.release(this.#probes);
         }
         return this.#read(flight, walk.descriptorBytes, S.GOT1);
@@ -158,7 +165,7 @@ export class WalkSteps {
 
   #probed1(flight: Flight): number {
     const walk = flight.walk1;
-    const found = this.#look(flight, 0, walk.startLevel, flight.low1, flight.high1, flight.needed, false, walk);
+    const found = this.#look(flight, 0, walk.startLevel, flight.pageLow, flight.high1, flight.needed, false, walk);
     this.#clock.release(this.#probes);
     if (found < 0) return flight.level < 0 ? S.ROOT1 : S.PROBE1;
     const cache = this.#mmu.caches.walk.sections[flight.level];
@@ -257,7 +264,7 @@ export class WalkSteps {
       const base = flight.output1 - (flight.iova % 2 ** walk.pageShift);
       value = base + (flight.iova % 2 ** shift) - flight.iova;
     }
-    caches.keep(walk.level, shift, flight.low1, flight.high1, value, attributes | ENTRY.LEAF, flight.space);
+    caches.keep(walk.level, shift, flight.pageLow, flight.high1, value, attributes | ENTRY.LEAF, flight.space);
     this.#clock.release(this.#probes);
     return S.WALK_END;
   }
