@@ -334,9 +334,35 @@ export class MmuInvalidation {
     leafOnly: boolean,
   ): void {
     if (cache === null || cache.valid === 0) return;
+    if (cache.hashed) {
+      this.#coveringChains(cache, low, high, scope, asid, vmid, leafOnly);
+      return;
+    }
     for (let entry = 0; entry < cache.reach; entry++) {
       if (covers(cache, entry, low, high) && this.#means(cache, entry, scope, asid, vmid, leafOnly)) {
         this.#drop(cache, entry);
+      }
+    }
+  }
+
+  /** In a hashed cache all entries of a page are in one chain for each page size. */
+  #coveringChains(
+    cache: AssociativeCache,
+    low: number,
+    high: number,
+    scope: Scope,
+    asid: number,
+    vmid: number,
+    leafOnly: boolean,
+  ): void {
+    for (let size = cache.liveSizes - 1; size >= 0; size--) {
+      let next = cache.chainOf(cache.liveShift(size), low, high);
+      while (next >= 0) {
+        const entry = next;
+        next = cache.chainNext(entry);
+        if (covers(cache, entry, low, high) && this.#means(cache, entry, scope, asid, vmid, leafOnly)) {
+          this.#drop(cache, entry);
+        }
       }
     }
   }

@@ -322,6 +322,24 @@ export class AssociativeCache {
     return this.#setFor(shift, low, high, salt) * this.ways;
   }
 
+  /** Entries are found through hash chains, see {@link chainOf}; else they lie in the sets that {@link setStart} tells. */
+  get hashed(): boolean {
+    return this.#hashed;
+  }
+
+  /**
+   * First entry of the chain that holds every entry of the page of `2 ** shift` bytes at an address, of whichever owner, and others;
+   * -1 for none. {@link chainNext} goes on.
+   */
+  chainOf(shift: number, low: number, high: number): number {
+    return this.#heads[this.#bucket(low & maskLow(shift), high & maskHigh(shift))] as number;
+  }
+
+  /** The entry behind one in its chain, -1 at the end. */
+  chainNext(entry: number): number {
+    return this.words[(entry << 3) + 7] as number;
+  }
+
   resetCounters(): void {
     this.lookups = 0;
     this.misses = 0;
@@ -367,8 +385,10 @@ export class AssociativeCache {
     return -1;
   }
 
+  /** Bucket of a page, whoever owns it: invalidations and the sanitizer find all its entries in one chain. */
   #bucket(low: number, high: number): number {
-    return Math.imul(low ^ Math.imul(high, 0x85ebca6b), 0x9e3779b1) >>> this.#hashShift;
+    // Page number bits and half of the high tag word, as a literal; see tag.ts.
+    return Math.imul(low ^ Math.imul(high & 0x1ff, 0x85ebca6b), 0x9e3779b1) >>> this.#hashShift;
   }
 
   /** The set for an entry of a size. */

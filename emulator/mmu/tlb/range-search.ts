@@ -12,6 +12,8 @@ const MOST = 2 ** 52;
 
 /** For {@link RangeSearch.find}: the set of an entry depends on more than its address. */
 export const ANY_SET = -1;
+/** What looking through a chain of a hashed cache costs, in entries looked at one after the other. */
+const CHAIN_COST = 8;
 /** Any page size. */
 const ANY_SIZE = -1;
 
@@ -42,7 +44,9 @@ export class RangeSearch {
     this.#count = 0;
     if (cache.valid === 0) return 0;
     this.#bound(start, Math.min(end, MOST), upper);
-    if (salt === ANY_SET || (this.#last - this.#first + 2) * cache.liveSizes >= cache.sets) {
+    const pieces = (this.#last - this.#first + 2) * cache.liveSizes;
+    const hashed = cache.hashed;
+    if (hashed ? pieces * CHAIN_COST >= cache.reach : salt === ANY_SET || pieces >= cache.sets) {
       this.#look(cache, 0, cache.reach, ANY_SIZE);
       return this.#count;
     }
@@ -74,6 +78,12 @@ export class RangeSearch {
   }
 
   #lookInSet(cache: AssociativeCache, shift: number, low: number, high: number, salt: number): void {
+    if (cache.hashed) {
+      for (let entry = cache.chainOf(shift, low, high); entry >= 0; entry = cache.chainNext(entry)) {
+        this.#look(cache, entry, entry + 1, shift);
+      }
+      return;
+    }
     const first = cache.setStart(shift, low, high, salt);
     this.#look(cache, first, first + cache.ways, shift);
   }
