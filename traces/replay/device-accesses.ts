@@ -53,7 +53,7 @@ export class DeviceAccesses {
     if (first === undefined || !stream.next()) return;
     const { device, driver, clock, sanitizer, walks } = this.#machine;
     const request = this.#request;
-    const id = driver.activate(one.domain, first);
+    let id = driver.activate(one.domain, first);
     const tbu = id % device.mmu.config.masters;
     walks.space = one.space;
     do {
@@ -65,7 +65,12 @@ export class DeviceAccesses {
       this.meter.add(request, translated, first, one.number);
       if (request.staleMark !== 0) sanitizer.windows.hit(request.staleMark, stream.iova);
       // The event thread is slower than the device: it finds many records at once, but in time for none to be lost.
-      if (!translated && ++this.#unhandled >= this.#eventBatch) this.handleFaults();
+      if (!translated && ++this.#unhandled >= this.#eventBatch) {
+        driver.idle(one.domain);
+        this.handleFaults();
+        // A fault may have cost the domain its context.
+        id = driver.activate(one.domain, first);
+      }
     } while (stream.next());
     driver.idle(one.domain);
   }

@@ -52,6 +52,7 @@ export function buildReport(
     software: softwareSection(replayer),
     breakdown: breakdownSection(replayer, deviceName),
     bind: replayer.bind === null ? null : { totals: replayer.bind.totals(), deadlocks: replayer.bind.deadlocks },
+    regions: driver.regions?.(),
     costs: costItems(replayer),
     config,
   } as const;
@@ -66,6 +67,7 @@ export function buildReport(
     software,
     breakdown,
     bind,
+    regions,
     costs,
   } = report;
   return {
@@ -81,6 +83,7 @@ export function buildReport(
     software,
     breakdown,
     bind,
+    ...(regions === undefined ? {} : { regions }),
     sanitizer: sanitizerSection(replayer),
     costs,
     config,

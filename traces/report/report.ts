@@ -1,6 +1,6 @@
 /** The shape of `tablewalk replay --json`, schema "tablewalk.report/1". Cycles are SMMU clock cycles, sizes bytes, times seconds of the trace's clock. */
 
-import type { BindTotals, Deadlock, MemoryUse } from '../../devices/index.ts';
+import type { BindTotals, Deadlock, MemoryUse, RegionCounters } from '../../devices/index.ts';
 import type { AllocatorReport } from '../../formats/index.ts';
 
 export const REPORT_SCHEMA = 'tablewalk.report/1';
@@ -224,6 +224,8 @@ export interface Report {
   readonly breakdown: BreakdownSection;
   /** Null in a direct replay. */
   readonly bind: BindSection | null;
+  /** What locking and flushing regions came to; absent where the MMU does not work like that. */
+  readonly regions?: RegionCounters;
   readonly sanitizer: SanitizerSection;
   /** Every cost item, dearest first. */
   readonly costs: readonly CostItem[];

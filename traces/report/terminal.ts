@@ -154,6 +154,31 @@ export function renderReport(report: Report, options: TerminalOptions): string {
     }
   }
 
+  if (report.regions !== undefined) {
+    const { regions } = report;
+    section('locked regions');
+    row('operations', count(regions.operations), `${count(regions.evictions)} address spaces taken over`);
+    row(
+      'locks',
+      count(regions.locks),
+      `${bytes(regions.lockedBytes)} in them, ${bytes(regions.excessBytes)} not edited`,
+    );
+    row(
+      'locked',
+      cycles(regions.lockedCycles),
+      `${count(regions.lockWaits)} accesses waited ${cycles(regions.lockWaitCycles)}`,
+    );
+    row('flushes', count(regions.flushes));
+    row(
+      'set aside',
+      `${count(regions.tablesReserved)} tables`,
+      `${count(regions.tablesUsed)} used, ${count(regions.tablesReturned)} given back`,
+    );
+    if (regions.remappedBytes > 0)
+      row('mapped again', bytes(regions.remappedBytes), 'of huge pages that could not be cut');
+    if (regions.resets > 0) row('resets', ink.yellow(count(regions.resets)), 'of the GPU');
+  }
+
   section('sanitizer');
   row('stale windows', alarm(sanitizer.staleWindows), longest(report));
   row('stale TLB hits', alarm(sanitizer.staleTlbHits));
