@@ -1,7 +1,7 @@
 import * as v from 'valibot';
 import type { IommuModel } from '../iommu.ts';
 import { Smmuv3 } from './device/index.ts';
-import { DriverSchema, Smmuv3Driver } from './driver/index.ts';
+import { DRIVER_KERNELS, DriverSchema, Smmuv3Driver } from './driver/index.ts';
 import { Smmuv3FeaturesSchema, smmuv3Features } from './spec/index.ts';
 
 /** What a configuration says of an SMMUv3 and its driver. */
@@ -16,12 +16,14 @@ export const SMMUV3_CONFIG = {
 export const SMMUV3: IommuModel<v.InferOutput<v.StrictObjectSchema<typeof SMMUV3_CONFIG, undefined>>> = {
   name: 'smmuv3',
   title: 'Arm SMMUv3',
-  drivers: ['arm-smmu-v3'],
+  // Without a kernel in its name, the driver is that of `driver.kernel`.
+  drivers: ['arm-smmu-v3', ...DRIVER_KERNELS.map((kernel) => `arm-smmu-v3-${kernel}`)],
   formats: ['arm-64-lpae-s1', 'arm-64-lpae-s2'],
   table: {},
-  create({ config, coherent, mmu, memory, machine, structures, bugs }) {
+  create({ config, driverName, coherent, mmu, memory, machine, structures, bugs }) {
     const device = new Smmuv3({ features: smmuv3Features({ ...config.smmu, coherent }), mmu, memory });
-    const driver = new Smmuv3Driver({ smmu: device, machine, structures, config: { ...config.driver, bugs } });
+    const kernel = DRIVER_KERNELS.find((name) => driverName === `arm-smmu-v3-${name}`) ?? config.driver.kernel;
+    const driver = new Smmuv3Driver({ smmu: device, machine, structures, config: { ...config.driver, kernel, bugs } });
     return { device, driver };
   },
 };

@@ -1,7 +1,7 @@
-import { AccessFlag, type Mmu, type TranslationRequest } from '../../../emulator/index.ts';
+import { AccessFlag, FaultKind, type Mmu, Permission, type TranslationRequest } from '../../../emulator/index.ts';
 import { encodeInto } from '../../../formats/index.ts';
 import type { RegisterBlock } from '../../registers/index.ts';
-import type { Smmuv3Features } from '../spec/index.ts';
+import type { Smmuv3Features, StreamTableEntry } from '../spec/index.ts';
 import {
   Cr0,
   Eats,
@@ -18,7 +18,7 @@ import { type AtsClient, AtsStatus } from './ats.ts';
 import type { FaultReporter, Transaction } from './fault-reporter.ts';
 import { type Interrupts, Wire } from './interrupts.ts';
 import type { OutputQueue } from './output-queue.ts';
-import type { StreamContexts } from './stream-contexts.ts';
+import { STREAM_ABORTED, type StreamContexts } from './stream-contexts.ts';
 
 /**
  * The SMMU's end of ATS and of the page request interface (Arm IHI 0070, sections 3.9 and 8).
@@ -64,22 +64,50 @@ export class AtsPort {
   }
 
   /**
-   * A translation request. On SUCCESS the translation is in the request (`pa`, `pageShift`), and what it grants in
-   * {@link permissions}.
+   * A translation request (section 3.9.1.2). On SUCCESS the translation is in the request (`pa`, `pageShift`), and what it grants in
+   * {@link permissions}: all that was asked for, a part of it (a page that may only be read, asked for writing), or nothing.
    */
   translate(request: TranslationRequest): AtsStatus {
-    const { streamId, substreamId, iova } = request;
-    if (this.#mmu.enabled && this.#features.ats) {
-      const translated = this.#mmu.translate(request);
-      // Configuration errors of a request are not recorded: CR2.REC_CFG_ATS is not offered.
-      if (request.contextFault !== 0) return AtsStatus.ABORT;
-      if (this.#allowed(streamId, substreamId)) {
-        this.permissions = translated ? request.permissions : 0;
-        return AtsStatus.SUCCESS;
-      }
+    this.permissions = 0;
+    if (!this.#mmu.enabled || !this.#features.ats) return this.#refuse(request);
+    const translated = this.#mmu.translate(request);
+    if (request.contextFault !== 0) return this.#unusable(request);
+    if (!this.#allowed(request.streamId, request.substreamId)) return this.#refuse(request);
+    const writes = (request.flags & AccessFlag.WRITE) !== 0;
+    if (translated) this.#grant(request, writes);
+    else if (request.fault === FaultKind.EXTERNAL_ABORT || request.fault === FaultKind.TLB_CONFLICT) {
+      return AtsStatus.ABORT;
+    } else if (request.fault === FaultKind.PERMISSION && writes) {
+      // Not the writing, but perhaps the reading.
+      const { flags } = request;
+      request.flags = flags & ~AccessFlag.WRITE;
+      if (this.#mmu.translate(request)) this.#grant(request, false);
+      request.flags = flags;
     }
-    this.#faults.record('F_BAD_ATS_TREQ', { InputAddress: iova }, request);
+    return AtsStatus.SUCCESS;
+  }
+
+  /** A device that did not ask for writing is not told of it: the page would not be marked dirty. */
+  #grant(request: TranslationRequest, writes: boolean): void {
+    this.permissions = writes ? request.permissions : request.permissions & ~Permission.WRITE;
+  }
+
+  /** ATS is off for the stream, or for all of them: Unsupported Request, and a record. */
+  #refuse(request: TranslationRequest): AtsStatus {
+    this.#faults.record('F_BAD_ATS_TREQ', { InputAddress: request.iova }, request);
     return AtsStatus.UNSUPPORTED;
+  }
+
+  /**
+   * The stream has no usable configuration. One that aborts (STE.Config 0) makes the request unsupported without a record; one whose
+   * entry turns ATS off comes before errors further on; errors end it with Completer Abort, unrecorded, as CR2.REC_CFG_ATS is not
+   * offered.
+   */
+  #unusable(request: TranslationRequest): AtsStatus {
+    if (request.contextFault === STREAM_ABORTED) return AtsStatus.UNSUPPORTED;
+    const entry = this.#contexts.lastEntry;
+    if (entry !== null && !usesAts(entry)) return this.#refuse(request);
+    return AtsStatus.ABORT;
   }
 
   /** An access whose address is a translation that the device was given. @returns false when it is aborted. */
@@ -114,7 +142,12 @@ export class AtsPort {
 
   /** Whether the stream may use ATS. A bypassed one never may (section 5.2, EATS). */
   #allowed(streamId: number, substreamId: number): boolean {
-    const ste = this.#contexts.known(streamId, substreamId)?.ste;
-    return ste !== undefined && ste.EATS === Eats.FULL && ste.Config !== StreamConfig.BYPASS;
+    // A stage 2 fault on the way to the context descriptor comes before any context is known.
+    const ste = this.#contexts.known(streamId, substreamId)?.ste ?? this.#contexts.lastEntry;
+    return ste !== null && usesAts(ste);
   }
+}
+
+function usesAts(ste: StreamTableEntry): boolean {
+  return ste.EATS === Eats.FULL && ste.Config !== StreamConfig.BYPASS;
 }

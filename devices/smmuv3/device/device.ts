@@ -82,6 +82,7 @@ export class Smmuv3 implements IommuDevice, MmioDevice, CommandEffects {
   readonly #registers: RegisterBlock<RegisterName>;
   readonly #space: RegisterSpace;
   #commandBase = 0;
+  #consuming = false;
   /** Bits of an index into the command queue; the wrap flag is the bit above. */
   #commandIndexMask = 0;
   /** First address that the SMMU cannot output. */
@@ -275,26 +276,32 @@ export class Smmuv3 implements IommuDevice, MmioDevice, CommandEffects {
     };
   }
 
-  /** Carries out commands until the queue is empty or one is wrong. */
+  /**
+   * Carries out commands until the queue is empty or one is wrong. What a command does may write registers of the SMMU itself (the MSI of
+   * a CMD_SYNC aimed at CMDQ_PROD): this loop then sees it, not another one inside. Commands that keep the queue filled that way would
+   * go on for ever; here they stop after two laps, until the next register write.
+   */
   #consume(): void {
+    if (this.#consuming) return;
+    this.#consuming = true;
     const registers = this.#registers;
     const indexMask = this.#commandIndexMask;
     const mask = 2 * indexMask + 1;
-    let read = registers.get(REGISTERS.CMDQ_CONS) & QUEUE_INDEX_MASK;
-    const write = registers.get(REGISTERS.CMDQ_PROD);
-    while (((read ^ write) & mask) !== 0) {
-      if ((registers.get(REGISTERS.CR0ACK) & Cr0.CMDQEN) === 0) return;
-      if ((this.interrupts.activeErrors & Gerror.CMDQ_ERR) !== 0) return;
+    for (let left = 2 * (indexMask + 1); left > 0; left--) {
+      const read = registers.get(REGISTERS.CMDQ_CONS) & mask;
+      if (((read ^ registers.get(REGISTERS.CMDQ_PROD)) & mask) === 0) break;
+      if ((registers.get(REGISTERS.CR0ACK) & Cr0.CMDQEN) === 0) break;
+      if ((this.interrupts.activeErrors & Gerror.CMDQ_ERR) !== 0) break;
       const error = this.commands.execute(this.#commandBase + (read & indexMask) * COMMAND_BYTES);
       if (error !== CommandError.NONE) {
         registers.set(REGISTERS.CMDQ_CONS, read | (error << 24));
         this.interrupts.fail(Gerror.CMDQ_ERR);
-        return;
+        break;
       }
-      read = (read + 1) & mask;
       // The error of an earlier command stays to be seen until the next one.
-      registers.set(REGISTERS.CMDQ_CONS, read | (registers.get(REGISTERS.CMDQ_CONS) & 0x7f00_0000));
+      registers.set(REGISTERS.CMDQ_CONS, ((read + 1) & mask) | (registers.get(REGISTERS.CMDQ_CONS) & 0x7f00_0000));
     }
+    this.#consuming = false;
   }
 
   // What commands do outside the MMU's caches.

@@ -68,6 +68,7 @@ export class FaultReporter {
   readonly #words = new Uint32Array(EVENT_WORDS);
   /** Records of stalled transactions that found the queue full: they may not be lost, so they wait. */
   readonly #held: Uint32Array[] = [];
+  #makingRoom = false;
 
   constructor(parts: {
     contexts: StreamContexts;
@@ -189,7 +190,11 @@ export class FaultReporter {
 
   /** Software has made room in the event queue: writes the records that waited for it. */
   roomMade(): void {
+    // Its interrupt may be an MSI that makes room in turn.
+    if (this.#makingRoom) return;
+    this.#makingRoom = true;
     while (this.#held.length > 0 && !this.#queue.full) this.#write(this.#held.shift() as Uint32Array);
+    this.#makingRoom = false;
   }
 
   #write(words: Uint32Array): void {

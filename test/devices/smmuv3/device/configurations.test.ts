@@ -376,6 +376,39 @@ describe('ATS', () => {
     expect(driver.handleEvents()).toBe(0);
   });
 
+  it('grants the reading of a page that may only be read when writing is asked for too, with its address', () => {
+    const { smmu, driver, domain } = withAts();
+    driver.map(domain, 0x2000, 0x5000_0000, 4096, RW);
+    const asked = (iova: number, flags: number): [number, number, number] => {
+      const status = smmu.ats.translate(last.ask(0, 0x70, -1, iova, flags, 0));
+      return [status, last.pa, smmu.ats.permissions & (Permission.READ | Permission.WRITE)];
+    };
+    expect(asked(0x1000, AccessFlag.WRITE)).toEqual([AtsStatus.SUCCESS, 0x4000_0000, Permission.READ]);
+    expect(last.flags).toBe(AccessFlag.WRITE);
+    expect(asked(0x2000, AccessFlag.WRITE)).toEqual([
+      AtsStatus.SUCCESS,
+      0x5000_0000,
+      Permission.READ | Permission.WRITE,
+    ]);
+    expect(asked(0x2000, AccessFlag.READ)).toEqual([AtsStatus.SUCCESS, 0x5000_0000, Permission.READ]);
+    expect(driver.handleEvents()).toBe(0);
+  });
+
+  it('answers for a stream that aborts with Unsupported Request and no record, for one that bypasses with a record', () => {
+    const { smmu, driver, domain } = withAts();
+    const names: string[] = [];
+    driver.onEvent = ({ name }) => names.push(name);
+    const request = (): AtsStatus => smmu.ats.translate(last.ask(0, 0x70, -1, 0x1000, AccessFlag.READ, 0));
+    driver.detach(domain, 0x70);
+    expect(request()).toBe(AtsStatus.UNSUPPORTED);
+    driver.handleEvents();
+    expect(names).toEqual([]);
+    driver.attachBypass(0x70);
+    expect(request()).toBe(AtsStatus.UNSUPPORTED);
+    driver.handleEvents();
+    expect(names).toEqual(['F_BAD_ATS_TREQ']);
+  });
+
   it('refuses requests and translated traffic of a stream without ATS', () => {
     const { smmu, driver } = withAts();
     driver.attach(driver.createDomain(), 0x71);

@@ -244,6 +244,70 @@ describe('command queue', () => {
     expect(machine.read('GERROR')).toBe(machine.read('GERRORN'));
   });
 
+  it('takes no command while the error of one is active, however often the doorbell rings', () => {
+    const machine = bare();
+    machine.on();
+    machine.placeWords(0x07, 0, 0, 0);
+    machine.place('TLBI_NSNH_ALL', {});
+    machine.ring();
+    const stuck = machine.read('CMDQ_CONS');
+    machine.place('TLBI_NSNH_ALL', {});
+    machine.ring();
+    encodeCommand('SYNC', {}, machine.memory.words, machine.memory.index(COMMANDS));
+    machine.ring();
+    machine.on();
+    expect([machine.read('CMDQ_CONS'), machine.smmu.commands.commands]).toEqual([stuck, 0]);
+    machine.write('GERRORN', machine.read('GERROR'));
+    expect(machine.smmu.commands.commands).toBe(3);
+  });
+
+  it('is not entered twice by a CMD_SYNC whose MSI rings its own doorbell, and such a ring of commands ends', () => {
+    const doorbell = 0x905_0000 + REGISTERS.CMDQ_PROD.offset;
+    const once = bare();
+    once.on();
+    once.place('SYNC', { CS: 1, MSIAddress: doorbell, MSIData: 2 });
+    once.place('TLBI_NSNH_ALL', {});
+    once.write('CMDQ_PROD', 1);
+    expect([once.read('CMDQ_CONS'), once.smmu.commands.commands]).toEqual([2, 2]);
+    // Each SYNC lets the queue reach to the one after it.
+    const ring = bare({}, 2);
+    ring.on();
+    for (let i = 0; i < 4; i++) ring.place('SYNC', { CS: 1, MSIAddress: doorbell, MSIData: (i + 6) & 7 });
+    ring.write('CMDQ_PROD', 1);
+    expect(ring.smmu.commands.commands).toBeLessThanOrEqual(8);
+  });
+
+  it.each([
+    [0, 4, 6],
+    [1, 4, 8],
+    [2, 0, 8],
+    [3, 0, 16],
+  ])(
+    'a range of configurations covers the aligned 2^(%i + 1) streams around the one named, and no other',
+    (Range, from, to) => {
+      const machine = bare();
+      const table = RAM_BASE + 0xe00_0000;
+      const streams = Array.from({ length: 16 }, (_, i) => i);
+      const fill = (Config: number): void => {
+        for (const stream of streams) {
+          const at = machine.memory.index(table + 64 * stream);
+          encodeInto(STREAM_TABLE_ENTRY, machine.memory.words, at, { V: 1, Config });
+        }
+      };
+      const passing = (): number[] => streams.filter((i) => translates(machine.smmu, i, -1, 0x1000, AccessFlag.READ));
+      fill(StreamConfig.BYPASS);
+      machine.write('STRTAB_BASE', table);
+      machine.write('STRTAB_BASE_CFG', 4);
+      machine.on();
+      expect(passing()).toEqual(streams);
+      fill(StreamConfig.ABORT);
+      expect(passing()).toEqual(streams);
+      machine.place('CFGI_STE_RANGE', { StreamID: 5, Range });
+      machine.ring();
+      expect(passing()).toEqual(streams.filter((i) => i < from || i >= to));
+    },
+  );
+
   it.each([
     ['TLBI_NH_ALL', { stage1: false }],
     ['TLBI_EL2_ALL', {}],
