@@ -14,6 +14,7 @@ export { parseVector, type Vector } from './conformance/vector.ts';
 export * from './domains/tracker.ts';
 export * from './files/index.ts';
 export * from './generate/index.ts';
+export * from './explain/index.ts';
 export * from './image/bare-table.ts';
 export * from './image/compare-leaves.ts';
 export * from './image/image-streams.ts';

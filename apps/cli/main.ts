@@ -9,6 +9,7 @@ import * as config from './config.ts';
 import * as conform from './conform.ts';
 import * as device from './device.ts';
 import { ExitCode, exitWith } from './exit.ts';
+import * as explain from './explain.ts';
 import * as generate from './generate.ts';
 import * as replay from './replay.ts';
 import * as scenario from './scenario.ts';
@@ -21,6 +22,7 @@ const COMMANDS: readonly { readonly register: (program: Command) => void }[] = [
   check,
   compare,
   config,
+  explain,
   walk,
   conform,
   scenario,

@@ -1,0 +1,2 @@
+/** What registers, descriptors, fault lines and addresses mean, for people. */
+export * from './faults/index.ts';
