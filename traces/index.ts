@@ -12,9 +12,9 @@ export {
 } from './conformance/run-file.ts';
 export { parseVector, type Vector } from './conformance/vector.ts';
 export * from './domains/tracker.ts';
+export * from './explain/index.ts';
 export * from './files/index.ts';
 export * from './generate/index.ts';
-export * from './explain/index.ts';
 export * from './image/bare-table.ts';
 export * from './image/compare-leaves.ts';
 export * from './image/image-streams.ts';
