@@ -26,7 +26,7 @@ import {
   type WarningCode,
 } from '../table/index.ts';
 import { CONTIGUOUS_HIGH, runLengths } from './contiguous-runs.ts';
-import { Cursor } from './cursor.ts';
+import { KnownTables, UNKNOWN_LEAVES } from './known-tables.ts';
 import type { LeafEncoding } from './leaf-encoding.ts';
 
 const DESCRIPTOR_BYTES = 8;
@@ -52,6 +52,9 @@ export class LpaeCore {
   readonly entriesOwned: Int32Array;
   /** Bits 1:0 of a leaf by level: 1 for a block, 3 for a page (1 again on Mali). */
   readonly leafTypes: Uint8Array;
+  /** The one of the last level, and the bits of an address within a page: fields of their own for what runs for every page. */
+  readonly pageType: number;
+  readonly offsetMask: number;
   /** 2**-shift by level: times an iova, the index with the bits of the levels above still on it. */
   readonly inverses: Float64Array;
   readonly indexMasks: Int32Array;
@@ -77,7 +80,9 @@ export class LpaeCore {
   readonly runLengths: Int32Array;
   /** The contiguous hint where it is on, else 0. */
   readonly contiguousHigh: number;
-  readonly cursor: Cursor;
+  /** Tables whose place is known, by level; and those of the last level, which nearly every call is about. */
+  readonly known: readonly KnownTables[];
+  readonly leafTables: KnownTables;
   /** What the kernel that is followed does otherwise than others. */
   readonly kernel: KernelProfile;
   /** What it does about an unmapped gather: a field of its own, because every unmap asks. */
@@ -103,6 +108,8 @@ export class LpaeCore {
     this.entriesOwned = Int32Array.from(geometry.tableSizes, (size) => size / DESCRIPTOR_BYTES);
     this.entriesOwned[geometry.startLevel] = pgdMemory(config, geometry.pgdSize) / DESCRIPTOR_BYTES;
     this.leafTypes = Uint8Array.of(LpaeType.BLOCK, LpaeType.BLOCK, LpaeType.BLOCK, encoding.pageType);
+    this.pageType = encoding.pageType;
+    this.offsetMask = this.granule - 1;
     this.inverses = Float64Array.from(geometry.shifts, (shift) => 2 ** -shift);
     this.indexMasks = Int32Array.from(geometry.indexMasks);
     this.blockSizes = Float64Array.from(geometry.blockSizes);
@@ -111,7 +118,8 @@ export class LpaeCore {
     this.tlb = config.tlb;
     this.runLengths = runLengths(geometry, config.contiguous);
     this.contiguousHigh = config.contiguous ? CONTIGUOUS_HIGH : 0;
-    this.cursor = new Cursor(geometry);
+    this.known = geometry.blockSizes.map((_, level) => new KnownTables(geometry, level, this.leafTypes[level] ?? 0));
+    this.leafTables = this.known[geometry.lastLevel] as KnownTables;
     this.kernel = KERNELS[config.linux];
     this.reportsWithoutGather = this.kernel.reportsWithoutGather;
     this.quiet = (config.quirks & Quirk.NO_WARN) !== 0;
@@ -164,8 +172,34 @@ export class LpaeCore {
   }
 
   freeTable(pa: number, size: number): void {
-    this.cursor.forget();
+    this.forgetTables();
     this.#supply.free(this.#source, pa, size);
+  }
+
+  forgetTables(): void {
+    for (const tables of this.known) tables.forget();
+  }
+
+  /**
+   * Leaves in the table of a slot of {@link leafTables}; counts them where nobody has. Less than 0 where that does not help: the
+   * table holds what is no leaf, or is a first level, whose memory goes on behind its entries.
+   */
+  leavesIn(slot: number): number {
+    const { leaves } = this.leafTables;
+    const known = leaves[slot] as number;
+    if (known >= 0 || this.startLevel === this.geometry.lastLevel) return known;
+    const { words } = this.memory;
+    const type = this.leafTypes[this.geometry.lastLevel] as number;
+    const start = this.leafTables.words[slot] as number;
+    const end = start + 2 * this.entriesPerTable;
+    let count = 0;
+    for (let at = start; at < end; at += 2) {
+      const low = words[at] as number;
+      if ((low & 3) === type) count++;
+      else if (low !== 0 || words[at + 1] !== 0) return UNKNOWN_LEAVES;
+    }
+    leaves[slot] = count;
+    return count;
   }
 
   /** Gives a table back (see {@link TableTree}). */

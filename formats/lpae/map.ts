@@ -28,7 +28,8 @@ export function mapFrom(
   for (let level = core.startLevel; ; level++) {
     const index = ((iova * (core.inverses[level] as number)) >>> 0) & (core.indexMasks[level] as number);
     if (size === core.blockSizes[level]) {
-      if (synced) core.cursor.remember(level, iova, table, memory.index(table));
+      // `synced` says that another descent would have no side effect.
+      if (synced) core.known[level]?.remember(iova, table, memory.index(table));
       return mapEntries(core, table, level, index, iova, pa, count, low, high);
     }
     if (level >= core.geometry.lastLevel) {
@@ -75,14 +76,14 @@ export function mapEntries(
   high: number,
 ): number {
   const wanted = core.fitting(level, index, count);
-  const at = core.memory.index(table + 8 * index);
-  const words = core.memory.words;
-  let types = 0;
-  for (let i = at; i < at + 2 * wanted; i += 2) types |= words[i] as number;
-  if ((types & 3) !== 0) {
+  const slot = level === core.geometry.lastLevel ? core.leafTables.find(iova) : -1;
+  // Nothing is in the way in a table without leaves.
+  const empty = slot >= 0 && core.leavesIn(slot) === 0;
+  if (!empty && isOccupied(core, table, index, wanted)) {
     const error = makeRoom(core, table, level, index, iova, wanted);
     if (error !== 0) return error;
   }
+  if (slot >= 0) core.leafTables.leaves[slot] = (core.leafTables.leaves[slot] as number) + wanted;
   const stats = core.stats;
   writeLeaves(core, table, level, index, wanted, pa, low | (core.leafTypes[level] as number), high);
   if (core.contiguousHigh !== 0) markRuns(core, table, level, index, wanted, pa);
@@ -90,6 +91,15 @@ export function mapEntries(
   stats.leavesMapped[level] = (stats.leavesMapped[level] as number) + wanted;
   core.mapped = wanted * (core.blockSizes[level] as number);
   return 0;
+}
+
+/** Whether any of `count` entries is a leaf or a table. */
+function isOccupied(core: LpaeCore, table: number, index: number, count: number): boolean {
+  const at = core.memory.index(table + 8 * index);
+  const words = core.memory.words;
+  let types = 0;
+  for (let i = at; i < at + 2 * count; i += 2) types |= words[i] as number;
+  return (types & 3) !== 0;
 }
 
 /** Frees the tables that new leaves replace. A leaf in the way stops it: whoever wants to replace one must unmap it first. */

@@ -17,6 +17,7 @@ import {
   type IoPgtable,
   type IotlbGather,
   type LeafVisitor,
+  lpaeGeometry,
   type Machine,
   Quirk,
   type Registers,
@@ -26,6 +27,7 @@ import {
   WarningCode,
 } from '../table/index.ts';
 import { LpaeCore } from './core.ts';
+import { KnownTables } from './known-tables.ts';
 import type { LeafEncoding } from './leaf-encoding.ts';
 import { mapEntries, mapFrom } from './map.ts';
 import { unmapPartOfBlock } from './remap.ts';
@@ -42,6 +44,11 @@ export interface LpaeFormat {
   /** The registers of a table whose first level is at `pgd`. */
   registers(pgd: number): Registers;
 }
+
+/** Of a size that no level has. */
+const NO_TABLES = new KnownTables(lpaeGeometry({ ias: 48, granuleShift: 12 }), LPAE_LAST_LEVEL, 0);
+/** Times an address, its upper half. */
+const PER_4_GIB = 2 ** -32;
 
 /** Stands for 2^64 - 1. */
 const LAST_ADDRESS = TWO_64;
@@ -105,23 +112,28 @@ export class LpaeTable implements IoPgtable {
 
   mapPages(iova: number, pa: number, pageSize: number, count: number, prot: number, gfp: number): number {
     const core = this.#core;
-    if (count === 1 && pa >= 0 && pa < this.#paLimit && (prot & READ_WRITE) !== 0) {
-      const cursor = core.cursor;
-      const at = pageSize === cursor.size ? cursor.entry(iova) : -1;
-      const words = core.memory.words;
-      if (at >= 0 && ((words[at] as number) & 3) === 0) {
-        // One leaf in an empty entry: the same as mapEntries does, without its calls.
-        const level = cursor.level;
-        const upper = (pa / TWO_32) | 0;
-        words[at] =
-          (core.encoding.low[prot & 63] as number) |
-          (core.leafTypes[level] as number) |
-          (pa & 0xfffff000) |
-          ((upper >>> 4) & 0xfffff000);
-        words[at + 1] = (core.encoding.high[prot & 63] as number) | (upper & 0xffff);
-        core.mapped = pageSize;
-        core.leafWritten(level, cursor.table + 4 * (at - cursor.word));
-        return 0;
+    const inRange = iova >= 0 && iova < core.limit && pa >= 0 && pa < this.#paLimit;
+    if (count === 1 && inRange && (prot & READ_WRITE) !== 0) {
+      const tables = pageSize === core.granule ? core.leafTables : this.#tablesOf(pageSize);
+      const slot = tables.find(iova);
+      if (slot >= 0) {
+        const index = tables.entryOf(iova);
+        const at = (tables.words[slot] as number) + 2 * index;
+        const words = core.memory.words;
+        if (((words[at] as number) & 3) === 0) {
+          // One leaf in an empty entry: the same as mapEntries does, without its calls.
+          const upper = (pa * PER_4_GIB) | 0;
+          words[at] =
+            (core.encoding.low[prot & 63] as number) |
+            tables.leafType |
+            (pa & 0xfffff000) |
+            ((upper >>> 4) & 0xfffff000);
+          words[at + 1] = (core.encoding.high[prot & 63] as number) | (upper & 0xffff);
+          tables.leaves[slot] = (tables.leaves[slot] as number) + 1;
+          core.mapped = pageSize;
+          core.leafWritten(tables.level, (tables.tables[slot] as number) + 8 * index);
+          return 0;
+        }
       }
     }
     return this.#map(iova, pa, pageSize, count, prot, gfp);
@@ -142,10 +154,11 @@ export class LpaeTable implements IoPgtable {
     if ((prot & READ_WRITE) === 0) return -Errno.EINVAL;
     const low = core.encoding.low[prot & 63] as number;
     const high = core.encoding.high[prot & 63] as number;
-    const cursor = core.cursor;
-    if (level >= 0 && cursor.find(level, iova)) {
-      const index = (cursor.entry(iova) - cursor.word) >>> 1;
-      return mapEntries(core, cursor.table, level, index, iova, pa, count, low, high);
+    const tables = level < 0 ? null : (core.known[level] as KnownTables);
+    const slot = tables === null ? -1 : tables.find(iova);
+    if (tables !== null && slot >= 0) {
+      const table = tables.tables[slot] as number;
+      return mapEntries(core, table, level, tables.entryOf(iova), iova, pa, count, low, high);
     }
     const result = mapFrom(core, iova, pa, pageSize, count, low, high, gfp);
     // Another map may have run inside an allocation of this one, and left its count.
@@ -155,25 +168,26 @@ export class LpaeTable implements IoPgtable {
 
   unmapPages(iova: number, pageSize: number, count: number, gather: IotlbGather | null): number {
     const core = this.#core;
-    if (count === 1) {
-      const cursor = core.cursor;
-      const at = pageSize === cursor.size ? cursor.entry(iova) : -1;
-      const words = core.memory.words;
-      const level = cursor.level;
-      if (
-        at >= 0 &&
-        ((words[at] as number) & 3) === core.leafTypes[level] &&
-        ((words[at + 1] as number) & core.contiguousHigh) === 0
-      ) {
-        // One leaf: the same as unmapEntries does, without its calls.
-        words[at] = 0;
-        words[at + 1] = 0;
-        core.leafCleared(level, cursor.table + 4 * (at - cursor.word));
-        const tlb = core.tlb;
-        if (tlb !== null && (gather === null ? core.reportsWithoutGather : !gather.queued)) {
-          tlb.addPage(gather, iova, pageSize, core.cookie);
+    if (count === 1 && iova >= 0 && iova < core.limit) {
+      const tables = pageSize === core.granule ? core.leafTables : this.#tablesOf(pageSize);
+      const slot = tables.find(iova);
+      if (slot >= 0) {
+        const index = tables.entryOf(iova);
+        const at = (tables.words[slot] as number) + 2 * index;
+        const words = core.memory.words;
+        const isLeaf = ((words[at] as number) & 3) === tables.leafType;
+        if (isLeaf && ((words[at + 1] as number) & core.contiguousHigh) === 0) {
+          // One leaf: the same as unmapEntries does, without its calls.
+          words[at] = 0;
+          words[at + 1] = 0;
+          tables.leaves[slot] = (tables.leaves[slot] as number) - 1;
+          core.leafCleared(tables.level, (tables.tables[slot] as number) + 8 * index);
+          const tlb = core.tlb;
+          if (tlb !== null && (gather === null ? core.reportsWithoutGather : !gather.queued)) {
+            tlb.addPage(gather, iova, pageSize, core.cookie);
+          }
+          return pageSize;
         }
-        return pageSize;
       }
     }
     return this.#unmap(iova, pageSize, count, gather);
@@ -190,11 +204,12 @@ export class LpaeTable implements IoPgtable {
       core.warn(WarningCode.UNMAP_RANGE, iova, pageSize);
       return 0;
     }
-    const cursor = core.cursor;
-    if (level >= 0 && cursor.find(level, iova)) {
-      const at = cursor.entry(iova);
-      if (core.memory.words[at] !== 0) {
-        return unmapEntries(core, cursor.table, level, (at - cursor.word) >>> 1, iova, count, gather);
+    const tables = level < 0 ? null : (core.known[level] as KnownTables);
+    const slot = tables === null ? -1 : tables.find(iova);
+    if (tables !== null && slot >= 0) {
+      const index = tables.entryOf(iova);
+      if (core.memory.words[(tables.words[slot] as number) + 2 * index] !== 0) {
+        return unmapEntries(core, tables.tables[slot] as number, level, index, iova, count, gather);
       }
     }
     const partial = this.#remaps ? this.#partial : null;
@@ -204,23 +219,24 @@ export class LpaeTable implements IoPgtable {
 
   iovaToPhys(iova: number): number {
     const core = this.#core;
-    if (iova >= LAST_ADDRESS || iova === this.#lastAddress) {
-      if (this.#closing !== null) return 0;
-      // Nothing is visited, and the leaf that is then decoded is all zeroes and of level 0.
-      return this.#lastAddress < 0 ? lookup(core, ALIAS_OF_LAST) : this.#offsetOfLast;
-    }
-    const cursor = core.cursor;
-    // The cursor tells of a table of pages, or will for the next lookup near this one.
-    const at = cursor.level === LPAE_LAST_LEVEL ? cursor.entry(iova) : -1;
-    if (at >= 0) {
-      const words = core.memory.words;
-      const low = words[at] as number;
-      if ((low & 3) !== core.leafTypes[LPAE_LAST_LEVEL]) return 0;
-      if (core.packsHighBits) return leafAddress(core, low, words[at + 1] as number, iova, core.granule);
-      const address = ((low & 0xfffff000) | (iova & (core.granule - 1))) >>> 0;
-      return ((words[at + 1] as number) & 0xffff) * TWO_32 + address;
-    }
-    return this.#closing === null ? lookup(core, iova) : 0;
+    const tables = core.leafTables;
+    // Once teardown has begun the limit is 0.
+    const slot = iova >= 0 && iova < core.limit && iova !== this.#lastAddress ? tables.find(iova) : -1;
+    if (slot < 0) return this.#closing === null ? this.#lookUp(iova) : 0;
+    const at = (tables.words[slot] as number) + 2 * tables.entryOf(iova);
+    const words = core.memory.words;
+    const low = words[at] as number;
+    if ((low & 3) !== core.pageType) return 0;
+    const high = words[at + 1] as number;
+    if (core.packsHighBits) return leafAddress(core, low, high, iova, core.granule);
+    return (high & 0xffff) * TWO_32 + (((low & 0xfffff000) | (iova & core.offsetMask)) >>> 0);
+  }
+
+  #lookUp(iova: number): number {
+    if (iova < LAST_ADDRESS && iova !== this.#lastAddress) return lookup(this.#core, iova);
+    // Where the range of a lookup of the last address wraps, nothing is visited, and the leaf that is then decoded is all zeroes
+    // and of level 0.
+    return this.#lastAddress < 0 ? lookup(this.#core, ALIAS_OF_LAST) : this.#offsetOfLast;
   }
 
   pgtableWalk(iova: number, descriptors: Uint32Array): number {
@@ -235,7 +251,7 @@ export class LpaeTable implements IoPgtable {
   }
 
   entriesChanged(): void {
-    this.#core.cursor.forget();
+    this.#core.forgetTables();
   }
 
   free(): void {
@@ -267,7 +283,7 @@ export class LpaeTable implements IoPgtable {
     const core = this.#core;
     this.#closing = queue;
     core.limit = 0;
-    core.cursor.forget();
+    core.forgetTables();
     core.tlb?.flushAll(core.cookie);
     core.tlb = null;
   }
@@ -278,6 +294,12 @@ export class LpaeTable implements IoPgtable {
 
   visitLeaves(visit: LeafVisitor): void {
     if (this.#closing === null) visitLeaves(this.#core, visit);
+  }
+
+  /** What is known of the tables whose leaves have this size: nothing where no level has. */
+  #tablesOf(pageSize: number): KnownTables {
+    const level = this.#levelOf(pageSize);
+    return level < 0 ? NO_TABLES : (this.#core.known[level] as KnownTables);
   }
 
   /** Level whose leaves have this size, or -1: the size is no leaf's of this table, or not in its set. */

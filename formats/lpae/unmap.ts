@@ -3,6 +3,7 @@ import { LpaeType } from '../descriptors/index.ts';
 import { Gfp, type IotlbGather, NO_PAGES, WarningCode } from '../table/index.ts';
 import { breakRuns } from './contiguous.ts';
 import type { LpaeCore } from './core.ts';
+import { UNKNOWN_LEAVES } from './known-tables.ts';
 import { clearEntries, writeLeaves } from './leaves.ts';
 
 /** A block larger than the page size is in the way, and the policy is to unmap it whole and map the rest again. */
@@ -47,7 +48,7 @@ export function unmapFrom(
       return 0;
     }
     if (size === core.blockSizes[level]) {
-      if (synced) core.cursor.remember(level, iova, table, start);
+      if (synced) core.known[level]?.remember(iova, table, start);
       return unmapEntries(core, table, level, index, iova, count, gather);
     }
     if (core.isLeaf(low, level)) {
@@ -87,6 +88,32 @@ export function unmapEntries(
   if (core.contiguousHigh !== 0) breakRuns(core, table, level, index, wanted, iova);
   if (core.kernel.unmaps === 'one by one') return unmapOneByOne(core, table, level, index, iova, wanted, gather);
 
+  const size = core.blockSizes[level] as number;
+  const slot = level === core.geometry.lastLevel ? core.leafTables.find(iova) : -1;
+  // There is no hole in a table that is full of leaves.
+  const full = slot >= 0 && core.leavesIn(slot) === core.entriesPerTable;
+  const found = full ? wanted : removeTables(core, table, level, index, iova, wanted);
+  if (found === 0) return 0;
+  if (slot >= 0) core.leafTables.leaves[slot] = (core.leafTables.leaves[slot] as number) - found;
+  core.stats.leavesUnmapped[level] = (core.stats.leavesUnmapped[level] as number) + found;
+  clearEntries(core, table, index, found);
+  if (!core.coherent) core.sync(table + 8 * index, 8 * found);
+  if (gather !== null && !gather.queued) reportPages(core, gather, iova, size, found);
+  return found * size;
+}
+
+/**
+ * Takes the tables out of up to `wanted` entries, and counts the leaves in the others; stops with a warning at a hole.
+ * @returns entries that there are.
+ */
+function removeTables(
+  core: LpaeCore,
+  table: number,
+  level: number,
+  index: number,
+  iova: number,
+  wanted: number,
+): number {
   const memory = core.memory;
   const size = core.blockSizes[level] as number;
   const leafType = core.leafTypes[level] as number;
@@ -107,12 +134,8 @@ export function unmapEntries(
     at = memory.index(table + 8 * index);
     words = memory.words;
   }
-  core.stats.leavesUnmapped[level] = (core.stats.leavesUnmapped[level] as number) + found - tables;
-  if (found === 0) return 0;
-  clearEntries(core, table, index, found);
-  if (!core.coherent) core.sync(table + 8 * index, 8 * found);
-  if (gather !== null && !gather.queued) reportPages(core, gather, iova, size, found);
-  return found * size;
+  core.stats.leavesUnmapped[level] = (core.stats.leavesUnmapped[level] as number) - tables;
+  return found;
 }
 
 /** Linux 6.1: each entry is cleared, synced and reported before the next is looked at. */
@@ -127,6 +150,8 @@ function unmapOneByOne(
 ): number {
   const memory = core.memory;
   const size = core.blockSizes[level] as number;
+  const slot = level === core.geometry.lastLevel ? core.leafTables.find(iova) : -1;
+  if (slot >= 0) core.leafTables.leaves[slot] = UNKNOWN_LEAVES;
   for (let i = 0; i < wanted; i++) {
     const at = memory.index(table + 8 * (index + i));
     const low = memory.words[at] as number;

@@ -6,6 +6,7 @@ import { TWO_32, TWO_64 } from '../bits/index.ts';
 import { LpaeType } from '../descriptors/index.ts';
 import { DirtyFlag, type DirtyRecorder, Errno, Quirk, WarningCode } from '../table/index.ts';
 import type { LpaeCore } from './core.ts';
+import type { KnownTables } from './known-tables.ts';
 import { DIRTY_STATE } from './leaf-encoding.ts';
 
 /** Is shown each entry before the walk goes on from it. */
@@ -60,21 +61,24 @@ export function walk(
   return next;
 }
 
-/** Keeps the leaf that a lookup ends at. */
+/** Keeps the leaf that a lookup ends at, and remembers the tables on the way for the next one. */
 class LeafFinder implements EntryVisitor {
   followsInvalid = false;
   level = 0;
   low = 0;
   high = 0;
-  /** Table that holds the leaf. */
-  table = 0;
+  /** The way that the walk came may be taken again by an edit: the address is in range, and every entry was synced. */
+  remembers = false;
 
   visit(core: LpaeCore, level: number, entryPa: number, low: number, high: number, iova: number): boolean {
     this.level = level;
     this.low = low;
     this.high = high;
-    const index = ((iova * (core.inverses[level] as number)) >>> 0) & (core.indexMasks[level] as number);
-    this.table = entryPa - 8 * index;
+    if (!this.remembers) return true;
+    const tables = core.known[level] as KnownTables;
+    const table = entryPa - 8 * tables.entryOf(iova);
+    tables.remember(iova, table, core.memory.index(table));
+    this.remembers = core.coherent || core.isSynced(high);
     return true;
   }
 }
@@ -88,7 +92,21 @@ export function lookup(core: LpaeCore, iova: number): number {
     return 0;
   }
   finder.followsInvalid = core.kernel.followsInvalid;
-  if (walk(core, core.pgd, core.startLevel, iova, iova + ONE_LEAF, finder) < 0) return 0;
+  // An address that aliases must not become the key of an edit.
+  finder.remembers = iova >= 0 && iova < core.limit;
+  let table = core.pgd;
+  let level = core.startLevel;
+  if (finder.remembers) {
+    for (let below = core.geometry.lastLevel; below > core.startLevel; below--) {
+      const tables = core.known[below] as KnownTables;
+      const slot = tables.find(iova);
+      if (slot < 0) continue;
+      table = tables.tables[slot] as number;
+      level = below;
+      break;
+    }
+  }
+  if (walk(core, table, level, iova, iova + ONE_LEAF, finder) < 0) return 0;
   const size = core.blockSizes[finder.level] as number;
   return leafAddress(core, finder.low, finder.high, iova, size);
 }
