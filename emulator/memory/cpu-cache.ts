@@ -19,7 +19,7 @@
 import * as v from 'valibot';
 import { ConfigError, type TableMemory } from '../../formats/index.ts';
 import { CpuCacheSets } from './cpu-cache-sets.ts';
-import { FRAME_SIZE, FrameStore } from './frame-store.ts';
+import { FRAME_SIZE, FRAME_WORDS, FrameStore } from './frame-store.ts';
 import { BusError, type MemoryObserver, type PhysicalMemory } from './physical-memory.ts';
 
 /** Bytes in a cache line (`CTR_EL0.CWG` of every current Arm core). */
@@ -109,15 +109,36 @@ export class CpuCache implements TableMemory, MemoryObserver {
     return this.#view.peek(pa);
   }
 
-  written(pa: number, bytes: number): void {
-    const at = this.#view.peek(pa);
-    const line = at >>> LINE_SHIFT;
-    if (at >= 0 && this.#sets === null && (pa % CACHE_LINE_SIZE) + bytes <= CACHE_LINE_SIZE) {
-      const bit = 1 << (line & 31);
-      const word = line >>> 5;
-      this.#present[word] = (this.#present[word] as number) | bit;
-      this.#dirty[word] = (this.#dirty[word] as number) | bit;
-    } else this.#hold(pa, bytes, true);
+  written(pa: number, bytes: number, known = -1): void {
+    if (known < 0 || bytes !== 8 || this.#sets !== null) {
+      this.#wrote(pa, bytes, known);
+      return;
+    }
+    // One descriptor, which is never in two lines. What is dirty is present.
+    const word = known >>> BITMAP_SHIFT;
+    const bit = 1 << ((known >>> LINE_SHIFT) & 31);
+    if (((this.#dirty[word] as number) & bit) !== 0) return;
+    this.#present[word] = (this.#present[word] as number) | bit;
+    this.#dirty[word] = (this.#dirty[word] as number) | bit;
+  }
+
+  /** The same for any number of bytes. */
+  #wrote(pa: number, bytes: number, known: number): void {
+    const at = known >= 0 ? known : this.#view.peek(pa);
+    // Bytes of one frame are a run of words, and so of lines; a finite cache must place each line on its own.
+    const words = Math.ceil(((pa & 3) + bytes) / 4);
+    if (at < 0 || bytes <= 0 || this.#sets !== null || (at & (FRAME_WORDS - 1)) + words > FRAME_WORDS) {
+      this.#hold(pa, bytes, true);
+      return;
+    }
+    const first = at >>> LINE_SHIFT;
+    const last = (at + words - 1) >>> LINE_SHIFT;
+    for (let word = first >>> 5; word <= last >>> 5; word++) {
+      const from = word === first >>> 5 ? -1 << (first & 31) : -1;
+      const to = word === last >>> 5 ? -1 >>> (31 - (last & 31)) : -1;
+      this.#present[word] = (this.#present[word] as number) | (from & to);
+      this.#dirty[word] = (this.#dirty[word] as number) | (from & to);
+    }
   }
 
   /** The CPU loaded bytes `[pa, pa + bytes)`: their lines are in the cache now and hide later writes of devices that do not snoop. */

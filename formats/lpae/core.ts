@@ -238,19 +238,19 @@ export class LpaeCore {
     this.machine.dma.syncSingleForDevice(pa, bytes);
   }
 
-  /** Tells of one leaf of `level` that a map call stored at `entryPa`. */
-  leafWritten(level: number, entryPa: number): void {
+  /** Tells of one leaf of `level` that a map call stored at `entryPa`, whose index in memory is `at`. */
+  leafWritten(level: number, entryPa: number, at: number): void {
     const stats = this.stats;
-    this.memory.written(entryPa, DESCRIPTOR_BYTES);
+    this.memory.written(entryPa, DESCRIPTOR_BYTES, at);
     if (!this.coherent) this.sync(entryPa, DESCRIPTOR_BYTES);
     stats.descriptorsWritten++;
     stats.leavesMapped[level] = (stats.leavesMapped[level] as number) + 1;
   }
 
-  /** Tells of one leaf of `level` that an unmap call cleared at `entryPa`. */
-  leafCleared(level: number, entryPa: number): void {
+  /** Tells of one leaf of `level` that an unmap call cleared at `entryPa`, whose index in memory is `at`. */
+  leafCleared(level: number, entryPa: number, at: number): void {
     const stats = this.stats;
-    this.memory.written(entryPa, DESCRIPTOR_BYTES);
+    this.memory.written(entryPa, DESCRIPTOR_BYTES, at);
     if (!this.coherent) this.sync(entryPa, DESCRIPTOR_BYTES);
     stats.descriptorsCleared++;
     stats.leavesUnmapped[level] = (stats.leavesUnmapped[level] as number) + 1;

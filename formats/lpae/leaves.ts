@@ -25,7 +25,8 @@ export function writeLeaves(
   const memory = core.memory;
   const size = core.blockSizes[level] as number;
   const entryPa = table + 8 * index;
-  let at = memory.index(entryPa);
+  const first = memory.index(entryPa);
+  let at = first;
   const words = memory.words;
   let next = pa;
   let left = count;
@@ -48,7 +49,7 @@ export function writeLeaves(
     left -= run;
   }
   core.stats.descriptorsWritten += count;
-  memory.written(entryPa, 8 * count);
+  memory.written(entryPa, 8 * count, first);
 }
 
 /** Sets `count` descriptors to zero, and tells the memory. Nothing is synced. */
@@ -61,5 +62,5 @@ export function clearEntries(core: LpaeCore, table: number, index: number, count
   if (count > 32) words.fill(0, at, at + 2 * count);
   else for (let i = at; i < at + 2 * count; i++) words[i] = 0;
   core.stats.descriptorsCleared += count;
-  memory.written(entryPa, 8 * count);
+  memory.written(entryPa, 8 * count, at);
 }

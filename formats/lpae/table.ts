@@ -131,7 +131,7 @@ export class LpaeTable implements IoPgtable {
           words[at + 1] = (core.encoding.high[prot & 63] as number) | (upper & 0xffff);
           tables.leaves[slot] = (tables.leaves[slot] as number) + 1;
           core.mapped = pageSize;
-          core.leafWritten(tables.level, (tables.tables[slot] as number) + 8 * index);
+          core.leafWritten(tables.level, (tables.tables[slot] as number) + 8 * index, at);
           return 0;
         }
       }
@@ -181,7 +181,7 @@ export class LpaeTable implements IoPgtable {
           words[at] = 0;
           words[at + 1] = 0;
           tables.leaves[slot] = (tables.leaves[slot] as number) - 1;
-          core.leafCleared(tables.level, (tables.tables[slot] as number) + 8 * index);
+          core.leafCleared(tables.level, (tables.tables[slot] as number) + 8 * index, at);
           const tlb = core.tlb;
           if (tlb !== null && (gather === null ? core.reportsWithoutGather : !gather.queued)) {
             tlb.addPage(gather, iova, pageSize, core.cookie);

@@ -24,8 +24,11 @@ export interface TableMemory {
    * @throws a bus error if no RAM is there.
    */
   index(pa: number): number;
-  /** Tells the coherency model that the CPU stored `bytes` bytes from `pa` on. Call it once per run, after the stores. */
-  written(pa: number, bytes: number): void;
+  /**
+   * Tells the coherency model that the CPU stored `bytes` bytes from `pa` on. Call it once per run, after the stores.
+   * @param at the index of `pa`, from a caller that knows it: finding it is most of the work.
+   */
+  written(pa: number, bytes: number, at?: number): void;
 }
 
 /** `dma_map_single` failed (Linux `DMA_MAPPING_ERROR`). */

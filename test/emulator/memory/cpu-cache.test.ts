@@ -221,3 +221,29 @@ describe('against a map of lines', () => {
     );
   });
 });
+
+describe('a store told with the index of its address', () => {
+  it('makes the same lines dirty as one told without', () => {
+    const stored = fc.record({ at: fc.nat(0x2_0000 - 1024), bytes: fc.integer({ min: 1, max: 1024 }) });
+    fc.assert(
+      fc.property(fc.array(stored, { maxLength: 10 }), (stores) => {
+        const [told, plain] = [machine().cache, machine().cache];
+        const dirty = new Set<number>();
+        for (const { at, bytes } of stores) {
+          const pa = BASE + at;
+          told.written(pa, bytes, told.index(pa));
+          plain.index(pa);
+          plain.written(pa, bytes);
+          for (let byte = at; byte < at + bytes; byte++) dirty.add(Math.floor(byte / 64));
+        }
+        for (let line = 0; line < 0x2_0000 / 64; line++) {
+          const pa = BASE + 64 * line;
+          const wanted = [dirty.has(line), dirty.has(line)];
+          expect([told.isDirty(pa), told.isPresent(pa)]).toEqual(wanted);
+          expect([plain.isDirty(pa), plain.isPresent(pa)]).toEqual(wanted);
+        }
+      }),
+      { seed: 9, numRuns: 15 },
+    );
+  });
+});

@@ -182,7 +182,7 @@ describe('random sequences on a short-descriptor table', () => {
           if (rig.table.iovaToPhys(iova) !== model.phys(iova)) expect.fail(`iova ${hex(iova)}`);
         }
       }),
-      { seed: 1, numRuns: 300 },
+      { seed: 1, numRuns: 120 },
     );
   });
 
@@ -208,7 +208,7 @@ describe('random sequences on a short-descriptor table', () => {
         expect(rig.live.size).toBe(0);
         expect(steps).toBeLessThanOrEqual(Math.ceil(tables / budget));
       }),
-      { seed: 2, numRuns: 150 },
+      { seed: 2, numRuns: 80 },
     );
   });
 
@@ -225,7 +225,7 @@ describe('random sequences on a short-descriptor table', () => {
           }
         }
       }),
-      { seed: 3, numRuns: 100 },
+      { seed: 3, numRuns: 50 },
     );
   });
 
@@ -246,7 +246,7 @@ describe('random sequences on a short-descriptor table', () => {
         const { syncs: _, bytesSynced: __, ...counted } = coherent.table.stats;
         expect(other.table.stats).toMatchObject(counted);
       }),
-      { seed: 4, numRuns: 100 },
+      { seed: 4, numRuns: 50 },
     );
   });
 
