@@ -110,11 +110,11 @@ export class CpuCache implements TableMemory, MemoryObserver {
   }
 
   written(pa: number, bytes: number, known = -1): void {
-    if (known < 0 || bytes !== 8 || this.#sets !== null) {
+    if (known < 0 || bytes !== 8 || (known & 1) !== 0 || this.#sets !== null) {
       this.#wrote(pa, bytes, known);
       return;
     }
-    // One descriptor, which is never in two lines. What is dirty is present.
+    // One descriptor, which is aligned and so in one line. What is dirty is present.
     const word = known >>> BITMAP_SHIFT;
     const bit = 1 << ((known >>> LINE_SHIFT) & 31);
     if (((this.#dirty[word] as number) & bit) !== 0) return;

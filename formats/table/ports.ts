@@ -26,7 +26,7 @@ export interface TableMemory {
   index(pa: number): number;
   /**
    * Tells the coherency model that the CPU stored `bytes` bytes from `pa` on. Call it once per run, after the stores.
-   * @param at the index of `pa`, from a caller that knows it: finding it is most of the work.
+   * @param at the index of `pa`, then a multiple of 4, from a caller that knows it: finding it is most of the work.
    */
   written(pa: number, bytes: number, at?: number): void;
 }
