@@ -76,5 +76,6 @@ export function defineRunner<Schema extends v.GenericSchema>(runner: {
 
 /** Whether a line is a case of a driver at all. */
 export function isDriverCase(line: unknown): line is CaseFields {
-  return typeof line === 'object' && line !== null && 'id' in line && 'kernel' in line;
+  // What was recorded of the hardware alone names no kernel, but the hardware.
+  return typeof line === 'object' && line !== null && 'id' in line && ('kernel' in line || 'profile' in line);
 }

@@ -1,5 +1,5 @@
 /** Every kind of driver case that can be run. A driver adds its runners here. */
-import { ARM_SMMU } from './arm-smmu/index.ts';
+import { ARM_SMMU, ARM_SMMU_PROFILES } from './arm-smmu/index.ts';
 import { ARM_SMMU_V3, ENTRY_WRITER, TLBI_RANGE } from './arm-smmu-v3/index.ts';
 import { IPMMU_LINUX, IPMMU_XEN } from './ipmmu/index.ts';
 import { PANFROST_RUNNERS } from './mali/panfrost.ts';
@@ -9,6 +9,7 @@ import type { CaseFields, DriverRunner } from './runner.ts';
 // Panthor's recognise their own lines only, panfrost's a few of panthor's too.
 const RUNNERS: readonly DriverRunner[] = [
   ARM_SMMU,
+  ARM_SMMU_PROFILES,
   ARM_SMMU_V3,
   ENTRY_WRITER,
   TLBI_RANGE,

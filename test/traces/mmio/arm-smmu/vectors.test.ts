@@ -5,11 +5,12 @@ import { ConformanceRun, describeMismatch, openVectors } from '../../../../trace
 const VECTORS = fileURLToPath(new URL('../../../vectors/mmio/arm-smmu', import.meta.url));
 
 test.each([
-  ['linux-6.12', 403],
-  ['linux-7.3', 100],
-])('every register access and return of the arm-smmu scenarios of %s', async (kernel, cases) => {
+  ['scenarios.linux-6.12', 403],
+  ['scenarios.linux-7.3', 100],
+  ['profiles', 13],
+])('every register access and return of arm-smmu/%s', async (name, cases) => {
   const run = new ConformanceRun();
-  const file = `${VECTORS}/scenarios.${kernel}.jsonl.gz`;
+  const file = `${VECTORS}/${name}.jsonl.gz`;
   const result = await run.runLines(file, openVectors(file));
   expect(result.shown.flatMap((mismatch) => describeMismatch(mismatch))).toEqual([]);
   expect(result.cases).toBe(cases);
