@@ -1,4 +1,4 @@
-import { ANY, type Mmu } from '../../../emulator/index.ts';
+import type { Mmu } from '../../../emulator/index.ts';
 import { TWO_32 } from '../../../formats/index.ts';
 
 /** One page as the registers count them, whatever the granule. */
@@ -34,7 +34,7 @@ export class TlbCommands {
     this.bankSync = new Float64Array(banks);
   }
 
-  /** By input address. @param asid {@link ANY} for every ASID */
+  /** By input address. @param meaning.asid `ANY` for every ASID */
   address(now: number, low: number, high: number, { asid, vmid, upperBits }: AddressMeaning, leafOnly: boolean): void {
     const upper = upperBits > 0 && (high & SIGN_BIT) !== 0;
     let iova = (low + (high & PAGE_HIGH_BITS) * TWO_32) * PAGE;
@@ -61,8 +61,16 @@ export class TlbCommands {
     this.#takes(now, this.#mmu.invalidation.all());
   }
 
+  syncGlobal(now: number): void {
+    this.globalSync = this.#sync(now);
+  }
+
+  syncBank(now: number, bank: number): void {
+    this.bankSync[bank] = this.#sync(now);
+  }
+
   /** Begins a sync. @returns the cycle at which it is over */
-  sync(now: number): number {
+  #sync(now: number): number {
     const start = Math.max(now, this.busyUntil);
     this.busyUntil = start + this.#mmu.invalidation.sync(start, this.#mmu.busyUntil);
     return this.busyUntil;
@@ -72,5 +80,3 @@ export class TlbCommands {
     this.busyUntil = Math.max(now, this.busyUntil) + cycles;
   }
 }
-
-export { ANY };

@@ -4,5 +4,6 @@ export * from './driver.ts';
 export { type ContextFault, type DriverLog, describeContextFault, FaultAnswer } from './faults.ts';
 export { NoSmmuError, type Smmuv2Features, type TableFormats } from './features.ts';
 export * from './models.ts';
+export type { Smmuv2DriverOptions } from './options.ts';
 export type { StreamId } from './stream-map.ts';
 export type { MaintenanceClock, MaintenanceCounters } from './tlb-maintenance.ts';
