@@ -44,6 +44,8 @@ const mmu500Agilex7: MmuOptions = {
   walkCache: { stage1: [4, 16, 64, 0], stage2: [4, 16, 64, 0], ways: 4, latency: 3, ports: 2, holdsLeaves: false },
   ipaCache: { enabled: true, entries: 64, ways: 4, latency: 3, ports: 1 },
   memory: { latency: 120 },
+  // Invalidations are register writes, so that no command is fetched: 64, the most that one read may bring in, makes that next to nothing.
+  invalidation: { commandsPerRead: 64 },
   contiguousRunIsOneEntry: true,
 };
 
