@@ -62,6 +62,8 @@ const NO_SUCH_CONTEXT = 1;
  */
 export class Ipmmu implements IommuDevice, MmioDevice, RegisterPort, ContextSource {
   readonly breakBeforeMakeLevel = 0;
+  /** A flush drops all of a context: there is no other. */
+  readonly invalidatesRegions = true;
   readonly config: IpmmuConfig;
   readonly generation: IpmmuGeneration;
   readonly mmu: Mmu;
