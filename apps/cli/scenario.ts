@@ -17,6 +17,7 @@ import {
 import { allocatorHelp } from './allocator-help.ts';
 import { chainText } from './chain-text.ts';
 import { ExitCode, exitWith } from './exit.ts';
+import { registerGpuScenarios } from './gpu-scenarios.ts';
 import { writeJson } from './json-output.ts';
 
 interface DeadlockFlags {
@@ -87,6 +88,7 @@ export function register(program: Command): void {
     .option('--json <file>', 'write the report as JSON; - is standard output')
     .addHelpText('after', '\nExit code: 0 no write met the unmapped buffer, 1 some did, 2 a wrong option.')
     .action(busyUnmap);
+  registerGpuScenarios(scenario);
 }
 
 function stallResume(flags: SmmuFlags): void {

@@ -6,6 +6,15 @@ export {
   runBusyUnmap,
 } from './busy-unmap.ts';
 export {
+  GpuFaultStormSchema,
+  GpuIdleEvictionSchema,
+  type GpuScenarioReport,
+  GpuStuckSchema,
+  runGpuFaultStorm,
+  runGpuIdleEviction,
+  runGpuStuck,
+} from './gpu.ts';
+export {
   runStallResume,
   type StallResumeConfig,
   type StallResumeInput,
