@@ -168,6 +168,8 @@ export interface IommuDevice extends TranslatingDevice, RegisterBus {
    * fault of the driver.
    */
   readonly invalidatesRegions?: boolean;
+  /** Whether accesses to [start, end) of a context, and walks for it, wait now, because the driver has locked it. Absent: never. */
+  isLocked?(asid: number, start: number, end: number): boolean;
   /** How a stream is translated, as the structures in memory and the registers have it now; null where it is not. */
   regimeOf(streamId: number): TranslationRegime | null;
 }

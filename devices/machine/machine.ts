@@ -263,6 +263,7 @@ export class Machine {
       (mark) => sanitizer.windows.entryDropped(mark),
     );
     device.mmu.invalidation.observer = watch.invalidation;
+    watch.shielded = ({ asid }, start, end) => device.isLocked?.(asid, start, end) ?? false;
     device.onMisuse = ({ kind, asid, iova, detail }) => {
       const domain = watch.invalidation.spaces.find((space) => !space.parked && space.asid === asid)?.domain ?? -1;
       sanitizer.found(kind, iova, () => ({ detail, domain }));

@@ -38,6 +38,11 @@ export class TableWatch implements TableMemory {
   readonly invalidation: InvalidationWatch;
   readonly #memory: ViewedMemory;
   readonly #sanitizer: Sanitizer;
+  /**
+   * Whether nothing of the hardware comes to [start, end) of a space now, because the driver has locked it: until the lock ends it may
+   * change what is there as it likes.
+   */
+  shielded: (space: WatchedSpace, start: number, end: number) => boolean = () => false;
   /** Break-before-make level of the hardware (IDR3.BBML), 0 to 2: known once the device stands. */
   breakLevel: 0 | 1 | 2 = 0;
   /** The last valid value of every descriptor, at its place in memory; bit 0 is clear where it is not valid any more. */
@@ -167,7 +172,8 @@ export class TableWatch implements TableMemory {
       const start = tables.iova[page] as number;
       const end = start + ((tables.size[page] as number) / 8) * (space.spans[level] as number);
       const since = this.invalidation.uninvalidated(space, start, end, true);
-      if (since >= 0 || this.#reachable(page, space)) this.#freedEarly(pa, level, start, since);
+      const early = since >= 0 || this.#reachable(page, space);
+      if (early && !this.shielded(space, start, end)) this.#freedEarly(pa, level, start, since);
     }
     tables.freed(pa, this.#sanitizer.operation);
   }
@@ -286,7 +292,7 @@ export class TableWatch implements TableMemory {
       const end = start + ((to - from) >>> 1) * span;
       const since = invalidation.uninvalidated(space, start, end, false);
       // A table maps nothing by itself: what its leaves replace is looked at when they are made.
-      if (since >= 0 && !(link && this.#isEmpty(from, level, space))) {
+      if (since >= 0 && !(link && this.#isEmpty(from, level, space)) && !this.shielded(space, start, end)) {
         this.#madeTooEarly(level, from, start, end, since);
       }
     }
@@ -339,7 +345,8 @@ export class TableWatch implements TableMemory {
     const low = this.#last[at] as number;
     const high = this.#last[at + 1] as number;
     const split = isTable(low, level) && !isTable(oldLow, level);
-    if (!this.#allowed(space, level, at, oldLow, oldHigh, split)) {
+    const held = this.shielded(space, start, start + span);
+    if (!held && !this.#allowed(space, level, at, oldLow, oldHigh, split)) {
       this.#sanitizer.found(FindingKind.BREAK_BEFORE_MAKE, start, () => ({
         detail:
           `at level ${level}, ${descriptorText(oldLow, oldHigh)} ${split ? '(a block) became the table' : 'became'} ` +

@@ -176,6 +176,11 @@ export class MaliMmu implements MmioDevice, RegisterPort, IommuDevice {
     return this.mmu.stale;
   }
 
+  isLocked(as: number, start: number, end: number): boolean {
+    const lock = this.#byNumber[as]?.lock ?? null;
+    return lock !== null && lock.start <= start && end <= lock.end;
+  }
+
   /** LOCKADDR has powers of two only. */
   get invalidatesRegions(): true {
     return true;

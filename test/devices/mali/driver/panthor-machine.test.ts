@@ -168,6 +168,20 @@ describe.each(PANTHOR_KERNELS)('a machine with panthor %s', (kernel) => {
   });
 });
 
+describe('a huge page of which a part goes', () => {
+  it.each([
+    ['6.12', ['break-before-make']],
+    ['7.3', []],
+  ] as const)('%s: the sanitizer finds %j, since only 7.3 has it locked meanwhile', (kernel, kinds) => {
+    const rig = new Rig(kernel);
+    const domain = rig.domain();
+    rig.machine.driver.map(domain, IOVA, PA, HUGE, RW);
+    rig.reach(domain, IOVA);
+    rig.unmap(domain, IOVA + 4 * PAGE, PAGE);
+    expect([...rig.machine.sanitizer.countsByKind().keys()]).toEqual(kinds);
+  });
+});
+
 describe('a flush that goes wrong', () => {
   function kindsAfter(kernel: PanthorKernel, bug: FlushBug): string[] {
     const rig = new Rig(kernel);
