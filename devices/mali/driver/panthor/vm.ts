@@ -48,7 +48,7 @@ export interface PanthorVmOptions {
 
 /** What a VM's edits came to. */
 export interface VmCounters {
-  /** Locks taken, bytes in the locked regions, and bytes in them beyond what was to be edited. */
+  /** Locks taken, one that widens another included; bytes in the regions at their widest, and bytes in them beyond what was edited. */
   locks: number;
   lockedBytes: number;
   excessBytes: number;
@@ -75,6 +75,8 @@ export class PanthorVm {
   readonly #run = new PageRun();
   readonly #wider = { start: 0, size: 0 };
   #hasRoot = false;
+  /** Bytes that the lock under way was first asked for. */
+  #asked = 0;
 
   constructor(mmu: PanthorMmu, options: PanthorVmOptions) {
     const { vaBits, paBits, coherent, forMcu, tables, kernelStart = 0, kernelRange = 0 } = options;
@@ -216,7 +218,8 @@ export class PanthorVm {
     if (slot >= 0 && bytes > 0) {
       const result = this.mmu.spaces.lock(slot, from, bytes, wider);
       if (result !== 0) return result;
-      this.#countLock(wider.size, size);
+      this.counters.locks++;
+      if (locked.size === 0) this.#asked = size;
     }
     locked.start = wider.start;
     locked.size = wider.size;
@@ -229,7 +232,10 @@ export class PanthorVm {
       this.user.locked.size = 0;
       return;
     }
-    if (this.user.slot >= 0) this.counters.flushes++;
+    if (this.user.slot >= 0) {
+      this.counters.flushes++;
+      if (this.user.locked.size > 0) this.#countRegion(this.user.locked.size, this.#asked);
+    }
     this.mmu.spaces.flushAndUnlock(this.user.slot);
     this.user.locked.start = 0;
     this.user.locked.size = 0;
@@ -273,7 +279,8 @@ export class PanthorVm {
     if (slot >= 0 && size > 0) {
       const region = this.#wider;
       this.mmu.spaces.encodeRegion(iova, size, region);
-      this.#countLock(region.size, size);
+      this.#countRegion(region.size, size);
+      this.counters.locks++;
       this.counters.flushes++;
     }
     const { spaces } = this.mmu;
@@ -289,8 +296,7 @@ export class PanthorVm {
     }
   }
 
-  #countLock(locked: number, size: number): void {
-    this.counters.locks++;
+  #countRegion(locked: number, size: number): void {
     this.counters.lockedBytes += locked;
     this.counters.excessBytes += locked - size;
   }
