@@ -20,6 +20,10 @@ export const SMMUV3: IommuModel<v.InferOutput<v.StrictObjectSchema<typeof SMMUV3
   drivers: ['arm-smmu-v3', ...DRIVER_KERNELS.map((kernel) => `arm-smmu-v3-${kernel}`)],
   formats: ['arm-64-lpae-s1', 'arm-64-lpae-s2'],
   table: {},
+  driverTable: {
+    'arm-smmu-v3-6.12': { linux: '6.12' },
+    'arm-smmu-v3-7.3': { linux: '7.3', split: 'refuse' },
+  },
   create({ config, driverName, coherent, mmu, memory, machine, structures, bugs }) {
     const device = new Smmuv3({ features: smmuv3Features({ ...config.smmu, coherent }), mmu, memory });
     const kernel = DRIVER_KERNELS.find((name) => driverName === `arm-smmu-v3-${name}`) ?? config.driver.kernel;
