@@ -1,13 +1,5 @@
-import { decodeCommand, featuresOf, rangeBytes, StreamContexts } from '../../devices/index.ts';
-import {
-  AccessFlag,
-  ANY,
-  FlightEngine,
-  HitFlag,
-  Mmu,
-  type MmuInvalidation,
-  TranslationRequest,
-} from '../../emulator/index.ts';
+import { CommandConsumer, type CommandEffects, CommandError, featuresOf, StreamContexts } from '../../devices/index.ts';
+import { AccessFlag, FlightEngine, HitFlag, Mmu, TranslationRequest } from '../../emulator/index.ts';
 import type { AddressList } from '../files/address-list.ts';
 import { streamTableOf } from '../image/image-streams.ts';
 import type { MemoryImage } from '../image/memory-image.ts';
@@ -59,15 +51,17 @@ export function runExperiment(
 ): ExperimentResult {
   const { config, name } = experiment;
   const ticksPerCycle = 1000 / config.clockGigahertz;
-  const contexts = new StreamContexts(image, featuresOf(idRegisters(image)));
+  const features = featuresOf(idRegisters(image));
+  const contexts = new StreamContexts(image, features);
   contexts.table = streamTableOf(image);
   contexts.lenient = true;
   const mmu = new Mmu(machineOf(experiment), image, contexts);
   mmu.enabled = (config.cr0 & SMMUEN) !== 0;
+  const commands = new CommandConsumer(mmu, image, features, NO_EFFECTS);
   const recorder = new FigureRecorder(ticksPerCycle);
   const alone = config.mo === 1 && !mmu.config.interface.prefetch;
   const run = alone ? runAlone : runInFlight;
-  const cyclesTotal = run(experiment, mmu, list, recorder, ticksPerCycle, onRecord);
+  const cyclesTotal = run(experiment, mmu, commands, list, recorder, ticksPerCycle, onRecord);
   const figures = figuresOf(recorder, mmu.counters(), cyclesTotal, ticksPerCycle);
   const differences = compareFigures(experiment.expected, figures, recorder.histogram());
   return { name, equal: differences.length === 0, exact: differences.length === 0, differences, figures };
@@ -82,6 +76,7 @@ function idRegisters(image: MemoryImage): [number, number, number, number, numbe
 function runAlone(
   { config, file }: Experiment,
   mmu: Mmu,
+  commands: CommandConsumer,
   { addresses }: AddressList,
   recorder: FigureRecorder,
   ticksPerCycle: number,
@@ -96,7 +91,7 @@ function runAlone(
   let start = FIRST_REQUEST;
   let response = 0;
   for (let at = 0; at < addresses.length; at++) {
-    if (at === config.invalidateAt) start += issue(mmu.invalidation, config.command, file);
+    if (at === config.invalidateAt) start += issue(commands, config.command, file);
     const iova = addresses[at] as number;
     request.iova = iova;
     request.start = start;
@@ -115,53 +110,20 @@ function runAlone(
   return response;
 }
 
-/** Applies a command as the reference does: at once. Returns how long the generator holds back. */
-function issue(invalidation: MmuInvalidation, words: Uint32Array | null, file: string): number {
-  const command = words === null ? null : decodeCommand(words, 0);
-  if (command === null) throw new InputError(file, 'config.inval', 'an unknown command', 'a command of IHI 0070');
-  const { fields } = command;
-  const field = (name: string): number => fields[name] ?? 0;
-  const leaf = field('Leaf') !== 0;
-  const end = field('Address') + (field('TG') === 0 ? 4096 : rangeBytes(field('NUM'), field('SCALE'), field('TG')));
-  switch (command.name) {
-    case 'CFGI_STE':
-    case 'CFGI_CD_ALL':
-      invalidation.streams(field('StreamID'), field('StreamID'));
-      break;
-    case 'CFGI_STE_RANGE': {
-      const count = 2 ** (field('Range') + 1);
-      const first = field('Range') === 31 ? 0 : Math.floor(field('StreamID') / count) * count;
-      invalidation.streams(first, first + count - 1);
-      break;
-    }
-    case 'CFGI_CD':
-      invalidation.substream(field('StreamID'), field('SubstreamID'));
-      break;
-    case 'TLBI_NH_ALL':
-      invalidation.byVmid(field('VMID'), false);
-      break;
-    case 'TLBI_NH_ASID':
-      invalidation.byAsid(field('ASID'), field('VMID'));
-      break;
-    case 'TLBI_NH_VA':
-      if (field('TG') === 0) invalidation.byAddress(field('Address'), field('ASID'), field('VMID'), leaf);
-      else invalidation.byRange(field('Address'), end, field('ASID'), field('VMID'), leaf);
-      break;
-    case 'TLBI_NH_VAA':
-      invalidation.byAddress(field('Address'), ANY, field('VMID'), leaf);
-      break;
-    case 'TLBI_S2_IPA':
-      invalidation.byIpa(field('Address'), field('VMID'), leaf);
-      break;
-    case 'TLBI_S12_VMALL':
-      invalidation.byVmid(field('VMID'), true);
-      break;
-    case 'TLBI_NSNH_ALL':
-      invalidation.all();
-      break;
-    default:
-      // Prefetch, SYNC and what the reference does not know have no effect on its caches.
-      break;
+/** What commands do besides invalidating: nothing here, where no queue, device or interrupt is. */
+const NO_EFFECTS: CommandEffects = {
+  upperInputBits: () => [],
+  resume: () => {},
+  terminateStalled: () => {},
+  invalidateAtc: () => true,
+  respondToPageRequest: () => {},
+  signal: () => {},
+};
+
+/** Carries a command out as the reference does: at once. Returns how long the generator holds back. */
+function issue(commands: CommandConsumer, words: Uint32Array | null, file: string): number {
+  if (words === null || commands.carryOut(words) !== CommandError.NONE) {
+    throw new InputError(file, 'config.inval', 'an unknown command', 'a command of IHI 0070');
   }
   return COMMAND_PAUSE;
 }
@@ -170,6 +132,7 @@ function issue(invalidation: MmuInvalidation, words: Uint32Array | null, file: s
 function runInFlight(
   { config, file }: Experiment,
   mmu: Mmu,
+  commands: CommandConsumer,
   { addresses }: AddressList,
   recorder: FigureRecorder,
   ticksPerCycle: number,
@@ -197,7 +160,7 @@ function runInFlight(
     gap: config.gap,
     start: FIRST_REQUEST,
     pauseAt: config.invalidateAt,
-    pause: () => issue(mmu.invalidation, config.command, file),
+    pause: () => issue(commands, config.command, file),
   });
   return last / ticksPerCycle;
 }

@@ -77,8 +77,18 @@ export class CommandConsumer {
       words[i] = this.#memory.low;
       words[i + 1] = this.#memory.high;
     }
-    const code = getField(words, 0, OPCODE);
-    const error = this.#carryOut(code);
+    return this.#perform();
+  }
+
+  /** Carries out a command that did not come through a queue in memory. @returns a {@link CommandError}. */
+  carryOut(command: Uint32Array): number {
+    this.#words.set(command);
+    return this.#perform();
+  }
+
+  #perform(): number {
+    const code = getField(this.#words, 0, OPCODE);
+    const error = this.#dispatch(code);
     if (error === CommandError.NONE) {
       this.byOpcode[code] = (this.byOpcode[code] as number) + 1;
       this.commands++;
@@ -86,7 +96,7 @@ export class CommandConsumer {
     return error;
   }
 
-  #carryOut(code: number): number {
+  #dispatch(code: number): number {
     const words = this.#words;
     const features = this.#features;
     if (code <= Opcode.CFGI_CD_ALL && ((words[0] as number) & SSEC) !== 0) return CommandError.ILLEGAL;
