@@ -3,7 +3,7 @@ export * from './memory/dma/index.ts';
 export * from './memory/index.ts';
 export * from './memory/pages/index.ts';
 export * from './mmu/config/index.ts';
-export { ANY, type InvalidationObserver, type MmuInvalidation } from './mmu/invalidation/index.ts';
+export { ANY, type InvalidationObserver, type InvalidationPort } from './mmu/invalidation/index.ts';
 export * from './mmu/regime/index.ts';
 export type { MarkDropped, StaleMarks } from './mmu/tlb/index.ts';
 export * from './mmu/translation/in-flight/index.ts';

@@ -63,6 +63,25 @@ export interface Finding extends Circumstances {
   readonly iova: number;
 }
 
+/** Where the machine stands: set by whoever drives it, read when something is found. */
+export interface MachineClock {
+  /** SMMU clock cycles since the start. */
+  cycles: number;
+  /** Seconds of the trace's clock. */
+  seconds: number;
+}
+
+/** Who is told of finds, and knows where the machine stands: the `Sanitizer`, as its parts see it. */
+export interface FindingSink {
+  readonly clock: Readonly<MachineClock>;
+  /** Number of the map or unmap that is running or ran last, from 1. */
+  readonly operation: number;
+  /** Device accesses so far, the one under way included. */
+  readonly accesses: number;
+  /** Records something found during the running operation. `circumstances` is only asked for while findings are still kept. */
+  found(kind: FindingKind, iova: number, circumstances: () => Circumstances): void;
+}
+
 /** A descriptor as people write it. */
 export function descriptorText(low: number, high: number): string {
   return `0x${(high >>> 0).toString(16).padStart(8, '0')}${(low >>> 0).toString(16).padStart(8, '0')}`;

@@ -1,13 +1,5 @@
-import type { Circumstances, Finding, FindingKind } from './finding.ts';
+import type { Circumstances, Finding, FindingKind, FindingSink, MachineClock } from './finding.ts';
 import { StaleWindows } from './stale-windows.ts';
-
-/** Where the machine stands: set by whoever drives it, read when something is found. */
-export interface MachineClock {
-  /** SMMU clock cycles since the start. */
-  cycles: number;
-  /** Seconds of the trace's clock. */
-  seconds: number;
-}
 
 /** Findings kept with their circumstances; those after that are only counted. */
 export const KEPT_FINDINGS = 100;
@@ -19,7 +11,7 @@ export const KEPT_OF_EACH_KIND = 10;
  * and the TLBs as hardware holds them; whoever sees something wrong says so here, and the sanitizer counts it and keeps the first
  * findings with their circumstances.
  */
-export class Sanitizer {
+export class Sanitizer implements FindingSink {
   /** Number of the map or unmap that is running or ran last, from 1. */
   operation = 0;
   /** Domain of that operation. */

@@ -1,5 +1,4 @@
-import { addressText, descriptorText, FindingKind } from './finding.ts';
-import type { Sanitizer } from './sanitizer.ts';
+import { addressText, descriptorText, FindingKind, type FindingSink } from './finding.ts';
 
 /**
  * Translations that live on in TLBs after their leaf is gone: from the unmap to the last TLB entry that goes. Each window has a
@@ -9,7 +8,7 @@ export class StaleWindows {
   longestCycles = 0;
   longestSeconds = 0;
 
-  readonly #sanitizer: Sanitizer;
+  readonly #sanitizer: FindingSink;
   /** Windows by mark; index 0 is never used, as mark 0 means unmarked. */
   #entries = new Int32Array(64);
   #openCycles = new Float64Array(64);
@@ -21,7 +20,7 @@ export class StaleWindows {
   readonly #freeMarks: number[] = [];
   #nextMark = 1;
 
-  constructor(sanitizer: Sanitizer) {
+  constructor(sanitizer: FindingSink) {
     this.#sanitizer = sanitizer;
   }
 

@@ -1,3 +1,4 @@
 /** Dropping what an MMU remembers: one port that the commands and registers of every device end in, and who watches it. */
-export * from './mmu-invalidation.ts';
+export { ANY } from './entry-dropper.ts';
 export type { InvalidationObserver } from './observer.ts';
+export { InvalidationPort } from './port.ts';

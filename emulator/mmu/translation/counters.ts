@@ -1,6 +1,5 @@
-import { type AssociativeCache, WALK_LEVELS } from '../tlb/index.ts';
+import { type AssociativeCache, type MmuCaches, WALK_LEVELS } from '../tlb/index.ts';
 import { ContextStructure } from './context-source.ts';
-import type { Mmu } from './mmu.ts';
 
 /** Counters of one cache (MMU-700 PMU: lookup, miss). */
 export interface CacheCounters {
@@ -63,8 +62,21 @@ function sum(caches: readonly (AssociativeCache | null)[]): CacheCounters {
   return total;
 }
 
+/** What an MMU counts itself; its caches have counters of their own. */
+export interface MmuTally {
+  readonly caches: MmuCaches;
+  readonly requests: number;
+  readonly faults: number;
+  readonly walks: number;
+  readonly totalDescriptorReads: number;
+  readonly totalWalkCycles: number;
+  readonly totalLatency: number;
+  /** Configuration structures read, by `ContextStructure`. */
+  readonly configurationFetches: Float64Array;
+}
+
 /** Gathers the counters of an MMU and its caches. */
-export function readCounters(mmu: Mmu): MmuCounters {
+export function readCounters(mmu: MmuTally): MmuCounters {
   const { caches, configurationFetches: fetches } = mmu;
   const { walk } = caches;
   const fetched = (structure: ContextStructure): number => fetches[structure] as number;

@@ -1,6 +1,6 @@
 import type { WalkMemory } from '../../memory/index.ts';
 import { type MmuConfig, type MmuOptions, parseMmuConfig } from '../config/index.ts';
-import { MmuInvalidation } from '../invalidation/index.ts';
+import { InvalidationPort } from '../invalidation/index.ts';
 import type { TranslationRegime } from '../regime/index.ts';
 import {
   type AssociativeCache,
@@ -41,7 +41,7 @@ export class Mmu implements TranslatingDevice {
   readonly config: MmuConfig;
   readonly caches: MmuCaches;
   /** Drops entries and says what that costs. */
-  readonly invalidation: MmuInvalidation;
+  readonly invalidation: InvalidationPort;
   /** The sanitizer's view of the TLBs. */
   readonly stale: StaleMarks;
   readonly contexts: ContextSource;
@@ -115,7 +115,7 @@ export class Mmu implements TranslatingDevice {
     this.#interfaces = caches.interfaces;
     this.#walker = new SerialWalker(config, memory, caches.walk, caches.ipa);
     this.#fetch = contexts.newFetch();
-    this.invalidation = new MmuInvalidation(config, caches);
+    this.invalidation = new InvalidationPort(config, caches);
     this.stale = new StaleMarks(caches);
     this.#unitWidth = config.interface.portWidth;
     this.#portWidth = config.portWidth;
