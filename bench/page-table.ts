@@ -2,7 +2,7 @@
  * The page-table editor: the rows of the project's performance goal. The reference column is what the real Linux 6.12 code takes
  * natively (gcc -O2). One table maps 1 GiB with 4 KiB pages; its tables stay, as they do in Linux.
  */
-import { PhysicalMemory } from '../emulator/index.ts';
+import { CpuCache, DmaApi, PageAllocator, PhysicalMemory } from '../emulator/index.ts';
 import {
   allocIoPgtable,
   Gfp,
@@ -45,6 +45,14 @@ class RunFlush extends CountingFlush {
   }
 }
 
+/** A whole machine: the CPU's cache in front of memory, the system's page allocator, the DMA API; walks snoop the cache. */
+function fullMachine(): Machine {
+  const memory = new PhysicalMemory({ banks: [{ base: 0x8000_0000, size: 0x4000_0000, node: 0 }] });
+  const cache = new CpuCache(memory, { kind: 'endless', sets: 1024, ways: 16, replacement: 'random', seed: 1 });
+  const { warn } = newMachine();
+  return { memory: cache, dma: new DmaApi(cache), pages: new PageAllocator(memory, cache), warn };
+}
+
 /** A machine whose allocator and DMA API do next to nothing, so that the editor alone is measured. */
 export function newMachine(): Machine {
   const memory = new PhysicalMemory({ banks: [{ base: 0x8000_0000, size: 0x4000_0000, node: 0 }] });
@@ -66,7 +74,7 @@ export function newMachine(): Machine {
   };
 }
 
-function newTable(tlb = new CountingFlush()): IoPgtable {
+function newTable(tlb = new CountingFlush(), machine = newMachine()): IoPgtable {
   const config = {
     format: 'ARM_64_LPAE_S1',
     pageSizes: PAGE + BLOCK + GIB,
@@ -74,7 +82,7 @@ function newTable(tlb = new CountingFlush()): IoPgtable {
     oas: 48,
     tlb,
   } as const;
-  return allocIoPgtable(config, newMachine(), null);
+  return allocIoPgtable(config, machine, null);
 }
 
 function mapRuns(table: IoPgtable): void {
@@ -95,6 +103,35 @@ function unmapRuns(table: IoPgtable, gather: IotlbGather | null): void {
 
 function unmapSingles(table: IoPgtable, gather: IotlbGather): void {
   for (let offset = 0; offset < GIB; offset += PAGE) table.unmapPages(IOVA + offset, PAGE, 1, gather);
+}
+
+/** Every page once, in an order without any pattern. */
+const SHUFFLED = shuffled(PAGES);
+
+function shuffled(count: number): Int32Array {
+  const order = Int32Array.from({ length: count }, (_, i) => i);
+  const chance = new Prng(1);
+  for (let i = count - 1; i > 0; i--) {
+    const j = chance.below(i + 1);
+    const other = order[j] as number;
+    order[j] = order[i] as number;
+    order[i] = other;
+  }
+  return order;
+}
+
+function mapShuffled(table: IoPgtable): void {
+  for (const page of SHUFFLED) table.mapPages(IOVA + page * PAGE, PA + page * PAGE, PAGE, 1, PROT, Gfp.KERNEL);
+}
+
+function unmapShuffled(table: IoPgtable, gather: IotlbGather): void {
+  for (const page of SHUFFLED) table.unmapPages(IOVA + page * PAGE, PAGE, 1, gather);
+}
+
+function lookUpShuffled(table: IoPgtable): void {
+  let sum = 0;
+  for (const page of SHUFFLED) sum += table.iovaToPhys(IOVA + page * PAGE);
+  if (sum === 0) throw new Error('nothing was found');
 }
 
 /** Leaves nothing mapped, whatever the last run left; the tables stay. */
@@ -140,6 +177,21 @@ class Least {
     }
   }
 
+  readShuffled(): void {
+    const { words } = this;
+    let sum = 0;
+    for (const page of SHUFFLED) sum += (words[2 * page + 1] as number) * 2 ** 32 + (words[2 * page] as number);
+    this.sum[0] = sum;
+  }
+
+  storeShuffled(): void {
+    const { words } = this;
+    for (const page of SHUFFLED) {
+      words[2 * page] = page;
+      words[2 * page + 1] = 0x10;
+    }
+  }
+
   read(): void {
     const { words } = this;
     let sum = 0;
@@ -159,6 +211,7 @@ export function pageTableBenchmarks(): Benchmark[] {
   const lookups = newTable();
   mapRuns(lookups);
   const gather = newGather();
+  const queued = newGather(true);
   const single = { unit: 'call', items: PAGES } as const;
   const run = { unit: 'PTE', items: PAGES } as const;
   const store = (): void => least.store();
@@ -238,6 +291,65 @@ export function pageTableBenchmarks(): Benchmark[] {
         if (sum === 0) throw new Error('nothing was found');
       },
       baseline: () => least.read(),
+    },
+    {
+      name: 'iova_to_phys in random order',
+      ...single,
+      work: () => lookUpShuffled(lookups),
+      baseline: () => least.readShuffled(),
+    },
+    {
+      name: 'map one page in random order',
+      ...single,
+      prepare: () => empty(table),
+      work: () => mapShuffled(table),
+      baseline: () => least.storeShuffled(),
+    },
+    {
+      name: 'unmap one page in random order',
+      ...single,
+      prepare: () => fill(table),
+      work: () => unmapShuffled(table, queued),
+      baseline: () => least.storeShuffled(),
+    },
+    ...fullMachineBenchmarks(least),
+  ];
+}
+
+/** The same through CPU cache, page allocator and DMA API: at most 1.5 times the rows of flat memory. */
+function fullMachineBenchmarks(least: Least): Benchmark[] {
+  const table = newTable(new RunFlush(), fullMachine());
+  const queued = newGather(true);
+  const page = { unit: 'call', items: PAGES } as const;
+  const run = { unit: 'PTE', items: PAGES } as const;
+  return [
+    {
+      name: 'whole machine: map in runs of 512',
+      ...run,
+      prepare: () => empty(table),
+      work: () => mapRuns(table),
+      baseline: () => least.store(),
+    },
+    {
+      name: 'whole machine: unmap in runs of 512, queued',
+      ...run,
+      prepare: () => fill(table),
+      work: () => unmapRuns(table, queued),
+      baseline: () => least.clear(),
+    },
+    {
+      name: 'whole machine: map one page',
+      ...page,
+      prepare: () => empty(table),
+      work: () => mapSingles(table),
+      baseline: () => least.store(),
+    },
+    {
+      name: 'whole machine: unmap one page, queued',
+      ...page,
+      prepare: () => fill(table),
+      work: () => unmapSingles(table, queued),
+      baseline: () => least.clear(),
     },
   ];
 }

@@ -1,7 +1,7 @@
 import * as v from 'valibot';
 import { NO_PAGES } from '../table/index.ts';
-import { type AllocatorContext, type AllocatorLayer, allocOneByOne, freeOneByOne } from './allocator.ts';
-import { AllocatorStats } from './stats.ts';
+import type { AllocatorContext, AllocatorLayer } from './allocator.ts';
+import { UpperLayer } from './layer.ts';
 
 export const AccountingOptionsSchema = v.strictObject({
   /** The most bytes one owner may have allocated at once. 0: no limit. */
@@ -26,18 +26,14 @@ export interface OwnerAccount {
 }
 
 /** Counts tables and bytes per owner and refuses what goes over an owner's limit, before the layer below is asked. */
-export class AccountingAllocator implements AllocatorLayer {
+export class AccountingAllocator extends UpperLayer {
   readonly kind = 'accounting';
-  readonly below: AllocatorLayer;
-  readonly stats = new AllocatorStats();
-  readonly #context: AllocatorContext;
   readonly #limitBytes: number;
   readonly #accounts = new Map<unknown, OwnerAccount>();
   #last: OwnerAccount | null = null;
 
   constructor(context: AllocatorContext, below: AllocatorLayer, options: AccountingOptions) {
-    this.#context = context;
-    this.below = below;
+    super(context, below);
     this.#limitBytes = options.limitBytes;
   }
 
@@ -49,21 +45,16 @@ export class AccountingAllocator implements AllocatorLayer {
   alloc(cookie: unknown, size: number, gfp: number): number {
     const { stats } = this;
     const account = this.#accountOf(cookie);
-    this.#context.charge(stats, this.#context.costs.account);
+    this.context.charge(stats, this.context.costs.account);
     if (this.#limitBytes > 0 && account.bytes + size > this.#limitBytes) {
       account.refused++;
       stats.failures++;
       const detail = `owner has ${account.bytes} bytes of ${this.#limitBytes} and asked for ${size} more`;
-      this.#context.report('over-limit', -1, size, detail);
+      this.context.report('over-limit', -1, size, detail);
       return NO_PAGES;
     }
-    stats.systemCalls++;
-    const pa = this.below.alloc(cookie, size, gfp);
-    if (pa < 0) {
-      stats.failures++;
-      return NO_PAGES;
-    }
-    stats.gave(1, size);
+    const pa = this.pass(cookie, size, gfp);
+    if (pa < 0) return NO_PAGES;
     account.tables++;
     account.bytes += size;
     account.totalTables++;
@@ -73,25 +64,12 @@ export class AccountingAllocator implements AllocatorLayer {
     return pa;
   }
 
-  free(cookie: unknown, pa: number, size: number): void {
+  override free(cookie: unknown, pa: number, size: number): void {
     const account = this.#accountOf(cookie);
     account.tables--;
     account.bytes -= size;
-    this.#context.charge(this.stats, this.#context.costs.account);
-    this.stats.took(1, size);
-    this.below.free(cookie, pa, size);
-  }
-
-  allocBulk(cookie: unknown, size: number, count: number, gfp: number, out: Float64Array, at: number): number {
-    return allocOneByOne(this, cookie, size, count, gfp, out, at);
-  }
-
-  freeBulk(cookie: unknown, size: number, count: number, pages: Float64Array, at: number): void {
-    freeOneByOne(this, cookie, size, count, pages, at);
-  }
-
-  shrink(): number {
-    return 0;
+    this.context.charge(this.stats, this.context.costs.account);
+    super.free(cookie, pa, size);
   }
 
   #accountOf(cookie: unknown): OwnerAccount {

@@ -133,33 +133,3 @@ export class AllocatorContext {
     this.#onFinding?.({ kind, operation: this.operation, pa, size, detail });
   }
 }
-
-/** Frees one by one: `freeBulk` of every layer that has no quicker way. */
-export function freeOneByOne(
-  layer: AllocatorLayer,
-  cookie: unknown,
-  size: number,
-  count: number,
-  pages: Float64Array,
-  at: number,
-): void {
-  for (let i = at; i < at + count; i++) layer.free(cookie, pages[i] as number, size);
-}
-
-/** Allocates one by one: `allocBulk` of every layer that has no quicker way. */
-export function allocOneByOne(
-  layer: AllocatorLayer,
-  cookie: unknown,
-  size: number,
-  count: number,
-  gfp: number,
-  out: Float64Array,
-  at: number,
-): number {
-  for (let i = 0; i < count; i++) {
-    const pa = layer.alloc(cookie, size, gfp);
-    if (pa < 0) return i;
-    out[at + i] = pa;
-  }
-  return count;
-}

@@ -1,7 +1,7 @@
 import * as v from 'valibot';
 import { Gfp, NO_PAGES } from '../table/index.ts';
-import { type AllocatorContext, type AllocatorLayer, allocOneByOne, freeOneByOne } from './allocator.ts';
-import { AllocatorStats } from './stats.ts';
+import type { AllocatorContext, AllocatorLayer } from './allocator.ts';
+import { UpperLayer } from './layer.ts';
 import { TableList } from './table-list.ts';
 
 export const BatchOptionsSchema = v.strictObject({
@@ -15,19 +15,15 @@ export type BatchOptions = v.InferOutput<typeof BatchOptionsSchema>;
  * Tables are taken N at a time, and nothing is kept on free: the cheapest way to save system calls, and what a pool without reuse
  * is worth. The stock is what is left of the last batch.
  */
-export class BatchAllocator implements AllocatorLayer {
+export class BatchAllocator extends UpperLayer {
   readonly kind = 'batch';
-  readonly below: AllocatorLayer;
-  readonly stats = new AllocatorStats();
-  readonly #context: AllocatorContext;
   readonly #stock: TableList;
   /** Where a batch is collected, and whether one is. */
   readonly #batch: Float64Array;
   #collecting = false;
 
   constructor(context: AllocatorContext, below: AllocatorLayer, options: BatchOptions) {
-    this.#context = context;
-    this.below = below;
+    super(context, below);
     this.#batch = new Float64Array(options.tables);
     this.#stock = new TableList(options.tables);
   }
@@ -35,13 +31,7 @@ export class BatchAllocator implements AllocatorLayer {
   alloc(cookie: unknown, size: number, gfp: number): number {
     const { stats } = this;
     const stock = this.#stock;
-    if (size !== this.#context.tableSize) {
-      stats.systemCalls++;
-      const pa = this.below.alloc(cookie, size, gfp);
-      if (pa < 0) stats.failures++;
-      else stats.gave(1, size);
-      return pa;
-    }
+    if (size !== this.context.tableSize) return this.pass(cookie, size, gfp);
     if (stock.count > 0) stats.hits++;
     else this.#refill(cookie, gfp & ~Gfp.ZERO);
     const pa = stock.pop();
@@ -51,15 +41,15 @@ export class BatchAllocator implements AllocatorLayer {
     }
     stats.held(-size);
     stats.gave(1, size);
-    this.#context.charge(stats, this.#context.costs.cachePop);
-    if ((gfp & Gfp.ZERO) !== 0) this.#context.zero(stats, pa, size);
+    this.context.charge(stats, this.context.costs.cachePop);
+    if ((gfp & Gfp.ZERO) !== 0) this.context.zero(stats, pa, size);
     return pa;
   }
 
   /** The batch is collected apart: reclaim inside the request may come back to this layer. */
   #refill(cookie: unknown, gfp: number): void {
     const { stats } = this;
-    const { tableSize } = this.#context;
+    const { tableSize } = this.context;
     stats.systemCalls++;
     if (this.#collecting) {
       const pa = this.below.alloc(cookie, tableSize, gfp);
@@ -76,21 +66,8 @@ export class BatchAllocator implements AllocatorLayer {
     stats.held(got * tableSize);
   }
 
-  free(cookie: unknown, pa: number, size: number): void {
-    this.stats.took(1, size);
-    this.below.free(cookie, pa, size);
-  }
-
-  allocBulk(cookie: unknown, size: number, count: number, gfp: number, out: Float64Array, at: number): number {
-    return allocOneByOne(this, cookie, size, count, gfp, out, at);
-  }
-
-  freeBulk(cookie: unknown, size: number, count: number, pages: Float64Array, at: number): void {
-    freeOneByOne(this, cookie, size, count, pages, at);
-  }
-
-  shrink(bytes: number): number {
-    const { tableSize } = this.#context;
+  override shrink(bytes: number): number {
+    const { tableSize } = this.context;
     const count = Math.min(this.#stock.count, Math.ceil(bytes / tableSize));
     this.#stock.removed(count);
     this.stats.held(-count * tableSize);

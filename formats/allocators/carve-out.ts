@@ -1,9 +1,9 @@
 import * as v from 'valibot';
 import { ConfigError } from '../config/index.ts';
 import { Gfp, NO_PAGES } from '../table/index.ts';
-import { type AllocatorContext, type AllocatorLayer, allocOneByOne, freeOneByOne, SYSTEM_PAGE } from './allocator.ts';
+import { type AllocatorContext, SYSTEM_PAGE } from './allocator.ts';
+import { Layer } from './layer.ts';
 import { systemBlock } from './page.ts';
-import { AllocatorStats } from './stats.ts';
 
 export const CarveOutOptionsSchema = v.strictObject({
   /** First byte of the region, a multiple of 4 KiB. Null: the machine finds a place (a stack by itself cannot). */
@@ -29,11 +29,9 @@ export interface ProtectedOwner {
  * Tables from a fixed region that the normal world may not write: a bottom layer. Each table is assigned to the protected owner
  * when it is allocated and taken back when it is freed; both are dear. A table is zeroed before it changes hands.
  */
-export class CarveOutAllocator implements AllocatorLayer {
+export class CarveOutAllocator extends Layer {
   readonly kind = 'carve-out';
   readonly below = null;
-  readonly stats = new AllocatorStats();
-  readonly #context: AllocatorContext;
   readonly #base: number;
   readonly #owner: ProtectedOwner | null;
   /** One byte per page of the region: 1 = in use. */
@@ -43,8 +41,8 @@ export class CarveOutAllocator implements AllocatorLayer {
 
   /** @throws ConfigError for a region without a place. */
   constructor(context: AllocatorContext, options: CarveOutOptions, owner: ProtectedOwner | null) {
+    super(context);
     if (options.base === null) throw new ConfigError('allocator.carve-out.base', null, 'an address');
-    this.#context = context;
     this.#base = options.base;
     this.#owner = owner;
     this.#used = new Uint8Array(options.size / SYSTEM_PAGE);
@@ -52,18 +50,18 @@ export class CarveOutAllocator implements AllocatorLayer {
 
   alloc(_cookie: unknown, size: number, gfp: number): number {
     const { stats } = this;
-    const { costs } = this.#context;
+    const { costs } = this.context;
     const block = systemBlock(size);
     const pages = block / SYSTEM_PAGE;
     const page = this.#find(pages);
-    this.#context.charge(stats, costs.cachePop);
+    this.context.charge(stats, costs.cachePop);
     if (page < 0) {
       stats.failures++;
       return NO_PAGES;
     }
     const pa = this.#base + page * SYSTEM_PAGE;
-    if ((gfp & Gfp.ZERO) !== 0) this.#context.zero(stats, pa, block);
-    this.#context.charge(stats, costs.hypervisorAssign * pages);
+    if ((gfp & Gfp.ZERO) !== 0) this.context.zero(stats, pa, block);
+    this.context.charge(stats, costs.hypervisorAssign * pages);
     if (this.#owner !== null && !this.#owner.assign(pa, block)) {
       stats.failures++;
       return NO_PAGES;
@@ -80,23 +78,11 @@ export class CarveOutAllocator implements AllocatorLayer {
     const page = (pa - this.#base) / SYSTEM_PAGE;
     this.#used.fill(0, page, page + block / SYSTEM_PAGE);
     this.#owner?.takeBack(pa, block);
-    const { costs } = this.#context;
-    this.#context.charge(this.stats, costs.cachePush + (costs.hypervisorTakeBack * block) / SYSTEM_PAGE);
+    const { costs } = this.context;
+    this.context.charge(this.stats, costs.cachePush + (costs.hypervisorTakeBack * block) / SYSTEM_PAGE);
     this.stats.took(1, block);
     this.stats.wasted(size - block);
     this.#next = page;
-  }
-
-  allocBulk(cookie: unknown, size: number, count: number, gfp: number, out: Float64Array, at: number): number {
-    return allocOneByOne(this, cookie, size, count, gfp, out, at);
-  }
-
-  freeBulk(cookie: unknown, size: number, count: number, pages: Float64Array, at: number): void {
-    freeOneByOne(this, cookie, size, count, pages, at);
-  }
-
-  shrink(): number {
-    return 0;
   }
 
   /** First free aligned run of `pages` pages from the last place on, around the end; -1 when there is none. */

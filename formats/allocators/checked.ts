@@ -1,12 +1,6 @@
-import {
-  type AllocatorContext,
-  type AllocatorFindingKind,
-  type AllocatorLayer,
-  allocOneByOne,
-  freeOneByOne,
-} from './allocator.ts';
+import type { AllocatorFindingKind } from './allocator.ts';
+import { UpperLayer } from './layer.ts';
 import { FreeVerdict, LiveBlocks } from './live-blocks.ts';
-import { AllocatorStats } from './stats.ts';
 
 const KIND_OF: Record<Exclude<FreeVerdict, 0>, AllocatorFindingKind> = {
   [FreeVerdict.UNKNOWN]: 'unknown-free',
@@ -26,57 +20,31 @@ const DETAIL_OF: Record<Exclude<FreeVerdict, 0>, string> = {
  * The top of every stack: knows each block that is out, and turns misuse into findings. A wrong free is reported and goes no
  * further, so that it cannot damage the layers below.
  */
-export class CheckedAllocator implements AllocatorLayer {
+export class CheckedAllocator extends UpperLayer {
   readonly kind = 'checked';
-  readonly below: AllocatorLayer;
-  readonly stats = new AllocatorStats();
-  readonly #context: AllocatorContext;
   readonly #blocks = new LiveBlocks();
 
-  constructor(context: AllocatorContext, below: AllocatorLayer) {
-    this.#context = context;
-    this.below = below;
-  }
-
   alloc(cookie: unknown, size: number, gfp: number): number {
-    this.stats.systemCalls++;
-    const pa = this.below.alloc(cookie, size, gfp);
-    if (pa < 0) {
-      this.stats.failures++;
-      return pa;
-    }
-    this.#blocks.add(pa, size, cookie);
-    this.stats.gave(1, size);
+    const pa = this.pass(cookie, size, gfp);
+    if (pa >= 0) this.#blocks.add(pa, size, cookie);
     return pa;
   }
 
-  free(cookie: unknown, pa: number, size: number): void {
+  override free(cookie: unknown, pa: number, size: number): void {
     const verdict = this.#blocks.remove(pa, size, cookie);
     if (verdict !== FreeVerdict.OK) {
       const out = verdict === FreeVerdict.WRONG_SIZE ? ` (${this.#blocks.sizeOf(pa)} bytes)` : '';
-      this.#context.report(KIND_OF[verdict], pa, size, DETAIL_OF[verdict] + out);
+      this.context.report(KIND_OF[verdict], pa, size, DETAIL_OF[verdict] + out);
       return;
     }
     this.stats.took(1, size);
     this.below.free(cookie, pa, size);
   }
 
-  allocBulk(cookie: unknown, size: number, count: number, gfp: number, out: Float64Array, at: number): number {
-    return allocOneByOne(this, cookie, size, count, gfp, out, at);
-  }
-
-  freeBulk(cookie: unknown, size: number, count: number, pages: Float64Array, at: number): void {
-    freeOneByOne(this, cookie, size, count, pages, at);
-  }
-
-  shrink(): number {
-    return 0;
-  }
-
   /** Reports every block that is still out as a leak; how many there are. */
   reportLeaks(): number {
     this.#blocks.forEach((pa, size) => {
-      this.#context.report('leak', pa, size, 'the block was never freed');
+      this.context.report('leak', pa, size, 'the block was never freed');
     });
     return this.#blocks.live;
   }

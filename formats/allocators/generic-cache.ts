@@ -1,7 +1,7 @@
 import * as v from 'valibot';
-import { Gfp, NO_PAGES } from '../table/index.ts';
-import { type AllocatorContext, type AllocatorLayer, allocOneByOne, freeOneByOne } from './allocator.ts';
-import { AllocatorStats } from './stats.ts';
+import { Gfp } from '../table/index.ts';
+import type { AllocatorContext, AllocatorLayer } from './allocator.ts';
+import { UpperLayer } from './layer.ts';
 import { TableList } from './table-list.ts';
 
 export const GenericCacheOptionsSchema = v.strictObject({
@@ -16,11 +16,8 @@ export type GenericCacheOptions = v.InferOutput<typeof GenericCacheOptionsSchema
  * is kept up to a limit and serves the next domain that asks. It knows nothing of drivers, so it can neither fill ahead nor
  * set tables aside for an operation.
  */
-export class GenericCacheAllocator implements AllocatorLayer {
+export class GenericCacheAllocator extends UpperLayer {
   readonly kind = 'generic-cache';
-  readonly below: AllocatorLayer;
-  readonly stats = new AllocatorStats();
-  readonly #context: AllocatorContext;
   readonly #limitBytes: number;
   /** Free tables by size; a format uses two sizes at most, so the list used last is nearly always the right one. */
   readonly #lists = new Map<number, TableList>();
@@ -28,33 +25,23 @@ export class GenericCacheAllocator implements AllocatorLayer {
   #last = new TableList(0);
 
   constructor(context: AllocatorContext, below: AllocatorLayer, options: GenericCacheOptions) {
-    this.#context = context;
-    this.below = below;
+    super(context, below);
     this.#limitBytes = options.limitBytes;
   }
 
   alloc(cookie: unknown, size: number, gfp: number): number {
     const { stats } = this;
     const pa = this.#listOf(size).pop();
-    if (pa < 0) {
-      stats.systemCalls++;
-      const fresh = this.below.alloc(cookie, size, gfp);
-      if (fresh < 0) {
-        stats.failures++;
-        return NO_PAGES;
-      }
-      stats.gave(1, size);
-      return fresh;
-    }
+    if (pa < 0) return this.pass(cookie, size, gfp);
     stats.hits++;
     stats.held(-size);
     stats.gave(1, size);
-    this.#context.charge(stats, this.#context.costs.cachePop);
-    if ((gfp & Gfp.ZERO) !== 0) this.#context.zero(stats, pa, size);
+    this.context.charge(stats, this.context.costs.cachePop);
+    if ((gfp & Gfp.ZERO) !== 0) this.context.zero(stats, pa, size);
     return pa;
   }
 
-  free(cookie: unknown, pa: number, size: number): void {
+  override free(cookie: unknown, pa: number, size: number): void {
     this.stats.took(1, size);
     if (this.stats.heldBytes + size > this.#limitBytes) {
       this.below.free(cookie, pa, size);
@@ -62,18 +49,10 @@ export class GenericCacheAllocator implements AllocatorLayer {
     }
     this.#listOf(size).push(pa);
     this.stats.held(size);
-    this.#context.charge(this.stats, this.#context.costs.cachePush);
+    this.context.charge(this.stats, this.context.costs.cachePush);
   }
 
-  allocBulk(cookie: unknown, size: number, count: number, gfp: number, out: Float64Array, at: number): number {
-    return allocOneByOne(this, cookie, size, count, gfp, out, at);
-  }
-
-  freeBulk(cookie: unknown, size: number, count: number, pages: Float64Array, at: number): void {
-    freeOneByOne(this, cookie, size, count, pages, at);
-  }
-
-  shrink(bytes: number): number {
+  override shrink(bytes: number): number {
     let given = 0;
     for (const [size, list] of this.#lists) {
       const count = Math.min(list.count, Math.ceil((bytes - given) / size));

@@ -1,13 +1,6 @@
 import { Gfp, NO_PAGES } from '../table/index.ts';
-import {
-  type AllocatorContext,
-  type AllocatorLayer,
-  allocOneByOne,
-  freeOneByOne,
-  SYSTEM_PAGE,
-  type SystemPages,
-} from './allocator.ts';
-import { AllocatorStats } from './stats.ts';
+import { type AllocatorContext, SYSTEM_PAGE, type SystemPages } from './allocator.ts';
+import { Layer } from './layer.ts';
 
 /** The block the system hands out for `size` bytes: the next power of two, at least one page (Linux `get_order`). */
 export function systemBlock(size: number): number {
@@ -20,22 +13,20 @@ export function systemBlock(size: number): number {
  * One block at a time from the system's page allocator: what io-pgtable does without a hook (Linux `alloc_pages_node`), and the
  * bottom of most stacks. Tables smaller than a page still cost a page.
  */
-export class PageAllocator implements AllocatorLayer {
+export class PageAllocator extends Layer {
   readonly kind = 'page';
   readonly below = null;
-  readonly stats = new AllocatorStats();
-  readonly #context: AllocatorContext;
   readonly #system: SystemPages;
   /** Cycles of the system that were charged to the stack. */
   #paid = 0;
 
   constructor(context: AllocatorContext, system: SystemPages) {
-    this.#context = context;
+    super(context);
     this.#system = system;
   }
 
   alloc(_cookie: unknown, size: number, gfp: number): number {
-    const context = this.#context;
+    const context = this.context;
     const block = systemBlock(size);
     this.#enter(size);
     const before = this.#unpaid();
@@ -60,10 +51,10 @@ export class PageAllocator implements AllocatorLayer {
     this.stats.wasted(size - block);
   }
 
-  allocBulk(cookie: unknown, size: number, count: number, gfp: number, out: Float64Array, at: number): number {
+  override allocBulk(cookie: unknown, size: number, count: number, gfp: number, out: Float64Array, at: number): number {
     if (count === 0) return 0;
     const system = this.#system;
-    if (system.allocBulk === undefined) return allocOneByOne(this, cookie, size, count, gfp, out, at);
+    if (system.allocBulk === undefined) return super.allocBulk(cookie, size, count, gfp, out, at);
     const block = systemBlock(size);
     this.#enter(size);
     this.stats.bulkCalls++;
@@ -74,21 +65,13 @@ export class PageAllocator implements AllocatorLayer {
     this.stats.wasted((block - size) * got);
     if (got < count) this.stats.failures++;
     if ((gfp & Gfp.ZERO) !== 0) {
-      for (let i = at; i < at + got; i++) this.#context.zero(this.stats, out[i] as number, block);
+      for (let i = at; i < at + got; i++) this.context.zero(this.stats, out[i] as number, block);
     }
     return got;
   }
 
-  freeBulk(cookie: unknown, size: number, count: number, pages: Float64Array, at: number): void {
-    freeOneByOne(this, cookie, size, count, pages, at);
-  }
-
-  shrink(): number {
-    return 0;
-  }
-
   #enter(size: number): void {
-    const context = this.#context;
+    const context = this.context;
     this.stats.systemCalls++;
     if (context.running || context.noAllocation) this.stats.callsInRun++;
     if (!context.noAllocation) return;
@@ -97,7 +80,7 @@ export class PageAllocator implements AllocatorLayer {
 
   /** Zeroing is done here, where it is counted; the system does it only when this stack does not know the memory. */
   #systemFlags(gfp: number): number {
-    return this.#context.memory === null ? gfp : gfp & ~Gfp.ZERO;
+    return this.context.memory === null ? gfp : gfp & ~Gfp.ZERO;
   }
 
   /** Time that the system has spent and this layer has not charged. */
@@ -109,6 +92,6 @@ export class PageAllocator implements AllocatorLayer {
   #pay(before: number): void {
     const cycles = this.#unpaid() - before;
     this.#paid += cycles;
-    this.#context.charge(this.stats, cycles);
+    this.context.charge(this.stats, cycles);
   }
 }

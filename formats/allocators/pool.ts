@@ -2,7 +2,7 @@ import * as v from 'valibot';
 import { ConfigError } from '../config/index.ts';
 import { Gfp, NO_PAGES } from '../table/index.ts';
 import type { AllocatorContext, AllocatorLayer } from './allocator.ts';
-import { AllocatorStats } from './stats.ts';
+import { UpperLayer } from './layer.ts';
 import { OwnerLists, type TableList } from './table-list.ts';
 
 const tables = (fallback: number, least = 0) =>
@@ -25,11 +25,8 @@ export type PoolOptions = v.InferOutput<typeof PoolOptionsSchema>;
  * A driver's pool: freed tables are kept and reused. Tables of another size than the granule (a first-level table) pass through.
  * A kept table still holds what it held when it was freed; it is zeroed when it is given out.
  */
-export class PoolAllocator implements AllocatorLayer {
+export class PoolAllocator extends UpperLayer {
   readonly kind = 'pool';
-  readonly below: AllocatorLayer;
-  readonly stats = new AllocatorStats();
-  readonly #context: AllocatorContext;
   readonly #options: PoolOptions;
   readonly #lists: OwnerLists;
   /** Where a batch is collected, and whether one is. */
@@ -38,6 +35,7 @@ export class PoolAllocator implements AllocatorLayer {
 
   /** @throws ConfigError when the watermarks contradict each other. */
   constructor(context: AllocatorContext, below: AllocatorLayer, options: PoolOptions) {
+    super(context, below);
     if (options.low + options.batch > options.high) {
       throw new ConfigError(
         'allocator.pool.high',
@@ -45,8 +43,6 @@ export class PoolAllocator implements AllocatorLayer {
         `at least low + batch (${options.low + options.batch})`,
       );
     }
-    this.#context = context;
-    this.below = below;
     this.#options = options;
     this.#lists = new OwnerLists(options.scope === 'owner');
     this.#batch = new Float64Array(options.batch);
@@ -54,11 +50,11 @@ export class PoolAllocator implements AllocatorLayer {
 
   alloc(cookie: unknown, size: number, gfp: number): number {
     const { stats } = this;
-    if (size !== this.#context.tableSize) return this.#pass(cookie, size, gfp);
+    if (size !== this.context.tableSize) return this.pass(cookie, size, gfp);
     const list = this.#lists.of(cookie);
     if (list.count > 0) stats.hits++;
     // In a phase without allocation the last kept tables are used up rather than refilled.
-    if (list.count === 0 || (list.count <= this.#options.low && !this.#context.noAllocation)) {
+    if (list.count === 0 || (list.count <= this.#options.low && !this.context.noAllocation)) {
       this.#refill(cookie, list, gfp & ~Gfp.ZERO);
     }
     const pa = list.pop();
@@ -68,28 +64,28 @@ export class PoolAllocator implements AllocatorLayer {
     }
     stats.held(-size);
     stats.gave(1, size);
-    this.#context.charge(stats, this.#context.costs.cachePop);
-    if ((gfp & Gfp.ZERO) !== 0) this.#context.zero(stats, pa, size);
+    this.context.charge(stats, this.context.costs.cachePop);
+    if ((gfp & Gfp.ZERO) !== 0) this.context.zero(stats, pa, size);
     return pa;
   }
 
-  free(cookie: unknown, pa: number, size: number): void {
+  override free(cookie: unknown, pa: number, size: number): void {
     this.stats.took(1, size);
-    if (size !== this.#context.tableSize) {
+    if (size !== this.context.tableSize) {
       this.below.free(cookie, pa, size);
       return;
     }
     const list = this.#lists.of(cookie);
     list.push(pa);
     this.stats.held(size);
-    this.#context.charge(this.stats, this.#context.costs.cachePush);
+    this.context.charge(this.stats, this.context.costs.cachePush);
     if (list.count > this.#options.high) this.#release(cookie, list, Math.max(1, this.#options.batch));
   }
 
-  allocBulk(cookie: unknown, size: number, count: number, gfp: number, out: Float64Array, at: number): number {
+  override allocBulk(cookie: unknown, size: number, count: number, gfp: number, out: Float64Array, at: number): number {
     const { stats } = this;
     const list = this.#lists.of(cookie);
-    const kept = size === this.#context.tableSize ? Math.min(count, list.count) : 0;
+    const kept = size === this.context.tableSize ? Math.min(count, list.count) : 0;
     for (let i = 0; i < kept; i++) out[at + i] = list.pop();
     stats.held(-kept * size);
     stats.hits += kept;
@@ -101,19 +97,15 @@ export class PoolAllocator implements AllocatorLayer {
       if (got < count) stats.failures++;
     }
     stats.gave(got, got * size);
-    this.#context.charge(stats, this.#context.costs.cachePop * kept);
+    this.context.charge(stats, this.context.costs.cachePop * kept);
     if ((gfp & Gfp.ZERO) !== 0) {
-      for (let i = at; i < at + got; i++) this.#context.zero(stats, out[i] as number, size);
+      for (let i = at; i < at + got; i++) this.context.zero(stats, out[i] as number, size);
     }
     return got;
   }
 
-  freeBulk(cookie: unknown, size: number, count: number, pages: Float64Array, at: number): void {
-    for (let i = at; i < at + count; i++) this.free(cookie, pages[i] as number, size);
-  }
-
-  shrink(bytes: number): number {
-    const { tableSize } = this.#context;
+  override shrink(bytes: number): number {
+    const { tableSize } = this.context;
     let left = Math.ceil(bytes / tableSize);
     for (const [owner, list] of this.#lists.entries()) {
       const count = Math.min(left, list.count);
@@ -124,16 +116,8 @@ export class PoolAllocator implements AllocatorLayer {
     return (Math.ceil(bytes / tableSize) - left) * tableSize;
   }
 
-  #pass(cookie: unknown, size: number, gfp: number): number {
-    this.stats.systemCalls++;
-    const pa = this.below.alloc(cookie, size, gfp);
-    if (pa < 0) this.stats.failures++;
-    else this.stats.gave(1, size);
-    return pa;
-  }
-
   #refill(cookie: unknown, list: TableList, gfp: number): void {
-    const { tableSize } = this.#context;
+    const { tableSize } = this.context;
     const { batch } = this.#options;
     // Asking the system may reclaim, and reclaim may come back here to shrink, free or even allocate: the batch is collected apart,
     // and whoever comes while it is makes do with single tables.
@@ -156,7 +140,7 @@ export class PoolAllocator implements AllocatorLayer {
   }
 
   #release(cookie: unknown, list: TableList, count: number): void {
-    const { tableSize } = this.#context;
+    const { tableSize } = this.context;
     list.removed(count);
     this.stats.held(-count * tableSize);
     this.below.freeBulk(cookie, tableSize, count, list.pages, list.count);

@@ -1,7 +1,7 @@
 import * as v from 'valibot';
 import { Gfp, NO_PAGES } from '../table/index.ts';
-import { type AllocatorContext, type AllocatorLayer, allocOneByOne, freeOneByOne } from './allocator.ts';
-import { AllocatorStats } from './stats.ts';
+import type { AllocatorContext, AllocatorLayer } from './allocator.ts';
+import { UpperLayer } from './layer.ts';
 import { TableList } from './table-list.ts';
 
 export const ReserveOptionsSchema = v.strictObject({
@@ -37,11 +37,8 @@ export class Reservation {
  *
  * Outside any operation (a first-level table at creation) requests pass through.
  */
-export class ReserveAllocator implements AllocatorLayer {
+export class ReserveAllocator extends UpperLayer {
   readonly kind = 'reserve';
-  readonly below: AllocatorLayer;
-  readonly stats = new AllocatorStats();
-  readonly #context: AllocatorContext;
   readonly #zeroAhead: boolean;
   #current: Reservation | null = null;
   #inFlight = 0;
@@ -49,8 +46,7 @@ export class ReserveAllocator implements AllocatorLayer {
   readonly #spare: Reservation[] = [];
 
   constructor(context: AllocatorContext, below: AllocatorLayer, options: ReserveOptions) {
-    this.#context = context;
-    this.below = below;
+    super(context, below);
     this.#zeroAhead = options.zero === 'prepare';
   }
 
@@ -70,7 +66,7 @@ export class ReserveAllocator implements AllocatorLayer {
    */
   reserve(cookie: unknown, tables: number, operation: number, gfp: number = Gfp.KERNEL): Reservation | null {
     const { stats } = this;
-    const { tableSize } = this.#context;
+    const { tableSize } = this.context;
     const reservation = this.#spare.pop() ?? new Reservation();
     const list = reservation.tables;
     list.reserve(tables);
@@ -121,7 +117,7 @@ export class ReserveAllocator implements AllocatorLayer {
   /** Gives back what the operation did not use; how many tables that was. */
   release(reservation: Reservation): number {
     if (!reservation.live) return 0;
-    const { tableSize } = this.#context;
+    const { tableSize } = this.context;
     const list = reservation.tables;
     const left = list.count;
     list.removed(left);
@@ -139,43 +135,20 @@ export class ReserveAllocator implements AllocatorLayer {
   alloc(cookie: unknown, size: number, gfp: number): number {
     const { stats } = this;
     const current = this.#current;
-    if (current === null) {
-      stats.systemCalls++;
-      const pa = this.below.alloc(cookie, size, gfp);
-      if (pa < 0) stats.failures++;
-      else stats.gave(1, size);
-      return pa;
-    }
-    const pa = size === this.#context.tableSize ? current.tables.pop() : NO_PAGES;
+    // Outside any operation.
+    if (current === null) return this.pass(cookie, size, gfp);
+    const pa = size === this.context.tableSize ? current.tables.pop() : NO_PAGES;
     if (pa < 0) {
       stats.failures++;
-      const detail = `operation ${current.operation} reserved ${current.reserved} tables of ${this.#context.tableSize} bytes`;
-      this.#context.report('reservation-exhausted', -1, size, `${detail} and asked for one more of ${size}`);
+      const detail = `operation ${current.operation} reserved ${current.reserved} tables of ${this.context.tableSize} bytes`;
+      this.context.report('reservation-exhausted', -1, size, `${detail} and asked for one more of ${size}`);
       return NO_PAGES;
     }
     stats.hits++;
     stats.held(-size);
     stats.gave(1, size);
-    this.#context.charge(stats, this.#context.costs.cachePop);
-    if (!this.#zeroAhead && (gfp & Gfp.ZERO) !== 0) this.#context.zero(stats, pa, size);
+    this.context.charge(stats, this.context.costs.cachePop);
+    if (!this.#zeroAhead && (gfp & Gfp.ZERO) !== 0) this.context.zero(stats, pa, size);
     return pa;
-  }
-
-  free(cookie: unknown, pa: number, size: number): void {
-    this.stats.took(1, size);
-    this.below.free(cookie, pa, size);
-  }
-
-  allocBulk(cookie: unknown, size: number, count: number, gfp: number, out: Float64Array, at: number): number {
-    return allocOneByOne(this, cookie, size, count, gfp, out, at);
-  }
-
-  freeBulk(cookie: unknown, size: number, count: number, pages: Float64Array, at: number): void {
-    freeOneByOne(this, cookie, size, count, pages, at);
-  }
-
-  /** Reserved tables are promised: none of them is ever given up. */
-  shrink(): number {
-    return 0;
   }
 }

@@ -1,7 +1,7 @@
 import * as v from 'valibot';
 import { Gfp, NO_PAGES } from '../table/index.ts';
-import { type AllocatorContext, type AllocatorLayer, allocOneByOne, freeOneByOne, SYSTEM_PAGE } from './allocator.ts';
-import { AllocatorStats } from './stats.ts';
+import { type AllocatorContext, type AllocatorLayer, SYSTEM_PAGE } from './allocator.ts';
+import { UpperLayer } from './layer.ts';
 import { TableList } from './table-list.ts';
 
 /** Smallest slab object in bytes: the alignment that TTBR needs anyway for a table of up to eight entries (Arm ARM, TTBR0_EL1.BADDR). */
@@ -30,17 +30,13 @@ interface Slab {
  * Decides how large a block an odd-sized table takes. Tables of the granule's size pass through. Since a first-level table is made
  * once per domain, this layer is never busy; it exists to show what each policy wastes.
  */
-export class SizingAllocator implements AllocatorLayer {
+export class SizingAllocator extends UpperLayer {
   readonly kind = 'sizing';
-  readonly below: AllocatorLayer;
-  readonly stats = new AllocatorStats();
-  readonly #context: AllocatorContext;
   readonly #policy: SizingOptions['policy'];
   readonly #slabs = new Map<number, Slab>();
 
   constructor(context: AllocatorContext, below: AllocatorLayer, options: SizingOptions) {
-    this.#context = context;
-    this.below = below;
+    super(context, below);
     this.#policy = options.policy;
   }
 
@@ -58,7 +54,7 @@ export class SizingAllocator implements AllocatorLayer {
     return pa;
   }
 
-  free(cookie: unknown, pa: number, size: number): void {
+  override free(cookie: unknown, pa: number, size: number): void {
     if (this.#policy === 'slab' && size <= SYSTEM_PAGE / 2) {
       this.#freeObject(pa, size);
       return;
@@ -69,20 +65,8 @@ export class SizingAllocator implements AllocatorLayer {
     this.below.free(cookie, pa, block);
   }
 
-  allocBulk(cookie: unknown, size: number, count: number, gfp: number, out: Float64Array, at: number): number {
-    return allocOneByOne(this, cookie, size, count, gfp, out, at);
-  }
-
-  freeBulk(cookie: unknown, size: number, count: number, pages: Float64Array, at: number): void {
-    freeOneByOne(this, cookie, size, count, pages, at);
-  }
-
-  shrink(): number {
-    return 0;
-  }
-
   #blockOf(size: number): number {
-    if (this.#policy === 'whole-page') return Math.max(size, this.#context.tableSize);
+    if (this.#policy === 'whole-page') return Math.max(size, this.context.tableSize);
     return Math.max(size, SYSTEM_PAGE);
   }
 
@@ -120,8 +104,8 @@ export class SizingAllocator implements AllocatorLayer {
     stats.held(-slab.objectSize);
     stats.gave(1, slab.objectSize);
     stats.wasted(fresh - size);
-    this.#context.charge(stats, this.#context.costs.cachePop);
-    if ((gfp & Gfp.ZERO) !== 0) this.#context.zero(stats, pa, slab.objectSize);
+    this.context.charge(stats, this.context.costs.cachePop);
+    if ((gfp & Gfp.ZERO) !== 0) this.context.zero(stats, pa, slab.objectSize);
     return pa;
   }
 
@@ -133,7 +117,7 @@ export class SizingAllocator implements AllocatorLayer {
     stats.took(1, slab.objectSize);
     stats.wasted(used > 0 ? size : size - SYSTEM_PAGE);
     stats.held(slab.objectSize);
-    this.#context.charge(stats, this.#context.costs.cachePush);
+    this.context.charge(stats, this.context.costs.cachePush);
     slab.free.push(pa);
     slab.used.set(page, used);
     if (used > 0) return;
