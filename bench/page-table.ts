@@ -10,6 +10,7 @@ import {
   type IotlbGather,
   type Machine,
   newGather,
+  Prng,
   Prot,
 } from '../formats/index.ts';
 import type { Benchmark } from './harness.ts';
