@@ -21,11 +21,14 @@ export const IPMMU_VMSA: IommuModel<v.InferOutput<v.StrictObjectSchema<typeof IP
   name: 'ipmmu-vmsa',
   title: 'Renesas IPMMU-VMSA',
   drivers: ['ipmmu', 'ipmmu-xen'],
-  formats: ['arm-32-lpae-s1', 'arm-64-lpae-s1'],
+  formats: ['arm-32-lpae-s1', 'arm-64-lpae-s1', 'arm-64-lpae-s2'],
   table: { granule: '4k', ias: 32, oas: 40, walk: 'non-coherent' },
   driverTable: { 'ipmmu-xen': { format: 'arm-64-lpae-s1', ias: 39 } },
   preset: 'ipmmu-assumed',
   create({ config, driverName, coherent, mmu, memory, machine, bugs }) {
+    if (config.ipmmu.sharesGuestTables && (driverName !== 'ipmmu-xen' || config.ipmmu.generation === 'gen2')) {
+      throw new ConfigError('ipmmu.sharesGuestTables', true, 'false, but for ipmmu-xen on Gen3 and later');
+    }
     if (coherent) throw new ConfigError('table.walk', 'coherent', 'non-coherent: the walks of an IPMMU do not snoop');
     const device = new Ipmmu({ config: config.ipmmu, mmu, memory });
     const { generation } = device;
@@ -34,8 +37,8 @@ export const IPMMU_VMSA: IommuModel<v.InferOutput<v.StrictObjectSchema<typeof IP
     if (driverName === 'ipmmu') {
       kernel = new LinuxKernel(new LinuxIpmmuDriver({ port: device, generation, leafBases, machine }));
     } else {
-      const pool = new XenTablePool(machine);
-      kernel = new XenKernel(new XenIpmmuDriver({ port: device, generation, leafBases, tables: pool }), pool);
+      const pool = config.ipmmu.sharesGuestTables ? null : new XenTablePool(machine);
+      kernel = new XenKernel(new XenIpmmuDriver({ port: device, generation, leafBases, tables: pool }), pool, machine);
     }
     return { device, driver: new IpmmuDriver(device, kernel, bugs) };
   },

@@ -14,6 +14,8 @@ export const IpmmuSchema = v.strictObject({
   cyclesPerMicrosecond: v.optional(v.pipe(v.number(), v.minValue(1), v.maxValue(10_000)), 1000),
   /** Cycles until a register access is done, as the processor sees it. Default (assumed): 100, 100 ns. */
   accessCycles: v.optional(whole(0, 1_000_000), 100),
+  /** Xen's driver: contexts walk the stage 2 of their guest (`table.format` arm-64-lpae-s2, `table.ias` 40), not tables of its own. */
+  sharesGuestTables: v.optional(v.boolean(), false),
   /** Cycles that the CPU spends on one fault, from the interrupt on. Default (assumed): 2000. */
   faultCycles: v.optional(whole(0, 1_000_000), 2000),
 });

@@ -1,5 +1,6 @@
 import {
   ConfigError,
+  hasSize,
   type IotlbGather,
   newGather,
   PageCutter,
@@ -15,6 +16,8 @@ import type { IpmmuKernel, IpmmuSpace } from './kernel.ts';
 
 /** Names of bus masters that a capture may use: PCI addresses, and those made up behind them. */
 const MASTER_NAMES = 0x1_0000;
+
+const GRANULE = 4096;
 
 /** One of the contract's address spaces. */
 interface IpmmuDomain extends IommuDomain {
@@ -81,6 +84,13 @@ export class IpmmuDriver implements IommuDriver {
   }
 
   createDomain(asked: DomainConfig = {}): IpmmuDomain {
+    const { format } = this.#kernel;
+    if (asked.format !== undefined && asked.format !== format) {
+      throw new ConfigError('table.format', asked.format, `${format}: what this driver sets up on this generation`);
+    }
+    if (asked.pageSizes !== undefined && !hasSize(asked.pageSizes, GRANULE)) {
+      throw new ConfigError('table.granule', asked.pageSizes, '4k: the only granule of an IPMMU');
+    }
     const space = this.#kernel.create(asked, this.#tlb);
     if (space === null) {
       throw new ConfigError(
@@ -92,7 +102,10 @@ export class IpmmuDriver implements IommuDriver {
     this.#domains++;
     const { table, context } = space;
     const cutter = new PageCutter(table.config.pageSizes);
-    return { table, space, asid: contextTag(context), vmid: 0, upper: false, cutter, mapped: 0, masters: new Set() };
+    const tag = contextTag(context);
+    const stage2 = format === 'ARM_64_LPAE_S2';
+    const tags = { asid: stage2 ? 0 : tag, vmid: stage2 ? tag : 0 };
+    return { table, space, ...tags, upper: false, cutter, mapped: 0, masters: new Set() };
   }
 
   freeDomain(domain: IpmmuDomain): void {

@@ -1,4 +1,4 @@
-import type { IoPgtable, TlbFlushOps } from '../../../formats/index.ts';
+import type { IoPgtable, IoPgtableFormat, TlbFlushOps } from '../../../formats/index.ts';
 import type { DomainConfig } from '../../iommu.ts';
 
 /** An address space as either kernel has it. */
@@ -10,6 +10,8 @@ export interface IpmmuSpace {
 
 /** What the contract's driver needs of a kernel: Linux or Xen. */
 export interface IpmmuKernel {
+  /** The only format of its tables. */
+  readonly format: IoPgtableFormat;
   /**
    * A context with a table.
    * @param tlb who is asked to maintain the TLB, with the space as its cookie

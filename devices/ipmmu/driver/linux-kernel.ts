@@ -10,6 +10,7 @@ interface LinuxSpace extends IpmmuSpace {
 
 /** Linux under the contract: masters are behind the first leaf, each with one micro-TLB. */
 export class LinuxKernel implements IpmmuKernel {
+  readonly format = 'ARM_32_LPAE_S1';
   readonly #driver: LinuxIpmmuDriver;
   readonly #masters = new Map<number, IpmmuMaster>();
 

@@ -27,9 +27,15 @@ function machineWith(driver: string, more: object = {}) {
   return { machine, request, newDomain, access };
 }
 
-describe.each(['ipmmu', 'ipmmu-xen'])('an IPMMU machine with the driver %s', (name) => {
+const SHARED = { ipmmu: { sharesGuestTables: true }, table: { format: 'arm-64-lpae-s2', ias: 40 } };
+
+describe.each([
+  ['ipmmu', {}],
+  ['ipmmu-xen', {}],
+  ['ipmmu-xen', SHARED],
+])('an IPMMU machine with the driver %s and %j', (name, kind) => {
   it('translates what is mapped, and aborts what is unmapped or was taken away', () => {
-    const { machine, newDomain, access } = machineWith(name);
+    const { machine, newDomain, access } = machineWith(name, kind);
     const { driver } = machine;
     const domain = newDomain();
     driver.attach(domain, STREAM);
@@ -50,7 +56,7 @@ describe.each(['ipmmu', 'ipmmu-xen'])('an IPMMU machine with the driver %s', (na
   });
 
   it('counts every flush as one of the whole context, with the time that the CPU waits for it', () => {
-    const { machine, newDomain } = machineWith(name);
+    const { machine, newDomain } = machineWith(name, kind);
     const { driver } = machine;
     const domain = newDomain();
     const before = driver.counters();
@@ -65,7 +71,10 @@ describe.each(['ipmmu', 'ipmmu-xen'])('an IPMMU machine with the driver %s', (na
   });
 
   it('shows a forgotten flush as a stale hit', () => {
-    const { machine, request, newDomain, access } = machineWith(name, { plantedBugs: { skipInvalidation: 1 } });
+    const { machine, request, newDomain, access } = machineWith(name, {
+      ...kind,
+      plantedBugs: { skipInvalidation: 1 },
+    });
     const { driver, watch } = machine;
     const domain = newDomain();
     driver.attach(domain, STREAM);
@@ -83,15 +92,24 @@ describe.each(['ipmmu', 'ipmmu-xen'])('an IPMMU machine with the driver %s', (na
     expect(request.staleMark).toBeGreaterThan(0);
     expect(driver.counters().all).toBe(0);
   });
+});
 
-  it('refuses a domain for which no context is left, and coherent walks', () => {
-    const { newDomain } = machineWith(name, {
-      ipmmu: { generation: 'gen2' },
-      table: { format: 'arm-32-lpae-s1', ias: 32 },
-    });
+describe('an IPMMU machine refuses', () => {
+  it.each(['ipmmu', 'ipmmu-xen'])('under %s a domain for which no context is left, and coherent walks', (name) => {
+    const gen2 = { ipmmu: { generation: 'gen2' }, table: { format: 'arm-32-lpae-s1', ias: 32 } };
+    const { newDomain } = machineWith(name, gen2);
     newDomain();
     expect(newDomain).toThrow(/ipmmu.generation/);
     expect(() => machineWith(name, { table: { walk: 'coherent' } })).toThrow(/table.walk/);
+  });
+
+  it('tables that its driver does not set up', () => {
+    expect(machineWith('ipmmu', { table: { format: 'arm-64-lpae-s1' } }).newDomain).toThrow(/table.format/);
+    expect(machineWith('ipmmu-xen', { table: { format: 'arm-32-lpae-s1', ias: 32 } }).newDomain).toThrow(
+      /table.format/,
+    );
+    expect(machineWith('ipmmu-xen', { table: { granule: '16k' } }).newDomain).toThrow(/table.granule/);
+    expect(() => machineWith('ipmmu', SHARED)).toThrow(/ipmmu.sharesGuestTables/);
   });
 });
 
