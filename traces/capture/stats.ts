@@ -45,6 +45,8 @@ export class CaptureStats {
   readonly damage: Damage[] = [];
   /** Form of the last capture that is no trace: `qemu-log`, `kernel-log`; else `trace`. */
   form: 'trace' | 'qemu-log' | 'kernel-log' = 'trace';
+  /** The capture says of itself that it is synthetic: nobody recorded it, so nothing that comes out measures anything. */
+  synthetic = false;
   /** Name of an event that is of no interest, the first one met; empty when there was none. */
   otherName = '';
   /** Earliest and latest time seen; both 0 in a capture without events. */

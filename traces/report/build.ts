@@ -99,6 +99,7 @@ function captureSection(stats: CaptureStats, replayer: Replayer): CaptureSection
     other: replayer.events - replayer.maps - replayer.unmaps,
     damaged: stats.damaged,
     lost: stats.lostEvents,
+    ...(stats.synthetic ? { synthetic: true as const } : {}),
     unmatchedUnmaps: tracker.unmatchedUnmaps,
     refused: replayer.refusals.count,
     refusals: replayer.refusals.kept,

@@ -15,6 +15,8 @@ export interface CaptureSection {
   readonly damaged: number;
   /** Events that the recorder itself says it lost. */
   readonly lost: number;
+  /** There, when a capture says of itself that it is synthetic: what comes out measures nothing. */
+  readonly synthetic?: true;
   /** Unmaps of a range that no domain holds. */
   readonly unmatchedUnmaps: number;
   /** Maps and unmaps that the table refused, in whole or in part. */

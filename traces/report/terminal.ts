@@ -33,6 +33,8 @@ export function renderReport(report: Report, options: TerminalOptions): string {
   );
 
   section('capture');
+  if (capture.synthetic === true)
+    row('origin', ink.yellow('synthetic'), 'a declared workload: nothing here was measured');
   row(
     'events',
     count(capture.events),

@@ -12,6 +12,9 @@ const FRONT = /^(?:<\d+>)?\[ *\d+\.\d{6}\]|^\(XEN\) |^.{0,64}\bkernel: |^\s*vm-l
 /** The front of a tracer's line: such a text is a trace, whatever else is in it. */
 const TRACER = /^# tracer:|^cpus=\d|^\s*\S.*\[\d{3,}\] (?:\S+ +)?\d+\.\d+: \w+:/m;
 
+/** What `tablewalk generate` writes first. */
+const SYNTHETIC = /\btablewalk: synthetic\b/;
+
 /** Lines of the kernel's log. */
 class KernelLogParser implements LineParser {
   readonly #lines: TextLines;
@@ -33,7 +36,9 @@ class KernelLogParser implements LineParser {
     cursor.at = end;
     const found = this.#kernel.read(line, event);
     if (found === KernelLine.NOTHING) {
-      this.#notes.stats.notEvents++;
+      const { stats } = this.#notes;
+      stats.notEvents++;
+      if (SYNTHETIC.test(line)) stats.synthetic = true;
       return false;
     }
     // A fault that is cut still tells that there was one; a call's length may be cut.
