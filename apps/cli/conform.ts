@@ -1,4 +1,4 @@
-/** `tablewalk conform`: runs conformance vectors against the page-table software. */
+/** `tablewalk conform`: runs conformance vectors against the page-table software and the drivers. */
 import ansis from 'ansis';
 import Table from 'cli-table3';
 import type { Command } from 'commander';
@@ -15,7 +15,9 @@ interface ConformOptions {
 export function register(program: Command): void {
   program
     .command('conform')
-    .description('Run conformance vectors, and show where the page-table software does otherwise than they say.')
+    .description(
+      'Run conformance vectors, and show where the page-table software or a driver does otherwise than they say.',
+    )
     .argument('<file...>', 'vectors: one case per line, .jsonl or .jsonl.gz')
     .option('--filter <text>', 'only cases whose name contains this')
     .option('--json <file>', 'write the counts as JSON; "-" is standard output')

@@ -31,5 +31,5 @@ export function findRunner(line: CaseFields, file: string): DriverRunner | null 
 
 /** The kinds, for messages. */
 export function runnerNames(): string {
-  return RUNNERS.map(({ name }) => name).join(', ');
+  return [...new Set(RUNNERS.map(({ name }) => name))].join(', ');
 }

@@ -21,6 +21,9 @@ export const halves = v.pipe(
   }),
 );
 
+/** Bits of an address that a table can have. */
+export const addressBits = v.pipe(v.number(), v.integer(), v.minValue(32), v.maxValue(48));
+
 /** A value that is only compared. */
 export const recorded = v.pipe(v.string(), HEX);
 

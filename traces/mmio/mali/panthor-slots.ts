@@ -4,8 +4,9 @@ import type { PanthorKernel, PanthorVm, SlotUser } from '../../../devices/index.
 import type { CaseCheck } from '../case-check.ts';
 import { eventList } from '../event.ts';
 import { hexNumber, integer, linuxKernel } from '../fields.ts';
+import { Divergence } from '../register-player.ts';
 import { defineRunner } from '../runner.ts';
-import { firstOpHas, halves, has, recorded, span } from './panthor-fields.ts';
+import { addressBits, firstOpHas, halves, has, recorded, span } from './panthor-fields.ts';
 import { PanthorWorld } from './panthor-world.ts';
 
 const ALL_FAULTS = 0xffff;
@@ -79,8 +80,8 @@ const vmActive = defineRunner({
   recognises: (line) => has(line, 'va_bits', 'for_mcu', 'init_ev', 'ttbr'),
   schema: v.object({
     kernel: linuxKernel,
-    va_bits: integer,
-    pa_bits: integer,
+    va_bits: addressBits,
+    pa_bits: addressBits,
     coherent: v.boolean(),
     for_mcu: v.boolean(),
     init_ev: eventList,
@@ -202,7 +203,7 @@ const asSlots = defineRunner({
     vm0_is_mcu: v.boolean(),
     transtab: v.array(recorded),
     memattr: recorded,
-    va_bits: integer,
+    va_bits: addressBits,
     ops: v.array(slotOp),
   }),
   perform(one, check) {
@@ -303,7 +304,7 @@ function interrupt(
 
 function vmAt<T>(vms: readonly T[], at: number): T {
   const found = vms[at];
-  if (found === undefined) throw new RangeError(`no VM ${at}`);
+  if (found === undefined) throw new Divergence('vm', `0 to ${vms.length - 1}`, String(at));
   return found;
 }
 
