@@ -41,6 +41,7 @@ interface TeardownFlags {
   readonly pages?: string;
   readonly budget?: string;
   readonly budgetCycles?: string;
+  readonly driver?: string;
   readonly allocator?: string;
   readonly json?: string;
 }
@@ -63,6 +64,10 @@ export function register(program: Command): void {
     .option('--pages <n>', 'tables in the tree (default: 4096)')
     .option('--budget <n>', 'tables freed per step (default: 64)')
     .option('--budget-cycles <n>', 'time per step instead, in cycles')
+    .option(
+      '--driver <name>',
+      "whose tables they are: none, or ipmmu-xen, a guest of Xen's IPMMU driver (default: none)",
+    )
     .option('--allocator <stack>', 'where tables come from and go to (default: page)')
     .option('--json <file>', 'write the report as JSON; - is standard output')
     .addHelpText('after', allocatorHelp)
@@ -188,6 +193,7 @@ function teardown(flags: TeardownFlags): void {
     ...(flags.pages === undefined ? {} : { pages: whole('--pages', flags.pages) }),
     ...(flags.budget === undefined ? {} : { budget: whole('--budget', flags.budget) }),
     ...(flags.budgetCycles === undefined ? {} : { budgetCycles: whole('--budget-cycles', flags.budgetCycles) }),
+    ...(flags.driver === undefined ? {} : { driver: oneOf('--driver', flags.driver, ['none', 'ipmmu-xen']) }),
     ...(flags.allocator === undefined ? {} : { allocator: flags.allocator }),
   });
   writeJson(flags.json, report);

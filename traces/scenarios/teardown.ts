@@ -1,6 +1,13 @@
 import * as v from 'valibot';
-import { placeTables } from '../../devices/index.ts';
-import { BuddySystemPages, PageAllocator, PhysicalMemory } from '../../emulator/index.ts';
+import {
+  IPMMU_LEAF_STRIDE,
+  Ipmmu,
+  placeTables,
+  type XenIpmmuDomain,
+  XenIpmmuDriver,
+  XenTablePool,
+} from '../../devices/index.ts';
+import { BuddySystemPages, Bus, BusView, PageAllocator, PhysicalMemory } from '../../emulator/index.ts';
 import {
   type AllocatorStack,
   allocIoPgtable,
@@ -9,6 +16,7 @@ import {
   Errno,
   Gfp,
   type IoPgtable,
+  type Machine,
   mapReservation,
   Prot,
 } from '../../formats/index.ts';
@@ -28,6 +36,11 @@ export const TeardownSchema = v.strictObject({
   budget: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1)), 64),
   /** Instead: a step ends with the table at which it has taken this long, in cycles. */
   budgetCycles: v.optional(v.pipe(v.number(), v.minValue(1))),
+  /**
+   * `ipmmu-xen`: the tables are those of a guest under Xen's IPMMU driver. The context goes first, with the first level; the flush
+   * takes what the modelled IPMMU takes, and the rest is freed from the driver's list. `none`: a table alone, `flushCycles` a flush.
+   */
+  driver: v.optional(v.picklist(['none', 'ipmmu-xen']), 'none'),
   /** Stack of table allocators, layers joined by `/`. */
   allocator: v.optional(v.pipe(v.string(), v.minLength(1)), 'page'),
   /** Looking through the entries of one table, in cycles. Assumed: 64 cache lines of 4 KiB at 4 cycles each. */
@@ -84,12 +97,16 @@ export function runTeardown(input: TeardownInput = {}): TeardownReport {
 interface Tree {
   readonly table: IoPgtable;
   readonly stack: AllocatorStack;
-  /** TLB callbacks that came once the tree was built. */
-  readonly calls: { flushes: number };
+  /** TLB invalidations since the tree was built, and the cycles that the processor spent on them. */
+  flushes(): number;
+  flushCycles(): number;
+  /** Frees at most `budget` tables. @returns true when everything is freed */
+  free(budget: number): boolean;
 }
 
 function tearDown(config: TeardownConfig, chunked: boolean): TeardownRun {
-  const { table, stack, calls } = buildTree(config);
+  const tree = buildTree(config);
+  const { table, stack } = tree;
   const tables = table.liveTables;
   let steps = 0;
   let longestPause = 0;
@@ -97,17 +114,17 @@ function tearDown(config: TeardownConfig, chunked: boolean): TeardownRun {
   for (let done = false; !done; ) {
     const before = stack.context.cycles;
     const live = table.liveTables;
-    const { flushes } = calls;
+    const flushed = tree.flushCycles();
     const spent = (): number =>
       stack.context.cycles -
       before +
       config.scanCycles * (live - table.liveTables) +
-      config.flushCycles * (calls.flushes - flushes) +
+      (tree.flushCycles() - flushed) +
       (steps === 0 ? 0 : config.resumeCycles);
-    if (!chunked) done = table.teardown(Number.POSITIVE_INFINITY);
-    else if (config.budgetCycles === undefined) done = table.teardown(config.budget);
+    if (!chunked) done = tree.free(Number.POSITIVE_INFINITY);
+    else if (config.budgetCycles === undefined) done = tree.free(config.budget);
     else {
-      do done = table.teardown(1);
+      do done = tree.free(1);
       while (!done && spent() < config.budgetCycles);
     }
     const pause = spent();
@@ -122,7 +139,7 @@ function tearDown(config: TeardownConfig, chunked: boolean): TeardownRun {
     tables,
     tablesLeft: table.liveTables,
     leaks: stack.close(),
-    flushes: calls.flushes,
+    flushes: tree.flushes(),
   };
 }
 
@@ -135,9 +152,29 @@ function buildTree(config: TeardownConfig): Tree {
     memory,
     tableSize: SMALL_PAGE,
   });
-  const calls = { flushes: 0 };
+  const tree = config.driver === 'none' ? tableAlone(config, memory, stack) : guestOfXen(config, memory, stack);
+  const { table } = tree;
+  for (let span = 0; table.liveTables < config.pages; span++) {
+    const iova = span * 2 * MIB;
+    // Every table comes with its own operation, so that a reserving stack works here too.
+    const begun = stack.beginOperation(span, mapReservation(table.geometry, iova, SMALL_PAGE), 'domain');
+    const result = begun ? table.mapPages(iova, RAM_BASE, SMALL_PAGE, 1, Prot.READ, Gfp.KERNEL) : -Errno.ENOMEM;
+    if (result !== 0) throw new ConfigError('allocator', config.allocator, 'one that can hold the tree');
+    stack.endOperation();
+  }
+  return tree;
+}
+
+function machineOf(memory: PhysicalMemory, stack: AllocatorStack): Machine {
+  const dma = { mapSingle: (pa: number) => pa, unmapSingle: () => {}, syncSingleForDevice: () => {} };
+  return { memory, dma, pages: stack, warn: () => {} };
+}
+
+/** A table without a driver, whose TLB costs what the configuration says. */
+function tableAlone(config: TeardownConfig, memory: PhysicalMemory, stack: AllocatorStack): Tree {
+  let flushes = 0;
   const flush = (): void => {
-    calls.flushes++;
+    flushes++;
   };
   const table = tableFrom(config.allocator, () =>
     allocIoPgtable(
@@ -149,25 +186,52 @@ function buildTree(config: TeardownConfig): Tree {
         allocator: stack,
         tlb: { flushAll: flush, flushWalk: flush, addPage: flush },
       },
-      {
-        memory,
-        dma: { mapSingle: (pa) => pa, unmapSingle: () => {}, syncSingleForDevice: () => {} },
-        pages: stack,
-        warn: () => {},
-      },
+      machineOf(memory, stack),
       'domain',
     ),
   );
-  for (let span = 0; table.liveTables < config.pages; span++) {
-    const iova = span * 2 * MIB;
-    // Every table comes with its own operation, so that a reserving stack works here too.
-    const begun = stack.beginOperation(span, mapReservation(table.geometry, iova, SMALL_PAGE), 'domain');
-    const result = begun ? table.mapPages(iova, RAM_BASE, SMALL_PAGE, 1, Prot.READ, Gfp.KERNEL) : -Errno.ENOMEM;
-    if (result !== 0) throw new ConfigError('allocator', config.allocator, 'one that can hold the tree');
-    stack.endOperation();
-  }
-  calls.flushes = 0;
-  return { table, stack, calls };
+  return {
+    table,
+    stack,
+    flushes: () => flushes,
+    flushCycles: () => flushes * config.flushCycles,
+    free: (budget) => table.teardown(budget),
+  };
+}
+
+/** The tables of a guest under Xen's driver, on a modelled IPMMU. */
+function guestOfXen(config: TeardownConfig, memory: PhysicalMemory, stack: AllocatorStack): Tree {
+  const device = new Ipmmu({
+    config: { generation: 'gen3' },
+    memory: new Bus(memory, null).port('ipmmu', BusView.COHERENT),
+  });
+  const pool = new XenTablePool(machineOf(memory, stack));
+  pool.asked = { allocator: stack, pageSizes: SMALL_PAGE };
+  const { generation } = device;
+  const driver = new XenIpmmuDriver({ port: device, generation, leafBases: [IPMMU_LEAF_STRIDE], tables: pool });
+  driver.reset();
+  let guest: XenIpmmuDomain | null = null;
+  const table = tableFrom(config.allocator, () => {
+    guest = driver.createDomain();
+    const made = guest?.tables?.table ?? null;
+    if (made === null) throw new Error('a fresh IPMMU has a context');
+    return made;
+  });
+  const { flushes } = driver;
+  const { now } = device;
+  return {
+    table,
+    stack,
+    flushes: () => driver.flushes - flushes,
+    flushCycles: () => device.now - now,
+    free: (budget) => {
+      const before = table.liveTables;
+      if (guest !== null) driver.destroyDomain(guest);
+      guest = null;
+      pool.step(budget - (before - table.liveTables));
+      return table.liveTables === 0;
+    },
+  };
 }
 
 /** Twice the tree, in whole MiB: watermarks and pools want their share. */
