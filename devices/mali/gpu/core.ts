@@ -21,6 +21,9 @@ export class GpuCore {
   readonly #request = new TranslationRequest();
   readonly #tasks: CoreTask[] = [];
   #next = 0;
+  #due = Number.POSITIVE_INFINITY;
+  /** The place that is free first: the next access takes it. */
+  #place = 0;
   /** Cycle from which the next access may be issued. */
   #ready = 0;
   #blockedSince = 0;
@@ -38,13 +41,12 @@ export class GpuCore {
 
   give(task: CoreTask): void {
     this.#tasks.push(task);
+    this.#plan();
   }
 
   /** Cycle of its next access; Infinity when it has nothing to do or waits for software. */
   get due(): number {
-    const [task] = this.#tasks;
-    if (task === undefined || this.blockedOn >= 0) return Number.POSITIVE_INFINITY;
-    return Math.max(this.#ready, this.#places[this.#freest()] as number, task.job.start);
+    return this.#due;
   }
 
   /** Software lets an address space go on. */
@@ -53,6 +55,7 @@ export class GpuCore {
     this.blockedOn = -1;
     this.#ready = Math.max(this.#ready, cycle);
     this.stallCycles += Math.max(cycle - this.#blockedSince, 0);
+    this.#plan();
   }
 
   /** Drops the task it is at; the job is over. */
@@ -64,10 +67,17 @@ export class GpuCore {
       this.#next = 0;
       this.blockedOn = -1;
     }
+    this.#plan();
   }
 
   /** Makes its next access. @returns the job that this finished or ended, or null */
   step(): RunningJob | null {
+    const ended = this.#work();
+    this.#plan();
+    return ended;
+  }
+
+  #work(): RunningJob | null {
     const task = this.#tasks[0] as CoreTask;
     const { job, plan } = task;
     const start = this.due;
@@ -89,7 +99,7 @@ export class GpuCore {
     request.ask(this.number, job.slot, -1, iova, write ? AccessFlag.WRITE : AccessFlag.READ, start);
     if (device.translate(request)) {
       const end = request.completion + device.l2.access(request.pa, write);
-      this.#places[this.#freest()] = end;
+      this.#places[this.#place] = end;
       this.#ready = start + 1;
       this.#next++;
       job.accesses++;
@@ -105,11 +115,19 @@ export class GpuCore {
     return false;
   }
 
-  #freest(): number {
-    let best = 0;
-    for (let at = 1; at < this.#places.length; at++) {
-      if ((this.#places[at] as number) < (this.#places[best] as number)) best = at;
+  /** Works out when the next access is due, and which place it takes. */
+  #plan(): void {
+    const [task] = this.#tasks;
+    if (task === undefined || this.blockedOn >= 0) {
+      this.#due = Number.POSITIVE_INFINITY;
+      return;
     }
-    return best;
+    const places = this.#places;
+    let best = 0;
+    for (let at = 1; at < places.length; at++) {
+      if ((places[at] as number) < (places[best] as number)) best = at;
+    }
+    this.#place = best;
+    this.#due = Math.max(this.#ready, places[best] as number, task.job.start);
   }
 }
