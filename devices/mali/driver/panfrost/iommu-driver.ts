@@ -20,7 +20,7 @@ import {
 } from '../../../../formats/index.ts';
 import type { DomainConfig, InvalidationBugs, IommuCounters, IommuDriver } from '../../../iommu.ts';
 import type { MaliMmu } from '../../device/index.ts';
-import { AS_COMMAND_NAMES, AsCommand, WHOLE_SPACE } from '../../spec/index.ts';
+import { AS_COMMAND_NAMES, AsCommand, MMU_CONTROL, WHOLE_SPACE } from '../../spec/index.ts';
 import { DriverCpu } from '../driver-cpu.ts';
 import { IrqReturn } from '../irq-return.ts';
 import { MaliDomain } from '../mali-domain.ts';
@@ -207,7 +207,7 @@ export class PanfrostIommuDriver implements IommuDriver {
     const before = this.#cpu.now;
     const handled = this.panfrost.faults;
     if (this.panfrost.handleInterrupt() === IrqReturn.WAKE_THREAD) this.panfrost.serveInterrupt();
-    const count = this.panfrost.faults - handled;
+    const count = this.panfrost.faults - handled + this.#timeOut();
     this.#events += count;
     this.eventCycles += this.#cpu.now - before;
     this.#resetIfStuck();
@@ -251,6 +251,19 @@ export class PanfrostIommuDriver implements IommuDriver {
   #retag(): void {
     for (const domain of this.#domains) if (domain.retag()) this.onRetag?.(domain);
     this.#resetIfStuck();
+  }
+
+  /**
+   * panfrost leaves the interrupt of an address space masked when it hands it out again after a fault (until the next write of the mask),
+   * so nobody is told of the next fault there: the job that waits for it runs into its time limit, and the GPU is reset.
+   * @returns faults that ended in this way
+   */
+  #timeOut(): number {
+    const { offset } = MMU_CONTROL.MMU_INT_RAWSTAT;
+    let unseen = 0;
+    for (let rest = this.#device.read32(offset) & 0xffff; rest !== 0; rest &= rest - 1) unseen++;
+    if (unseen > 0) this.panfrost.resetPending = true;
+    return unseen;
   }
 
   /** The worker that a stuck address space queued: the GPU is reset, and everybody gets an address space anew. */
