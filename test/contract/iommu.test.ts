@@ -169,7 +169,7 @@ describe.each(KINDS)('%s with %s', (model, driver) => {
             const iova = IOVA + first * PAGE;
             if (what === 0 && range.every((page) => !pages.has(page))) {
               expect(rig.map(iova, RAM + frame * 0x1_0000, count * PAGE)).toBe(0);
-              range.forEach((page, at) => pages.set(page, RAM + frame * 0x1_0000 + at * PAGE));
+              for (const [at, page] of range.entries()) pages.set(page, RAM + frame * 0x1_0000 + at * PAGE);
             } else if (what === 1 && range.every((page) => pages.has(page))) {
               expect(rig.unmap(iova, count * PAGE)).toBe(count * PAGE);
               for (const page of range) pages.delete(page);
