@@ -1,12 +1,23 @@
-import type { StageRegime, TableRoot, TranslationRegime } from '../../emulator/index.ts';
-import { remappedAttributes } from '../../emulator/index.ts';
+import {
+  longRoot,
+  longStage,
+  longStage2Root,
+  lpaeRoot,
+  lpaeStage1,
+  lpaeStage2,
+  maliStage,
+  remappedAttributes,
+  type StageRegime,
+  shortStage1,
+  type TableRoot,
+  type TranslationRegime,
+} from '../../emulator/index.ts';
 import {
   ConfigError,
   GRANULE_SHIFT_TG0,
   GRANULE_SHIFT_TG1,
   memoryAttributes,
   outputBitsOf,
-  stage1StartLevel,
   stage2StartLevel,
 } from '../../formats/index.ts';
 
@@ -67,29 +78,24 @@ function bareStage(bare: BareTable): StageRegime {
   }
 }
 
-const PLAIN = {
-  root1: null,
-  accessFlagFaults: true,
-  hardwareAccessFlag: false,
-  hardwareDirty: false,
-  memoryAttributes: [] as readonly number[],
-  tag: 0,
-  writeExecuteNever: false,
-} as const;
-
 /** TCR_EL1. */
 function stage1Of(bare: BareTable): StageRegime {
   const { tcr } = bare;
   const root = (ttb: bigint, tsz: number, granuleShift: number, hpd: number, name: string): TableRoot => {
     if (granuleShift === 0) throw new ConfigError('tcr', tcr, `a ${name} that is not reserved`);
-    return lpaeRoot(bits52(ttb, bits(tcr, 32, 3) === 6 && granuleShift === 16), granuleShift, 64 - tsz, hpd !== 0);
+    return checked(
+      lpaeRoot(
+        bits52(ttb, bits(tcr, 32, 3) === 6 && granuleShift === 16),
+        granuleShift,
+        64 - tsz,
+        undefined,
+        hpd !== 0,
+      ),
+    );
   };
   const half0 = bits(tcr, 7, 1) === 0;
   const half1 = bits(tcr, 23, 1) === 0 && bare.ttb1 !== null;
-  return {
-    ...PLAIN,
-    stage: 1,
-    family: 'lpae',
+  return lpaeStage1({
     root0: half0
       ? root(bare.ttb0, bits(tcr, 0, 6), GRANULE_SHIFT_TG0[bits(tcr, 14, 2)] ?? 0, bits(tcr, 41, 1), 'TG0')
       : null,
@@ -100,7 +106,7 @@ function stage1Of(bare: BareTable): StageRegime {
     hardwareAccessFlag: bits(tcr, 39, 1) !== 0,
     hardwareDirty: bits(tcr, 39, 2) === 3,
     memoryAttributes: memoryAttributes(bits(bare.mair, 0, 32), bits(bare.mair, 32, 32)),
-  };
+  });
 }
 
 /** VTCR_EL2. */
@@ -111,96 +117,58 @@ function stage2Of(bare: BareTable): StageRegime {
   const startLevel = stage2StartLevel(granuleShift, bits(tcr, 6, 2));
   if (startLevel < 0) throw new ConfigError('tcr', tcr, 'an SL0 that is not reserved');
   const wide = bits(tcr, 16, 3) === 6 && granuleShift === 16;
-  return {
-    ...PLAIN,
-    stage: 2,
-    family: 'lpae',
-    root0: { ...lpaeRoot(bits52(bare.ttb0, wide), granuleShift, 64 - bits(tcr, 0, 6), false), startLevel },
+  const inputBits = 64 - bits(tcr, 0, 6);
+  checked(lpaeRoot(0, granuleShift, inputBits));
+  return lpaeStage2({
+    root0: lpaeRoot(bits52(bare.ttb0, wide), granuleShift, inputBits, startLevel),
     outputBits: outputBitsOf(bits(tcr, 16, 3), 52),
     hardwareAccessFlag: bits(tcr, 21, 1) !== 0,
     hardwareDirty: bits(tcr, 21, 2) === 3,
-  };
+  });
 }
 
 /** TTBCR with EAE set: sizes count from 32, the granule is 4K, addresses have 40 bits. */
 function longStage1(bare: BareTable): StageRegime {
   const { tcr } = bare;
-  const root = (ttb: bigint, tsz: number): TableRoot => lpaeRoot(address(ttb), 12, 32 - tsz, false);
-  return {
-    ...PLAIN,
-    stage: 1,
-    family: 'lpae',
-    aarch32: true,
+  const root = (ttb: bigint, tsz: number): TableRoot => checked(longRoot(address(ttb), tsz));
+  return longStage(1, {
     root0: bits(tcr, 7, 1) === 0 ? root(bare.ttb0, bits(tcr, 0, 3)) : null,
     root1: bits(tcr, 23, 1) === 0 && bare.ttb1 !== null ? root(bare.ttb1, bits(tcr, 16, 3)) : null,
-    outputBits: 40,
     memoryAttributes: memoryAttributes(bits(bare.mair, 0, 32), bits(bare.mair, 32, 32)),
-  };
+  });
 }
 
 /** VTCR of AArch32: T0SZ is a signed number of four bits. */
 function longStage2(bare: BareTable): StageRegime {
   const { tcr } = bare;
-  const size = bits(tcr, 0, 4);
   const startLevel = [2, 1, -1, -1][bits(tcr, 6, 2)] ?? -1;
   if (startLevel < 0) throw new ConfigError('tcr', tcr, 'an SL0 of 0 or 1');
-  return {
-    ...PLAIN,
-    stage: 2,
-    family: 'lpae',
-    aarch32: true,
-    root0: { ...lpaeRoot(address(bare.ttb0), 12, 32 - (size > 7 ? size - 16 : size), false), startLevel },
-    outputBits: 40,
-  };
+  return longStage(2, { root0: longStage2Root(address(bare.ttb0), bits(tcr, 0, 4), startLevel) });
 }
 
 /** TRANSTAB: the low twelve bits are modes. */
 function maliOf(bare: BareTable): StageRegime {
-  return {
-    ...PLAIN,
-    stage: 1,
-    family: 'mali',
-    root0: {
-      base: Number(bare.ttb0 - (bare.ttb0 % 4096n)),
-      granuleShift: 12,
-      inputBits: 48,
-      startLevel: 0,
-      ignoreHierarchicalPermissions: false,
-    },
-    outputBits: 48,
-    accessFlagFaults: false,
+  return maliStage(Number(bare.ttb0), {
     memoryAttributes: memoryAttributes(bits(bare.mair, 0, 32), bits(bare.mair, 32, 32)),
-  };
+  });
 }
 
 /** TTBCR with EAE clear: N takes bits from TTBR0's table, and TTBR1 has the addresses above. */
 function shortOf(bare: BareTable): StageRegime {
-  const n = bits(bare.tcr, 0, 3);
-  const root = (ttb: bigint, inputBits: number): TableRoot => ({
-    // Bits below the table's size hold attributes of the walk.
-    base: Number(ttb - (ttb % 2n ** BigInt(inputBits - 18))),
-    granuleShift: 12,
-    inputBits,
-    startLevel: 1,
-    ignoreHierarchicalPermissions: false,
-  });
-  return {
-    ...PLAIN,
-    stage: 1,
-    family: 'short',
-    root0: bits(bare.tcr, 4, 1) === 0 ? root(bare.ttb0, 32 - n) : null,
-    root1: n > 0 && bits(bare.tcr, 5, 1) === 0 && bare.ttb1 !== null ? root(bare.ttb1, 32) : null,
-    outputBits: 40,
-    memoryAttributes: remappedAttributes(bits(bare.mair, 0, 32), bits(bare.mair, 32, 32)),
-  };
+  const { tcr, ttb0, ttb1 } = bare;
+  return shortStage1(
+    bits(tcr, 0, 3),
+    bits(tcr, 4, 1) === 0 ? Number(ttb0) : null,
+    bits(tcr, 5, 1) === 0 && ttb1 !== null ? Number(ttb1) : null,
+    { memoryAttributes: remappedAttributes(bits(bare.mair, 0, 32), bits(bare.mair, 32, 32)) },
+  );
 }
 
-/** A root whose first level follows from the input size (Arm ARM D8.2.5: as few levels as resolve it). */
-function lpaeRoot(base: number, granuleShift: number, inputBits: number, hpd: boolean): TableRoot {
-  const startLevel = stage1StartLevel(granuleShift, inputBits);
-  if (startLevel < 0 || startLevel > 3)
-    throw new ConfigError('tcr', inputBits, 'a TxSZ that leaves one to four levels');
-  return { base, granuleShift, inputBits, startLevel, ignoreHierarchicalPermissions: hpd };
+/** The root, when its size leaves one to four levels. */
+function checked(root: TableRoot): TableRoot {
+  if (root.startLevel < 0 || root.startLevel > 3)
+    throw new ConfigError('tcr', root.inputBits, 'a TxSZ that leaves one to four levels');
+  return root;
 }
 
 function bits(value: bigint, lsb: number, width: number): number {

@@ -1,5 +1,12 @@
 /** From a context's registers to the translation regime that the walker starts from. */
-import type { StageRegime, TableRoot, TranslationRegime } from '../../../emulator/index.ts';
+import {
+  lpaeRoot,
+  lpaeStage1,
+  lpaeStage2,
+  type StageRegime,
+  type TableRoot,
+  type TranslationRegime,
+} from '../../../emulator/index.ts';
 import { memoryAttributes, type PlacedField, TWO_32 } from '../../../formats/index.ts';
 import type { RegisterBlock } from '../../registers/index.ts';
 import {
@@ -53,31 +60,23 @@ export function contextRegime(
   const startLevel = level1 ?? 1;
   const addressBits = long ? 64 : 32;
   const most = (MOST_BITS[startLevel] as number) + (stage2Format ? CONCATENATED_BITS : 0);
-  const root = (lower: number, upper: number, tsz: number): TableRoot => ({
-    base: (upper * TWO_32 + lower) % BASE_LIMIT,
-    granuleShift: GRANULE_SHIFT,
-    inputBits: Math.min(Math.max(addressBits - tsz, LEAST_BITS[startLevel] as number), most),
-    startLevel,
-    ignoreHierarchicalPermissions: false,
-  });
+  const root = (lower: number, upper: number, tsz: number): TableRoot => {
+    const inputBits = Math.min(Math.max(addressBits - tsz, LEAST_BITS[startLevel] as number), most);
+    return lpaeRoot((upper * TWO_32 + lower) % BASE_LIMIT, GRANULE_SHIFT, inputBits, startLevel);
+  };
   const word = (name: ContextRegister): number => registers.get(CONTEXT[name], context);
-  const stage: StageRegime = {
-    stage: stage2Format ? 2 : 1,
-    family: 'lpae',
+  const parts: Partial<StageRegime> = {
     root0: root(word('IMTTLBR0'), word('IMTTUBR0'), field(layout.TSZ0)),
     root1: long && !stage2Format ? root(word('IMTTLBR1'), word('IMTTUBR1'), field(layout.TSZ1)) : null,
     outputBits: OUTPUT_BITS,
     accessFlagFaults: (control & Imctr.AFE) !== 0,
-    hardwareAccessFlag: false,
-    hardwareDirty: false,
-    memoryAttributes: stage2Format ? [] : memoryAttributes(word('IMMAIR0'), word('IMMAIR1')),
+    memoryAttributes: memoryAttributes(word('IMMAIR0'), word('IMMAIR1')),
     tag: contextTag(context),
-    writeExecuteNever: false,
     aarch32: !long,
   };
   return {
-    stage1: stage2Format ? null : stage,
-    stage2: stage2Format ? stage : null,
+    stage1: stage2Format ? null : lpaeStage1(parts),
+    stage2: stage2Format ? lpaeStage2(parts) : null,
     asid: stage2Format ? 0 : contextTag(context),
     vmid: stage2Format ? contextTag(context) : 0,
   };

@@ -1,5 +1,5 @@
 /** What an address space translates with, from its registers (Linux panthor_regs.h, panfrost_regs.h). */
-import type { TranslationRegime } from '../../../emulator/index.ts';
+import { lpaeRoot, lpaeStage1, maliStage, type TranslationRegime } from '../../../emulator/index.ts';
 import { decodeField, memoryAttributes, stage1StartLevel } from '../../../formats/index.ts';
 import {
   AddressMode,
@@ -83,25 +83,11 @@ function legacy(as: number, paBits: number, transtab: Halves, memattr: Halves): 
     faultingBytes: [],
     base,
     regime: {
-      stage1: {
-        stage: 1,
-        family: 'mali',
-        root0: {
-          base,
-          granuleShift: 12,
-          inputBits: LEGACY_BITS,
-          startLevel: 0,
-          ignoreHierarchicalPermissions: true,
-        },
-        root1: null,
+      stage1: maliStage(base, {
         outputBits: paBits,
-        accessFlagFaults: false,
-        hardwareAccessFlag: false,
-        hardwareDirty: false,
         memoryAttributes: memoryAttributes(memattr.low, memattr.high),
         tag: as,
-        writeExecuteNever: false,
-      },
+      }),
       stage2: null,
       asid: as,
       vmid: 0,
@@ -128,25 +114,20 @@ function aarch64(
     faultingBytes: types.filter(faults),
     base,
     regime: {
-      stage1: {
-        stage: 1,
-        family: 'lpae',
-        root0: {
+      stage1: lpaeStage1({
+        root0: lpaeRoot(
           base,
           granuleShift,
           inputBits,
-          startLevel: startLevel(granuleShift, inputBits, field('SL_CONCAT') !== 0),
-          ignoreHierarchicalPermissions: field('DISABLE_HIER_AP') !== 0,
-        },
-        root1: null,
+          startLevel(granuleShift, inputBits, field('SL_CONCAT') !== 0),
+          field('DISABLE_HIER_AP') !== 0,
+        ),
         outputBits,
         accessFlagFaults: field('DISABLE_AF_FAULT') === 0,
-        hardwareAccessFlag: false,
-        hardwareDirty: false,
         memoryAttributes: types,
         tag: as,
         writeExecuteNever: field('WXN') !== 0,
-      },
+      }),
       stage2: null,
       asid: as,
       vmid: 0,

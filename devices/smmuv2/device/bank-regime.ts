@@ -2,7 +2,15 @@
  * From the registers of a context bank to the translation regime that the walker starts from: the meaning of TCR, TTBR and MAIR in
  * Arm IHI 0062D, chapter 16, for AArch64 and AArch32 long descriptors.
  */
-import type { StageRegime, TableRoot } from '../../../emulator/index.ts';
+import {
+  longRoot,
+  longStage2Root,
+  lpaeRoot,
+  lpaeStage1,
+  lpaeStage2,
+  type StageRegime,
+  type TableRoot,
+} from '../../../emulator/index.ts';
 import {
   decodeField,
   GRANULE_SHIFT_TG0,
@@ -10,7 +18,6 @@ import {
   memoryAttributes,
   outputBitsOf,
   type PlacedField,
-  stage1StartLevel,
   stage2StartLevel,
 } from '../../../formats/index.ts';
 import { SCTLR, TCR, TCR2, VTCR } from '../spec/index.ts';
@@ -32,7 +39,6 @@ export interface BankValues {
 
 /** Addresses of AArch32 long descriptors. */
 const LONG_OUTPUT_BITS = 40;
-const LONG_INPUT_BITS = 32;
 const SMALL_GRANULE = 12;
 
 /**
@@ -50,20 +56,16 @@ export function stage1Of(bank: BankValues, outputBits: number): StageRegime {
     get(TCR.EPD1) !== 0 || !aarch64
       ? null
       : stage1Root(bank.table1, true, GRANULE_SHIFT_TG1[get(TCR.TG1)], get(TCR.T1SZ));
-  return {
-    stage: 1,
-    family: 'lpae',
+  return lpaeStage1({
     root0: short ? null : lower,
     root1: short ? null : upper,
     outputBits: aarch64 ? outputBitsOf(decodeField(TCR2.PASIZE, bank.tcr2, 0), outputBits) : LONG_OUTPUT_BITS,
     accessFlagFaults: decodeField(SCTLR.AFFD, sctlr, 0) === 0,
-    hardwareAccessFlag: false,
-    hardwareDirty: false,
     memoryAttributes: memoryAttributes(bank.mair0, bank.mair1),
     tag: bank.tag,
     writeExecuteNever: decodeField(SCTLR.WXN, sctlr, 0) !== 0,
     ...(aarch64 ? {} : { aarch32: true }),
-  };
+  });
 }
 
 export function stage2Of(bank: BankValues, outputBits: number): StageRegime {
@@ -71,35 +73,19 @@ export function stage2Of(bank: BankValues, outputBits: number): StageRegime {
   const get = (field: PlacedField): number => decodeField(field, tcr, 0);
   const granuleShift = aarch64 ? (GRANULE_SHIFT_TG0[get(VTCR.TG0)] ?? 0) : SMALL_GRANULE;
   const startLevel = granuleShift === 0 ? -1 : stage2StartLevel(granuleShift, get(VTCR.SL0));
-  return {
-    stage: 2,
-    family: 'lpae',
-    root0:
-      startLevel < 0 ? null : root(table0, granuleShift, aarch64 ? 64 - get(VTCR.T0SZ) : longInput(tcr), startLevel),
-    root1: null,
+  const root = aarch64
+    ? lpaeRoot(table0, granuleShift, 64 - get(VTCR.T0SZ), startLevel)
+    : longStage2Root(table0, tcr & 15, startLevel);
+  return lpaeStage2({
+    root0: startLevel < 0 ? null : root,
     outputBits: aarch64 ? outputBitsOf(get(VTCR.PS), outputBits) : LONG_OUTPUT_BITS,
     accessFlagFaults: decodeField(SCTLR.AFFD, sctlr, 0) === 0,
-    hardwareAccessFlag: false,
-    hardwareDirty: false,
-    memoryAttributes: [],
     tag: bank.tag,
-    writeExecuteNever: false,
-  };
-}
-
-/** Input bits of an AArch32 stage 2: T0SZ is a signed number of four bits, so that 40 bits can be said. */
-function longInput(tcr: number): number {
-  return LONG_INPUT_BITS - (((tcr & 15) ^ 8) - 8);
+  });
 }
 
 function stage1Root(table: number, aarch64: boolean, granule: number | undefined, tsz: number): TableRoot | null {
-  const granuleShift = aarch64 ? (granule ?? 0) : SMALL_GRANULE;
-  if (granuleShift === 0) return null;
-  const inputBits = aarch64 ? 64 - tsz : LONG_INPUT_BITS - (tsz & 7);
-  const startLevel = stage1StartLevel(granuleShift, inputBits);
-  return startLevel < 0 || startLevel > 3 ? null : root(table, granuleShift, inputBits, startLevel);
-}
-
-function root(base: number, granuleShift: number, inputBits: number, startLevel: number): TableRoot {
-  return { base, granuleShift, inputBits, startLevel, ignoreHierarchicalPermissions: false };
+  if (aarch64 && (granule ?? 0) === 0) return null;
+  const root = aarch64 ? lpaeRoot(table, granule ?? 0, 64 - tsz) : longRoot(table, tsz);
+  return root.startLevel < 0 || root.startLevel > 3 ? null : root;
 }

@@ -2,13 +2,19 @@
  * From a stream table entry and a context descriptor to the translation regime that the walker starts from: the
  * translation-register meaning of IHI 0070 sections 5.2 and 5.4, decoded once per configuration fetch.
  */
-import type { StageRegime, TableRoot, TranslationRegime } from '../../../emulator/index.ts';
+import {
+  lpaeRoot,
+  lpaeStage1,
+  lpaeStage2,
+  type StageRegime,
+  type TableRoot,
+  type TranslationRegime,
+} from '../../../emulator/index.ts';
 import {
   GRANULE_SHIFT_TG0,
   GRANULE_SHIFT_TG1,
   memoryAttributes,
   outputBitsOf,
-  stage1StartLevel,
   stage2StartLevel,
 } from '../../../formats/index.ts';
 import type { ContextDescriptor, Smmuv3Features } from '../spec/index.ts';
@@ -47,18 +53,11 @@ export const EL2_WORLD = 0x10000;
  * @param singlePrivilege true for EL2 without E2H, which has no unprivileged level
  */
 function stage1Regime(cd: ContextDescriptor, features: Smmuv3Features, singlePrivilege: boolean): StageRegime {
-  const ignoreHierarchy = features.hierarchicalDisable;
-  return {
-    stage: 1,
-    family: 'lpae',
-    root0:
-      cd.EPD0 !== 0
-        ? null
-        : stage1Root(GRANULE_SHIFT_TG0[cd.TG0] ?? 0, cd.T0SZ, cd.TTB0, ignoreHierarchy && cd.HAD0 !== 0),
-    root1:
-      cd.EPD1 !== 0
-        ? null
-        : stage1Root(GRANULE_SHIFT_TG1[cd.TG1] ?? 0, cd.T1SZ, cd.TTB1, ignoreHierarchy && cd.HAD1 !== 0),
+  const half = (granuleShift: number, tsz: number, ttb: number, hierarchyOff: number): TableRoot =>
+    lpaeRoot(ttb, granuleShift, 64 - tsz, undefined, features.hierarchicalDisable && hierarchyOff !== 0);
+  return lpaeStage1({
+    root0: cd.EPD0 !== 0 ? null : half(GRANULE_SHIFT_TG0[cd.TG0] ?? 0, cd.T0SZ, cd.TTB0, cd.HAD0),
+    root1: cd.EPD1 !== 0 ? null : half(GRANULE_SHIFT_TG1[cd.TG1] ?? 0, cd.T1SZ, cd.TTB1, cd.HAD1),
     outputBits: outputBitsOf(cd.IPS, features.outputBits),
     accessFlagFaults: cd.AFFD === 0,
     hardwareAccessFlag: cd.HA !== 0,
@@ -67,41 +66,20 @@ function stage1Regime(cd: ContextDescriptor, features: Smmuv3Features, singlePri
     tag: cd.ASID,
     writeExecuteNever: cd.WXN !== 0,
     singlePrivilege,
-  };
+  });
 }
 
 /** Stage 2 of a stream table entry. */
 export function stage2Regime(ste: StreamTableEntry, features: Smmuv3Features): StageRegime {
   const granuleShift = GRANULE_SHIFT_TG0[ste.S2TG] ?? 0;
-  return {
-    stage: 2,
-    family: 'lpae',
-    root0: {
-      base: ste.S2TTB,
-      granuleShift,
-      inputBits: 64 - ste.S2T0SZ,
-      startLevel: stage2StartLevel(granuleShift, ste.S2SL0),
-      ignoreHierarchicalPermissions: false,
-    },
-    root1: null,
+  const startLevel = stage2StartLevel(granuleShift, ste.S2SL0);
+  return lpaeStage2({
+    root0: lpaeRoot(ste.S2TTB, granuleShift, 64 - ste.S2T0SZ, startLevel),
     outputBits: outputBitsOf(ste.S2PS, features.outputBits),
     accessFlagFaults: ste.S2AFFD === 0,
     hardwareAccessFlag: ste.S2HA !== 0,
     hardwareDirty: ste.S2HA !== 0 && ste.S2HD !== 0,
-    memoryAttributes: [],
     tag: ste.S2VMID,
-    writeExecuteNever: false,
     protectedTableWalk: ste.S2PTW !== 0,
-  };
-}
-
-function stage1Root(granuleShift: number, tsz: number, ttb: number, ignoreHierarchy: boolean): TableRoot {
-  const inputBits = 64 - tsz;
-  return {
-    base: ttb,
-    granuleShift,
-    inputBits,
-    startLevel: stage1StartLevel(granuleShift, inputBits),
-    ignoreHierarchicalPermissions: ignoreHierarchy,
-  };
+  });
 }
