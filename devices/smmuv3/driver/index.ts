@@ -1,5 +1,6 @@
 /** What Linux's arm-smmu-v3 driver does. */
 export * from './config.ts';
+export { DevicePort } from './device-port.ts';
 export * from './domain.ts';
 export * from './driver.ts';
 export { RangeCover } from './invalidation/range-cover.ts';

@@ -201,18 +201,6 @@ export class RecordedSmmu implements SmmuPort, CoherentMemory, SmmuPlatform {
     }
   }
 
-  /** The words of an entry, trailing zeros cut. */
-  entry(pa: number): bigint[] {
-    const at = this.#memory.index(pa);
-    const halves = this.#memory.words.subarray(at, at + STE_BYTES / 4);
-    const words = Array.from(
-      { length: 8 },
-      (_, i) => BigInt(halves[2 * i] ?? 0) + (BigInt(halves[2 * i + 1] ?? 0) << 32n),
-    );
-    while (words.length > 0 && words.at(-1) === 0n) words.pop();
-    return words;
-  }
-
   /** The interrupt handlers that ran while the driver waited. */
   #interrupts(): void {
     while (!this.#inInterrupt && this.#player.nextKind === 'irq') {

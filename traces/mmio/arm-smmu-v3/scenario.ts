@@ -104,6 +104,8 @@ export const ArmSmmuV3ScenarioSchema = v.object({
   id: integer,
   kernel: linuxKernel,
   profile: v.string(),
+  idr: v.pipe(v.array(hexNumber), v.length(6)),
+  iidr: hexNumber,
   fw_coherent: v.boolean(),
   vhe: v.boolean(),
   irqs: v.picklist(['unique', 'combined', 'none']),
