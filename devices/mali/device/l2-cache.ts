@@ -23,6 +23,10 @@ export class L2Cache {
   readonly #tags: Float64Array;
   readonly #dirty: Uint8Array;
   readonly #used: Float64Array;
+  /** Places that hold a line, in the order in which they were filled: a flush looks at these only. */
+  readonly #filled: Int32Array;
+  #filledCount = 0;
+  #dirtyCount = 0;
   #clock = 0;
 
   constructor(config: MaliConfig['l2']) {
@@ -35,6 +39,7 @@ export class L2Cache {
     this.#tags = new Float64Array(lines).fill(EMPTY);
     this.#dirty = new Uint8Array(lines);
     this.#used = new Float64Array(lines);
+    this.#filled = new Int32Array(lines);
   }
 
   /** Lines it can hold. */
@@ -52,32 +57,43 @@ export class L2Cache {
       if (this.#tags[at] === line) {
         this.hits++;
         this.#used[at] = this.#clock;
-        if (write) this.#dirty[at] = 1;
+        if (write) this.#soil(at);
         return this.#hitCycles;
       }
       if ((this.#used[at] as number) < (this.#used[oldest] as number)) oldest = at;
     }
     this.misses++;
+    if (this.#tags[oldest] === EMPTY) this.#filled[this.#filledCount++] = oldest;
     this.evictions += this.#dirty[oldest] as number;
+    this.#dirtyCount -= this.#dirty[oldest] as number;
     this.#tags[oldest] = line;
-    this.#dirty[oldest] = write ? 1 : 0;
+    this.#dirty[oldest] = 0;
+    if (write) this.#soil(oldest);
     this.#used[oldest] = this.#clock;
     return this.#missCycles;
   }
 
   /** Cleans, and with `invalidate` drops, every line. @returns how many were dirty */
   flush(invalidate: boolean): number {
-    let cleaned = 0;
-    for (let at = 0; at < this.#tags.length; at++) {
-      cleaned += this.#dirty[at] as number;
-      if (invalidate && this.#tags[at] !== EMPTY) this.invalidated++;
+    const cleaned = this.#dirtyCount;
+    for (let i = 0; i < this.#filledCount; i++) {
+      const at = this.#filled[i] as number;
+      this.#dirty[at] = 0;
+      if (!invalidate) continue;
+      this.#tags[at] = EMPTY;
+      this.#used[at] = 0;
     }
-    this.#dirty.fill(0);
-    if (invalidate) {
-      this.#tags.fill(EMPTY);
-      this.#used.fill(0);
-    }
+    this.#dirtyCount = 0;
     this.cleaned += cleaned;
+    if (invalidate) {
+      this.invalidated += this.#filledCount;
+      this.#filledCount = 0;
+    }
     return cleaned;
+  }
+
+  #soil(at: number): void {
+    this.#dirtyCount += 1 - (this.#dirty[at] as number);
+    this.#dirty[at] = 1;
   }
 }
