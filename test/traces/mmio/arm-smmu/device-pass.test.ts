@@ -6,7 +6,7 @@ import { ArmSmmuScenarioSchema, performOnDevice } from '../../../../traces/mmio/
 
 const VECTORS = fileURLToPath(new URL('../../../vectors/mmio/arm-smmu', import.meta.url));
 /** Every how many-th scenario is performed; `npm run soak` performs all. */
-const STEP = process.env['TABLEWALK_SOAK'] === undefined ? 4 : 1;
+const STEP = process.env['npm_lifecycle_event'] === 'soak' ? 1 : 4;
 
 test.each(['linux-6.12', 'linux-7.3'])(
   'the scenarios of %s leave our device as the real driver left the real one',
