@@ -1,9 +1,6 @@
 import {
   type ContextFetch,
   type ContextSource,
-  ContextStatus,
-  ContextStructure,
-  FaultKind,
   type MmioDevice,
   Mmu,
   type MmuOptions,
@@ -20,7 +17,6 @@ import type { IommuDevice } from '../../iommu.ts';
 import { type RegisterPort, RegisterSpace } from '../../registers/index.ts';
 import {
   CONTEXT,
-  ErrorCode,
   IMSAUXCTLR_S2PTE,
   IMSTR,
   IMUCTR,
@@ -33,7 +29,9 @@ import {
   SYSTEM,
 } from '../spec/index.ts';
 import { type IpmmuConfig, type IpmmuOptions, parseIpmmuConfig } from './config.ts';
+import { errorCode, faultBit } from './fault-codes.ts';
 import { BYPASS, contextRegime, contextTag } from './regime.ts';
+import { RegisterFetch } from './register-fetch.ts';
 import { UnitRegisters } from './unit.ts';
 
 /** Bytes from the root's registers to the first leaf's, and from one leaf's to the next. */
@@ -41,9 +39,6 @@ export const LEAF_STRIDE = 0x100_0000;
 
 /** What raises the interrupt. */
 const ERRORS = Imstr.TF | Imstr.PF | Imstr.ABORT | Imstr.MHIT;
-
-/** The driver gave a micro-TLB a context that the generation does not have. */
-const NO_SUCH_CONTEXT = 1;
 
 /**
  * An IPMMU-VMSA system: a root, and leaves whose micro-TLBs stand before the bus masters. StreamID s is micro-TLB
@@ -323,50 +318,5 @@ export class Ipmmu implements IommuDevice, MmioDevice, RegisterPort, ContextSour
     if (level === this.#interrupt) return;
     this.#interrupt = level;
     this.onInterrupt?.(level);
-  }
-}
-
-/** IMSTR bit of a fault. An access flag that is clear is a permission to come, and an address that is too large no translation. */
-function faultBit(fault: FaultKind): number {
-  switch (fault) {
-    case FaultKind.PERMISSION:
-    case FaultKind.ACCESS_FLAG:
-      return Imstr.PF;
-    case FaultKind.EXTERNAL_ABORT:
-      return Imstr.ABORT;
-    case FaultKind.TLB_CONFLICT:
-      return Imstr.MHIT;
-    default:
-      return Imstr.TF;
-  }
-}
-
-function errorCode(fault: FaultKind): number {
-  return faultBit(fault) === Imstr.PF ? ErrorCode.PERMISSION : faultBit(fault) === Imstr.TF ? ErrorCode.FORMAT : 0;
-}
-
-/** A fetch that reads no memory: contexts lie in registers. */
-class RegisterFetch implements ContextFetch {
-  readonly address = 0;
-  readonly bytes = 0;
-  readonly structure = ContextStructure.CONTEXT;
-  readonly stage2 = null;
-  readonly vmid = 0;
-  regime: TranslationRegime | null = null;
-  fault = 0;
-  readonly #device: Ipmmu;
-
-  constructor(device: Ipmmu) {
-    this.#device = device;
-  }
-
-  begin(streamId: number): ContextStatus {
-    this.regime = this.#device.lookUp(streamId);
-    this.fault = this.regime === null ? NO_SUCH_CONTEXT : 0;
-    return this.regime === null ? ContextStatus.FAULT : ContextStatus.DONE;
-  }
-
-  step(): ContextStatus {
-    return this.regime === null ? ContextStatus.FAULT : ContextStatus.DONE;
   }
 }
