@@ -5,13 +5,19 @@
 import { printGroup } from './harness.ts';
 import { memoryBenchmarks } from './memory.ts';
 import { heapGrowth, mmuBenchmarks } from './mmu.ts';
-import { pageTableBenchmarks } from './page-table.ts';
+import { pageTableBenchmarks, pageTableMachineBenchmarks } from './page-table.ts';
 import { traceBenchmarks } from './trace-parse.ts';
 import { v7sBenchmarks } from './v7s.ts';
 
 /** Groups by the name that selects them. */
 const GROUPS: Readonly<Record<string, () => void>> = {
   'page-table': () => printGroup('Page-table software (reference: Linux 6.12, native)', pageTableBenchmarks()),
+  // Apart from the group above: a second kind of memory makes the editor's code polymorphic.
+  'page-table-machine': () =>
+    printGroup(
+      'Page-table software on a whole machine (CPU cache, page allocator, DMA API)',
+      pageTableMachineBenchmarks(),
+    ),
   v7s: () => printGroup('Page-table software, short descriptors', v7sBenchmarks()),
   memory: () => printGroup('Memory, bus and page allocator', memoryBenchmarks()),
   'trace-parse': () => printGroup('Captures', traceBenchmarks()),

@@ -68,6 +68,9 @@ export class LpaeTable implements IoPgtable {
   readonly #leafSizes: Float64Array;
   readonly #paLimit: number;
   readonly #remaps: boolean;
+  /** The page size of the last call for one page, and what is known of the tables of its level. */
+  #size: number;
+  #tables: KnownTables;
   /** The iova that is the address 2^64 - 1, where the kernel that is followed is led astray by it; else -1. */
   readonly #lastAddress: number;
   /** What a lookup of it returns: all offset bits of a block of level 0. */
@@ -93,6 +96,8 @@ export class LpaeTable implements IoPgtable {
     );
     this.#paLimit = 2 ** config.oas;
     this.#remaps = config.split === 'unmap-and-remap';
+    this.#size = this.#core.granule;
+    this.#tables = this.#core.leafTables;
     const upperHalf = (config.quirks & Quirk.ARM_TTBR1) !== 0;
     this.#lastAddress = !this.#core.kernel.lastAddressWraps ? -1 : upperHalf ? this.#core.limit - 1 : LAST_ADDRESS;
     this.#offsetOfLast = (format.geometry.blockSizes[0] ?? 1) - 1;
@@ -114,7 +119,7 @@ export class LpaeTable implements IoPgtable {
     const core = this.#core;
     const inRange = iova >= 0 && iova < core.limit && pa >= 0 && pa < this.#paLimit;
     if (count === 1 && inRange && (prot & READ_WRITE) !== 0) {
-      const tables = pageSize === core.granule ? core.leafTables : this.#tablesOf(pageSize);
+      const tables = pageSize === this.#size ? this.#tables : this.#select(pageSize);
       const slot = tables.find(iova);
       if (slot >= 0) {
         const index = tables.entryOf(iova);
@@ -169,7 +174,7 @@ export class LpaeTable implements IoPgtable {
   unmapPages(iova: number, pageSize: number, count: number, gather: IotlbGather | null): number {
     const core = this.#core;
     if (count === 1 && iova >= 0 && iova < core.limit) {
-      const tables = pageSize === core.granule ? core.leafTables : this.#tablesOf(pageSize);
+      const tables = pageSize === this.#size ? this.#tables : this.#select(pageSize);
       const slot = tables.find(iova);
       if (slot >= 0) {
         const index = tables.entryOf(iova);
@@ -296,10 +301,14 @@ export class LpaeTable implements IoPgtable {
     if (this.#closing === null) visitLeaves(this.#core, visit);
   }
 
-  /** What is known of the tables whose leaves have this size: nothing where no level has. */
-  #tablesOf(pageSize: number): KnownTables {
-    const level = this.#levelOf(pageSize);
-    return level < 0 ? NO_TABLES : (this.#core.known[level] as KnownTables);
+  /** What is known of the tables whose leaves have this size: nothing where no level has. Calls of one size come in a row. */
+  #select(pageSize: number): KnownTables {
+    const core = this.#core;
+    const level = pageSize === core.granule ? LPAE_LAST_LEVEL : this.#levelOf(pageSize);
+    const tables = level < 0 ? NO_TABLES : (core.known[level] as KnownTables);
+    this.#size = pageSize;
+    this.#tables = tables;
+    return tables;
   }
 
   /** Level whose leaves have this size, or -1: the size is no leaf's of this table, or not in its set. */
