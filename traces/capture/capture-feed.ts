@@ -1,6 +1,8 @@
+import { InputError } from '../input-error.ts';
 import type { ByteSource } from './byte-source.ts';
 import { type CaptureReader, openSources } from './capture-reader.ts';
 import type { TraceEvent } from './event.ts';
+import { whatInstead } from './remarks.ts';
 import type { CaptureStats } from './stats.ts';
 
 /** How captures are read. */
@@ -79,6 +81,10 @@ export class CaptureFeed {
       complete = false;
     } else {
       await reader.close();
+    }
+    if (complete && reader.stats.maps + reader.stats.unmaps === 0) {
+      const files = this.#captures.map(({ name }) => name).join(', ');
+      throw new InputError(files, '', whatInstead(reader.stats), 'a capture with map or unmap events');
     }
     return { sink, stats: reader.stats, complete };
   }

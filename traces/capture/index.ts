@@ -6,4 +6,5 @@ export { CaptureReader, openSources, type ReaderOptions } from './capture-reader
 export * from './event.ts';
 export { NameTable } from './names.ts';
 export { type CaptureForm, type EventStream, FORMS } from './readers/index.ts';
+export { remarks, whatInstead } from './remarks.ts';
 export * from './stats.ts';

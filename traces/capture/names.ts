@@ -51,17 +51,21 @@ export class NameTable {
   #add(bytes: Uint8Array): number {
     const id = this.#names.length;
     this.#bytes.push(bytes);
-    this.#names.push(String.fromCharCode(...bytes));
+    this.#names.push(new TextDecoder('latin1').decode(bytes));
     // At most half full, so that a search ends soon.
-    if (2 * (id + 1) > this.#slots.length) this.#slots = new Int32Array(2 * this.#slots.length);
-    this.#slots.fill(EMPTY);
-    const mask = this.#slots.length - 1;
-    for (const [known, name] of this.#bytes.entries()) {
-      let slot = hashBytes(name, 0, name.length) & mask;
-      while (this.#slots[slot] !== EMPTY) slot = (slot + 1) & mask;
-      this.#slots[slot] = known;
-    }
+    if (2 * (id + 1) > this.#slots.length) {
+      this.#slots = new Int32Array(2 * this.#slots.length).fill(EMPTY);
+      for (const known of this.#bytes.keys()) this.#place(known);
+    } else this.#place(id);
     return id;
+  }
+
+  #place(id: number): void {
+    const name = this.#bytes[id] as Uint8Array;
+    const mask = this.#slots.length - 1;
+    let slot = hashBytes(name, 0, name.length) & mask;
+    while (this.#slots[slot] !== EMPTY) slot = (slot + 1) & mask;
+    this.#slots[slot] = id;
   }
 }
 

@@ -12,4 +12,4 @@ export type { CaptureForm, CaptureInput, EventStream } from './form.ts';
 export const FORMS: readonly CaptureForm[] = [TRACE_DAT, PERF_DATA, PERFETTO, QEMU_LOG, KERNEL_LOG, FTRACE_TEXT];
 
 /** What a capture may be, for error messages. */
-export const SUPPORTED = `${FORMS.map(({ name }) => name).join(', ')}; plain, gzip- or zstd-compressed`;
+export const SUPPORTED = `${FORMS.map(({ name }) => name).join(', ')}; plain, .gz or .zst`;

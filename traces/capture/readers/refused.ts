@@ -20,6 +20,18 @@ const MAGICS: readonly (readonly [readonly number[], RefusedForm])[] = [
 const TAR_AT = 257;
 const TAR = codes('ustar');
 
+/** Texts of the tracer that hold no events. */
+const TEXTS: readonly (readonly [RegExp, RefusedForm])[] = [
+  [
+    /^name: \S+\nID: \d+\nformat:/,
+    { name: 'the format of trace events (events/*/format)', advice: 'give the trace itself' },
+  ],
+  [
+    /^entries: \d+\noverrun: \d+/,
+    { name: 'the statistics of a trace buffer (per_cpu/*/stats)', advice: 'give the trace itself' },
+  ],
+];
+
 /** How far {@link refusedForm} looks for binary data. */
 const SAMPLE = 4096;
 /** Headers that the tracer writes even when the records behind them are binary (trace option `bin`). */
@@ -33,6 +45,10 @@ export function refusedForm(first: Uint8Array): RefusedForm | null {
   if (startsWith(first.subarray(TAR_AT), TAR)) return { name: 'a tar archive', advice: 'unpack it' };
   if (startsWith(first, TRACE_HEADER)) return null;
   const sample = first.subarray(0, SAMPLE);
+  const text = new TextDecoder('latin1').decode(sample);
+  for (const [start, form] of TEXTS) {
+    if (start.test(text)) return form;
+  }
   let control = 0;
   for (const byte of sample) {
     const isControl = byte < 0x20 && byte !== 0x09 && byte !== 0x0a && byte !== 0x0d && byte !== 0x1b;

@@ -45,6 +45,9 @@ export class FtraceParser implements LineParser {
     const nameAt = cursor.at;
     const name = this.#fields.name(cursor);
     if (name < 0) {
+      // A name that is cut may have been any.
+      if (this.#lines.cut && !endsInColon(bytes, nameAt))
+        return this.#damaged('the text ends in the middle of this line');
       if (isGpuCall(cursor, nameAt)) return this.#gpuCall(cursor, nameAt, event, header);
       if (this.#notes.stats.otherName === '') this.#notes.stats.otherName = wordAt(bytes, nameAt);
       clearCall(event);
@@ -214,7 +217,6 @@ export class FtraceParser implements LineParser {
         cursor.at++;
         const written = cursor.decimal();
         if (written > kept) {
-          this.#notes.stats.notEvents++;
           return this.#emitLost(event, -1, written - kept);
         }
       }
@@ -289,6 +291,13 @@ function isGpuCall(cursor: TextCursor, start: number): boolean {
 }
 const MAP_ = fourBytes('map:');
 const _AS = fourBytes(' as=');
+
+/** Whether the word that begins here has its colon. */
+function endsInColon(bytes: Uint8Array, start: number): boolean {
+  let at = start;
+  while ((bytes[at] as number) > Char.SPACE && bytes[at] !== Char.COLON) at++;
+  return bytes[at] === Char.COLON;
+}
 
 /** The name that begins here, for people. */
 function wordAt(bytes: Uint8Array, start: number): string {

@@ -32,7 +32,7 @@ const NOTHING: FaultLine = { iova: UNKNOWN, stream: UNKNOWN, prot: UNKNOWN, asid
 const PATTERNS: readonly Pattern[] = [
   {
     // arm-smmu-v3 since Linux 6.15: "event: F_TRANSLATION client: 0000:01:00.0 sid: 0x11 ssid: 0x0 iova: 0x9b0cc000 ipa: 0x0"
-    line: /event: \w+ client: (?<client>\S+|\(unassigned sid\)) sid: (?<sid>0x[\da-f]+)(?:.* iova: (?<iova>0x[\da-f]+))?/i,
+    line: /event: \w+ client: (?<client>\S{1,64}|\(unassigned sid\)) sid: (?<sid>0x[\da-f]+)(?:.* iova: (?<iova>0x[\da-f]+))?/i,
     read: ({ client = '', sid, iova }) => ({
       ...NOTHING,
       iova: address(iova),
@@ -66,12 +66,12 @@ const PATTERNS: readonly Pattern[] = [
   },
   {
     // panfrost, panthor, kbase: "panfrost 1800000.gpu: Unhandled Page fault in AS0 at VA 0x0000000002400400"
-    line: /(?:(?<device>[\w.:-]+): )?(?:\[drm\] (?:\*ERROR\* )?)?Unhandled Page fault in AS(?<as>\d+) at VA (?<iova>0x[\da-f]+)/i,
+    line: /(?:(?<device>[\w.:-]{1,64}): )?(?:\[drm\] (?:\*ERROR\* )?)?Unhandled Page fault in AS(?<as>\d+) at VA (?<iova>0x[\da-f]+)/i,
     read: ({ device = '', as, iova }) => ({ ...NOTHING, iova: address(iova), asid: Number(as), device }),
   },
   {
     // lima: "lima 1c40000.gpu: mmu page fault at 0x121020 from bus id 0 of type read on ppmmu0"
-    line: /(?:(?<device>[\w.:-]+): )?mmu page fault at (?<iova>0x[\da-f]+) from bus id \d+ of type (?<dir>read|write)/i,
+    line: /(?:(?<device>[\w.:-]{1,64}): )?mmu page fault at (?<iova>0x[\da-f]+) from bus id \d+ of type (?<dir>read|write)/i,
     read: ({ device = '', iova, dir }) => ({ ...NOTHING, iova: address(iova), prot: way(dir), device }),
   },
   {
@@ -91,13 +91,17 @@ const PATTERNS: readonly Pattern[] = [
   },
   {
     // exynos-iommu: "14400000.fimd: PAGE FAULT occurred at 0x20000000"
-    line: /(?:(?<device>[\w.:-]+): )?(?:\[(?<dir>READ|WRITE)\] )?PAGE FAULT occurred at (?<iova>0x[\da-f]+)/,
+    line: /(?:(?<device>[\w.:-]{1,64}): )?(?:\[(?<dir>READ|WRITE)\] )?PAGE FAULT occurred at (?<iova>0x[\da-f]+)/,
     read: ({ device = '', iova, dir }) => ({ ...NOTHING, iova: address(iova), prot: way(dir), device }),
   },
 ];
 
+/** What every fault line has a part of: few other lines are looked at closely. */
+const HINT = /fault|event: |Stream ID|GFSR /i;
+
 /** A fault in one line, or null. */
 export function readFaultLine(line: string): FaultLine | null {
+  if (!HINT.test(line)) return null;
   for (const pattern of PATTERNS) {
     const match = pattern.line.exec(line);
     if (match !== null) return pattern.read(match.groups ?? {});

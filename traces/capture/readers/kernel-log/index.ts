@@ -54,7 +54,7 @@ class KernelLogParser implements LineParser {
 
 /** What `dmesg`, `journalctl -k` and serial consoles print: faults of IOMMUs, and the maps and unmaps that GPU drivers tell of. */
 export const KERNEL_LOG: CaptureForm = {
-  name: "the kernel's log (dmesg, journal) with IOMMU faults or a GPU driver's map lines",
+  name: 'dmesg',
   recognises(first) {
     const text = new TextDecoder('latin1').decode(first);
     return FRONT.test(text) && !TRACER.test(text);

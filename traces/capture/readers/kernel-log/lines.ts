@@ -21,6 +21,8 @@ const GPU_CALL =
 const VM_LOG = /^\s*(?:\[[^\]]*\]\s*)?- (map|unmap):(\d+): 0x([\da-f]+)-0x([\da-f]+)\s*$/i;
 const VM_LOG_TITLE = /^\s*vm-log:/;
 
+/** The kernel prints lines of at most 1 KiB (`LOG_LINE_MAX`), and a log puts something in front. */
+const LONGEST = 2048;
 const MOST_WORDS = 4;
 /** Lines between two words of an event that may come from others. */
 const FOREIGN = 64;
@@ -46,6 +48,7 @@ export class KernelLines {
 
   /** Reads a line into an event; its line number is the caller's business. */
   read(line: string, event: TraceEvent): KernelLine {
+    if (line.length > LONGEST) return KernelLine.NOTHING;
     const time = TIME.exec(line);
     if (time !== null) {
       this.#time = (Number(time[1]) * 1e6 + Number(time[2])) / 1e6;

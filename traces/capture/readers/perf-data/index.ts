@@ -12,7 +12,7 @@ const PIPE_HEADER = 16;
  * `--threads` (a folder) is not read.
  */
 export const PERF_DATA: CaptureForm = {
-  name: 'perf.data of perf record',
+  name: 'perf.data',
   recognises: (first) => startsWith(first, MAGIC),
   async open({ first, blocks, random, notes }) {
     const records = notes.ofRecords();

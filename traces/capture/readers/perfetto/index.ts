@@ -9,7 +9,7 @@ const WIRE_TYPES: readonly number[] = [0, 1, 2, 5];
 
 /** What Perfetto's `traced` writes (protobuf), of which the ftrace events are read. */
 export const PERFETTO: CaptureForm = {
-  name: 'a Perfetto trace',
+  name: 'Perfetto trace',
   // A text may begin with a line feed as well, but what follows is then no field, or printable.
   recognises: (first) => first[0] === PACKET && hasControls(first.subarray(0, 64)) && isPacket(first),
   open: ({ blocks, notes }) => Promise.resolve(new PerfettoReader(blocks, notes.ofRecords())),

@@ -8,7 +8,7 @@ const LINE = /^(\d+@\d+\.\d+:)?smmu(v3)?_\w+/m;
 
 /** What QEMU prints with `-trace 'smmu*'`. */
 export const QEMU_LOG: CaptureForm = {
-  name: "a log of QEMU's `-trace smmu*`",
+  name: 'QEMU `-trace smmu*` log',
   recognises: (first) => LINE.test(new TextDecoder('latin1').decode(first)),
   open: ({ blocks, notes }) =>
     Promise.resolve(new TextStream(notes, new TraceEvent(), blocks, (lines) => new QemuLogParser(lines, notes))),

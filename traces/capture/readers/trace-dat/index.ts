@@ -10,7 +10,7 @@ const MAGIC = [0x17, 0x08, 0x44, ...codes('tracing')];
  * pipe or a compressed file a copy is needed for that, as large as the unpacked capture: a temporary file in Node, memory in a browser.
  */
 export const TRACE_DAT: CaptureForm = {
-  name: 'trace.dat of trace-cmd (versions 6 and 7)',
+  name: 'trace.dat',
   recognises: (first) => startsWith(first, MAGIC),
   async open({ random, notes }) {
     const access = await random();
