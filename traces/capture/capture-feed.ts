@@ -84,7 +84,12 @@ export class CaptureFeed {
     }
     if (complete && reader.stats.maps + reader.stats.unmaps === 0) {
       const files = this.#captures.map(({ name }) => name).join(', ');
-      throw new InputError(files, '', whatInstead(reader.stats), 'a capture with map or unmap events');
+      throw new InputError(
+        files,
+        '',
+        whatInstead(reader.stats),
+        'a capture with maps or unmaps (events iommu:map and iommu:unmap)',
+      );
     }
     return { sink, stats: reader.stats, complete };
   }

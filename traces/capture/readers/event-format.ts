@@ -30,12 +30,20 @@ export interface EventFormat {
 
 const FIELD = /field(?: special)?:\s*([^;]+);\s*offset:(\d+);\s*size:(\d+);(?:\s*signed:(\d);)?/g;
 
-/** Reads a format file; null if it is none. */
-export function parseEventFormat(system: string, text: string): EventFormat | null {
-  const name = /^name:\s*(\S+)/m.exec(text)?.[1];
-  const id = /^ID:\s*(\d+)/m.exec(text)?.[1];
-  if (name === undefined || id === undefined) return null;
-  return { system, name, id: Number(id), fields: parseFields(text) };
+const HEAD = /^name:\s*(\S+)\s+ID:\s*(\d+)/;
+
+/**
+ * Reads a format file; null if it is none. A kernel has two thousand of them, so the fields are read only of those that matter.
+ * @param matters by name
+ */
+export function parseEventFormat(
+  system: string,
+  text: string,
+  matters: (name: string) => boolean = () => true,
+): EventFormat | null {
+  const [, name, id] = HEAD.exec(text) ?? [];
+  if (name === undefined) return null;
+  return { system, name, id: Number(id), fields: matters(name) ? parseFields(text) : [] };
 }
 
 /** The fields of a format file, or of the description of a page or a record header. */

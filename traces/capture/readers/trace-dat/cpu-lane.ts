@@ -87,6 +87,11 @@ export class CpuLane {
       this.step = Step.DAMAGE;
       return;
     }
+    this.open(bytes);
+  }
+
+  /** Takes whole pages and moves to the first record. */
+  open(bytes: Uint8Array): void {
     this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     this.#page = 0;
     this.#next = 0;

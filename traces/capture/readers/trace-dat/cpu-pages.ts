@@ -19,6 +19,9 @@ export class CpuPages {
   readonly #end: number;
   readonly #batch: number;
   #at: number;
+  /** Compressed bytes read ahead, and where they stand in the file. */
+  #ahead: Uint8Array = new Uint8Array(0);
+  #aheadAt = 0;
   /** Chunks that are still to come; unknown before the first is read. */
   #chunks = -1;
 
@@ -61,22 +64,32 @@ export class CpuPages {
 
   async #chunk(compression: Compression): Promise<Uint8Array | null> {
     if (this.#chunks < 0) {
-      const count = await this.#access.read(this.#at, 4);
+      const count = await this.#read(this.#at, 4);
       if (count.length < 4) return this.#stop('the file ends in the data of a CPU');
       this.#chunks = this.#number(count, 0);
       this.#at += 4;
     }
     if (this.#chunks === 0) return null;
     this.#chunks--;
-    const header = await this.#access.read(this.#at, 8);
+    const header = await this.#read(this.#at, 8);
     if (header.length < 8) return this.#stop('the file ends in the data of a CPU');
     const packed = this.#number(header, 0);
     const size = this.#number(header, 4);
     if (packed > LARGEST_CHUNK || size > LARGEST_CHUNK) return this.#stop(`a chunk of ${Math.max(packed, size)} bytes`);
-    const bytes = await this.#access.read(this.#at + 8, packed);
+    const bytes = await this.#read(this.#at + 8, packed);
     this.#at += 8 + packed;
     if (bytes.length < packed) return this.#stop('the file ends in the data of a CPU');
     return (await inflateWhole(compression, bytes, size)) ?? this.#stop('a damaged chunk of compressed pages');
+  }
+
+  /** Small chunks come many at a time. */
+  async #read(offset: number, length: number): Promise<Uint8Array> {
+    const from = offset - this.#aheadAt;
+    if (from >= 0 && from + length <= this.#ahead.length) return this.#ahead.subarray(from, from + length);
+    const most = Math.min(this.#batch, this.#end - offset);
+    this.#ahead = (await this.#access.read(offset, Math.max(length, most))).slice();
+    this.#aheadAt = offset;
+    return this.#ahead.subarray(0, length);
   }
 
   #stop(damage: string): null {

@@ -4,6 +4,7 @@
  */
 import type { RandomAccess } from '../../byte-source.ts';
 import { MemoryAccess } from '../../byte-source.ts';
+import { meaningOf } from '../../semantics.ts';
 import { type EventFormat, parseEventFormat, parseFields } from '../event-format.ts';
 import { BinaryReader } from './binary-reader.ts';
 import { type Compression, compressionOf, inflateWhole } from './compression.ts';
@@ -273,7 +274,9 @@ class Parts {
 
   async #formatFiles(reader: BinaryReader, system: string, files: number): Promise<void> {
     for (let file = 0; file < files; file++) {
-      const format = parseEventFormat(system, await reader.string(await reader.u64()));
+      const text = await reader.string(await reader.u64());
+      // The first tells what all records begin with.
+      const format = parseEventFormat(system, text, (name) => this.#formats.length === 0 || meaningOf(name) >= 0);
       if (format !== null) this.#formats.push(format);
     }
   }
