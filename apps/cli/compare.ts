@@ -11,6 +11,7 @@ import {
   METRICS,
   type Metric,
   RunConfigSchema,
+  unfinishedWork,
   type Variation,
 } from '../../traces/index.ts';
 import { allocatorHelp } from './allocator-help.ts';
@@ -143,11 +144,13 @@ function compareText(report: CompareReport, shown: readonly Metric[] | null, sho
     const best = report.best[row.key] ?? [];
     const isSame = row.better !== null && best.length === 0 && !values.includes(null);
     const isIdle = values.every((value) => value === null || value === 0);
-    if (!all && (isSame || isIdle || values.every((value) => value === values[0]))) {
+    // What was not done is shown wherever there was any: the other figures cannot be read without it.
+    const isMissing = row.key === 'refused' && !isIdle;
+    if (!all && !isMissing && (isSame || isIdle || values.every((value) => value === values[0]))) {
       equal++;
       continue;
     }
-    table.push([row.label, ...columns.map((column, at) => cell(row, column, best.includes(at)))]);
+    table.push([labelOf(row), ...columns.map((column, at) => cell(row, column, best.includes(at)))]);
   }
   const lines = [ansis.bold(report.captures.join(', '))];
   if (table.length > 0) lines.push(table.toString());
@@ -157,11 +160,34 @@ function compareText(report: CompareReport, shown: readonly Metric[] | null, sho
   if (table.length === 0) lines.push('No row differs (--all shows them).');
   else if (columns.length > 1)
     lines.push(`${equal === 0 ? '' : `${equal} more rows are the same in all (--all shows them). `}* marks the best.`);
+  lines.push(...workLines(columns));
   if (!report.complete) {
     const combinations = varied.reduce((product, { values }) => product * values.length, 1);
     lines.push(ansis.yellow(`Stopped before the end: ${columns.length} of ${combinations} combinations are finished.`));
   }
   return lines.join('\n');
+}
+
+/** A figure that is no count says what it is counted in. */
+function labelOf({ label, unit }: Metric): string {
+  return unit === 'count' || unit === 'share' || label.includes(unit) ? label : `${label}, ${unit}`;
+}
+
+/** A warning where columns cannot be compared because they did not do the same work. */
+function workLines(columns: readonly CompareColumn[]): string[] {
+  const refused = columns.map(unfinishedWork);
+  const most = Math.max(...refused);
+  if (most === 0) return [];
+  const number = (value: number): string => value.toLocaleString('en');
+  if (refused.every((value) => value === most)) {
+    return [ansis.yellow(`Every column refused ${number(most)} maps and unmaps: the figures are those of the rest.`)];
+  }
+  const least = Math.min(...refused);
+  return [
+    ansis.yellow(
+      `Some columns refused more maps and unmaps (up to ${number(most)}) than others (${number(least)}): they did less work and get no star.`,
+    ),
+  ];
 }
 
 function cell({ key, unit }: Metric, { metrics }: CompareColumn, best: boolean): string {

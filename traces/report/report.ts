@@ -2,6 +2,7 @@
 
 import type { BindTotals, Deadlock, MemoryUse, RegionCounters } from '../../devices/index.ts';
 import type { AllocatorReport } from '../../formats/index.ts';
+import type { RunConfig } from '../config/run-config.ts';
 
 export const REPORT_SCHEMA = 'tablewalk.report/1';
 
@@ -232,5 +233,5 @@ export interface Report {
   /** Every cost item, dearest first. */
   readonly costs: readonly CostItem[];
   /** The machine that was run, as `tablewalk config` prints it. */
-  readonly config: unknown;
+  readonly config: RunConfig;
 }

@@ -127,15 +127,7 @@ export class CompareRun {
       complete: !this.#stopped,
       varied: this.#variations.map(({ name, field, values }) => ({ name, field, values })),
       columns,
-      best: Object.fromEntries(
-        METRICS.map((metric) => [
-          metric.key,
-          bestOf(
-            metric,
-            columns.map(({ metrics }) => metrics[metric.key] ?? null),
-          ),
-        ]),
-      ),
+      best: bestColumns(columns),
       config: this.#base,
     };
   }
@@ -153,6 +145,31 @@ export class CompareRun {
   #settingsOf(at: number): Record<string, string> {
     return Object.fromEntries(this.#variations.map(({ name }, which) => [name, this.#settings[at]?.[which] ?? '']));
   }
+}
+
+/**
+ * Which columns are best in each figure. A column that refused more than another did less work: it is compared in nothing but that, or
+ * it would win by its failures.
+ */
+function bestColumns(columns: readonly CompareColumn[]): Record<string, number[]> {
+  const least = Math.min(...columns.map(unfinishedWork));
+  return Object.fromEntries(
+    METRICS.map((metric) => {
+      const values = columns.map((column) => {
+        const counts = unfinishedWork(column) === least || REFUSALS.includes(metric.key);
+        return counts ? (column.metrics[metric.key] ?? null) : null;
+      });
+      return [metric.key, bestOf(metric, values)];
+    }),
+  );
+}
+
+/** Figures of work that was asked for and not done. */
+const REFUSALS: readonly string[] = ['refused', 'failedInRun'];
+
+/** Maps and unmaps of the capture that one combination did not do, or not wholly. */
+export function unfinishedWork({ metrics }: CompareColumn): number {
+  return REFUSALS.reduce((sum, key) => sum + (metrics[key] ?? 0), 0);
 }
 
 /** The base with the fields of one combination set. */
