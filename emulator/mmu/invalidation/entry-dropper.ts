@@ -92,9 +92,9 @@ export class EntryDropper {
 
   /** @param set the one set of the main TLBs to look into, or -1 for all */
   dropStreams(means: (stream: number) => boolean, set: number): void {
-    const { configuration, interfaces } = this.#caches;
+    const { configuration, tbus } = this.#caches;
     this.#dropOwned(configuration, means, -1);
-    for (const { microTlb, mainTlb } of interfaces) {
+    for (const { microTlb, mainTlb } of tbus) {
       this.#dropOwned(microTlb, means, set);
       this.#dropOwned(mainTlb, means, set);
     }

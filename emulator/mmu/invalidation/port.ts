@@ -53,7 +53,7 @@ export class InvalidationPort {
     this.observer?.addresses(1, iova, iova + 1, asid, vmid, leafOnly);
     const low = tagLow(iova);
     const high = tagHigh(iova, upper);
-    for (const { microTlb, mainTlb } of this.#caches.interfaces) {
+    for (const { microTlb, mainTlb } of this.#caches.tbus) {
       this.#entries.covering(microTlb, low, high, Scope.STAGE1, asid, vmid, false, 0);
       this.#entries.covering(mainTlb, low, high, Scope.STAGE1, asid, vmid, false, 0);
     }
@@ -110,7 +110,7 @@ export class InvalidationPort {
     this.observer?.addresses(2, ipa, ipa + 1, ANY, vmid, leafOnly);
     const low = tagLow(ipa);
     const high = tagHigh(ipa, false);
-    const { ipa: ipaCache, walk, interfaces, tlb } = this.#caches;
+    const { ipa: ipaCache, walk, tbus, tlb } = this.#caches;
     this.#entries.covering(
       ipaCache,
       low,
@@ -125,7 +125,7 @@ export class InvalidationPort {
       if (!leafOnly) for (const cache of walk.arrays) this.#entries.dropVmid(cache, vmid);
       return this.#end(this.#config.invalidation.byAddress);
     }
-    for (const { microTlb, mainTlb } of interfaces) {
+    for (const { microTlb, mainTlb } of tbus) {
       this.#entries.covering(microTlb, low, high, Scope.STAGE2, ANY, vmid, false, 0);
       this.#entries.covering(mainTlb, low, high, Scope.STAGE2, ANY, vmid, false, 0);
     }
@@ -154,7 +154,7 @@ export class InvalidationPort {
   }
 
   /**
-   * Configuration of the streams `first` to `last` with all their substreams, and what their interfaces hold: CFGI_STE,
+   * Configuration of the streams `first` to `last` with all their substreams, and what their tbus hold: CFGI_STE,
    * CFGI_STE_RANGE, CFGI_CD_ALL; with 0 and Infinity CFGI_ALL.
    */
   streams(first: number, last: number): number {

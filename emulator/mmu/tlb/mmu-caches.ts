@@ -15,7 +15,7 @@ const NO_ASID = -1;
  * work on this one state.
  */
 export class MmuCaches {
-  readonly interfaces: readonly Tbu[];
+  readonly tbus: readonly Tbu[];
   /** Shared TLB of the SMMU, by address space. */
   readonly tlb: AssociativeCache | null;
   readonly ipa: AssociativeCache | null;
@@ -48,12 +48,12 @@ export class MmuCaches {
 
   constructor(config: MmuConfig) {
     this.config = config;
-    this.interfaces = Array.from({ length: config.masters }, (_, index) => new Tbu(index, config));
+    this.tbus = Array.from({ length: config.masters }, (_, index) => new Tbu(index, config));
     this.tlb = cacheOf('TLB', config.tlb, config, true);
     this.ipa = cacheOf('IPA cache', config.ipaCache, config, true);
     this.configuration = cacheOf('configuration cache', config.configurationCache, config, false);
     this.walk = new WalkCaches(config);
-    const translating = [...this.interfaces.flatMap((one) => [one.microTlb, one.mainTlb]), this.tlb, this.ipa];
+    const translating = [...this.tbus.flatMap((one) => [one.microTlb, one.mainTlb]), this.tlb, this.ipa];
     this.translations = [...translating.filter((cache) => cache !== null), ...this.walk.arrays];
     this.#stage2Asid = config.deviations.stage2EntriesHaveAsid0 ? 0 : NO_ASID;
   }

@@ -26,7 +26,7 @@ import { SerialWalker } from './serial-walker.ts';
 const PAGE_BITS = (1 << SECTION_SHIFT) - 1;
 
 /**
- * An SMMU-shaped MMU: interfaces with micro and main TLB, the SMMU behind them with configuration cache, TLB, walk caches, IPA cache
+ * An SMMU-shaped MMU: tbus with micro and main TLB, the SMMU behind them with configuration cache, TLB, walk caches, IPA cache
  * and walker. `translate` serves one request at a time and computes its time in closed form; engines for many requests in flight use
  * the same caches (flight-engine.ts).
  *
@@ -64,7 +64,7 @@ export class Mmu implements TranslatingDevice {
   totalWalkCycles = 0;
   totalLatency = 0;
 
-  readonly #interfaces: readonly Tbu[];
+  readonly #tbus: readonly Tbu[];
   readonly #walker: SerialWalker;
   readonly #fetch: ContextFetch;
 
@@ -112,7 +112,7 @@ export class Mmu implements TranslatingDevice {
     this.contexts = contexts;
     const caches = new MmuCaches(config);
     this.caches = caches;
-    this.#interfaces = caches.interfaces;
+    this.#tbus = caches.tbus;
     this.#walker = new SerialWalker(config, memory, caches.walk, caches.ipa);
     this.#fetch = contexts.newFetch();
     this.invalidation = new InvalidationPort(config, caches);
@@ -156,7 +156,7 @@ export class Mmu implements TranslatingDevice {
     }
     const low = tagLow(iova);
     const high = tagHigh(iova) | this.#tag;
-    const { microTlb } = this.#interfaces[request.master] as Tbu;
+    const { microTlb } = this.#tbus[request.master] as Tbu;
     if (microTlb === null) return this.#missMicro(request, lastBeat, low, high, true);
     const entry = microTlb.lookup(low, high, 0);
     if (entry < 0) return this.#missMicro(request, lastBeat + this.#microCycles, low, high, true);
@@ -173,7 +173,7 @@ export class Mmu implements TranslatingDevice {
 
   /** The micro-TLB does not have it, does not permit it, or is off. @param absent it has no entry of the page */
   #missMicro(request: TranslationRequest, before: number, low: number, high: number, absent: boolean): boolean {
-    const { microTlb, mainTlb } = this.#interfaces[request.master] as Tbu;
+    const { microTlb, mainTlb } = this.#tbus[request.master] as Tbu;
     if (mainTlb === null) return this.#missMain(request, before, low, high, absent);
     const cycles = before + this.#mainCycles;
     const entry = mainTlb.lookup(low, high, 0);
@@ -196,7 +196,7 @@ export class Mmu implements TranslatingDevice {
 
   /** No TLB of the TBU serves it. @param absent and none has an entry of the page */
   #missMain(request: TranslationRequest, before: number, low: number, high: number, absent: boolean): boolean {
-    const { microTlb, mainTlb } = this.#interfaces[request.master] as Tbu;
+    const { microTlb, mainTlb } = this.#tbus[request.master] as Tbu;
     request.hit = 0;
     request.staleMark = 0;
     request.missed = true;

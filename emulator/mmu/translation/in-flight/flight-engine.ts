@@ -242,7 +242,7 @@ export class FlightEngine {
 
   /** Offers the next request to the interface; false when it has no slot. */
   #send(generator: Generator): boolean {
-    const shared = this.#steps.interfaces[generator.master] as TbuSlots;
+    const shared = this.#steps.tbus[generator.master] as TbuSlots;
     const { write, beats } = generator;
     if (shared.free === 0 || shared.freeBeats < beats) {
       shared.refused = true;
@@ -273,7 +273,7 @@ export class FlightEngine {
   }
 
   #prefetch(from: Flight, iova: number): void {
-    const shared = this.#steps.interfaces[from.master] as TbuSlots;
+    const shared = this.#steps.tbus[from.master] as TbuSlots;
     if (shared.free === 0) return;
     shared.free--;
     const flight = this.#flight();
@@ -293,10 +293,10 @@ export class FlightEngine {
 
   /** Memory accepted something: refused masters are told at the next edge. */
   #tellRefused(): void {
-    for (const shared of this.#steps.interfaces) {
+    for (const shared of this.#steps.tbus) {
       if (!shared.refused) continue;
       shared.refused = false;
-      const generator = this.#generators[this.#steps.interfaces.indexOf(shared)];
+      const generator = this.#generators[this.#steps.tbus.indexOf(shared)];
       if (generator !== undefined) this.#clock.queue.schedule(this.#clock.edge(1), FlightEvent.RETRY, generator);
     }
   }

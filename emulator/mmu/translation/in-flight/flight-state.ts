@@ -49,7 +49,7 @@ export const FlightState = {
   READ: 39,
   READ_SEND: 40,
 
-  // Stage 1 (from here on in WalkSteps).
+  // Stage 1 (from here on in Stage1Steps).
   STAGE1: 41,
   PROBE1: 42,
   PROBED1: 43,
@@ -87,5 +87,3 @@ export type FlightState = (typeof FlightState)[keyof typeof FlightState];
 
 /** Returned by a step that has to wait for an event. */
 export const WAIT = -1;
-/** First state of the walks. */
-export const FIRST_WALK_STATE = FlightState.STAGE1;

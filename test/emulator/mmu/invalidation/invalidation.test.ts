@@ -359,7 +359,7 @@ describe('stale marks', () => {
   it('reach a micro-TLB that is filled from a marked main TLB entry', () => {
     const rig = rigWithMark();
     rig.mmu.stale.mark(1, 0, 0, 2 * PAGE_BYTES, 7);
-    const { microTlb } = rig.mmu.caches.interfaces[0] as { microTlb: { dropAll(): number } };
+    const { microTlb } = rig.mmu.caches.tbus[0] as { microTlb: { dropAll(): number } };
     microTlb.dropAll();
     rig.mmu.translate(rig.request.ask(0, STAGE1_ONLY, -1, PAGE_BYTES, 0, 0));
     rig.mmu.translate(rig.request.ask(0, STAGE1_ONLY, -1, PAGE_BYTES, 0, 0));
