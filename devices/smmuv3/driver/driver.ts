@@ -1,23 +1,15 @@
 import * as v from 'valibot';
 import {
-  allocIoPgtable,
   ConfigError,
   CPU_PAGE,
-  commonSizes,
   DirtyFlag,
   type DirtyRecorder,
   Errno,
   Gfp,
   getField,
-  hasSize,
-  type IoPgtableConfig,
   type IotlbGather,
-  leafSizes,
   type Machine,
   newGather,
-  PageCutter,
-  PLAIN_BITS,
-  Quirk,
   type TableAllocator,
   type TableMemory,
 } from '../../../formats/index.ts';
@@ -42,11 +34,9 @@ import {
 import { Attacher } from './attacher.ts';
 import { type DriverConfig, DriverSchema } from './config.ts';
 import { DevicePort } from './device-port.ts';
-import type { DomainStage, Smmuv3Domain } from './domain.ts';
-import { Identifiers } from './identifiers.ts';
-import { InvalidationArray } from './invalidation/invalidation-array.ts';
+import type { Smmuv3Domain } from './domain.ts';
+import { Domains } from './domains.ts';
 import { Invalidator } from './invalidation/invalidator.ts';
-import { RangeCover } from './invalidation/range-cover.ts';
 import { KERNEL_TRAITS } from './kernel.ts';
 import { type Master, Masters } from './masters.ts';
 import type { SmmuPlatform, SmmuPort } from './port.ts';
@@ -60,7 +50,7 @@ import { safeInStreamTableEntry } from './tables/entry-writer.ts';
 import { StreamTable } from './tables/stream-table.ts';
 import { type CoherentMemory, StructureMemory } from './tables/structure-memory.ts';
 
-/** Linux `EIO`-like: the SMMU does not acknowledge what is written. */
+/** What the probe returns when the SMMU does not acknowledge what is written. */
 const SILENT = Errno.ETIMEDOUT;
 /** Errors of which Linux's handler knows (`GERROR_ERR_MASK`). */
 const KNOWN_ERRORS = Object.values(GERROR).reduce((bits, { lowMask }) => bits | lowMask, 0);
@@ -106,12 +96,10 @@ export class Smmuv3Driver implements IommuDriver {
   readonly #port: SmmuPort;
   readonly #clock: CpuClock;
   readonly #platform: SmmuPlatform;
-  readonly #machine: Machine;
   readonly #config: DriverConfig;
   readonly #reset: SmmuReset;
   readonly #streams: Streams;
-  readonly #asids: Identifiers;
-  readonly #vmids: Identifiers;
+  readonly #domains: Domains;
   readonly #gather = newGather();
 
   /**
@@ -146,14 +134,11 @@ export class Smmuv3Driver implements IommuDriver {
     this.#port = port;
     this.#clock = device ?? { now: 0 };
     this.#platform = platform;
-    this.#machine = machine;
     this.#config = config;
     const probed = probeSmmu(port, config);
     const { features } = probed;
     this.probed = probed;
     this.features = features;
-    this.#asids = new Identifiers('asid', features.asidBits);
-    this.#vmids = new Identifiers('vmid', features.vmidBits);
     const memory = new StructureMemory(parts.coherent ?? pagesOf(machine.pages, structures));
     const commandQueue = memory.allocate(2 ** (probed.commandQueueBits + 4));
     const eventQueue = memory.allocate(EVENT_BYTES * 2 ** probed.eventQueueBits);
@@ -192,6 +177,7 @@ export class Smmuv3Driver implements IommuDriver {
             cons: REGISTERS.PRIQ_CONS,
           });
     this.invalidator = new Invalidator(this.queue, probed, traits, config);
+    this.#domains = new Domains(probed, machine, config, this.invalidator);
     this.masters = new Masters(probed, traits, this.streamTable, platform);
     this.attacher = new Attacher({
       probed,
@@ -258,94 +244,16 @@ export class Smmuv3Driver implements IommuDriver {
   /**
    * Makes an address space: a table and a tag. Without a format it is stage 1 where the SMMU has it; page and address sizes are
    * those of the SMMU, and where several granules are left, the table narrows them as Linux does.
+   * @param options.nestParent a stage 2 below which guests may have stages 1 of their own
    * @throws ConfigError, also for a table that this SMMU cannot walk, or TableMemoryError without memory for the first level.
    */
   createDomain(asked: DomainConfig = {}, options: { readonly nestParent?: boolean } = {}): Smmuv3Domain {
-    const { features } = this;
-    const format = asked.format ?? (features.stage1 ? 'ARM_64_LPAE_S1' : 'ARM_64_LPAE_S2');
-    if (format !== 'ARM_64_LPAE_S1' && format !== 'ARM_64_LPAE_S2') {
-      throw new ConfigError(
-        'table.format',
-        format,
-        'ARM_64_LPAE_S1 or ARM_64_LPAE_S2: the tables that an SMMUv3 walks',
-      );
-    }
-    const stage: DomainStage = format === 'ARM_64_LPAE_S1' ? 'stage-1' : 'stage-2';
-    if (!(stage === 'stage-1' ? features.stage1 : features.stage2)) {
-      throw new ConfigError('table.format', format, 'a stage that the SMMU has');
-    }
-    const { coherent, nesting, forceWriteBack } = this.probed;
-    const { kernel } = this.#config;
-    if (options.nestParent === true && !(nesting && KERNEL_TRAITS[kernel].nestParents)) {
-      throw new ConfigError('table.nestParent', true, 'false: this SMMU, or this kernel, has no nested domains');
-    }
-    const coherentWalk = asked.coherentWalk ?? coherent;
-    if (coherentWalk && !coherent) {
-      throw new ConfigError('table.coherentWalk', true, 'false: the walks of this SMMU do not snoop');
-    }
-    if (((asked.quirks ?? 0) & Quirk.ARM_HD) !== 0 && features.hardwareUpdate < 2) {
-      throw new ConfigError('table.quirks', asked.quirks, 'no ARM_HD: this SMMU does not mark pages dirty');
-    }
-    const domain: { -readonly [K in keyof Smmuv3Domain]?: Smmuv3Domain[K] } = {};
-    const table = allocIoPgtable(
-      {
-        linux: kernel,
-        ...asked,
-        quirks: (asked.quirks ?? 0) | (options.nestParent === true && forceWriteBack ? Quirk.ARM_S2FWB : 0),
-        format,
-        ...this.#sizes(asked, stage),
-        coherentWalk,
-        tlb: this.invalidator,
-      },
-      this.#machine,
-      domain,
-    );
-    const cutter = new PageCutter(table.config.pageSizes);
-    domain.table = table;
-    domain.stage = stage;
-    domain.tag = stage === 'stage-1' ? this.#asids.take() : this.#vmids.take();
-    domain.asid = stage === 'stage-1' ? domain.tag : 0;
-    domain.vmid = stage === 'stage-1' ? 0 : domain.tag;
-    domain.upper = (table.config.quirks & Quirk.ARM_TTBR1) !== 0;
-    domain.nestParent = options.nestParent ?? false;
-    domain.attachments = new Set();
-    domain.atsUsers = 0;
-    domain.invalidations = new InvalidationArray();
-    domain.cutter = cutter;
-    const { useRanges, rangePolicy } = this.#config;
-    const ranges = features.rangeInvalidation && useRanges;
-    domain.cover = new RangeCover(Math.log2(cutter.smallest), ranges, rangePolicy === 'covering');
-    domain.mapped = 0;
-    return domain as Smmuv3Domain;
-  }
-
-  /** Page and address sizes of a table, defaults filled in (Linux `arm_smmu_domain_finalise`). */
-  #sizes(asked: DomainConfig, stage: DomainStage): Pick<IoPgtableConfig, 'pageSizes' | 'ias' | 'oas'> {
-    const { granules, outputBits, inputBits52 } = this.features;
-    const { intermediateBits } = this.probed;
-    const offered = granules.reduce((sum, granule) => sum + leafSizes(granule, outputBits), 0);
-    const pageSizes = asked.pageSizes === undefined ? offered : commonSizes(asked.pageSizes, offered);
-    if (!granules.some((granule) => hasSize(pageSizes, 2 ** granule))) {
-      const names = granules.map((granule) => `${2 ** (granule - 10)}K`).join(', ');
-      throw new ConfigError('table.pageSizes', asked.pageSizes, `a set with a granule of the SMMU: ${names}`);
-    }
-    const within = (field: 'ias' | 'oas', most: number): number => {
-      const bits = asked[field] ?? most;
-      if (bits > most) throw new ConfigError(`table.${field}`, bits, `at most ${most}, what the SMMU has`);
-      return bits;
-    };
-    const virtualBits = Math.min(inputBits52 ? 52 : PLAIN_BITS, this.#config.virtualAddressBits);
-    // The input of stage 2 is what stage 1 could have put out.
-    return stage === 'stage-2'
-      ? { pageSizes, ias: within('ias', intermediateBits), oas: within('oas', outputBits) }
-      : { pageSizes, ias: within('ias', virtualBits), oas: within('oas', intermediateBits) };
+    return this.#domains.create(asked, options);
   }
 
   /** Frees the table (which flushes the TLB) and the tag. Detach its streams first. */
   freeDomain(domain: Smmuv3Domain): void {
-    domain.table.free();
-    if (domain.stage === 'stage-1') this.#asids.release(domain.tag);
-    else this.#vmids.release(domain.tag);
+    this.#domains.free(domain);
   }
 
   /**
