@@ -15,7 +15,7 @@
  * Not modelled: domains other than 0, PXN, and the access permission model without AFE, none of which Linux uses.
  */
 
-import { isCount } from '../bits/index.ts';
+import { isCount, TWO_64 } from '../bits/index.ts';
 import {
   type AdjustedConfig,
   type DirtyRecorder,
@@ -48,6 +48,9 @@ import { isLargePage, isSupersection, isTable, isValid, PAGE_BASE, V7sCore } fro
 import { attributeIndex, LeafKind } from './leaf.ts';
 import { mapRun } from './map.ts';
 import { unmapRun } from './unmap.ts';
+
+/** An address with the same index and offset bits as the last one of all, 2^64 - 1, which 2**64 stands for. */
+const ALIAS_OF_LAST = 2 ** 52 - 1;
 
 /** Masks of the address bits within a leaf. */
 const SECTION_OFFSET = SECTION_SIZE - 1;
@@ -166,6 +169,7 @@ class V7sTable implements IoPgtable {
   iovaToPhys(iova: number): number {
     const core = this.#core;
     if (core.closing) return 0;
+    if (iova >= TWO_64) return this.iovaToPhys(ALIAS_OF_LAST);
     const index = core.indexOf(iova);
     if (index !== core.cursorIndex) {
       const entry = core.memory.words[core.pgdAt + index] as number;

@@ -134,6 +134,12 @@ describe('short descriptors', () => {
     expect(table.mapPages(PAGE, PAGE, PAGE, 1, RW, Gfp.KERNEL)).toBe(-Errno.ERANGE);
   });
 
+  it('find the last page of the space at the last address of all, as at every alias', () => {
+    const { table } = make({ ...v7s, ias: 32 });
+    table.mapPages(2 ** 32 - PAGE, 5 * PAGE, PAGE, 1, RW, Gfp.KERNEL);
+    for (const iova of [2 ** 32 - 1, 2 ** 40 - 1, 2 ** 64]) expect(table.iovaToPhys(iova)).toBe(6 * PAGE - 1);
+  });
+
   it('have a first level that is mapped for the device at its exact size, out of whole pages', () => {
     for (const linux of LINUX_VERSIONS) {
       const rig = new LpaeRig();
