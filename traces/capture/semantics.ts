@@ -161,7 +161,11 @@ export function whyNoRange(event: TraceEvent, end: number): string {
   if (end !== UNKNOWN && end !== iova + size) return 'the end of the range is not iova + size';
   // It may exceed size: unmapping a part of a block can take the whole block.
   if (event.unmappedSize > ADDRESS_LIMIT) return 'unmapped_size reaches beyond 52 bits';
-  if (isMap && size > MOST_LEAVES * SMALLEST_LEAF && size / largestLeaf(iova, pa) > MOST_LEAVES) {
+  const large = size > MOST_LEAVES * SMALLEST_LEAF;
+  // A plain unmap says how much it found; a kprobe at its start does not.
+  if (large && !isMap && event.unmappedSize === UNKNOWN)
+    return `the size is more than ${MOST_LEAVES} pages, more than a kernel maps at once`;
+  if (large && isMap && size / largestLeaf(iova, pa) > MOST_LEAVES) {
     return `the size needs more than ${MOST_LEAVES} leaf entries, more than a kernel maps at once`;
   }
   return '';

@@ -146,6 +146,11 @@ describe('sizes that no machine has', () => {
 
   it.each([
     ['2^44, a size with a digit too many', call('0xffffffff000'), /more than 16777216 leaf entries/],
+    [
+      '2^44, of an unmap',
+      call('0xffffffff000').replace('dom_map', 'dom_unmap').replace('paddr=0x5000 ', ''),
+      /more than 16777216 pages/,
+    ],
     ['2^47', call('0x800000000000'), /more than 16777216 leaf entries/],
     ['2^52', call('0x10000000000000'), /beyond 52 bits/],
   ])('%s are damage', (_, text, reason) => {
