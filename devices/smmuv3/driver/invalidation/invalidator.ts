@@ -153,7 +153,8 @@ export class Invalidator implements TlbFlushOps {
     const granule = this.#traits.granuleOf32Bits ? asked % 2 ** 32 : asked;
     const whole = this.#isLarge(size, granule);
     let pending = false;
-    for (const [i, { kind, id, substreamId, whole: command }] of entries.entries()) {
+    for (let i = 0; i < entries.length; i++) {
+      const { kind, id, substreamId, whole: command } = entries[i] as Invalidation;
       if (kind >= InvalidationKind.ATS) {
         const all = kind === InvalidationKind.ATS_ALL;
         this.#addDevice(id, all ? 0 : substreamId, this.#above(domain) + iova, all ? 0 : size);

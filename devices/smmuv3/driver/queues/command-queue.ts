@@ -33,16 +33,21 @@ const PATIENCE = 1_000_000;
 /** How the CPU waits, from one look to the next. */
 class Waiting {
   readonly #port: SmmuPort;
-  readonly #events: boolean;
-  readonly #from: number;
+  #events = false;
+  #from = 0;
   #spins = 0;
   #delay = 1;
 
-  /** @param events whether the SMMU's event ends a sleep */
-  constructor(port: SmmuPort, events: boolean) {
+  constructor(port: SmmuPort) {
     this.#port = port;
+  }
+
+  /** @param events whether the SMMU's event ends a sleep */
+  begin(events: boolean): void {
     this.#events = events;
-    this.#from = port.time;
+    this.#from = this.#port.time;
+    this.#spins = 0;
+    this.#delay = 1;
   }
 
   /** Waits a little, each time a delay longer than the one before (Linux `queue_poll`). @returns false when time is up */
@@ -93,6 +98,7 @@ export class CommandQueue {
   timeouts = 0;
 
   readonly #port: SmmuPort;
+  readonly #waiting: Waiting;
   readonly #memory: TableMemory;
   readonly #config: DriverConfig;
   readonly #clock: CpuClock;
@@ -128,6 +134,7 @@ export class CommandQueue {
   }) {
     const { config, probed, log2Size } = parts;
     this.#port = parts.port;
+    this.#waiting = new Waiting(parts.port);
     this.#memory = parts.memory;
     this.#config = config;
     this.#clock = parts.clock;
@@ -283,7 +290,8 @@ export class CommandQueue {
   }
 
   #waitForMessage(syncIndex: number): boolean {
-    const waiting = new Waiting(this.#port, false);
+    const waiting = this.#waiting;
+    waiting.begin(false);
     const pa = this.#address(syncIndex);
     while (this.#port.load32(pa) !== 0) {
       if (!waiting.turn()) {
@@ -296,7 +304,8 @@ export class CommandQueue {
   }
 
   #waitForConsumption(syncIndex: number): boolean {
-    const waiting = new Waiting(this.#port, this.#byEvent);
+    const waiting = this.#waiting;
+    waiting.begin(this.#byEvent);
     let inTime = true;
     while (inTime) {
       if (this.#consumed(syncIndex)) return true;

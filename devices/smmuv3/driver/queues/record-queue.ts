@@ -17,6 +17,7 @@ export class RecordQueue {
   readonly #port: SmmuPort;
   readonly #memory: TableMemory;
   readonly #entryBytes: number;
+  readonly #record: Uint32Array;
   readonly #prodOffset: number;
   readonly #consOffset: number;
   readonly #wrapMask: number;
@@ -38,6 +39,7 @@ export class RecordQueue {
     this.base = parts.base;
     this.log2Size = parts.log2Size;
     this.#entryBytes = parts.entryBytes;
+    this.#record = new Uint32Array(parts.entryBytes / 4);
     this.#prodOffset = parts.prod.offset;
     this.#consOffset = parts.cons.offset;
     this.#wrapMask = 2 ** (parts.log2Size + 1) - 1;
@@ -45,17 +47,19 @@ export class RecordQueue {
 
   /**
    * Hands out every record, oldest first, and acknowledges an overflow.
-   * @param handle gets the index of the record's first word in the memory's words
+   * @param handle gets the words of a record, which the next one overwrites, and the index of the first
    * @returns how many there were
    */
   drain(handle: (words: Uint32Array, at: number) => void): number {
     const before = this.taken;
+    const record = this.#record;
     do {
       while (((this.#prod ^ this.#cons) & this.#wrapMask) !== 0) {
         const index = this.#cons & (this.#wrapMask >>> 1);
         const at = this.#memory.index(this.base + this.#entryBytes * index);
         // What is given back may be overwritten.
-        const record = this.#memory.words.slice(at, at + this.#entryBytes / 4);
+        const { words } = this.#memory;
+        for (let i = 0; i < record.length; i++) record[i] = words[at + i] as number;
         this.#acknowledge(((this.#cons & QUEUE_OVERFLOW) | ((this.#cons + 1) & this.#wrapMask)) >>> 0);
         this.taken++;
         handle(record, 0);
