@@ -47,8 +47,14 @@ export function readAttribute(view: DataView, at: number): Attribute {
 
 const TWO_TO_32 = 2 ** 32;
 
-function u64(view: DataView, at: number): number {
+/** A number of 64 bits, exact below 2^53. */
+export function u64(view: DataView, at: number): number {
   return view.getUint32(at + 4, true) * TWO_TO_32 + view.getUint32(at, true);
+}
+
+/** A number of 64 bits as something that can be compared. */
+export function idText(view: DataView, at: number): string {
+  return `${view.getUint32(at + 4, true)}.${view.getUint32(at, true)}`;
 }
 
 /** Takes a sample apart. */

@@ -1,6 +1,7 @@
 import type { CaptureForm } from '../form.ts';
 import { codes, startsWith } from '../refused.ts';
-import { PerfDataReader, readFileParts, withoutHeader } from './reader.ts';
+import { readFileParts, withoutHeader } from './file-parts.ts';
+import { PerfDataReader } from './reader.ts';
 
 const MAGIC = codes('PERFILE2');
 /** Bytes of the header that `perf record -o -` writes: magic number and this size. */
