@@ -12,7 +12,10 @@ const fraction = v.optional(v.pipe(v.number(), v.minValue(0), v.maxValue(1)), 0)
  */
 export const DriverSchema = v.strictObject({
   /** Kernel whose driver is followed; see {@link import('./kernel.ts').KERNEL_TRAITS} for what differs. */
-  kernel: v.optional(v.picklist(DRIVER_KERNELS), '6.12'),
+  kernel: v.optional(
+    v.pipe(v.union([v.string(), v.number()]), v.transform(String), v.picklist(DRIVER_KERNELS)),
+    '6.12',
+  ),
   /**
    * A workaround beyond what the SMMU's identification asks for. `tegra264`: every list of CFGI and TLBI commands is sent twice, each
    * time with its CMD_SYNC (proposed upstream, not merged).

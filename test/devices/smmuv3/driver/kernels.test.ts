@@ -50,6 +50,14 @@ describe("Linux 7.3's driver", () => {
     expect(names(() => driver.freeDomain(domain))).toEqual([]);
   });
 
+  it('is asked for by a text or by the number that a command line makes of it, and no other kernel is', () => {
+    for (const kernel of ['7.3', 7.3]) {
+      const { driver, names } = started({ kernel });
+      expect(names(() => driver.flushDomain(driver.createDomain()))).toEqual([]);
+    }
+    expect(() => started({ kernel: '6.1' })).toThrow(/driver.kernel/);
+  });
+
   it('leaves no translation behind for whoever gets the tag next', () => {
     for (const kernel of ['6.12', '7.3'] as const) {
       const { smmu, driver } = started({ kernel });
