@@ -195,18 +195,22 @@ class RandomStage {
     const random = this.#random;
     const tame = (): boolean => random.chance(this.#tame);
     let bits = 0n;
-    if (tame()) bits |= 1n << 10n;
+    // Where hardware manages descriptors, it should find something to do.
+    const { hardwareAccessFlag, hardwareDirty } = this.regime;
+    if (hardwareAccessFlag ? random.chance(0.6) : tame()) bits |= 1n << 10n;
     bits |= BigInt([0, 2, 3][random.below(3)] as number) << 8n;
-    if (random.chance(0.4)) bits |= 1n << 51n;
+    const modifier = random.chance(0.4);
+    if (modifier) bits |= 1n << 51n;
+    const clean = modifier && hardwareDirty && random.chance(0.5);
     bits |= BigInt(random.below(4)) << 53n;
     if (this.regime.stage === 1) {
       bits |= BigInt(random.below(8)) << 2n;
-      bits |= BigInt(tame() ? 1 : random.below(4)) << 6n;
+      bits |= BigInt(tame() ? (clean ? 3 : 1) : random.below(4)) << 6n;
       bits |= BigInt(random.below(2)) << 11n;
     } else {
       // Device memory under stage-1 tables only now and then.
       bits |= BigInt(tame() ? 4 + random.below(12) : random.below(4)) << 2n;
-      bits |= BigInt(tame() ? 3 : random.below(4)) << 6n;
+      bits |= BigInt(tame() ? (clean ? 1 : 3) : random.below(4)) << 6n;
     }
     return bits;
   }
