@@ -109,7 +109,7 @@ describe('tablewalk replay of bad input: one line on standard error, exit code 2
     [
       'a kernel that only looks like 6.1',
       [SMALL, '--linux', '6.10'],
-      /table\.linux: found "6\.10", allowed: 6\.12, 6\.1/,
+      /table\.linux: found "6\.10", allowed: .*6\.12/,
     ],
     [
       'dropped syncs where none are needed',

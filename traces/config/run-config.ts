@@ -69,8 +69,15 @@ function withDefaults(input: unknown): unknown {
   const sized = { ...input, ...withTableSizes(input) };
   const [format] = model?.formats ?? [];
   const driver = isObject(iommu) && typeof iommu['driver'] === 'string' ? iommu['driver'] : model?.drivers[0];
-  const usual = { ...model?.table, ...(driver === undefined ? {} : model?.driverTable?.[driver]) };
-  const table = overlay({ ...(format === undefined ? {} : { format }), ...usual }, sized['table'] ?? {});
+  const usual: Record<string, unknown> = {
+    ...model?.table,
+    ...(driver === undefined ? {} : model?.driverTable?.[driver]),
+  };
+  const given = sized['table'] ?? {};
+  const linux = String((isObject(given) ? given['linux'] : undefined) ?? usual['linux'] ?? '');
+  // Linux from 6.13 on refuses to unmap a part of a block.
+  const split = linux === '7.3' ? { split: 'refuse' } : {};
+  const table = overlay({ ...(format === undefined ? {} : { format }), ...split, ...usual }, given);
   const name = input['preset'] ?? model?.preset ?? DEFAULT_PRESET;
   const preset = Object.entries(PRESETS).find(([key]) => key === name)?.[1];
   if (preset === undefined) return { ...sized, table };

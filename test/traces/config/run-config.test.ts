@@ -25,6 +25,12 @@ describe('runConfig', () => {
     expect(runConfig({ table: { linux: '6.12' } }).table.linux).toBe('6.12');
   });
 
+  it('splits blocks or refuses to as the kernel does, unless told otherwise', () => {
+    expect(runConfig().table.split).toBe('in-place');
+    expect(runConfig({ table: { linux: '7.3' } }).table.split).toBe('refuse');
+    expect(runConfig({ table: { linux: '7.3', split: 'in-place' } }).table.split).toBe('in-place');
+  });
+
   it('refuses an allocator that there is not, before any machine is built', () => {
     expect(() => runConfig({ table: { allocator: 'puddle' } })).toThrow(/allocator/);
   });

@@ -127,13 +127,28 @@ describe('replay of a real strict capture', () => {
 
   it('gives the bill as items that add up to the software total and the device total', async () => {
     const { costs, software, translation } = await replay(MEDIUM);
-    const sum = (who: string): number =>
-      costs.filter(({ name }) => name.startsWith(who)).reduce((total, { cycles }) => total + cycles, 0);
+    const of = (which: 'cpu' | 'device') => costs.filter(({ side }) => side === which);
+    const sum = (which: 'cpu' | 'device'): number => of(which).reduce((total, { cycles }) => total + cycles, 0);
     expect(sum('device')).toBeCloseTo(translation.cycles.total, 3);
     // Starting the SMMU costs commands before the first event; they belong to no operation.
-    expect(sum('CPU') - software.cycles.total).toBeGreaterThanOrEqual(0);
-    expect(sum('CPU') - software.cycles.total).toBeLessThan(20_000);
-    expect([...costs].sort((a, b) => b.cycles - a.cycles)).toEqual(costs);
+    expect(sum('cpu') - software.cycles.total).toBeGreaterThanOrEqual(0);
+    expect(sum('cpu') - software.cycles.total).toBeLessThan(20_000);
+    for (const items of [of('cpu'), of('device')]) {
+      expect([...items].sort((a, b) => b.cycles - a.cycles)).toEqual(items);
+    }
+  });
+
+  it('tells the same costs apart by operation, domain and size, each adding up to the whole', async () => {
+    const { breakdown, capture, software, translation } = await replay(MEDIUM);
+    const { map, unmap } = breakdown.operations;
+    expect([map?.count, unmap?.count]).toEqual([capture.maps, capture.unmaps]);
+    const whole = (map?.total ?? 0) + (unmap?.total ?? 0);
+    expect(whole).toBeCloseTo(software.cycles.total, 3);
+    const sum = (items: readonly { readonly total: number }[]): number =>
+      items.reduce((all, { total }) => all + total, 0);
+    expect(sum(breakdown.domains.map(({ cpu }) => cpu))).toBeCloseTo(whole, 3);
+    expect(sum(breakdown.sizes.map(({ cpu }) => cpu))).toBeCloseTo(whole, 3);
+    expect(sum(breakdown.streams.map(({ accesses }) => accesses))).toBeCloseTo(translation.cycles.total, 3);
   });
 });
 
