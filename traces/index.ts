@@ -34,6 +34,7 @@ export { type ReplayOptions, ReplayRun, streamIdOf } from './replay/run.ts';
 export { forEachStreamLeaf, writeStreamLeaves } from './replay/table-leaves.ts';
 export * from './report/findings.ts';
 export { bestOf, METRICS, type Metric, metricsOf } from './report/metrics.ts';
+export * from './report/outputs/index.ts';
 export * from './report/report.ts';
 export * from './report/terminal.ts';
 export * from './scenarios/index.ts';

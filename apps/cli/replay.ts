@@ -7,10 +7,10 @@ import { ExitCode } from './exit.ts';
 import { checkWritable, writeJson } from './json-output.ts';
 import { type LogLevel, logLevel, openLog } from './log.ts';
 import { addMachineOptions, type MachineFlags, machineFrom, timeOfTrace, wholeNumber } from './machine-options.ts';
+import { addOutputOptions, checkReportOutputs, type OutputFlags, writeOutputs } from './report-outputs.ts';
 import { supervise } from './supervise.ts';
 
-interface ReplayFlags extends MachineFlags {
-  readonly json?: string;
+interface ReplayFlags extends MachineFlags, OutputFlags {
   readonly leaves?: string;
   readonly strict?: boolean;
   readonly limit?: number;
@@ -30,6 +30,7 @@ Examples:
   tablewalk replay trace.txt --bind async --allocator reserve --bind-delay 100000
   tablewalk replay trace.txt --until 23.942338 --leaves leaves.jsonl
   tablewalk replay trace.txt --set mmu.interface.mainTlb.entries=512 --json report.json
+  tablewalk replay trace.txt --csv tables --stats stats.txt
 
 Exit code: 0 done, 1 --bind async found a deadlock, 2 a wrong option, configuration or file, 130 interrupted (the report so far is printed).`;
 
@@ -40,8 +41,12 @@ export function register(program: Command): void {
       'Replay captured map/unmap traces through a page table, an SMMU and a device, and report what they cost.',
     )
     .argument('<capture...>', 'captures, replayed one after the other on one machine');
-  addMachineOptions(command)
-    .option('--json <file>', 'write the report as JSON; - is standard output, instead of the terminal report')
+  addOutputOptions(
+    addMachineOptions(command).option(
+      '--json <file>',
+      'write the report as JSON; - is standard output, instead of the terminal report',
+    ),
+  )
     .option(
       '--leaves <file>',
       'write the leaves of every stream at the end, one JSON object per line, as walk --leaves does',
@@ -59,6 +64,7 @@ async function run(captures: readonly string[], flags: ReplayFlags): Promise<voi
   const config = machineFrom(flags);
   checkWritable('--json', flags.json);
   checkWritable('--leaves', flags.leaves);
+  checkReportOutputs(flags, captures);
   if (flags.leaves === '-') throw new ConfigError('--leaves', '-', 'a file: standard output has the report');
   const { leaves } = flags;
   const options = {
@@ -71,15 +77,18 @@ async function run(captures: readonly string[], flags: ReplayFlags): Promise<voi
   if (flags['bindDelay'] !== undefined && config.bind.mode !== 'async') {
     throw new ConfigError('--bind-delay', flags['bindDelay'], '--bind async beside it');
   }
-  await supervise(new ReplayRun(captures, config, options), (report) => print(report, captures, flags.json));
+  await supervise(new ReplayRun(captures, config, options), (report) => {
+    writeOutputs(flags, report, captures);
+    return print(report, captures, flags);
+  });
 }
 
 /** The report where it was asked for: JSON in a file or on standard output, else text. */
-function print(report: Report, captures: readonly string[], json: string | undefined): ExitCode {
+function print(report: Report, captures: readonly string[], { json, stats }: OutputFlags): ExitCode {
   writeJson(json, report);
   const deadlocks = report.bind?.deadlocks ?? [];
   const code = deadlocks.length === 0 ? ExitCode.OK : ExitCode.FOUND;
-  if (json === '-') return code;
+  if (json === '-' || stats === '-') return code;
   const title = captures.map((name) => (name === '-' ? 'standard input' : name)).join(', ');
   process.stdout.write(
     renderReport(report, { title, color: process.stdout.isTTY && process.env['NO_COLOR'] === undefined }),

@@ -1,0 +1,3 @@
+/** A report in the forms that other programs read: text and bytes only, files are for the caller. */
+export { type CsvFile, csvFiles } from './csv.ts';
+export { statsText } from './stats-text.ts';
