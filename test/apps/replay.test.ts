@@ -106,11 +106,7 @@ describe('tablewalk replay of bad input: one line on standard error, exit code 2
     ['a configuration file that is missing', [SMALL, '--config', join(directory, 'nope.json')], /ENOENT/],
     ['a configuration file that is no JSON', [SMALL, '--config', empty], /JSON/],
     ['a report that cannot be written', [SMALL, '--json', join(directory, 'no', 'where')], /--json/],
-    [
-      'a kernel that only looks like 6.1',
-      [SMALL, '--linux', '6.10'],
-      /table\.linux: found "6\.10", allowed: .*6\.12/,
-    ],
+    ['a kernel that only looks like 6.1', [SMALL, '--linux', '6.10'], /table\.linux: found "6\.10", allowed: .*6\.12/],
     [
       'dropped syncs where none are needed',
       [SMALL, '--drop-sync', '0.1'],
