@@ -2,6 +2,7 @@
 export * from './device/index.ts';
 export * from './driver/index.ts';
 export { IPMMU_CONFIG, IPMMU_VMSA } from './model.ts';
+export * as ipmmuSpec from './spec/index.ts';
 export {
   IPMMU_GENERATION_NAMES,
   IPMMU_GENERATIONS,

@@ -1,2 +1,3 @@
 /** What registers, descriptors, fault lines and addresses mean, for people. */
 export * from './faults/index.ts';
+export * from './structures/index.ts';
