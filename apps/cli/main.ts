@@ -15,6 +15,7 @@ import * as replay from './replay.ts';
 import * as scenario from './scenario.ts';
 import * as translate from './translate.ts';
 import * as walk from './walk.ts';
+import * as why from './why.ts';
 
 /** Every command, in the order in which `--help` lists them. */
 const COMMANDS: readonly { readonly register: (program: Command) => void }[] = [
@@ -23,6 +24,7 @@ const COMMANDS: readonly { readonly register: (program: Command) => void }[] = [
   compare,
   config,
   explain,
+  why,
   walk,
   conform,
   scenario,
