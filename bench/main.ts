@@ -2,6 +2,7 @@
  * `npm run bench`: every benchmark, group by group. `npm run bench -- page-table mmu` runs only the groups so named, and
  * `npm run bench -- --list` prints the names.
  */
+import { printDomainScores } from './domains.ts';
 import { printGroup } from './harness.ts';
 import { memoryBenchmarks } from './memory.ts';
 import { heapGrowth, mmuBenchmarks } from './mmu.ts';
@@ -10,7 +11,7 @@ import { traceBenchmarks } from './trace-parse.ts';
 import { v7sBenchmarks } from './v7s.ts';
 
 /** Groups by the name that selects them. */
-const GROUPS: Readonly<Record<string, () => void>> = {
+const GROUPS: Readonly<Record<string, () => void | Promise<void>>> = {
   'page-table': () => printGroup('Page-table software (reference: Linux 6.12, native)', pageTableBenchmarks()),
   // Apart from the group above: a second kind of memory makes the editor's code polymorphic.
   'page-table-machine': () =>
@@ -21,6 +22,7 @@ const GROUPS: Readonly<Record<string, () => void>> = {
   v7s: () => printGroup('Page-table software, short descriptors', v7sBenchmarks()),
   memory: () => printGroup('Memory, bus and page allocator', memoryBenchmarks()),
   'trace-parse': () => printGroup('Captures', traceBenchmarks()),
+  domains: printDomainScores,
   mmu: () => {
     printGroup('Translation, preset gem5', mmuBenchmarks());
     console.log(`\nheap growth over 10 million translations: ${heapGrowth()} bytes`);
@@ -36,5 +38,5 @@ if (asked.includes('--list')) {
   console.error(`bench: found ${unknown.join(', ')}, allowed: ${names.join(', ')}`);
   process.exitCode = 2;
 } else {
-  for (const name of asked.length === 0 ? names : asked) GROUPS[name]?.();
+  for (const name of asked.length === 0 ? names : asked) await GROUPS[name]?.();
 }

@@ -63,6 +63,18 @@ export class LiveRanges {
     return this.#here().tags[this.#index] as number;
   }
 
+  /** Where the last range begins that begins below `address`, or -1. */
+  lastStartBelow(address: number): number {
+    this.#search(address - 1);
+    return this.#index < 0 ? -1 : this.#startHere();
+  }
+
+  /** Where the first range begins that begins at `address` or above, or -1. */
+  firstStartFrom(address: number): number {
+    this.#search(address - 1);
+    return this.#next() ? this.#startHere() : -1;
+  }
+
   /** Adds `[start, end)`, which must not overlap a live range. */
   insert(start: number, end: number, tag: number): void {
     this.#search(start);

@@ -1,6 +1,8 @@
 import { Coverage, LiveRanges } from '../../emulator/index.ts';
 import { Context, EventKind, type TraceEvent, UNKNOWN } from '../capture/event.ts';
+import { DomainBuffers } from './buffers.ts';
 import { DomainHabits } from './habits.ts';
+import { Fit } from './iova-allocator.ts';
 
 /** How a domain came to be known. */
 export type DomainOrigin =
@@ -33,6 +35,7 @@ class Domain implements DomainInfo {
   maps = 0;
   readonly live = new LiveRanges();
   readonly habits = new DomainHabits();
+  readonly buffers = new DomainBuffers();
 
   constructor(origin: DomainOrigin, group: number, capture: number) {
     this.origin = origin;
@@ -61,8 +64,6 @@ export const NO_DOMAIN = -1;
 
 /** Slots for what a thread or an interrupt did last; a clash only costs a hint. */
 const SLOTS = 1024;
-/** An ambiguous unmap goes to the younger mapping, all else equal: its chance halves with about this many events of age. */
-const AGE = 700;
 /** A choice is clear when its likelihood has this share of all; only clear choices teach a habit in full. */
 const CLEAR = 0.9;
 const UNSURE_WEIGHT = 0.1;
@@ -78,7 +79,8 @@ const UNSURE_WEIGHT = 0.1;
  *    one or several whole mappings; a map that collides everywhere makes a new domain;
  * 3. what is nearly certain: a map that continues where the same thread's last one ended is the next chunk of one scattered buffer;
  *    the first map of a thread that has just attached a device is for that device;
- * 4. among those still possible, whose habits fit best (see {@link DomainHabits}), and whether it is the one this thread used last.
+ * 4. among those still possible, whose IOVA allocator would hand out this address next and whose buffers go in this order (see
+ *    {@link DomainBuffers}), whose habits fit best (see {@link DomainHabits}), and whether it is the one this thread used last.
  *
  * Steps 3 and 4 are guesses. They keep every table consistent (no overlap, whole unmaps), and `ambiguousMaps` and `ambiguousUnmaps` count them.
  */
@@ -102,6 +104,8 @@ export class DomainTracker {
   /** First domain of the capture being read: earlier ones are over. */
   #first = 0;
   #capture = -1;
+  /** Largest page that every size so far is a multiple of. */
+  #granule = LARGEST_GRANULE;
   /** Maps and unmaps so far. */
   #time = 0;
   /** How much the last choice may teach. */
@@ -113,11 +117,16 @@ export class DomainTracker {
   readonly #slotKey = new Int32Array(SLOTS).fill(UNKNOWN);
   readonly #slotMap = new Int32Array(SLOTS);
   readonly #slotEnd = new Float64Array(SLOTS);
-  readonly #slotUnmap = new Int32Array(SLOTS);
+  /** Where the buffer ends that the thread's last map belongs to. */
+  readonly #slotRunEnd = new Float64Array(SLOTS);
+  /** What the thread did last: its domain, kind and time. */
+  readonly #slotLast = new Int32Array(SLOTS);
+  readonly #slotKind = new Uint8Array(SLOTS);
+  readonly #slotTime = new Float64Array(SLOTS);
   readonly #slotGroup = new Int32Array(SLOTS);
-  /** How often a thread's next event stayed in, and left, the domain of its last one: for maps, for unmaps. */
-  readonly #stayed = Float64Array.of(1, 1);
-  readonly #left = Float64Array.of(1, 1);
+  /** How often a thread's next event stayed in, and left, the domain of its last one: by kind of both and by the time between them. */
+  readonly #stayed = new Float64Array(STAY_CLASSES);
+  readonly #left = new Float64Array(STAY_CLASSES).fill(1);
 
   /** Every domain found, by number. Some may never have been given a map. */
   get domains(): readonly DomainInfo[] {
@@ -171,6 +180,7 @@ export class DomainTracker {
 
   #map(event: TraceEvent): number {
     this.#time++;
+    while (this.#granule > SMALLEST_GRANULE && event.size % this.#granule !== 0) this.#granule /= 4;
     this.#weight = 1;
     const start = event.iova;
     const end = start + event.size;
@@ -189,12 +199,20 @@ export class DomainTracker {
       at = this.#domainForMap(event, start, end);
     }
     const domain = this.#at(at);
+    const slot = this.#slot(event);
+    const size = event.runEnd > end ? event.runEnd - start : event.size;
+    const continues =
+      this.#slotMap[slot] === at && this.#slotEnd[slot] === start && (this.#slotRunEnd[slot] as number) >= end;
     domain.live.insert(start, end, this.#time);
     domain.maps++;
     domain.habits.learn(event, this.#weight);
-    const slot = this.#slot(event);
+    if (!continues) {
+      const bytes = domain.buffers.map(start, event.size, size, this.#granule, event.cpu);
+      this.#slotRunEnd[slot] = start + bytes;
+    }
     this.#slotMap[slot] = at;
     this.#slotEnd[slot] = end;
+    this.#remember(slot, event, at);
     return at;
   }
 
@@ -207,14 +225,17 @@ export class DomainTracker {
       if (!this.#at(at).live.overlaps(start, end)) return at;
     }
     const last = this.#slotMap[slot] as number;
-    if (last >= this.#first && this.#slotEnd[slot] === start && !this.#at(last).live.overlaps(start, end)) return last;
+    const continues = this.#slotEnd[slot] === start && (this.#slotRunEnd[slot] as number) >= end;
+    if (last >= this.#first && continues && !this.#at(last).live.overlaps(start, end)) return last;
     let best = NO_DOMAIN;
     let bestFit = -1;
     let bestRun = false;
     let possible = 0;
     let fits = 0;
     const runEnd = Math.max(end, event.runEnd);
-    const stays = this.#stayChance(0);
+    const stay = this.#stayClass(slot, event);
+    const before = this.#slotLast[slot] as number;
+    const stays = this.#stayChance(stay);
     for (let at = this.#first; at < this.#domains.length; at++) {
       const domain = this.#at(at);
       if (domain.origin === 'named' || domain.live.overlaps(start, end)) continue;
@@ -222,7 +243,8 @@ export class DomainTracker {
       // Where the whole scattered buffer finds room it belongs rather than where only its first chunk does.
       const run = runEnd === end || !domain.live.overlaps(start, runEnd);
       if (bestRun && !run) continue;
-      const fit = domain.habits.fit(event) * (at === last ? stays : 1 - stays);
+      const address = domain.buffers.likelihood(start, event.size, runEnd - start, this.#granule, event.cpu);
+      const fit = domain.habits.fit(event) * (at === before ? stays : 1 - stays) * address;
       fits = run === bestRun ? fits + fit : fit;
       if (fit > bestFit || run !== bestRun) {
         bestFit = fit;
@@ -231,10 +253,15 @@ export class DomainTracker {
       }
     }
     if (best === NO_DOMAIN) return this.#add('inferred', UNKNOWN);
+    if (this.#at(best).buffers.surprise(start, event.size, runEnd - start, this.#granule, event.cpu)) {
+      FRESH.reset();
+      if (FRESH.fit(start, event.size, runEnd - start, this.#granule, event.cpu) === Fit.NEXT)
+        return this.#add('inferred', UNKNOWN);
+    }
     if (possible > 1) {
       this.ambiguousMaps++;
       this.#weight = bestFit > CLEAR * fits ? 1 : UNSURE_WEIGHT;
-      if (last >= this.#first) this.#learnStay(0, best === last);
+      if (before >= this.#first) this.#learnStay(stay, best === before);
     }
     return best;
   }
@@ -254,8 +281,9 @@ export class DomainTracker {
     const domain = this.#at(at);
     if (this.match !== Match.WHOLE) this.partialUnmaps++;
     this.bytesUnmapped += domain.live.remove(start, end);
+    domain.buffers.unmap(start, end - start, this.#granule, event.cpu);
     domain.habits.learn(event, this.#weight);
-    this.#slotUnmap[this.#slot(event)] = at;
+    this.#remember(this.#slot(event), event, at);
     return at;
   }
 
@@ -268,8 +296,10 @@ export class DomainTracker {
       const at = this.#byGroup.get(this.#groupKey(event.device));
       if (at !== undefined && this.#matchIn(at, start, end) === Match.WHOLE) return at;
     }
-    const last = this.#slotUnmap[this.#slot(event)] as number;
-    const stays = this.#stayChance(1);
+    const slot = this.#slot(event);
+    const before = this.#slotLast[slot] as number;
+    const stay = this.#stayClass(slot, event);
+    const stays = this.#stayChance(stay);
     let best = NO_DOMAIN;
     let bestMatch: Match = Match.NONE;
     let bestFit = -1;
@@ -280,8 +310,8 @@ export class DomainTracker {
       if (domain.origin === 'named') continue;
       const match = this.#matchIn(at, start, end);
       if (match === Match.NONE || match > bestMatch) continue;
-      const age = this.#time - domain.live.tagAt(start);
-      const fit = (domain.habits.fit(event) * (at === last ? stays : 1 - stays)) / (1 + age / AGE);
+      const freed = domain.buffers.unmapLikelihood(start, end - start, domain.live.count);
+      const fit = domain.habits.fit(event) * (at === before ? stays : 1 - stays) * freed;
       if (match < bestMatch) {
         possible = 0;
         fits = 0;
@@ -297,7 +327,7 @@ export class DomainTracker {
     if (possible > 1) {
       this.ambiguousUnmaps++;
       this.#weight = bestFit > CLEAR * fits ? 1 : UNSURE_WEIGHT;
-      if (last >= this.#first) this.#learnStay(1, best === last);
+      if (before >= this.#first) this.#learnStay(stay, best === before);
     }
     this.match = bestMatch;
     return best;
@@ -375,8 +405,23 @@ export class DomainTracker {
     return this.#domains[index] as Domain;
   }
 
+  #remember(slot: number, event: TraceEvent, at: number): void {
+    this.#slotLast[slot] = at;
+    this.#slotKind[slot] = event.kind;
+    this.#slotTime[slot] = event.time;
+  }
+
+  /** Kinds of this and the thread's last event, and the time between them by powers of four from a microsecond on. */
+  #stayClass(slot: number, event: TraceEvent): number {
+    const microseconds = Math.max(1, (event.time - (this.#slotTime[slot] as number)) * 1e6);
+    const gap = Math.min(GAPS - 1, (31 - Math.clz32(Math.min(microseconds, 2 ** 30))) >> 1);
+    return ((this.#slotKind[slot] as number) * 2 + event.kind) * GAPS + gap;
+  }
+
   #stayChance(kind: number): number {
-    const stayed = this.#stayed[kind] as number;
+    const gap = kind % GAPS;
+    // Until it is known: what comes at once is mostly for the same device.
+    const stayed = (this.#stayed[kind] as number) + (gap < 4 ? 4 : 1);
     return stayed / (stayed + (this.#left[kind] as number));
   }
 
@@ -393,7 +438,8 @@ export class DomainTracker {
       this.#slotKey[slot] = key;
       this.#slotMap[slot] = UNKNOWN;
       this.#slotEnd[slot] = UNKNOWN;
-      this.#slotUnmap[slot] = UNKNOWN;
+      this.#slotRunEnd[slot] = UNKNOWN;
+      this.#slotLast[slot] = UNKNOWN;
       this.#slotGroup[slot] = UNKNOWN;
     }
     return slot;
@@ -408,11 +454,20 @@ export class DomainTracker {
     this.#slotKey.fill(UNKNOWN);
     this.#slotMap.fill(UNKNOWN);
     this.#slotEnd.fill(UNKNOWN);
-    this.#slotUnmap.fill(UNKNOWN);
+    this.#slotRunEnd.fill(UNKNOWN);
+    this.#granule = LARGEST_GRANULE;
+    this.#slotLast.fill(UNKNOWN);
     this.#slotGroup.fill(UNKNOWN);
   }
 }
 
 const CONTEXT_LEVELS = 4;
+/** Classes of the time between two events of a thread. */
+const GAPS = 8;
+const STAY_CLASSES = 4 * GAPS;
+const SMALLEST_GRANULE = 4096;
+const LARGEST_GRANULE = 65536;
+/** What a new domain would do. */
+const FRESH = new DomainBuffers();
 /** Group numbers from here on stand for devices without a group. */
 const LONE_DEVICES = 2 ** 30;

@@ -1,0 +1,181 @@
+/**
+ * How well the domains of plain map and unmap lines are found: captures that name every call's domain or device are read with the names hidden, and
+ * what the tracker makes of them is held against the truth. Two baselines: one domain for all, and the greedy tracker that came before (its scores
+ * are fixed figures, since its code is gone).
+ */
+import { DomainTracker, EventKind, NO_DOMAIN, openCaptures, TraceEvent, UNKNOWN } from '../traces/index.ts';
+
+/** A capture with truth, and what the greedy tracker scored on it: domains, share of calls, share of leaves, contradictions. */
+interface Known {
+  readonly name: string;
+  readonly path: string;
+  readonly greedy: Score;
+}
+
+export interface Score {
+  readonly domains: number;
+  /** Share of the maps and unmaps that came into their true domain. */
+  readonly calls: number;
+  /** Share of the pages that are live at the end which are live in their true domain, with their physical address. */
+  readonly leaves: number;
+  /** Unmaps that the chosen domain did not hold wholly, or that none held at all, and maps over live mappings. */
+  readonly contradictions: number;
+}
+
+const CAPTURES: readonly Known[] = [
+  {
+    name: 'dma-dump',
+    path: 'traces/samples/dma-dump.ftrace.txt.gz',
+    greedy: { domains: 7, calls: 0.824, leaves: 0.667, contradictions: 0 },
+  },
+  {
+    name: 'vfio-dump',
+    path: 'traces/samples/vfio-dump.ftrace.txt.gz',
+    greedy: { domains: 8, calls: 0.81, leaves: 0.543, contradictions: 0 },
+  },
+  {
+    name: 'medium-dma-events',
+    path: 'test/vectors/captures/medium-dma-events.txt.gz',
+    greedy: { domains: 6, calls: 0.879, leaves: 0.694, contradictions: 0 },
+  },
+];
+
+const PAGE = 4096;
+
+/** Live pages of every domain: by IOVA, the physical address. */
+class Pages {
+  readonly #domains: Map<number, number>[] = [];
+
+  take(event: TraceEvent, at: number): void {
+    if (at === NO_DOMAIN) return;
+    this.#domains[at] ??= new Map();
+    const pages = this.#domains[at];
+    const size = event.kind === EventKind.UNMAP && event.unmappedSize !== UNKNOWN ? event.unmappedSize : event.size;
+    // Pages of one 2 MiB block or larger say the same: every 512th will do.
+    const step = event.size >= 512 * PAGE ? 512 * PAGE : PAGE;
+    for (let offset = 0; offset < size; offset += step) {
+      if (event.kind === EventKind.MAP) pages.set(event.iova + offset, event.pa + offset);
+      else pages.delete(event.iova + offset);
+    }
+  }
+
+  of(at: number): ReadonlyMap<number, number> {
+    return this.#domains[at] ?? NO_PAGES;
+  }
+
+  get domains(): number {
+    return this.#domains.length;
+  }
+}
+
+const NO_PAGES: ReadonlyMap<number, number> = new Map();
+
+/** Holds what was found for each call against the truth. */
+export function score(events: readonly TraceEvent[], truth: readonly number[], found: readonly number[]): Score {
+  const pairs = new Map<string, number>();
+  const [truePages, foundPages] = [new Pages(), new Pages()];
+  let contradictions = 0;
+  for (const [index, event] of events.entries()) {
+    const [mine, his] = [found[index] ?? NO_DOMAIN, truth[index] ?? NO_DOMAIN];
+    const key = `${mine} ${his}`;
+    if (mine !== NO_DOMAIN) pairs.set(key, (pairs.get(key) ?? 0) + 1);
+    contradictions += contradicts(event, mine === NO_DOMAIN ? NO_PAGES : foundPages.of(mine)) ? 1 : 0;
+    truePages.take(event, his);
+    foundPages.take(event, mine);
+  }
+  const matched = new Map<number, number>();
+  const taken = new Set<number>();
+  let right = 0;
+  // The pairs that share most calls first: with few domains and clear majorities that is the best matching.
+  for (const [key, count] of [...pairs].sort((a, b) => b[1] - a[1])) {
+    const [mine = NO_DOMAIN, his = NO_DOMAIN] = key.split(' ').map(Number);
+    if (matched.has(mine) || taken.has(his)) continue;
+    matched.set(mine, his);
+    taken.add(his);
+    right += count;
+  }
+  let [live, liveRight] = [0, 0];
+  for (let at = 0; at < truePages.domains; at++) live += truePages.of(at).size;
+  for (const [mine, his] of matched) {
+    const theirs = truePages.of(his);
+    for (const [iova, pa] of foundPages.of(mine)) if (theirs.get(iova) === pa) liveRight++;
+  }
+  const domains = new Set(found.filter((at, index) => at !== NO_DOMAIN && events[index]?.kind === EventKind.MAP)).size;
+  return { domains, calls: right / events.length, leaves: live === 0 ? 1 : liveRight / live, contradictions };
+}
+
+function contradicts(event: TraceEvent, pages: ReadonlyMap<number, number>): boolean {
+  const isMap = event.kind === EventKind.MAP;
+  const step = event.size >= 512 * PAGE ? 512 * PAGE : PAGE;
+  const size = isMap || event.unmappedSize === UNKNOWN ? event.size : event.unmappedSize;
+  for (let offset = 0; offset < size; offset += step) if (pages.has(event.iova + offset) === isMap) return true;
+  return false;
+}
+
+/** Reads a capture with truth and scores the tracker on it with the names hidden. */
+export async function scoreCapture(
+  path: string,
+): Promise<{ truth: number; calls: number; single: Score; tracker: Score }> {
+  const reader = await openCaptures([path]);
+  const known = new DomainTracker();
+  const hidden = new DomainTracker();
+  const events: TraceEvent[] = [];
+  const truth: number[] = [];
+  const found: number[] = [];
+  while (await reader.fill()) {
+    while (reader.next()) {
+      const { event } = reader;
+      const his = known.take(event);
+      const isCall = event.kind === EventKind.MAP || event.kind === EventKind.UNMAP;
+      event.domain = UNKNOWN;
+      if (isCall) event.device = UNKNOWN;
+      const mine = hidden.take(event);
+      // Where the capture itself leaves the domain open there is no truth to hold against.
+      if (!isCall || (his !== NO_DOMAIN && known.domains[his]?.origin === 'inferred')) continue;
+      events.push(Object.assign(new TraceEvent(), event));
+      truth.push(his);
+      found.push(mine);
+    }
+  }
+  const all = found.map(() => 0);
+  return {
+    truth: known.used - known.inferred,
+    calls: events.length,
+    single: score(events, truth, all),
+    tracker: score(events, truth, found),
+  };
+}
+
+/** Prints the scores of every capture with truth. */
+export async function printDomainScores(): Promise<void> {
+  console.log('\nDomains of plain map and unmap lines (captures with truth, names hidden)');
+  console.log(row(['', 'domains', 'true', 'calls right', 'leaves right', 'contradictions']));
+  for (const { name, path, greedy } of CAPTURES) {
+    const { truth, calls, single, tracker } = await scoreCapture(path);
+    console.log(`${name}, ${calls} calls`);
+    for (const [what, one] of [
+      ['one domain for all', single],
+      ['greedy (before)', greedy],
+      ['tracker', tracker],
+    ] as const) {
+      console.log(
+        row([
+          `  ${what}`,
+          String(one.domains),
+          String(truth),
+          percent(one.calls),
+          percent(one.leaves),
+          String(one.contradictions),
+        ]),
+      );
+    }
+  }
+}
+
+function percent(share: number): string {
+  return `${(100 * share).toFixed(1)} %`;
+}
+
+function row(cells: readonly string[]): string {
+  return cells.map((cell, i) => (i === 0 ? cell.padEnd(24) : cell.padStart(15))).join('');
+}
