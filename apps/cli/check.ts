@@ -56,7 +56,7 @@ export function register(program: Command): void {
 }
 
 async function run(captures: readonly string[], flags: CheckFlags): Promise<void> {
-  const defaults = ['access.pattern=probe'];
+  const defaults = ['access.pattern=probe', 'access.verify=true'];
   if (/(^|,)\s*drop-sync/.test(flags.break ?? '')) defaults.push('table.walk=non-coherent');
   const config = machineFrom(flags, defaults);
   checkWritable('--json', flags.json);

@@ -146,7 +146,7 @@ export class Machine {
     this.bugs = new PlantedBugs(config.plantedBugs, config.seed);
     this.watch = new TableWatch(view, this.sanitizer);
     this.walks = new WalkCheck(this.watch.tables, this.sanitizer, this.port);
-    this.#tableSource = this.bugs.allocator(watchedTables(this.watch, this.tables));
+    this.#tableSource = this.bugs.allocator(watchedTables(this.watch, this.bugs.unzeroed(this.tables, view)));
     const tableMachine: TableMachine = {
       memory: this.bugs.memory(this.watch),
       dma: this.dma,

@@ -25,6 +25,14 @@ export const PlantedBugsSchema = v.strictObject({
   needlessWalkFlush: fraction,
   /** Stores of leaves after which the first leaf's memory type is changed in place, without break-before-make. */
   breakBeforeMake: fraction,
+  /** Stores of leaves of which the last leads to another address. */
+  wrongAddress: fraction,
+  /** Stores of leaves of which the last may not be read. */
+  lostRead: fraction,
+  /** Stores of leaves of which the last is left out. */
+  lostPage: fraction,
+  /** Tables that hold what was in their memory before, instead of zeros. */
+  dirtyTable: fraction,
   /** Operations that run where no memory may be asked for, without a reservation. */
   allocateInRun: fraction,
   /** Tables that are never given back. */
@@ -90,6 +98,10 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     value: 0.01,
     about: 'a live leaf is changed in place, without break-before-make',
   },
+  { name: 'wrong-address', field: 'wrongAddress', value: 0.01, about: 'the last leaf of a map leads elsewhere' },
+  { name: 'lost-read', field: 'lostRead', value: 0.01, about: 'the last leaf of a map may not be read' },
+  { name: 'lost-page', field: 'lostPage', value: 0.01, about: 'the last leaf of a map is left out' },
+  { name: 'dirty-table', field: 'dirtyTable', value: 0.1, about: 'a table is not zeroed before use' },
   { name: 'alloc-in-run', field: 'allocateInRun', value: 0.01, about: 'an operation allocates where it must not' },
   { name: 'leak', field: 'leak', value: 0.01, about: 'a table is never freed' },
   { name: 'double-free', field: 'doubleFree', value: 0.01, about: 'a table is freed twice' },
@@ -144,9 +156,36 @@ export class PlantedBugs {
     };
   }
 
+  /**
+   * Tables of which some are given out as their memory was left.
+   * @param memory the CPU's view of them
+   */
+  unzeroed(inner: TableAllocator, memory: TableMemory): TableAllocator {
+    const { dirtyTable } = this.#config;
+    const prng = this.#prng;
+    if (dirtyTable === 0) return inner;
+    return {
+      alloc: (cookie, size, gfp) => {
+        const pa = inner.alloc(cookie, size, gfp);
+        // Allocators zero what they give out: here is what an earlier owner may have left, odd words that look valid among it.
+        if (pa >= 0 && prng.chance(dirtyTable)) {
+          const at = memory.index(pa);
+          for (let word = 0; word < size / 4; word += 16) memory.words[at + word] = 0x0bad_0000 | word | 1;
+          memory.written(pa, size);
+        }
+        return pa;
+      },
+      free: (cookie, pa, size) => inner.free(cookie, pa, size),
+    };
+  }
+
   memory(inner: TableMemory): TableMemory {
-    const { breakBeforeMake } = this.#config;
-    return breakBeforeMake === 0 ? inner : new OverwritingMemory(inner, breakBeforeMake, this.#prng);
+    const { breakBeforeMake, wrongAddress, lostRead, lostPage } = this.#config;
+    const prng = this.#prng;
+    let memory = inner;
+    if (breakBeforeMake > 0) memory = new OverwritingMemory(memory, breakBeforeMake, prng);
+    if (wrongAddress + lostRead + lostPage > 0) memory = new SpoilingMemory(memory, this.#config, prng);
+    return memory;
   }
 
   /** Whether the operation that begins runs where no memory may be asked for. */
@@ -184,5 +223,49 @@ class OverwritingMemory implements TableMemory {
     if ((low & 1) === 0 || (low & (1 << 10)) === 0 || !this.#prng.chance(this.#fraction)) return;
     inner.words[at] = low ^ MEMORY_TYPE_BIT;
     inner.written(pa, 8);
+  }
+}
+
+/** Bit 30 of a leaf is an address bit of every page and block, and within every output size. */
+const ADDRESS_BIT = 1 << 30;
+/** AP[1] of stage 1, without which an unprivileged device has no access; S2AP[0] of stage 2 and Mali, the right to read. */
+const READ_BIT = 1 << 6;
+
+/** Memory of software that gets the last leaf of some stores wrong. */
+class SpoilingMemory implements TableMemory {
+  readonly #inner: TableMemory;
+  readonly #config: PlantedBugsConfig;
+  readonly #prng: Prng;
+
+  constructor(inner: TableMemory, config: PlantedBugsConfig, prng: Prng) {
+    this.#inner = inner;
+    this.#config = config;
+    this.#prng = prng;
+  }
+
+  get words(): Uint32Array {
+    return this.#inner.words;
+  }
+
+  index(pa: number): number {
+    return this.#inner.index(pa);
+  }
+
+  written(pa: number, bytes: number): void {
+    const inner = this.#inner;
+    const { wrongAddress, lostRead, lostPage } = this.#config;
+    const at = inner.index(pa) + bytes / 4 - 2;
+    const low = inner.words[at] as number;
+    // As above, only leaves have the access flag; Mali has none, and no type 1 but its leaves. What is cleared is no leaf.
+    const isLeaf = (low & 3) === 1 || ((low & 1) !== 0 && (low & (1 << 10)) !== 0);
+    if (bytes >= 8 && isLeaf) {
+      if (this.#prng.chance(wrongAddress)) inner.words[at] = low ^ ADDRESS_BIT;
+      if (this.#prng.chance(lostRead)) inner.words[at] = low & ~READ_BIT;
+      if (this.#prng.chance(lostPage)) {
+        inner.words[at] = 0;
+        inner.words[at + 1] = 0;
+      }
+    }
+    inner.written(pa, bytes);
   }
 }

@@ -35,6 +35,24 @@ export const FindingKind = {
   WRONG_FREE: 'wrong-free',
   /** An owner asked for more table memory than it may have. */
   OVER_LIMIT: 'over-limit',
+  /** A table held something else than zeros when it was allocated. */
+  DIRTY_TABLE: 'dirty-table',
+  /** A strict unmap has returned, and its invalidation was not waited for. */
+  MISSING_SYNC: 'missing-sync',
+  /** An access was served with another address than its mapping's, or as the tables do not say. */
+  WRONG_TRANSLATION: 'wrong-translation',
+  /** Registers and structures lead a stream to tables, or to a tag, that are not its domain's. */
+  WRONG_DOMAIN: 'wrong-domain',
+  /** An access was served where nothing is mapped. */
+  UNMAPPED_ACCESS: 'unmapped-access',
+  /** An access to what is mapped was refused. */
+  LOST_MAPPING: 'lost-mapping',
+  /** A mapping grants less than it was asked for. */
+  LOST_PERMISSION: 'lost-permission',
+  /** A mapping grants more than it was asked for. */
+  EXTRA_PERMISSION: 'extra-permission',
+  /** A map or unmap that could have been done was not done, or not wholly. */
+  REFUSED_OPERATION: 'refused-operation',
 } as const;
 
 export type FindingKind = (typeof FindingKind)[keyof typeof FindingKind];
@@ -53,6 +71,8 @@ export interface Circumstances {
   readonly accesses?: number;
   /** Domain concerned, where it is not that of the operation. */
   readonly domain?: number;
+  /** Line of the capture. */
+  readonly line?: number;
 }
 
 export interface Finding extends Circumstances {

@@ -14,6 +14,8 @@ export const KEPT_OF_EACH_KIND = 10;
 export class Sanitizer implements FindingSink {
   /** Number of the map or unmap that is running or ran last, from 1. */
   operation = 0;
+  /** Its line of the capture; 0 for none. */
+  line = 0;
   /** Domain of that operation. */
   domain = 0;
   /** Its address. */
@@ -54,6 +56,7 @@ export class Sanitizer implements FindingSink {
     const count = this.count(kind) + 1;
     this.#counts.set(kind, count);
     if (this.findings.length >= KEPT_FINDINGS && count > KEPT_OF_EACH_KIND) return;
-    this.findings.push({ kind, operation: this.operation, domain: this.domain, iova, ...circumstances() });
+    const { operation, domain, line } = this;
+    this.findings.push({ kind, operation, domain, iova, ...(line > 0 ? { line } : {}), ...circumstances() });
   }
 }

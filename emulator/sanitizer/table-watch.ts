@@ -150,7 +150,26 @@ export class TableWatch implements TableMemory {
     this.tables.allocated(pa, size, this.#sanitizer.operation);
     this.#fit();
     const at = this.#memory.index(pa);
-    this.#last.fill(0, at, at + Math.max(size, 8) / 4);
+    const end = at + Math.max(size, 8) / 4;
+    this.#last.fill(0, at, end);
+    this.#wantZeros(pa, at, end);
+  }
+
+  /** Table code links what it was given without a look: a word that is not zero is a descriptor that nobody made. */
+  #wantZeros(pa: number, start: number, end: number): void {
+    const { words } = this.#memory;
+    let at = start;
+    while (at < end && words[at] === 0) at++;
+    if (at === end) return;
+    this.#sanitizer.found(FindingKind.DIRTY_TABLE, this.#sanitizer.iova, () => {
+      const low = words[at & ~1] as number;
+      const high = words[at | 1] as number;
+      return {
+        detail: `the table allocated at ${addressText(pa)} was not zeroed: ${descriptorText(low, high)} at byte ${4 * (at - start)}`,
+        low,
+        high,
+      };
+    });
   }
 
   #fit(): void {

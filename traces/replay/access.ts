@@ -27,6 +27,8 @@ export const AccessSchema = v.strictObject({
   ),
   /** Accesses per mapping for `sequential` and `random`: 0 to 2^32. Default 16 (assumed). */
   accessesPerMap: v.optional(v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(2 ** 32)), 16),
+  /** Each access is held against the capture's mapping and a walk of the tables as they are (`check` does so). No device time passes for it. */
+  verify: v.optional(v.boolean(), false),
   /** Selects the stream of random places. */
   seed: v.optional(v.pipe(v.number(), v.integer(), v.minValue(0)), 1),
 });

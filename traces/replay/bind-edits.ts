@@ -95,20 +95,24 @@ export class BindEdits implements Edits {
         gather: this.#invalidation.gather,
         onWork: ({ operation }) => {
           sanitizer.operation = operation;
+          sanitizer.line = this.#edits.get(operation)?.line ?? 0;
           sanitizer.domain = one.number;
           this.#keepTime();
         },
         beforeEdit: (job) => this.#begin(one, job),
         afterEdit: (_region, job) => this.#finish(one, job),
-        onJob: ({ operation, state, reason, iova, size }) => {
+        onJob: ({ operation, state, reason }) => {
           const edit = this.#edits.get(operation);
           this.#edits.delete(operation);
           if (edit === undefined) return;
-          if (reason !== null) this.#refuse(edit, reason);
+          if (reason !== null) {
+            this.#refuse(one, edit, reason);
+            if (!edit.maps) this.#device.oracle?.refused(one, edit, reason);
+          }
           if (state !== 'done') return;
           this.#keepTime();
-          if (edit.maps) this.#device.afterMap(one, iova, size);
-          else this.#device.afterUnmap(one, iova, size);
+          if (edit.maps) this.#device.afterMap(one, edit);
+          else this.#device.afterUnmap(one, edit, -1);
         },
       },
       { ...bind, mapCyclesPerDescriptor: writeDescriptor, unmapCyclesPerDescriptor: clearDescriptor },

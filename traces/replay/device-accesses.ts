@@ -3,11 +3,15 @@ import { AccessFlag, TranslationRequest } from '../../emulator/index.ts';
 import type { RunConfig } from '../config/run-config.ts';
 import { AccessStream } from './access.ts';
 import { AccessMeter } from './access-meter.ts';
+import type { Edit } from './edits.ts';
+import { MappingOracle } from './mapping-oracle.ts';
 import type { ReplayDomain } from './replay-domain.ts';
 
 /** The device of a replay: uses each mapping as the configuration says, through the MMU, and has its faults handled. */
 export class DeviceAccesses {
   readonly meter = new AccessMeter();
+  /** Null where accesses are not verified. */
+  readonly oracle: MappingOracle | null;
   readonly #machine: Machine;
   readonly #stream: AccessStream;
   readonly #request = new TranslationRequest();
@@ -19,11 +23,14 @@ export class DeviceAccesses {
   constructor(machine: Machine, config: RunConfig) {
     this.#machine = machine;
     this.#stream = new AccessStream({ ...config.access, seed: config.access.seed + config.seed }, machine.granule);
+    this.oracle = config.access.verify ? new MappingOracle(machine) : null;
     this.#eventBatch = Math.max(1, machine.driver.faultCapacity / 2);
   }
 
-  afterMap(one: ReplayDomain, iova: number, size: number): void {
-    this.#stream.afterMap(iova, size);
+  /** The map has succeeded. */
+  afterMap(one: ReplayDomain, edit: Edit): void {
+    this.oracle?.mapped(one, edit);
+    this.#stream.afterMap(edit.iova, edit.size);
     this.#make(one);
   }
 
@@ -32,8 +39,10 @@ export class DeviceAccesses {
     this.#make(one);
   }
 
-  afterUnmap(one: ReplayDomain, iova: number, size: number): void {
-    this.#stream.afterUnmap(iova, size);
+  /** The unmap has returned. @param done bytes that it says it unmapped; -1 where it does not say */
+  afterUnmap(one: ReplayDomain, edit: Edit, done: number): void {
+    this.oracle?.unmapped(one, edit, done);
+    this.#stream.afterUnmap(edit.iova, edit.size);
     this.#make(one);
   }
 
@@ -55,7 +64,9 @@ export class DeviceAccesses {
     const request = this.#request;
     let id = driver.activate(one.domain, first);
     const tbu = id % device.mmu.config.masters;
+    const { oracle } = this;
     walks.space = one.space;
+    oracle?.begin(one, id);
     do {
       sanitizer.accessIova = stream.iova;
       sanitizer.accesses++;
@@ -63,6 +74,7 @@ export class DeviceAccesses {
       const translated = device.translate(request);
       clock.cycles = request.completion;
       this.meter.add(request, translated, first, one.number);
+      oracle?.check(one, request, translated);
       if (request.staleMark !== 0) sanitizer.windows.hit(request.staleMark, stream.iova);
       // The event thread is slower than the device: it finds many records at once, but in time for none to be lost.
       if (!translated && ++this.#unhandled >= this.#eventBatch) {
@@ -70,6 +82,7 @@ export class DeviceAccesses {
         this.handleFaults();
         // A fault may have cost the domain its context.
         id = driver.activate(one.domain, first);
+        oracle?.begin(one, id);
       }
     } while (stream.next());
     driver.idle(one.domain);

@@ -55,8 +55,8 @@ export class DirectEdits implements Edits {
     }
     invalidation.mapped(one);
     machine.costs.close();
-    if (error !== 0) this.#refuse(edit, errnoName(error));
-    else this.#device.afterMap(one, iova, size);
+    if (error !== 0) this.#refuse(one, edit, errnoName(error));
+    else this.#device.afterMap(one, edit);
   }
 
   #unmap(one: ReplayDomain, edit: Edit): void {
@@ -75,10 +75,10 @@ export class DirectEdits implements Edits {
       done = this.#unmapLive(one, iova, size, live);
       this.#endEdit(one, this.#prices.unmapCall);
     }
-    if (done !== live) this.#refuse(edit, `${done} of ${live} mapped bytes unmapped`);
+    if (done !== live) this.#refuse(one, edit, `${done} of ${live} mapped bytes unmapped`);
     this.#invalidation.unmapped(one, iova, size, done);
     machine.costs.close();
-    this.#device.afterUnmap(one, iova, size);
+    this.#device.afterUnmap(one, edit, done);
   }
 
   /**

@@ -27,4 +27,4 @@ export interface Edits {
 }
 
 /** Told of an edit that was not done, or not wholly. */
-export type Refuse = (edit: Edit, reason: string) => void;
+export type Refuse = (one: ReplayDomain | null, edit: Edit, reason: string) => void;

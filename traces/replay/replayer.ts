@@ -9,7 +9,7 @@ import { DirectEdits } from './direct-edits.ts';
 import type { Edit, Edits, Refuse } from './edits.ts';
 import { InvalidationPolicy } from './invalidation-policy.ts';
 import { NO_DOMAIN_MEMORY, Refusals, requestText } from './refusal.ts';
-import { ReplayDomains } from './replay-domain.ts';
+import { type ReplayDomain, ReplayDomains } from './replay-domain.ts';
 import { ReplayTime } from './replay-time.ts';
 
 /** What a plain `map` line does not tell: a coherent device's buffer, as dma-iommu maps it. */
@@ -55,7 +55,7 @@ export class Replayer {
     this.device = new DeviceAccesses(machine, config);
     const isLazy = config.invalidation.mode === 'lazy';
     this.invalidation = new InvalidationPolicy(machine, isLazy, this.#time, this.domains.all);
-    const refuse: Refuse = (edit, result) => this.#refuse(edit, result);
+    const refuse: Refuse = (one, edit, result) => this.#refuse(one, edit, result);
     this.bind =
       config.bind.mode === 'async'
         ? new BindEdits(machine, config, this.#time, this.invalidation, this.device, refuse)
@@ -113,23 +113,35 @@ export class Replayer {
     sanitizer.operation = number;
     sanitizer.domain = at;
     sanitizer.iova = event.iova;
-    const { line, cpu, iova, size, pa } = event;
+    const { line, cpu, iova, pa } = event;
+    // What the kernel says it unmapped counts, where it says so: behind that may be a live neighbour.
+    const size = maps || event.unmappedSize === UNKNOWN ? event.size : event.unmappedSize;
+    sanitizer.line = line;
     const prot = event.prot === UNKNOWN ? DEFAULT_PROT : event.prot;
     const live = this.tracker.bytesUnmapped - before;
     const edit: Edit = { number, line, cpu, maps, iova, size, pa, prot, live };
     const one = this.domains.at(at);
-    if (one === null) this.#refuse(edit, NO_DOMAIN_MEMORY);
+    if (one === null) this.#refuse(one, edit, NO_DOMAIN_MEMORY);
     else this.#edits.submit(one, edit);
   }
 
-  #refuse(edit: Edit, result: string): void {
+  #refuse(one: ReplayDomain | null, edit: Edit, result: string): void {
     const { line, iova, size } = edit;
     this.#log.info({ line, iova, size, result }, 'refused');
+    if (edit.maps && !this.#cannotBe(edit)) this.device.oracle?.refused(one, edit, result);
     this.refusals.add(
       line,
       () => requestText(edit),
       () => this.#reason(edit, result),
     );
+  }
+
+  /** No table of this configuration can hold it: what is wrong is the configuration, and no driver. */
+  #cannotBe({ iova, pa, size }: Edit): boolean {
+    const { granule } = this.machine;
+    const { ias, oas } = this.config.table;
+    if (size <= 0 || iova % granule !== 0 || size % granule !== 0 || pa % granule !== 0) return true;
+    return iova + size > 2 ** ias || pa + size > 2 ** oas;
   }
 
   #reason({ iova, pa, size, maps }: Edit, result: string): string {

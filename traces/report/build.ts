@@ -231,10 +231,11 @@ function sanitizerSection(replayer: Replayer): SanitizerSection {
 }
 
 function findingRecord(finding: Finding): FindingRecord {
-  const { kind, operation, domain, iova, level, low, high, cycles, accesses, detail } = finding;
+  const { kind, operation, line, domain, iova, level, low, high, cycles, accesses, detail } = finding;
   return {
     kind,
     operation,
+    ...(line === undefined ? {} : { line }),
     domain,
     iova: address(iova),
     ...(level === undefined ? {} : { level }),

@@ -24,6 +24,15 @@ const MEANINGS: Readonly<Record<FindingKind, string>> = {
   [FindingKind.WRONG_FREE]: 'a table was freed with another size or owner',
   [FindingKind.LEAKED_TABLE]: 'a table was never freed',
   [FindingKind.OVER_LIMIT]: 'an owner asked for more tables than it may have',
+  [FindingKind.DIRTY_TABLE]: 'a table was not zeroed before use',
+  [FindingKind.MISSING_SYNC]: 'an unmap returned before its invalidation was complete',
+  [FindingKind.WRONG_TRANSLATION]: 'an access was served with another address than it is mapped to',
+  [FindingKind.WRONG_DOMAIN]: 'a stream was led to the tables or the tag of another domain',
+  [FindingKind.UNMAPPED_ACCESS]: 'an access was served where nothing is mapped',
+  [FindingKind.LOST_MAPPING]: 'an access to what is mapped was refused',
+  [FindingKind.LOST_PERMISSION]: 'a mapping grants less than it was asked for',
+  [FindingKind.EXTRA_PERMISSION]: 'a mapping grants more than it was asked for',
+  [FindingKind.REFUSED_OPERATION]: 'a map or unmap was not done, or not wholly',
 };
 
 /** What `tablewalk check --json` writes. */
@@ -119,8 +128,9 @@ export function renderCheck(report: CheckReport, options: { color: boolean; most
 }
 
 /** One finding in one line: who, what, where, and why. */
-export function findingLine({ operation, kind, domain, iova, detail }: FindingRecord): string {
-  return `  #${operation} ${kind}: domain ${domain}, iova ${iova}: ${detail}`;
+export function findingLine({ operation, line, kind, domain, iova, detail }: FindingRecord): string {
+  const where = line === undefined ? '' : `, line ${line}`;
+  return `  #${operation}${where} ${kind}: domain ${domain}, iova ${iova}: ${detail}`;
 }
 
 /** The first few, so chosen that each kind that was found is among them. */

@@ -124,6 +124,8 @@ export interface FindingRecord {
   readonly kind: string;
   /** Number of the map or unmap, from 1, in the order of the capture. */
   readonly operation: number;
+  /** Its line of the capture. */
+  readonly line?: number;
   readonly domain: number;
   readonly iova: string;
   /** Level of the descriptor or the table concerned, where there is one. */

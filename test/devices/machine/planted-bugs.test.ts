@@ -5,6 +5,9 @@ import { ReplayRun, type Report, readRunConfig } from '../../../traces/index.ts'
 const SAMPLES = ['small-strict', 'medium-strict', 'vfio-dump', 'dma-dump'];
 const capture = (name: string): string => `traces/samples/${name}.ftrace.txt.gz`;
 
+/** As `check` has it. */
+const VERIFIED = { pattern: 'probe', verify: true };
+
 /** A replay with planted bugs, of a device that probes. */
 function check(name: string, breaks = '', config: Record<string, unknown> = {}, limit = 9000): Promise<Report> {
   const { plantedBugs = {}, ...rest } = config;
@@ -17,7 +20,7 @@ describe('a correct driver', () => {
   it.each(SAMPLES.flatMap((name) => [[name, 'coherent', '6.1'] as const, [name, 'non-coherent', '6.12'] as const]))(
     'raises nothing: %s, %s walk, Linux %s',
     async (name, walk, linux) => {
-      const { sanitizer, capture: read } = await check(name, '', { table: { walk, linux } });
+      const { sanitizer, capture: read } = await check(name, '', { table: { walk, linux }, access: VERIFIED });
       expect(sanitizer.byKind).toEqual({});
       expect(read.refused).toBe(0);
     },
@@ -43,6 +46,37 @@ describe('a correct driver', () => {
     expect(sanitizer.byKind['wide-invalidation']).toBeUndefined();
     // One domain of the capture has to be guessed, and one map of it comes too early for that guess.
     expect(sanitizer.byKind['break-before-make'] ?? 0).toBe(sanitizer.reusedBeforeFlush);
+  });
+});
+
+describe('what the device reaches', () => {
+  it.each(['smmuv3', 'smmuv2', 'mali', 'ipmmu-vmsa'])('is what a correct driver maps: %s', async (model) => {
+    for (const mode of ['strict', 'lazy']) {
+      const config = { iommu: { model }, access: VERIFIED, invalidation: { mode } };
+      const { sanitizer } = await check('small-lazy', '', config, 3000);
+      const named = ['stale-window', 'stale-tlb-hit', 'break-before-make', 'locked-out'];
+      expect(Object.keys(sanitizer.byKind).filter((kind) => !named.includes(kind))).toEqual([]);
+    }
+  });
+
+  it.each(
+    ['smmuv3', 'smmuv2', 'mali', 'ipmmu-vmsa'].flatMap((model) => [
+      [model, 'wrong-address=0.05', ['wrong-translation']] as const,
+      [model, 'lost-read=0.05', ['lost-permission']] as const,
+      [model, 'lost-page=0.05', ['lost-mapping', 'refused-operation']] as const,
+      [model, 'dirty-table=0.5', ['dirty-table']] as const,
+    ]),
+  )('is held against the capture: %s with %s', async (model, breaks, kinds) => {
+    const { sanitizer } = await check('small-strict', breaks, { iommu: { model }, access: VERIFIED });
+    for (const kind of kinds) {
+      expect(sanitizer.byKind[kind]).toBeGreaterThan(0);
+      const finding = sanitizer.findings.find((one) => one.kind === kind);
+      expect(finding?.operation).toBeGreaterThan(0);
+      expect(finding?.line).toBeGreaterThan(0);
+      expect(finding?.iova).toMatch(/^0x[0-9a-f]+$/);
+      if (kind !== 'refused-operation' && kind !== 'dirty-table') expect(finding?.level).toBe(3);
+    }
+    expect(Object.keys(sanitizer.byKind)).toEqual(expect.arrayContaining([...kinds]));
   });
 });
 
