@@ -84,6 +84,12 @@ describe('what the device does with a mapping', () => {
     expect(v.safeParse(AccessSchema, { accessSize: 48 }).success).toBe(false);
     expect(v.safeParse(AccessSchema, { pattern: 'tuch' }).success).toBe(false);
     expect(v.safeParse(AccessSchema, { acessSize: 64 }).success).toBe(false);
-    expect(v.parse(AccessSchema, {})).toEqual({ pattern: 'touch', accessSize: 64, accessesPerMap: 16, verify: false, seed: 1 });
+    expect(v.parse(AccessSchema, {})).toEqual({
+      pattern: 'touch',
+      accessSize: 64,
+      accessesPerMap: 16,
+      verify: false,
+      seed: 1,
+    });
   });
 });
