@@ -35,7 +35,8 @@ describe('tablewalk check', () => {
     const report = JSON.parse(run.stdout);
     expect(run.code).toBe(1);
     expect(report.config.table.walk).toBe('non-coherent');
-    expect(Object.keys(report.byKind)).toEqual(['stale-walk']);
+    // What the walker read too early shows in what the device reaches.
+    expect(Object.keys(report.byKind)[0]).toBe('stale-walk');
     const coherent = tablewalk(['check', SMALL, '--break', 'drop-sync=0.05', '--walk', 'coherent']);
     // Coherent walks need no sync: leaving some out would look like a driver without bugs.
     expect(coherent.code).toBe(2);

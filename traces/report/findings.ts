@@ -129,8 +129,8 @@ export function renderCheck(report: CheckReport, options: { color: boolean; most
 
 /** One finding in one line: who, what, where, and why. */
 export function findingLine({ operation, line, kind, domain, iova, detail }: FindingRecord): string {
-  const where = line === undefined ? '' : `, line ${line}`;
-  return `  #${operation}${where} ${kind}: domain ${domain}, iova ${iova}: ${detail}`;
+  const where = line === undefined ? '' : `, line ${line} of the capture`;
+  return `  #${operation} ${kind}: domain ${domain}, iova ${iova}${where}: ${detail}`;
 }
 
 /** The first few, so chosen that each kind that was found is among them. */
