@@ -11,6 +11,7 @@ import * as device from './device.ts';
 import { ExitCode, exitWith } from './exit.ts';
 import * as explain from './explain.ts';
 import * as generate from './generate.ts';
+import * as layout from './layout.ts';
 import * as replay from './replay.ts';
 import * as scenario from './scenario.ts';
 import * as translate from './translate.ts';
@@ -25,6 +26,7 @@ const COMMANDS: readonly { readonly register: (program: Command) => void }[] = [
   config,
   explain,
   why,
+  layout,
   walk,
   conform,
   scenario,

@@ -1,0 +1,54 @@
+import { describe, expect, it } from 'vitest';
+import { tablewalk } from './run-cli.ts';
+
+const MAP = 'map 0x40000000 0x80000000 2M rw';
+
+describe('tablewalk layout', () => {
+  it('draws tables with their entries folded into runs', () => {
+    const { code, stdout } = tablewalk(['layout', MAP, 'map 0x40200000 0x80200000 8k r']);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/level 2 table at 0x\w+, 4 KiB, from IOVA 0x40000000/);
+    expect(stdout).toMatch(/\[0\] +0x40000000 -> 0x80000000, leaves of 2 MiB/);
+    expect(stdout).toMatch(/\[0\.\.1\] +0x40200000 -> 0x80200000, 2 entries, leaves of 4 KiB/);
+    expect(stdout).toContain('4 tables (level 0: 1, level 1: 1, level 2: 1, level 3: 1), 16 KiB');
+  });
+
+  it('compares granules', () => {
+    const { stdout } = tablewalk(['layout', MAP, '--compare', 'granule=4k,16k,64k']);
+    expect(
+      stdout
+        .split('\n')
+        .slice(0, 3)
+        .map((line) => /leaves (.*), /.exec(line)?.[1]),
+    ).toEqual(['1 x 2 MiB', '128 x 16 KiB', '32 x 64 KiB']);
+  });
+
+  it('shows the table cleaned before the entry that points to it is stored', () => {
+    const { stdout } = tablewalk(['layout', MAP, '--steps', '--walk', 'non-coherent', '--json', '-']);
+    const { steps }: { readonly steps: readonly string[] } = JSON.parse(stdout);
+    const edit = steps.slice(steps.findIndex((step) => step.startsWith('map ')));
+    expect(edit.slice(1, 5).map((step) => step.split(' ')[0])).toEqual([
+      'allocate',
+      'dma_map_single:',
+      'store',
+      'dma_sync_single_for_device:',
+    ]);
+  });
+
+  it('ends with 1 when an edit is refused', () => {
+    const { code, stdout } = tablewalk(['layout', 'map 0x1001 0x80000000 4k']);
+    expect([code, stdout.includes('refused: map 0x1001: EINVAL')]).toEqual([1, true]);
+  });
+
+  it.each([
+    [['mop'], 'map IOVA'],
+    [[MAP, '--granule', '8k'], '16k'],
+    [[MAP, '--compare', 'colour=red'], 'granule'],
+    [[MAP, '--ias', '99'], '13 to 52'],
+  ])('refuses %j in one line', (args, says) => {
+    const { code, stdout, stderr } = tablewalk(['layout', ...args]);
+    expect([code, stdout]).toEqual([2, '']);
+    expect(stderr).toMatch(/^tablewalk: .*\n$/);
+    expect(stderr).toContain(says);
+  });
+});

@@ -1,0 +1,41 @@
+/** Layouts as text. */
+import { sizeText } from '../../image/narrate.ts';
+import type { DrawnTable, EntryRun, Layout } from './build.ts';
+
+export function layoutLines(layout: Layout): string[] {
+  const lines = layout.tables.flatMap(tableLines);
+  lines.push(summaryLine(layout), ...layout.refused.map((text) => `refused: ${text}`));
+  if (layout.steps.length > 0)
+    lines.push('', ...layout.steps.map((step) => (/^(un)?map /.test(step) ? step : `  ${step}`)));
+  return lines;
+}
+
+/** One line: tables by level, their bytes, leaves by size. */
+export function summaryLine({ tables, tableBytes, leaves, mappedBytes }: Layout): string {
+  const levels = new Map<number, number>();
+  for (const { level } of tables) levels.set(level, (levels.get(level) ?? 0) + 1);
+  const byLevel = [...levels].sort(([a], [b]) => a - b).map(([level, count]) => `level ${level}: ${count}`);
+  const bySize = Object.entries(leaves).map(([size, count]) => `${count} x ${sizeText(Number(size))}`);
+  return (
+    `${tables.length} tables (${byLevel.join(', ')}), ${sizeText(tableBytes)}; ` +
+    `leaves ${bySize.join(', ') || 'none'}, ${sizeText(mappedBytes)} mapped`
+  );
+}
+
+function tableLines({ pa, level, bytes, iova, runs }: DrawnTable): string[] {
+  const indent = '  '.repeat(level);
+  const lines = [`${indent}level ${level} table at ${hex(pa)}, ${sizeText(bytes)}, from IOVA ${hex(iova)}`];
+  return [...lines, ...runs.map((run) => `${indent}  ${runText(run)}`)];
+}
+
+function runText({ first, count, kind, iova, pa, size, value }: EntryRun): string {
+  const place = `[${count === 1 ? first : `${first}..${first + count - 1}`}]`.padEnd(12);
+  if (kind === 'invalid') return `${place} invalid`;
+  if (kind === 'table') return `${place} ${hex(iova)} table at ${hex(pa)}  ${value}`;
+  const times = count === 1 ? '' : `${count} entries, `;
+  return `${place} ${hex(iova)} -> ${hex(pa)}, ${times}leaves of ${sizeText(size)}  ${value}`;
+}
+
+function hex(value: number): string {
+  return `0x${value.toString(16)}`;
+}

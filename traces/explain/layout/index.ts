@@ -1,0 +1,11 @@
+/** Tables built from a few mappings, drawn. */
+export {
+  buildLayout,
+  type DrawnTable,
+  type EntryRun,
+  type Layout as TableLayout,
+  type LayoutEdit,
+  type LayoutShape,
+  parseEdit,
+} from './build.ts';
+export { layoutLines, summaryLine } from './draw.ts';
