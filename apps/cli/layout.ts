@@ -53,7 +53,7 @@ export function register(program: Command): void {
       '--ias <bits>',
       'input address size (default: 48, 40 for 32-bit LPAE stage 2, else 32 for the 32-bit formats)',
     )
-    .option('--oas <bits>', 'output address size (default: 48, 40 for 32-bit LPAE, 32 for short descriptors)')
+    .option('--oas <bits>', 'output address size (default: 48, 40 for 32-bit LPAE and Mali, 32 for short descriptors)')
     .addOption(
       new Option('--walk <kind>', 'whether walks see the CPU caches')
         .choices(['coherent', 'non-coherent'])
@@ -127,7 +127,7 @@ function shapeOf({ format, granule, ias, oas, walk }: LayoutFlags): LayoutShape 
     format: name,
     granuleShift,
     ias: bitsOf('--ias', ias, input),
-    oas: bitsOf('--oas', oas, short ? 32 : narrow ? 40 : 48),
+    oas: bitsOf('--oas', oas, short ? 32 : narrow || name === 'ARM_MALI_LPAE' ? 40 : 48),
     nonCoherent: walk === 'non-coherent',
   };
 }

@@ -14,6 +14,7 @@ import * as generate from './generate.ts';
 import * as layout from './layout.ts';
 import * as replay from './replay.ts';
 import * as scenario from './scenario.ts';
+import * as tables from './tables.ts';
 import * as translate from './translate.ts';
 import * as walk from './walk.ts';
 import * as why from './why.ts';
@@ -27,6 +28,7 @@ const COMMANDS: readonly { readonly register: (program: Command) => void }[] = [
   explain,
   why,
   layout,
+  tables,
   walk,
   conform,
   scenario,

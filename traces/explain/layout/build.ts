@@ -81,6 +81,7 @@ export function buildLayout(shape: LayoutShape, edits: readonly LayoutEdit[], st
   for (const edit of edits) {
     board.heading(`${edit.kind} ${hex(edit.iova)} ${edit.kind === 'map' ? `${hex(edit.pa)} ` : ''}${hex(edit.size)}`);
     const error = apply(table, cutter, edit);
+    if (edit.kind === 'unmap') board.heading('iotlb_sync: the TLBI of what was gathered, and wait');
     if (error !== '') refused.push(`${edit.kind} ${hex(edit.iova)}: ${error}`);
   }
   return { ...drawn(table, board), refused, steps: board.steps };

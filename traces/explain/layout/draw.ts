@@ -5,8 +5,7 @@ import type { DrawnTable, EntryRun, Layout } from './build.ts';
 export function layoutLines(layout: Layout): string[] {
   const lines = layout.tables.flatMap(tableLines);
   lines.push(summaryLine(layout), ...layout.refused.map((text) => `refused: ${text}`));
-  if (layout.steps.length > 0)
-    lines.push('', ...layout.steps.map((step) => (/^(un)?map /.test(step) ? step : `  ${step}`)));
+  if (layout.steps.length > 0) lines.push('', ...foldedSteps(layout.steps));
   return lines;
 }
 
@@ -20,6 +19,31 @@ export function summaryLine({ tables, tableBytes, leaves, mappedBytes }: Layout)
     `${tables.length} tables (${byLevel.join(', ')}), ${sizeText(tableBytes)}; ` +
     `leaves ${bySize.join(', ') || 'none'}, ${sizeText(mappedBytes)} mapped`
   );
+}
+
+/** Steps of one kind in a row beyond this many are counted, not shown: a split cleans 512 entries one by one. */
+const ALIKE = 3;
+
+function foldedSteps(steps: readonly string[]): string[] {
+  const lines: string[] = [];
+  let run = 0;
+  let before = '';
+  const close = (): void => {
+    if (run > ALIKE) lines.push(`  ... and ${run - ALIKE} more of these`);
+  };
+  for (const step of steps) {
+    // What is left without its addresses is the kind.
+    const kind = step.replace(/0x[0-9a-f]+/g, '');
+    if (kind === before) run++;
+    else {
+      close();
+      run = 1;
+      before = kind;
+    }
+    if (run <= ALIKE) lines.push(/^(un)?map /.test(step) ? step : `  ${step}`);
+  }
+  close();
+  return lines;
 }
 
 function tableLines({ pa, level, bytes, iova, runs }: DrawnTable): string[] {

@@ -1,4 +1,5 @@
 /** Why an address was, or was not, mapped: the history of a capture's mappings, asked. */
 export { type Answer, answer, type DomainAnswer, type Question } from './answer.ts';
+export { type HistoryFigures, historyFigures, livingAt } from './figures.ts';
 export { type CaptureFault, type Mapping, MappingHistory, type Moment } from './history.ts';
 export { answerLines, answerRecord } from './lines.ts';
