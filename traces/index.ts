@@ -36,7 +36,7 @@ export * from './report/findings.ts';
 export { bestOf, METRICS, type Metric, metricsOf } from './report/metrics.ts';
 export * from './report/outputs/index.ts';
 export * from './report/report.ts';
-export * from './report/terminal.ts';
+export { renderReport, type TerminalOptions } from './report/terminal.ts';
 export * from './scenarios/index.ts';
 export * from './studies/compare.ts';
 export * from './studies/invalidation-bench.ts';

@@ -7,7 +7,7 @@ import { ExitCode } from './exit.ts';
 import { checkWritable, writeJson } from './json-output.ts';
 import { type LogLevel, logLevel, openLog } from './log.ts';
 import { addMachineOptions, type MachineFlags, machineFrom, timeOfTrace, wholeNumber } from './machine-options.ts';
-import { addOutputOptions, checkReportOutputs, type OutputFlags, writeOutputs } from './report-outputs.ts';
+import { addOutputOptions, type OutputFlags, ReportOutputs } from './report-outputs.ts';
 import { supervise } from './supervise.ts';
 
 interface ReplayFlags extends MachineFlags, OutputFlags {
@@ -30,7 +30,7 @@ Examples:
   tablewalk replay trace.txt --bind async --allocator reserve --bind-delay 100000
   tablewalk replay trace.txt --until 23.942338 --leaves leaves.jsonl
   tablewalk replay trace.txt --set mmu.interface.mainTlb.entries=512 --json report.json
-  tablewalk replay trace.txt --csv tables --stats stats.txt
+  tablewalk replay trace.txt --csv tables --stats stats.txt --html report.html
 
 Exit code: 0 done, 1 --bind async found a deadlock, 2 a wrong option, configuration or file, 130 interrupted (the report so far is printed).`;
 
@@ -64,7 +64,7 @@ async function run(captures: readonly string[], flags: ReplayFlags): Promise<voi
   const config = machineFrom(flags);
   checkWritable('--json', flags.json);
   checkWritable('--leaves', flags.leaves);
-  checkReportOutputs(flags, captures);
+  const outputs = new ReportOutputs(flags, captures);
   if (flags.leaves === '-') throw new ConfigError('--leaves', '-', 'a file: standard output has the report');
   const { leaves } = flags;
   const options = {
@@ -72,27 +72,32 @@ async function run(captures: readonly string[], flags: ReplayFlags): Promise<voi
     log: openLog(flags.logLevel),
     limit: flags.limit ?? Number.POSITIVE_INFINITY,
     until: flags.until ?? Number.POSITIVE_INFINITY,
+    onStart: (replayer: Replayer) => outputs.watch(replayer),
     ...(leaves === undefined ? {} : { beforeReport: (replayer: Replayer) => void writeStreamLeaves(replayer, leaves) }),
   };
   if (flags['bindDelay'] !== undefined && config.bind.mode !== 'async') {
     throw new ConfigError('--bind-delay', flags['bindDelay'], '--bind async beside it');
   }
   await supervise(new ReplayRun(captures, config, options), (report) => {
-    writeOutputs(flags, report, captures);
+    outputs.write(report, titleOf(captures));
     return print(report, captures, flags);
   });
 }
 
 /** The report where it was asked for: JSON in a file or on standard output, else text. */
-function print(report: Report, captures: readonly string[], { json, stats }: OutputFlags): ExitCode {
+function print(report: Report, captures: readonly string[], { json, stats, html }: OutputFlags): ExitCode {
   writeJson(json, report);
   const deadlocks = report.bind?.deadlocks ?? [];
   const code = deadlocks.length === 0 ? ExitCode.OK : ExitCode.FOUND;
-  if (json === '-' || stats === '-') return code;
-  const title = captures.map((name) => (name === '-' ? 'standard input' : name)).join(', ');
+  if ([json, stats, html].includes('-')) return code;
+  const title = titleOf(captures);
   process.stdout.write(
     renderReport(report, { title, color: process.stdout.isTTY && process.env['NO_COLOR'] === undefined }),
   );
   for (const deadlock of deadlocks) process.stdout.write(`${chainText(deadlock).join('\n')}\n`);
   return code;
+}
+
+function titleOf(captures: readonly string[]): string {
+  return captures.map((name) => (name === '-' ? 'standard input' : name)).join(', ');
 }

@@ -2,39 +2,82 @@ import { mkdirSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { Command } from 'commander';
 import { ConfigError } from '../../formats/index.ts';
-import { checkOutputs, csvFiles, type Report, reasonOf, statsText, writeWholeFile } from '../../traces/index.ts';
+import {
+  checkOutputs,
+  csvFiles,
+  htmlReport,
+  type Replayer,
+  type Report,
+  type RunSeries,
+  reasonOf,
+  statsText,
+  watchRun,
+  writeWholeFile,
+} from '../../traces/index.ts';
+import { HTML_ASSETS } from './html/assets.ts';
 
 /** What commander hands to an action for {@link addOutputOptions}. */
 export interface OutputFlags {
   readonly json?: string;
   readonly csv?: string;
   readonly stats?: string;
+  readonly html?: string;
 }
 
 /** Adds the options that write a report in other forms. */
 export function addOutputOptions(command: Command): Command {
   return command
     .option('--csv <folder>', 'write metrics, operations, accesses, costs and findings as CSV files into a folder')
-    .option('--stats <file>', 'write every figure by its stable name, in the layout of gem5’s stats.txt');
+    .option('--stats <file>', 'write every figure by its stable name, in the layout of gem5’s stats.txt')
+    .option('--html <file>', 'write one page with plots and tables, which opens from disk');
 }
 
-/**
- * Checks before a run that everything can be written after it.
- * @throws ConfigError naming the option
- */
-export function checkReportOutputs(flags: OutputFlags, captures: readonly string[]): void {
-  checkOutputs([['--stats', flags.stats]], captures);
-  if (flags.csv !== undefined) makeFolder(flags.csv);
-}
+/** The other forms of one run's report: checked before it, fed while it runs, written after it. */
+export class ReportOutputs {
+  readonly #flags: OutputFlags;
+  readonly #captures: readonly string[];
+  #series: RunSeries | null = null;
 
-/** Writes every form that was asked for. @throws ConfigError naming the option when a file cannot be written */
-export function writeOutputs(flags: OutputFlags, report: Report, captures: readonly string[]): void {
-  const { csv, stats } = flags;
-  if (csv !== undefined) {
-    for (const { name, text } of csvFiles(report)) writeWholeFile('--csv', join(csv, name), text, captures);
+  /** @throws ConfigError naming the option whose file cannot be written */
+  constructor(flags: OutputFlags, captures: readonly string[]) {
+    this.#flags = flags;
+    this.#captures = captures;
+    checkOutputs(
+      [
+        ['--stats', flags.stats],
+        ['--html', flags.html],
+      ],
+      captures,
+    );
+    if (flags.csv !== undefined) makeFolder(flags.csv);
   }
-  if (stats === '-') process.stdout.write(statsText(report));
-  else if (stats !== undefined) writeWholeFile('--stats', stats, statsText(report), captures);
+
+  /** Watches a run that begins, if an output needs it. */
+  watch(replayer: Replayer): void {
+    if (this.#flags.html !== undefined) this.#series = watchRun(replayer);
+  }
+
+  /**
+   * Writes every form that was asked for.
+   * @param title what was replayed
+   * @throws ConfigError naming the option when a file cannot be written
+   */
+  write(report: Report, title: string): void {
+    const { csv, stats, html } = this.#flags;
+    if (csv !== undefined) {
+      for (const { name, text } of csvFiles(report)) writeWholeFile('--csv', join(csv, name), text, this.#captures);
+    }
+    if (stats !== undefined) this.#put('--stats', stats, statsText(report));
+    const points = this.#series?.points(report.config.clockMHz);
+    if (html !== undefined && points !== undefined) {
+      this.#put('--html', html, htmlReport(report, points, title, HTML_ASSETS));
+    }
+  }
+
+  #put(option: string, path: string, text: string): void {
+    if (path === '-') process.stdout.write(text);
+    else writeWholeFile(option, path, text, this.#captures);
+  }
 }
 
 /** The folder itself is made, its parents are not: a mistyped path shall not become a tree of folders. */

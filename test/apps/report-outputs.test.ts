@@ -48,3 +48,31 @@ describe('tablewalk replay, other outputs', () => {
     }
   });
 });
+
+describe('tablewalk replay --html', () => {
+  const page = (name: string, args: readonly string[]): string => {
+    const path = join(directory, name);
+    expect(tablewalk(['replay', ...args, '--html', path])).toMatchObject({ code: 0, stderr: '' });
+    return readFileSync(path, 'utf8');
+  };
+
+  it('is one small page that asks for nothing, with the sentences, the figures and the points of its plots', () => {
+    const html = page('report.html', [SMALL, '--drop-sync', '0.05', '--walk', 'non-coherent']);
+    expect(html.length).toBeLessThan(500_000);
+    expect(html).not.toMatch(/<(?:link|img|script[^>]* src|iframe)\b|@import|url\(/);
+    expect(html).toContain('852 maps and 242 unmaps were replayed on smmuv3');
+    expect(html).toContain('stale-walk');
+    expect(html).toContain('uPlot');
+    const { points } = JSON.parse(/id="data">(.*?)<\/script>/s.exec(html)?.[1] ?? '');
+    const { length } = points.seconds;
+    expect(length).toBeGreaterThan(10);
+    expect(length).toBeLessThanOrEqual(512);
+    for (const name of ['liveRanges', 'liveBytes', 'tableBytes', 'hitShare', 'microShare']) {
+      expect(points[name]).toHaveLength(length);
+    }
+    const accesses = points.latencies
+      .flatMap((one: { counts: [number, number][] }) => one.counts)
+      .reduce((sum: number, [, count]: [number, number]) => sum + count, 0);
+    expect(accesses).toBe(1331);
+  });
+});

@@ -11,6 +11,8 @@ export interface ReplayOptions extends FeedOptions {
   readonly stdin?: AsyncIterable<Uint8Array>;
   /** Takes what happens on the way; default nobody. */
   readonly log?: Log;
+  /** Shown the machine before the first event, to watch it. */
+  readonly onStart?: (replayer: Replayer) => void;
   /** Shown the machine at the end of the capture, before the report takes its tables down. */
   readonly beforeReport?: (replayer: Replayer) => void;
 }
@@ -50,6 +52,7 @@ export class ReplayRun {
       nameOf = (device) => reader.devices.name(device);
       const streamOf = (device: number): number => streamIdOf(reader.devices.name(device));
       this.replayer = new Replayer(this.#config, streamOf, this.#options.log);
+      this.#options.onStart?.(this.replayer);
       return this.replayer;
     }, onProgress);
     sink.end();

@@ -214,7 +214,7 @@ export function renderReport(report: Report, options: TerminalOptions): string {
 }
 
 /** What was replayed on what machine, what the CPU spent, what the device saw: one sentence each. */
-function sentences({ capture, breakdown, translation, config, software }: Report): string[] {
+export function sentences({ capture, breakdown, translation, config, software }: Report): string[] {
   const { iommu, preset, clockMHz } = config;
   const parts = (
     [

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import {
   csvFiles,
+  htmlReport,
   METRICS,
   ReplayRun,
   type Report,
@@ -52,6 +53,37 @@ describe('CSV', () => {
       const cell = readCsv(operations?.text ?? '').find((row) => row[0] === 'domain')?.[2];
       expect(cell).toBe(name.startsWith('a') ? name : `'${name}`);
     }
+  });
+});
+
+describe('HTML', () => {
+  it('shows what a capture wrote as text, whatever it wrote', async () => {
+    const report = await usual;
+    const [domain] = report.breakdown.domains;
+    if (domain === undefined) throw new Error('no domain');
+    const evil = '</script><script>alert(1)</script><img src=x onerror="alert(\'1\')">&';
+    const kind = { kind: evil, operation: 1, domain: 0, iova: evil, detail: evil };
+    const html = htmlReport(
+      {
+        ...report,
+        breakdown: { ...report.breakdown, domains: [{ ...domain, origin: evil, devices: [evil] }] },
+        sanitizer: { ...report.sanitizer, byKind: { [evil]: 1 }, findings: [kind] },
+      },
+      {
+        seconds: [],
+        liveRanges: [],
+        liveBytes: [],
+        tableBytes: [],
+        hitShare: [],
+        microShare: [],
+        latencies: [{ served: evil, counts: [] }],
+      },
+      evil,
+      { scripts: [], styles: [] },
+    );
+    expect(html).not.toMatch(/<script>|<img/);
+    expect(html.match(/<\/script>/g)).toHaveLength(1);
+    expect(html.split('&#60;img src=x onerror=&#34;').length - 1).toBe(8);
   });
 });
 

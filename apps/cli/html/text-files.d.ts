@@ -1,0 +1,13 @@
+/** Files that the bundler takes as text. */
+declare module '*.js' {
+  const text: string;
+
+  // biome-ignore lint/style/noDefaultExport: a file taken as text has no other.
+  export { text as default };
+}
+declare module '*.css' {
+  const text: string;
+
+  // biome-ignore lint/style/noDefaultExport: a file taken as text has no other.
+  export { text as default };
+}
