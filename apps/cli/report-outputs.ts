@@ -6,11 +6,14 @@ import {
   checkOutputs,
   csvFiles,
   htmlReport,
+  PerfettoTrace,
   type Replayer,
   type Report,
-  type RunSeries,
+  RunSeries,
+  type RunWatcher,
   reasonOf,
   statsText,
+  WholeFile,
   watchRun,
   writeWholeFile,
 } from '../../traces/index.ts';
@@ -22,6 +25,7 @@ export interface OutputFlags {
   readonly csv?: string;
   readonly stats?: string;
   readonly html?: string;
+  readonly perfetto?: string;
 }
 
 /** Adds the options that write a report in other forms. */
@@ -29,7 +33,8 @@ export function addOutputOptions(command: Command): Command {
   return command
     .option('--csv <folder>', 'write metrics, operations, accesses, costs and findings as CSV files into a folder')
     .option('--stats <file>', 'write every figure by its stable name, in the layout of gem5’s stats.txt')
-    .option('--html <file>', 'write one page with plots and tables, which opens from disk');
+    .option('--html <file>', 'write one page with plots and tables, which opens from disk')
+    .option('--perfetto <file>', 'write a timeline of CPUs, streams, table memory and findings, for ui.perfetto.dev');
 }
 
 /** The other forms of one run's report: checked before it, fed while it runs, written after it. */
@@ -37,6 +42,8 @@ export class ReportOutputs {
   readonly #flags: OutputFlags;
   readonly #captures: readonly string[];
   #series: RunSeries | null = null;
+  #trace: PerfettoTrace | null = null;
+  #traceFile: WholeFile | null = null;
 
   /** @throws ConfigError naming the option whose file cannot be written */
   constructor(flags: OutputFlags, captures: readonly string[]) {
@@ -46,15 +53,29 @@ export class ReportOutputs {
       [
         ['--stats', flags.stats],
         ['--html', flags.html],
+        ['--perfetto', flags.perfetto],
       ],
       captures,
     );
+    if (flags.perfetto === '-') throw new ConfigError('--perfetto', '-', 'a file: standard output has the report');
     if (flags.csv !== undefined) makeFolder(flags.csv);
   }
 
   /** Watches a run that begins, if an output needs it. */
   watch(replayer: Replayer): void {
-    if (this.#flags.html !== undefined) this.#series = watchRun(replayer);
+    const { html, perfetto } = this.#flags;
+    const watchers: RunWatcher[] = [];
+    if (html !== undefined) {
+      this.#series = new RunSeries(replayer);
+      watchers.push(this.#series);
+    }
+    if (perfetto !== undefined) {
+      const file = new WholeFile('--perfetto', perfetto, this.#captures);
+      this.#traceFile = file;
+      this.#trace = new PerfettoTrace(replayer, (bytes) => file.write(bytes));
+      watchers.push(this.#trace);
+    }
+    watchRun(replayer, watchers);
   }
 
   /**
@@ -68,6 +89,8 @@ export class ReportOutputs {
       for (const { name, text } of csvFiles(report)) writeWholeFile('--csv', join(csv, name), text, this.#captures);
     }
     if (stats !== undefined) this.#put('--stats', stats, statsText(report));
+    this.#trace?.end();
+    this.#traceFile?.commit();
     const points = this.#series?.points(report.config.clockMHz);
     if (html !== undefined && points !== undefined) {
       this.#put('--html', html, htmlReport(report, points, title, HTML_ASSETS));

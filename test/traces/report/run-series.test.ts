@@ -1,12 +1,13 @@
 import { describe, expect, it } from 'vitest';
-import { ReplayRun, type RunSeries, runConfig, watchRun } from '../../../traces/index.ts';
+import { ReplayRun, RunSeries, runConfig, watchRun } from '../../../traces/index.ts';
 
 describe('the series of a run', () => {
   it('keeps every access and the state of the tables in at most 512 points, rising in time', async () => {
     let series: RunSeries | null = null as RunSeries | null;
     const report = await new ReplayRun(['traces/samples/small-strict.ftrace.txt.gz'], runConfig({}), {
       onStart: (replayer) => {
-        series = watchRun(replayer);
+        series = new RunSeries(replayer);
+        watchRun(replayer, [series]);
       },
     }).run();
     const points = series?.points(report.config.clockMHz);

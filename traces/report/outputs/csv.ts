@@ -29,6 +29,7 @@ const ACCESS_COLUMNS = ['count', 'faults', 'cycles', 'mean', 'p50', 'p99', 'max'
 const FINDING_COLUMNS = [
   'kind',
   'operation',
+  'line',
   'domain',
   'iova',
   'level',
@@ -77,9 +78,10 @@ function costRows({ costs }: Report): Cell[][] {
 }
 
 function findingRows({ sanitizer }: Report): Cell[][] {
-  return sanitizer.findings.map(({ kind, operation, domain, iova, level, descriptor, age, detail }) => [
+  return sanitizer.findings.map(({ kind, operation, line, domain, iova, level, descriptor, age, detail }) => [
     kind,
     operation,
+    line ?? null,
     domain,
     iova,
     level ?? null,

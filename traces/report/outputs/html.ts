@@ -152,8 +152,15 @@ function findings({ byKind, findings: records, longestWindow, staleWindows }: Re
   if (kinds.length === 0) return '<p class="none">The sanitizer found nothing.</p>';
   const longest = staleWindows === 0 ? '' : `<p>The longest stale window took ${cycles(longestWindow.cycles)}.</p>`;
   return `${table(['kind', 'times'], kinds)}${longest}${table(
-    ['kind', 'operation', 'domain', 'IOVA', 'what'],
-    records.map(({ kind, operation, domain, iova, detail }) => [kind, operation, domain, iova, detail]),
+    ['kind', 'operation', 'line', 'domain', 'IOVA', 'what'],
+    records.map(({ kind, operation, line, domain, iova, detail }) => [
+      kind,
+      operation,
+      line ?? '',
+      domain,
+      iova,
+      detail,
+    ]),
   )}`;
 }
 

@@ -114,11 +114,3 @@ export class RunSeries {
 function column(value: number): Float64Array {
   return new Float64Array(BUCKETS).fill(value);
 }
-
-/** Lets a series see a run from its start on. */
-export function watchRun(replayer: Replayer): RunSeries {
-  const series = new RunSeries(replayer);
-  replayer.machine.costs.onOperation = (operation) => series.operation(operation);
-  replayer.device.meter.onAccess = (request, served) => series.access(request, served);
-  return series;
-}
