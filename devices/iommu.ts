@@ -168,6 +168,8 @@ export interface IommuDevice extends TranslatingDevice, RegisterBus {
    * fault of the driver.
    */
   readonly invalidatesRegions?: boolean;
+  /** The device tells its observer when the completion of invalidations was waited for. Absent: it cannot. */
+  readonly tellsCompletion?: boolean;
   /** Whether accesses to [start, end) of a context, and walks for it, wait now, because the driver has locked it. Absent: never. */
   isLocked?(asid: number, start: number, end: number): boolean;
   /** How a stream is translated, as the structures in memory and the registers have it now; null where it is not. */
@@ -196,6 +198,9 @@ export interface InvalidationBugs {
   readonly lateWalkFlush: boolean;
   readonly wholeSpace: number;
   readonly needlessWalkFlush: number;
+  /** Of SMMUv3 drivers only. */
+  readonly skipSync: number;
+  readonly wrongAsid: boolean;
   readonly seed: number;
 }
 

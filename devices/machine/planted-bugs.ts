@@ -23,6 +23,10 @@ export const PlantedBugsSchema = v.strictObject({
   wholeSpace: fraction,
   /** Leaf invalidations that drop walk-cache entries too. */
   needlessWalkFlush: fraction,
+  /** Invalidations of an SMMUv3 whose completion is not waited for. */
+  skipSync: fraction,
+  /** Context descriptors of an SMMUv3 carry another ASID than the domain's. */
+  wrongAsid: v.optional(v.boolean(), false),
   /** Stores of leaves after which the first leaf's memory type is changed in place, without break-before-make. */
   breakBeforeMake: fraction,
   /** Stores of leaves of which the last leads to another address. */
@@ -48,9 +52,10 @@ export type PlantedBugsConfig = v.InferOutput<typeof PlantedBugsSchema>;
 
 /** The bugs that a driver's invalidations have. */
 export function invalidationBugs(planted: PlantedBugsConfig): InvalidationBugs {
-  const { skipInvalidation, skipWalkFlush, lateInvalidation, lateWalkFlush, wholeSpace, needlessWalkFlush, seed } =
-    planted;
-  return { skipInvalidation, skipWalkFlush, lateInvalidation, lateWalkFlush, wholeSpace, needlessWalkFlush, seed };
+  const { skipInvalidation, skipWalkFlush, lateInvalidation, lateWalkFlush, wholeSpace, needlessWalkFlush } = planted;
+  const { skipSync, wrongAsid, seed } = planted;
+  const leftOut = { skipInvalidation, skipWalkFlush, skipSync };
+  return { ...leftOut, lateInvalidation, lateWalkFlush, wholeSpace, needlessWalkFlush, wrongAsid, seed };
 }
 
 /** A bug as `--break` names it. */
@@ -92,6 +97,8 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
     value: 0.01,
     about: 'an unmap of leaves flushes walk caches too',
   },
+  { name: 'skip-sync', field: 'skipSync', value: 0.01, about: 'no CMD_SYNC follows an invalidation (smmuv3)' },
+  { name: 'wrong-asid', field: 'wrongAsid', value: true, about: 'context descriptors have another ASID (smmuv3)' },
   {
     name: 'bbm',
     field: 'breakBeforeMake',

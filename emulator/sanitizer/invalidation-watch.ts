@@ -24,6 +24,10 @@ export class InvalidationWatch implements InvalidationObserver {
   watchesLeaves = true;
   /** False where invalidations act on regions that hardware rounds up: what they drop beyond need is no fault. */
   watchesWidth = true;
+  /** Whether the hardware tells when invalidations were waited for. */
+  watchesCompletion = false;
+  /** Something was invalidated, and that was not waited for since; its first address. */
+  #unwaited = -1;
   readonly #sanitizer: Sanitizer;
   /** The CPU's view of the last valid value of each descriptor. */
   readonly #descriptors: () => Uint32Array;
@@ -62,6 +66,7 @@ export class InvalidationWatch implements InvalidationObserver {
   end(strict: boolean): void {
     if (!this.#inOperation) return;
     this.#inOperation = false;
+    if (strict && this.watchesCompletion && this.#unwaited >= 0) this.#reportUnwaited();
     if (strict && this.runs.open > 0) this.#reportMissing();
     if (!this.watchesWidth) return;
     if (this.#excess > 0 || this.#wholeSpaces > 0 || this.#needlessWalkFlush >= 0) this.#reportWide();
@@ -96,6 +101,7 @@ export class InvalidationWatch implements InvalidationObserver {
   }
 
   addresses(stage: 1 | 2, start: number, end: number, asid: number, vmid: number, leafOnly: boolean): void {
+    this.#unwaited = start;
     for (const space of this.spaces) {
       if (space.retired || space.stage !== stage || space.vmid !== vmid) continue;
       if (asid >= 0 && stage === 1 && space.asid !== asid) continue;
@@ -127,8 +133,13 @@ export class InvalidationWatch implements InvalidationObserver {
     this.#all(() => true);
   }
 
+  completed(): void {
+    this.#unwaited = -1;
+  }
+
   #all(meant: (space: WatchedSpace) => boolean): void {
     this.#wholeSpaces++;
+    this.#unwaited = Math.max(this.#unwaited, 0);
     for (const space of this.spaces) {
       if (!meant(space)) continue;
       this.runs.coverAll(space.number);
@@ -146,6 +157,14 @@ export class InvalidationWatch implements InvalidationObserver {
       if (runs.table[run] === 1 || (runs.level[run] as number) < space.geometry.lastLevel) return true;
     }
     return space.tables.count > 0 && space.tables.overlaps(start, end);
+  }
+
+  #reportUnwaited(): void {
+    const iova = this.#unwaited;
+    this.#unwaited = -1;
+    this.#sanitizer.found(FindingKind.MISSING_SYNC, iova, () => ({
+      detail: `the operation returned, and nothing waited (CMD_SYNC) for its invalidation at ${addressText(iova)} to complete`,
+    }));
   }
 
   #reportMissing(): void {

@@ -286,6 +286,7 @@ export class CommandConsumer {
       return CommandError.ATC_INV_SYNC;
     }
     this.busyUntil += this.#mmu.invalidation.sync(this.busyUntil, this.#mmu.busyUntil);
+    this.#mmu.invalidation.observer?.completed?.();
     if (signal === SyncSignal.SEV) this.#effects.signal('event', 0, 0);
     else if (signal === SyncSignal.IRQ) {
       const address = this.#features.msi ? getField(words, 0, fields.MSIAddress) : 0;

@@ -152,6 +152,11 @@ export class Smmuv3 implements IommuDevice, MmioDevice, CommandEffects {
     return this.mmu.stale;
   }
 
+  /** Each CMD_SYNC. */
+  get tellsCompletion(): true {
+    return true;
+  }
+
   get breakBeforeMakeLevel(): 0 | 1 | 2 {
     return this.features.breakBeforeMakeLevel;
   }

@@ -198,7 +198,11 @@ export class Attacher {
     const { registers, config } = domain.table;
     if (registers.kind !== 'stage-1') return;
     const tracksDirty = (config.quirks & Quirk.ARM_HD) !== 0;
-    const target = contextEntry(domain.tag, registers, { upper: domain.upper, stalls: master.stalls, tracksDirty });
+    const target = contextEntry(this.#invalidator.contextAsid(domain), registers, {
+      upper: domain.upper,
+      stalls: master.stalls,
+      tracksDirty,
+    });
     master.contexts?.write(substreamId, target, () => this.#contextChanged(master, substreamId, 1));
   }
 

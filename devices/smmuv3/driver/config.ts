@@ -80,6 +80,10 @@ export const DriverSchema = v.strictObject({
       wholeSpace: fraction,
       /** Fraction of leaf invalidations that drop walk-cache entries too, 0 to 1. */
       needlessWalkFlush: fraction,
+      /** Fraction of invalidations whose completion is not waited for (no CMD_SYNC), 0 to 1. */
+      skipSync: fraction,
+      /** Context descriptors carry another ASID than the domain's. */
+      wrongAsid: v.optional(v.boolean(), false),
       /** Seed of the choice. */
       seed: v.optional(v.pipe(v.number(), v.integer(), v.minValue(0)), 1),
     }),

@@ -80,6 +80,20 @@ describe('what the device reaches', () => {
   });
 });
 
+describe('an SMMUv3 driver that forgets', () => {
+  it.each([
+    ['skip-sync=0.05', 'missing-sync', /CMD_SYNC/],
+    ['wrong-asid', 'wrong-domain', /lead to ASID \d+ instead of \d+$/],
+  ] as const)('is caught and named: %s', async (breaks, kind, said) => {
+    const { sanitizer } = await check('small-strict', breaks, { access: VERIFIED });
+    expect(sanitizer.byKind[kind]).toBeGreaterThan(0);
+    const finding = sanitizer.findings.find((one) => one.kind === kind);
+    expect(finding?.detail).toMatch(said);
+    expect(finding?.line).toBeGreaterThan(0);
+    if (breaks === 'wrong-asid') expect(sanitizer.byKind['unmapped-access']).toBeGreaterThan(0);
+  });
+});
+
 describe('a broken driver', () => {
   it.each([
     ['small-strict', 'drop-sync=0.05', {}, { 'stale-walk': ['level', 'descriptor'] }],

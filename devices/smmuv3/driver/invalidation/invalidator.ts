@@ -7,6 +7,9 @@ import type { ProbedSmmu } from '../probe.ts';
 import type { AddressCommand, CommandQueue } from '../queues/command-queue.ts';
 import { type Invalidation, InvalidationKind } from './invalidation-array.ts';
 
+/** Makes another ASID of one, in 8 bits as in 16. */
+const OTHER_ASID = 0x80;
+
 /** An invalidation of [iova, iova + size), in leaves of `pageSize` bytes. */
 interface DueInvalidation {
   readonly domain: Smmuv3Domain;
@@ -47,6 +50,11 @@ export class Invalidator implements TlbFlushOps {
     this.#ranges = probed.features.rangeInvalidation && config.useRanges;
     this.#bugs = config.bugs;
     this.#prng = new Prng(config.bugs.seed);
+  }
+
+  /** The ASID of a domain's context descriptors: its own, unless a planted bug takes another. */
+  contextAsid({ tag }: Smmuv3Domain): number {
+    return this.#bugs.wrongAsid ? tag ^ OTHER_ASID : tag;
   }
 
   // What page-table code calls; the cookie is the domain.
@@ -136,19 +144,25 @@ export class Invalidator implements TlbFlushOps {
     this.#range(due.domain, due.iova, due.size, due.pageSize, !this.#prng.chance(bugs.needlessWalkFlush));
   }
 
+  /** Waits for the invalidations so far, unless a planted bug forgets that. */
+  #wait(): void {
+    const { skipSync } = this.#bugs;
+    if (skipSync > 0 && this.#prng.chance(skipSync)) this.#queue.flush();
+    else this.#queue.sync();
+  }
+
   #range(domain: Smmuv3Domain, iova: number, size: number, granule: number, leaf: boolean): void {
     if (this.#traits.invalidationArray) {
       this.#byArray(domain, iova, size, granule, leaf);
       return;
     }
     this.#addRange(domain, iova, size, granule, leaf);
-    this.#queue.sync();
+    this.#wait();
     this.#devices(domain, this.#above(domain) + iova, size);
   }
 
   /** What Linux 7.3 does (`__arm_smmu_domain_inv_range`); size 0 is everything. */
   #byArray(domain: Smmuv3Domain, iova: number, size: number, asked: number, leaf: boolean): void {
-    const queue = this.#queue;
     const { entries } = domain.invalidations;
     const granule = this.#traits.granuleOf32Bits ? asked % 2 ** 32 : asked;
     const whole = this.#isLarge(size, granule);
@@ -172,10 +186,10 @@ export class Invalidator implements TlbFlushOps {
         (kind === InvalidationKind.VMID && next.kind === InvalidationKind.NESTED) ||
         (kind < InvalidationKind.ATS && next.kind >= InvalidationKind.ATS);
       if (!ends) continue;
-      queue.sync();
+      this.#wait();
       pending = false;
     }
-    if (pending) queue.sync();
+    if (pending) this.#wait();
   }
 
   /** Whether a range is better dropped with its whole tag: without range commands it takes as many as a table has entries. */
