@@ -70,6 +70,11 @@ const FIELD_OPTIONS: readonly FieldOption[] = [
     field: 'bind.runDelay',
     about: 'time between prepare and run of a VM_BIND job (default: 0)',
   },
+  {
+    flags: '--single-domain',
+    field: 'domains.single',
+    about: 'all maps and unmaps that name no domain belong to one (default: inferred)',
+  },
   { flags: '--preset <name>', field: 'preset', about: 'MMU to start from: see tablewalk config --help' },
   { flags: '--seed <n>', field: 'seed', about: 'seed of every choice by chance' },
 ];
@@ -113,6 +118,7 @@ export function machineInput(flags: MachineFlags, defaults: readonly string[] = 
   for (const { flags: spelled, field } of FIELD_OPTIONS) {
     const value = flags[attributeOf(spelled)];
     // A kernel version is text: 6.10 is not 6.1.
+    if (value === true) setField(input, `${field}=true`);
     if (typeof value === 'string')
       setField(input, `${field}=${field === 'table.linux' ? JSON.stringify(value) : value}`);
   }

@@ -19,6 +19,11 @@ const invalidationSchema = v.strictObject({
   flushQueue: v.optional(FlushQueueSchema, {}),
 });
 
+const domainsSchema = v.strictObject({
+  /** Whether all maps and unmaps that name no domain belong to one; else their domains are inferred. */
+  single: v.optional(v.boolean(), false),
+});
+
 /**
  * One run of the machine, as plain JSON: the machine itself, what of the capture happens on it and when, and what the device does.
  * `tablewalk config` prints the default one; a report carries the one that was run.
@@ -27,6 +32,7 @@ export const RunConfigSchema = v.strictObject({
   ...MachineConfigSchema.entries,
   /** Clock of the SMMU, by which seconds of the trace become cycles. */
   clockMHz: v.optional(v.pipe(v.number(), v.minValue(1), v.maxValue(100_000)), 1000),
+  domains: v.optional(domainsSchema, {}),
   bind: v.optional(bindSchema, {}),
   invalidation: v.optional(invalidationSchema, {}),
   access: v.optional(AccessSchema, {}),

@@ -54,7 +54,7 @@ export const Match = {
   BEYOND: 2,
   /** An unmap of something that no domain holds, or that the kernel said removed nothing. */
   NONE: 3,
-  /** A map over live mappings of a domain that the capture names: they are forgotten (events were lost, or a new domain took the pointer). */
+  /** A map over live mappings of a domain that the capture names, or of the only one: they are forgotten (events were lost, or a new domain took the pointer). */
   REPLACED: 4,
 } as const;
 export type Match = (typeof Match)[keyof typeof Match];
@@ -92,9 +92,11 @@ export class DomainTracker {
   unmatchedUnmaps = 0;
   /** Unmaps of a part of a mapping, and such that reached beyond what was mapped. */
   partialUnmaps = 0;
-  /** Maps over live mappings of a named domain. */
+  /** Maps over live mappings of a domain that the capture names, or of the only one. */
   replacedMaps = 0;
   bytesMapped = 0;
+  /** Bytes of live mappings that maps came over. */
+  bytesReplaced = 0;
   /** Bytes that unmaps took away. */
   bytesUnmapped = 0;
   /** How the last event fitted. */
@@ -127,6 +129,18 @@ export class DomainTracker {
   /** How often a thread's next event stayed in, and left, the domain of its last one: by kind of both and by the time between them. */
   readonly #stayed = new Float64Array(STAY_CLASSES);
   readonly #left = new Float64Array(STAY_CLASSES).fill(1);
+
+  readonly #single: boolean;
+
+  /** @param single whether the user knows that whatever names no domain is in one and the same */
+  constructor(single = false) {
+    this.#single = single;
+  }
+
+  /** Unmaps that their domain did not hold wholly, and maps over live mappings: events were lost, or a domain was inferred wrongly. */
+  get contradictions(): number {
+    return this.partialUnmaps + this.replacedMaps;
+  }
 
   /** Every domain found, by number. Some may never have been given a map. */
   get domains(): readonly DomainInfo[] {
@@ -187,11 +201,11 @@ export class DomainTracker {
     this.match = Match.WHOLE;
     this.bytesMapped += event.size;
     let at = NO_DOMAIN;
-    if (event.domain !== UNKNOWN) {
-      at = this.#named(event.domain);
+    if (event.domain !== UNKNOWN || this.#single) {
+      at = event.domain === UNKNOWN ? this.#one() : this.#named(event.domain);
       const { live } = this.#at(at);
       if (live.overlaps(start, end)) {
-        live.remove(start, end);
+        this.bytesReplaced += live.remove(start, end);
         this.replacedMaps++;
         this.match = Match.REPLACED;
       }
@@ -253,7 +267,10 @@ export class DomainTracker {
       }
     }
     if (best === NO_DOMAIN) return this.#add('inferred', UNKNOWN);
-    if (this.#at(best).buffers.surprise(start, event.size, runEnd - start, this.#granule, event.cpu)) {
+    if (
+      this.#at(best).buffers.surprise(start, event.size, runEnd - start, this.#granule, event.cpu) &&
+      this.#mayBeNew()
+    ) {
       FRESH.reset();
       if (FRESH.fit(start, event.size, runEnd - start, this.#granule, event.cpu) === Fit.NEXT)
         return this.#add('inferred', UNKNOWN);
@@ -386,6 +403,18 @@ export class DomainTracker {
       for (const device of this.#attached) if (this.#groupKey(device) === group) this.#at(at).devices.push(device);
     } else if (origin === 'device') this.#at(at).origin = 'device';
     return at;
+  }
+
+  /** Whether the capture attached more groups of devices than domains are known, or does not tell. */
+  #mayBeNew(): boolean {
+    const groups = new Set([...this.#attached].map((device) => this.#groupKey(device)));
+    return groups.size === 0 || this.#domains.length - this.#first < groups.size;
+  }
+
+  /** The only domain of the capture. */
+  #one(): number {
+    for (let at = this.#first; at < this.#domains.length; at++) if (this.#at(at).origin !== 'named') return at;
+    return this.#add('inferred', UNKNOWN);
   }
 
   #named(name: number): number {

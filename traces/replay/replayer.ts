@@ -22,7 +22,7 @@ const DEFAULT_PROT = Prot.READ | Prot.WRITE | Prot.CACHE;
 export class Replayer {
   readonly machine: Machine;
   readonly config: RunConfig;
-  readonly tracker = new DomainTracker();
+  readonly tracker: DomainTracker;
   readonly domains: ReplayDomains;
   readonly device: DeviceAccesses;
   readonly invalidation: InvalidationPolicy;
@@ -47,6 +47,7 @@ export class Replayer {
    */
   constructor(config: RunConfig, streamOfDevice: (device: number) => number, log: Log = SILENT) {
     this.config = config;
+    this.tracker = new DomainTracker(config.domains.single);
     this.machine = new Machine(config, log);
     this.#log = log;
     const { machine } = this;
@@ -106,6 +107,7 @@ export class Replayer {
     if (maps) this.maps++;
     else this.unmaps++;
     const before = this.tracker.bytesUnmapped;
+    const replacedBefore = this.tracker.bytesReplaced;
     const at = this.tracker.take(event);
     if (at === NO_DOMAIN) return;
     const number = ++this.#operation;
@@ -122,7 +124,12 @@ export class Replayer {
     const edit: Edit = { number, line, cpu, maps, iova, size, pa, prot, live };
     const one = this.domains.at(at);
     if (one === null) this.#refuse(one, edit, NO_DOMAIN_MEMORY);
-    else this.#edits.submit(one, edit);
+    else {
+      // What a map comes over must have gone before, though its unmap is missing: the kernel never maps over a live mapping.
+      const replaced = this.tracker.bytesReplaced - replacedBefore;
+      if (replaced > 0) this.#edits.submit(one, { ...edit, maps: false, live: replaced });
+      this.#edits.submit(one, edit);
+    }
   }
 
   #refuse(one: ReplayDomain | null, edit: Edit, result: string): void {

@@ -52,7 +52,7 @@ export function renderReport(report: Report, options: TerminalOptions): string {
     count(capture.domains),
     capture.domainsInferred === 0
       ? 'named by the capture'
-      : `${count(capture.domainsInferred)} inferred, ${count(capture.ambiguous)} events had more than one candidate`,
+      : `${count(capture.domainsInferred)} inferred from collisions and the order of IOVAs; ${count(capture.ambiguous)} of ${count(capture.maps + capture.unmaps)} calls had more than one candidate`,
   );
   row('mapped', bytes(capture.bytesMapped));
   row('unmapped', bytes(capture.bytesUnmapped));

@@ -176,6 +176,19 @@ describe('what the capture tells about domains is used', () => {
     expect(tracker.take(map(0x8000, PAGE, { pid: 9 }))).not.toBe(first);
   });
 
+  it('a user who knows that there is one domain is believed: a map over a live mapping replaces it', () => {
+    const tracker = new DomainTracker(true);
+    expect([map(0x1000), map(0x1000), map(0x2000)].map((one) => tracker.take(one))).toEqual([0, 0, 0]);
+    expect(tracker).toMatchObject({
+      used: 1,
+      replacedMaps: 1,
+      contradictions: 1,
+      bytesReplaced: PAGE,
+      liveBytes: 2 * PAGE,
+    });
+    expect(tracker.take(unmap(0x1000))).toBe(0);
+  });
+
   it('captures of one run share no domain', () => {
     const tracker = new DomainTracker();
     const one = tracker.take(map(0x1000, PAGE, { capture: 0 }));
