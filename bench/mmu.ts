@@ -11,7 +11,7 @@ import {
   PRESETS,
   TranslationRequest,
 } from '../emulator/index.ts';
-import { MemoryImage, readAddressList, streamTableOf } from '../traces/index.ts';
+import { loadImage, readAddressList, streamTableOf } from '../traces/index.ts';
 import type { Benchmark } from './harness.ts';
 
 const VECTORS = join('test', 'vectors', 'gem5');
@@ -24,7 +24,7 @@ const sink = new Float64Array(1);
 
 /** An MMU of preset gem5 that reads the reference's tables over the bus. */
 function machine(): Mmu {
-  const image = MemoryImage.load(join(VECTORS, 'image'));
+  const image = loadImage(join(VECTORS, 'image'));
   const memory = new PhysicalMemory({ banks: [{ base: 0, size: 2 ** 31, node: 0 }] });
   for (const pa of image.pages) {
     const words = image.pageWords(pa);

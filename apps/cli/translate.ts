@@ -8,7 +8,8 @@ import { ConfigError } from '../../formats/index.ts';
 import {
   type ExperimentResult,
   type FigureDifference,
-  MemoryImage,
+  loadImage,
+  type MemoryImage,
   parseMapSpec,
   readAddressList,
   readExperiment,
@@ -94,7 +95,7 @@ async function references(files: readonly string[], flags: TranslateFlags): Prom
   for (const file of files) {
     const experiment = readExperiment(file);
     const folder = flags.image ?? join(dirname(file), '..', 'image');
-    const image = images.get(folder) ?? MemoryImage.load(folder);
+    const image = images.get(folder) ?? loadImage(folder);
     images.set(folder, image);
     const lists = flags.lists ?? join(dirname(file), '..', 'lists');
     const list = readAddressList(join(lists, `${basename(experiment.config.list)}.u64.gz`));
@@ -139,9 +140,7 @@ async function stream(file: string, flags: TranslateFlags): Promise<void> {
   };
   const began = process.hrtime.bigint();
   const report =
-    spec === null
-      ? runOnImage(config.mmu, MemoryImage.load(flags.image as string), options)
-      : runOnMap(config, spec, options);
+    spec === null ? runOnImage(config.mmu, loadImage(flags.image as string), options) : runOnMap(config, spec, options);
   const seconds = Number(process.hrtime.bigint() - began) / 1e9;
   if (flags.json !== '-') process.stdout.write(`${reportText(report)}\n`);
   writeJson(flags.json, report);

@@ -15,7 +15,8 @@ import {
   type LeafOwner,
   type LeafRecord,
   type LeafShare,
-  MemoryImage,
+  loadImage,
+  type MemoryImage,
   narrateWalk,
   type RefusedStream,
   readLeafList,
@@ -66,7 +67,7 @@ export function register(program: Command): void {
 }
 
 function walk(folder: string, options: WalkOptions): void {
-  const image = MemoryImage.load(folder);
+  const image = loadImage(folder);
   if (options.iova !== undefined) {
     walkOne(image, number64('--iova', options.iova), options);
     return;

@@ -1,10 +1,8 @@
-import { readFileSync } from 'node:fs';
-import { gunzipSync } from 'node:zlib';
 import { InputError } from '../input-error.ts';
 import type { LeafRecord } from './leaf-list.ts';
 
 /** A leaf list as a file gives it: it may leave fields out, and those are not compared. */
-type ExpectedLeaf = Readonly<Record<string, unknown>>;
+export type ExpectedLeaf = Readonly<Record<string, unknown>>;
 
 /** One difference between what was found and what was expected. */
 export interface LeafDifference {
@@ -15,10 +13,10 @@ export interface LeafDifference {
   readonly what: string;
 }
 
-/** Reads a leaf list: one JSON object per line, gzipped or not. @throws InputError naming the line */
-export function readLeafList(file: string): ExpectedLeaf[] {
+/** Reads a leaf list: one JSON object per line. @param file what it is called in complaints @throws InputError naming the line */
+export function parseLeafList(file: string, text: string): ExpectedLeaf[] {
   const leaves: ExpectedLeaf[] = [];
-  const lines = readText(file).split('\n');
+  const lines = text.split('\n');
   for (const [index, line] of lines.entries()) {
     if (line.trim() === '') continue;
     const where = `line ${index + 1}`;
@@ -97,21 +95,4 @@ function same(a: unknown, b: unknown): boolean {
   if (a === b) return true;
   const number = /^0x[0-9a-f]+$/i;
   return typeof a === 'string' && typeof b === 'string' && number.test(a) && number.test(b) && BigInt(a) === BigInt(b);
-}
-
-function readText(file: string): string {
-  let bytes: Buffer;
-  try {
-    bytes = readFileSync(file);
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    const found = code === 'ENOENT' ? 'no such file' : code === 'EISDIR' ? 'a folder' : String(error);
-    throw new InputError(file, '', found, 'a leaf list, gzipped or not');
-  }
-  if (bytes[0] !== 0x1f || bytes[1] !== 0x8b) return bytes.toString('utf8');
-  try {
-    return gunzipSync(bytes).toString('utf8');
-  } catch (error) {
-    throw new InputError(file, '', error instanceof Error ? error.message : String(error), 'a whole gzip file');
-  }
 }

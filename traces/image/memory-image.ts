@@ -1,5 +1,3 @@
-import { readFileSync, statSync } from 'node:fs';
-import { join } from 'node:path';
 import type { WalkMemory } from '../../emulator/index.ts';
 import { InputError } from '../input-error.ts';
 
@@ -7,6 +5,10 @@ import { InputError } from '../input-error.ts';
  * A memory image of the page tables of a real system: a folder with `pt.json` (registers and a list of pages) and
  * `pt.pages.bin` (the pages themselves, 4 KiB each, at the offsets that the list gives).
  */
+
+/** The files of an image's folder. */
+export const IMAGE_DESCRIPTION = 'pt.json';
+export const IMAGE_PAGES = 'pt.pages.bin';
 
 /** Bytes of a page of the image, whatever the granule of the tables in it. */
 export const IMAGE_PAGE_SIZE = 4096;
@@ -50,14 +52,16 @@ export class MemoryImage implements WalkMemory {
   }
 
   /**
-   * Reads an image folder.
+   * Makes an image of what the two files of its folder hold.
    *
-   * @throws InputError when a file is missing, cut short or not what it should be
+   * @param folder what the image is called in complaints
+   * @param text `pt.json`
+   * @param bytes `pt.pages.bin`
+   * @throws InputError when they are cut short or not what they should be
    */
-  static load(folder: string): MemoryImage {
-    const description = readDescription(folder);
-    const pagesFile = join(folder, 'pt.pages.bin');
-    const bytes = readFile(pagesFile);
+  static parse(folder: string, text: string, bytes: Uint8Array): MemoryImage {
+    const description = readDescription(`${folder}/${IMAGE_DESCRIPTION}`, text);
+    const pagesFile = `${folder}/${IMAGE_PAGES}`;
     const at = new Map<number, number>();
     for (const { pa, offset } of description.pages) {
       if (offset + IMAGE_PAGE_SIZE > bytes.length) {
@@ -118,10 +122,8 @@ interface Description {
   readonly pages: readonly { readonly pa: number; readonly offset: number }[];
 }
 
-function readDescription(folder: string): Description {
-  const file = join(folder, 'pt.json');
+function readDescription(file: string, text: string): Description {
   let parsed: unknown;
-  const text = readFile(file, folder).toString('utf8');
   try {
     parsed = JSON.parse(text);
   } catch (error) {
@@ -165,19 +167,6 @@ function readStreamTable(file: string, strtab: unknown): ImageStreamTable {
     split: number(file, 'strtab.split', split ?? 0),
     log2Size,
   };
-}
-
-function readFile(file: string, folder?: string): Buffer {
-  try {
-    return readFileSync(file);
-  } catch (error) {
-    if (folder !== undefined && !statSync(folder, { throwIfNoEntry: false })?.isDirectory()) {
-      const found = statSync(folder, { throwIfNoEntry: false }) === undefined ? 'no such folder' : 'no folder';
-      throw new InputError(folder, '', found, 'a folder with pt.json and pt.pages.bin');
-    }
-    const reason = (error as NodeJS.ErrnoException).code === 'ENOENT' ? 'no such file' : String(error);
-    throw new InputError(file, '', reason, 'a readable file');
-  }
 }
 
 /** A number of the description: JSON number, or a string such as "0x1000". */

@@ -1,5 +1,3 @@
-import { readFileSync } from 'node:fs';
-import { basename } from 'node:path';
 import type { MmuOptions } from '../../emulator/index.ts';
 import { PRESETS } from '../../emulator/index.ts';
 import { InputError } from '../input-error.ts';
@@ -43,18 +41,12 @@ export interface Experiment {
 }
 
 /**
- * Reads an experiment file.
+ * Reads the text of an experiment file.
  *
+ * @param file what it is called in complaints, and where it names itself nothing
  * @throws InputError
  */
-export function readExperiment(file: string): Experiment {
-  let text: string;
-  try {
-    text = readFileSync(file, 'utf8');
-  } catch (error) {
-    const missing = (error as NodeJS.ErrnoException).code === 'ENOENT';
-    throw new InputError(file, '', missing ? 'no such file' : (error as Error).message, 'a JSON file of an experiment');
-  }
+export function parseExperiment(file: string, text: string): Experiment {
   let parsed: unknown;
   try {
     // Command words have 64 bits, more than a JSON number keeps.
@@ -65,7 +57,7 @@ export function readExperiment(file: string): Experiment {
   const { config, ...expected } = record(file, '', parsed);
   const { name } = expected;
   return {
-    name: typeof name === 'string' ? name : basename(file, '.json'),
+    name: typeof name === 'string' ? name : (file.split(/[\\/]/).pop() ?? file).replace(/\.json$/, ''),
     file,
     config: readConfig(file, record(file, 'config', config)),
     expected,

@@ -1,14 +1,12 @@
 import type { Log } from '../../devices/index.ts';
+import type { ByteSource } from '../capture/byte-source.ts';
 import { CaptureFeed, type FeedOptions } from '../capture/capture-feed.ts';
 import type { RunConfig } from '../config/run-config.ts';
-import { fileSources } from '../files/index.ts';
 import { buildReport } from '../report/build.ts';
 import type { Report } from '../report/report.ts';
 import { Replayer } from './replayer.ts';
 
 export interface ReplayOptions extends FeedOptions {
-  /** What the capture `-` reads; default the process's standard input. */
-  readonly stdin?: AsyncIterable<Uint8Array>;
   /** Takes what happens on the way; default nobody. */
   readonly log?: Log;
   /** Shown the machine before the first event, to watch it. */
@@ -17,16 +15,16 @@ export interface ReplayOptions extends FeedOptions {
   readonly beforeReport?: (replayer: Replayer) => void;
 }
 
-/** One replay of one or several captures on one machine. */
-export class ReplayRun {
+/** One replay of one or several captures on one machine. Of files it is a `ReplayRun`. */
+export class Replay {
   /** Where the machine stands; null before {@link run} has opened the captures. */
   replayer: Replayer | null = null;
   readonly #feed: CaptureFeed;
   readonly #config: RunConfig;
   readonly #options: ReplayOptions;
 
-  constructor(captures: readonly string[], config: RunConfig, options: ReplayOptions = {}) {
-    this.#feed = new CaptureFeed(fileSources(captures, options.stdin), options);
+  constructor(captures: readonly ByteSource[], config: RunConfig, options: ReplayOptions = {}) {
+    this.#feed = new CaptureFeed(captures, options);
     this.#config = config;
     this.#options = options;
   }

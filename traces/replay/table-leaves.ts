@@ -1,10 +1,6 @@
-import { closeSync, openSync, writeSync } from 'node:fs';
 import { Bus, BusView } from '../../emulator/index.ts';
 import { forEachLeafRecord, type LeafRecord, type LeafScan, newLeafScan } from '../image/leaf-list.ts';
 import type { Replayer } from './replayer.ts';
-
-/** Bytes of text that are gathered before they are written. */
-const CHUNK = 65536;
 
 /**
  * Gives every leaf of every stream to `each`, by rising StreamID, then by address: found as the SMMU finds them, from the stream table
@@ -24,22 +20,4 @@ export function forEachStreamLeaf(replayer: Replayer, each: (leaf: LeafRecord) =
     if (regime !== null) forEachLeafRecord(port, { sid, ssid: -1, regime }, scan, each);
   }
   return scan;
-}
-
-/** Writes every leaf of every stream as one JSON object per line. @returns how many */
-export function writeStreamLeaves(replayer: Replayer, file: string): number {
-  const out = openSync(file, 'w');
-  try {
-    let text = '';
-    const { leaves } = forEachStreamLeaf(replayer, (leaf) => {
-      text += `${JSON.stringify(leaf)}\n`;
-      if (text.length < CHUNK) return;
-      writeSync(out, text);
-      text = '';
-    });
-    writeSync(out, text);
-    return leaves;
-  } finally {
-    closeSync(out);
-  }
 }

@@ -1,8 +1,9 @@
 import { Machine } from '../../devices/index.ts';
 import { ConfigError } from '../../formats/index.ts';
+import type { ByteSource } from '../capture/byte-source.ts';
 import { type RunConfig, readRunConfig } from '../config/run-config.ts';
 import { setField } from '../config/set-field.ts';
-import { type ReplayOptions, ReplayRun } from '../replay/run.ts';
+import { Replay, type ReplayOptions } from '../replay/run.ts';
 import { bestOf, METRICS, metricsOf } from '../report/metrics.ts';
 
 export const COMPARE_SCHEMA = 'tablewalk.compare/1';
@@ -44,25 +45,28 @@ export interface CompareReport {
   readonly config: RunConfig;
 }
 
-/** Replays the same captures once per combination of what is varied. */
-export class CompareRun {
+/** Replays the same captures once per combination of what is varied. Of files it is a `CompareRun`. */
+export class Comparison {
   readonly #captures: readonly string[];
+  readonly #open: (captures: readonly string[]) => readonly ByteSource[];
   readonly #base: RunConfig;
   readonly #variations: readonly Variation[];
   readonly #options: ReplayOptions;
   readonly #settings: readonly string[][];
   readonly #configs: readonly RunConfig[];
-  #running: ReplayRun | null = null;
+  #running: Replay | null = null;
   #stopped = false;
 
   /**
    * Checks every combination.
+   * @param open opens the captures by their names, anew for each combination
    * @param base the machine that is varied, or a part of one: what it leaves open is filled in after each variation
    * @throws ConfigError for a value that the configuration does not take, a field that is varied twice or to no effect, too many
    * combinations, or standard input, which can be read but once.
    */
   constructor(
     captures: readonly string[],
+    open: (captures: readonly string[]) => readonly ByteSource[],
     base: Readonly<Record<string, unknown>>,
     variations: readonly Variation[],
     options: ReplayOptions = {},
@@ -76,6 +80,7 @@ export class CompareRun {
       throw new ConfigError('--vary', `${combinations} combinations`, `at most ${MAX_COMBINATIONS}`);
     }
     this.#captures = captures;
+    this.#open = open;
     this.#base = readRunConfig(base);
     this.#variations = variations;
     this.#options = options;
@@ -110,7 +115,7 @@ export class CompareRun {
     let before = 0;
     for (const [at, config] of this.#configs.entries()) {
       if (this.#stopped) break;
-      const replay = new ReplayRun(this.#captures, config, this.#options);
+      const replay = new Replay(this.#open(this.#captures), config, this.#options);
       this.#running = replay;
       let events = 0;
       const report = await replay.run((done, sofar) => {
@@ -136,7 +141,7 @@ export class CompareRun {
   async #build(): Promise<void> {
     for (const config of this.#configs) {
       // Whoever wants to stop this gets a chance between two machines.
-      await new Promise((resolve) => setImmediate(resolve));
+      await new Promise((resolve) => setTimeout(resolve));
       if (this.#stopped) return;
       new Machine(config).createDomain();
     }

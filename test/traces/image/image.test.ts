@@ -9,7 +9,8 @@ import {
   InputError,
   LeafComparison,
   type LeafRecord,
-  MemoryImage,
+  loadImage,
+  type MemoryImage,
   narrateWalk,
   newLeafScan,
   readLeafList,
@@ -24,7 +25,7 @@ const folderOf = (dump: string): string => join(VECTORS, dump);
 const listOf = (dump: string): string => join(VECTORS, dump, 'pt.leaves.jsonl.gz');
 
 function leavesOf(dump: string): LeafRecord[] {
-  const image = MemoryImage.load(folderOf(dump));
+  const image = loadImage(folderOf(dump));
   const leaves: LeafRecord[] = [];
   const scan = newLeafScan();
   for (const stream of new ImageStreams(image).translated()) {
@@ -42,7 +43,7 @@ describe('the page tables of a real Linux, dumped from its memory', () => {
   });
 
   it.each(DUMPS)('%s: the tables found are those of the reference, by level', (dump) => {
-    const image = MemoryImage.load(folderOf(dump));
+    const image = loadImage(folderOf(dump));
     const summary = summarise(image, new ImageStreams(image).translated());
     expect(summary.tablesByLevel).toEqual(dump === 'vfio' ? [9, 12, 79, 176] : [8, 8, 8, 20]);
     expect([summary.unreadableTables, summary.repeatedTables]).toEqual([0, 0]);
@@ -53,7 +54,7 @@ describe('the page tables of a real Linux, dumped from its memory', () => {
   it.each(DUMPS)(
     '%s: each page translates as its leaf says, with its permission, and what is next to it faults',
     (dump) => {
-      const image = MemoryImage.load(folderOf(dump));
+      const image = loadImage(folderOf(dump));
       const streams = new ImageStreams(image);
       const walker = new Walker(image);
       const leaves = leavesOf(dump);
@@ -81,7 +82,7 @@ describe('the page tables of a real Linux, dumped from its memory', () => {
   );
 
   it('a stream that is set to abort says so, and one beyond the table does not exist', () => {
-    const streams = new ImageStreams(MemoryImage.load(folderOf('vfio')));
+    const streams = new ImageStreams(loadImage(folderOf('vfio')));
     const aborted = streams.stream(0);
     expect('event' in aborted ? refusalText(aborted) : 'translated').toMatch(/aborts all traffic/);
     const beyond = streams.stream(0x300);
@@ -90,7 +91,7 @@ describe('the page tables of a real Linux, dumped from its memory', () => {
 });
 
 describe("the tables of gem5's experiments, which another program built", () => {
-  const image = MemoryImage.load(join(VECTORS, '../gem5/image'));
+  const image = loadImage(join(VECTORS, '../gem5/image'));
 
   it('are refused as the architecture says, for reserved encodings', () => {
     const refused = [...new ImageStreams(image).survey()].map((stream) =>
@@ -157,7 +158,7 @@ describe("the tables of gem5's experiments, which another program built", () => 
 });
 
 describe('one walk in words', () => {
-  const image = MemoryImage.load(folderOf('vfio'));
+  const image = loadImage(folderOf('vfio'));
   const stream = new ImageStreams(image).stream(16);
 
   it('names table, entry, descriptor, fields and the result of each step', () => {
@@ -222,12 +223,12 @@ describe('bad input is named', () => {
   const bad = (json: string) => (): MemoryImage => {
     writeFileSync(join(folder, 'pt.json'), json);
     writeFileSync(join(folder, 'pt.pages.bin'), new Uint8Array(4096));
-    return MemoryImage.load(folder);
+    return loadImage(folder);
   };
 
   it.each([
-    ['a missing folder', () => MemoryImage.load(join(folder, 'nowhere')), /nowhere: found no such folder/],
-    ['a file', () => MemoryImage.load(listOf('vfio')), /found no folder/],
+    ['a missing folder', () => loadImage(join(folder, 'nowhere')), /nowhere: found no such folder/],
+    ['a file', () => loadImage(listOf('vfio')), /found no folder/],
     ['no JSON', bad('{'), /pt.json: found no JSON/],
     ['no pages', bad('{}'), /pages: found nothing/],
     [

@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import {
   compareFigures,
   InputError,
-  MemoryImage,
+  loadImage,
   machineOf,
   readAddressList,
   readExperiment,
@@ -14,7 +14,7 @@ import {
 } from '../../../traces/index.ts';
 
 const VECTORS = join(import.meta.dirname, '..', '..', 'vectors', 'gem5');
-const image = MemoryImage.load(join(VECTORS, 'image'));
+const image = loadImage(join(VECTORS, 'image'));
 const names = readdirSync(join(VECTORS, 'runs')).map((file) => file.replace('.json', ''));
 
 const experimentOf = (name: string) => readExperiment(join(VECTORS, 'runs', `${name}.json`));

@@ -8,7 +8,7 @@ import { PRESETS } from '../../../emulator/index.ts';
 import { ConfigError } from '../../../formats/index.ts';
 import {
   InputError,
-  MemoryImage,
+  loadImage,
   parseMapSpec,
   readAddressList,
   runConfig,
@@ -135,7 +135,7 @@ describe('a list through a machine of our own', () => {
 
 describe('a list through an image', () => {
   it('uses the stream table and tables of the image', () => {
-    const image = MemoryImage.load(join(import.meta.dirname, '..', '..', 'vectors', 'gem5', 'image'));
+    const image = loadImage(join(import.meta.dirname, '..', '..', 'vectors', 'gem5', 'image'));
     // PRIVILEGED: the image's pages are for EL1.
     const report = runOnImage(PRESETS.qemu, image, options([0x7f00_0000_0000, 0x7f00_0400_0000], { flags: 2 }));
     expect(report).toMatchObject({ requests: 2, faults: 1, configurationReads: 2 });

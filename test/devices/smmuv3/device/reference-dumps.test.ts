@@ -10,7 +10,7 @@ import {
   Smmuv3,
 } from '../../../../devices/index.ts';
 import { AccessFlag, Bus, BusView, PhysicalMemory } from '../../../../emulator/index.ts';
-import { MemoryImage } from '../../../../traces/index.ts';
+import { loadImage } from '../../../../traces/index.ts';
 import { last, translates } from '../../access.ts';
 
 /** A leaf as the reference list of the dump has it. */
@@ -29,7 +29,7 @@ const PAGE = 4096;
  * order in which a driver starts an SMMU. Only the event queue is ours, because its memory is not in the image.
  */
 function restart(folder: string): { smmu: Smmuv3; events(): EventRecord[] } {
-  const image = MemoryImage.load(folder);
+  const image = loadImage(folder);
   const memory = new PhysicalMemory({ banks: [{ base: 0x4000_0000, size: 0x1_4000_0000, node: 0 }] });
   for (const pa of image.pages) {
     for (let offset = 0; offset < PAGE; offset += 8) {
