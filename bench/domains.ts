@@ -35,7 +35,7 @@ const CAPTURES: readonly Known[] = [
   },
   {
     name: 'medium-dma-events',
-    path: 'test/vectors/captures/medium-dma-events.txt.gz',
+    path: 'test/vectors/domains/medium-dma-events.txt.gz',
     greedy: { domains: 6, calls: 0.879, leaves: 0.694, contradictions: 0 },
   },
 ];

@@ -93,8 +93,9 @@ export class MappingOracle {
 
   /** An access is over. */
   check(one: ReplayDomain, request: TranslationRequest, translated: boolean): void {
-    // What a stale translation served is named already, and a stalled access is not over.
-    if (request.staleMark !== 0 || request.outcome === Outcome.STALLED) return;
+    // What a stale translation served is named already, and an access that waits for a lock or a stopped address space was not judged.
+    if (request.staleMark !== 0) return;
+    if (request.outcome === Outcome.STALLED && request.fault === FaultKind.NONE) return;
     const { iova } = request;
     const { mapped } = this.#of(one);
     const tag = mapped.tagAt(iova);
