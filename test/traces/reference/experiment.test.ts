@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { compareFigures, InputError, machineOf, runExperiment } from '../../../traces/index.ts';
+import { compareFigures, InputError, machineOf, runExperiment, type TranslationRecord } from '../../../traces/index.ts';
 import { experimentOf, image, listOf } from './vectors.ts';
 
 describe('what gem5 does wrong, as its users measured it', () => {
