@@ -153,6 +153,7 @@ function compareText(report: CompareReport, shown: readonly Metric[] | null, sho
     table.push([labelOf(row), ...columns.map((column, at) => cell(row, column, best.includes(at)))]);
   }
   const lines = [ansis.bold(report.captures.join(', '))];
+  if (report.synthetic) lines.push(ansis.yellow('synthetic: a declared workload, nothing here was measured'));
   if (table.length > 0) lines.push(table.toString());
   if (varied.some(({ name }) => name === 'allocator')) {
     lines.push(`Layers: ${[...new Set(columns.map(({ stack }) => stack))].join(', ')}.`);

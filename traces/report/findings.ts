@@ -41,6 +41,8 @@ export interface CheckReport {
   /** False when the replay was stopped before the end. */
   readonly complete: boolean;
   readonly captures: readonly string[];
+  /** The capture is a declared workload, not a recording. */
+  readonly synthetic: boolean;
   readonly events: number;
   /** Maps and unmaps, and device accesses. */
   readonly operations: number;
@@ -68,6 +70,7 @@ export function checkReport(report: Report, captures: readonly string[]): CheckR
     schema: CHECK_SCHEMA,
     complete: report.complete,
     captures,
+    synthetic: report.capture.synthetic === true,
     events: report.capture.events,
     operations: report.capture.maps + report.capture.unmaps,
     accesses: report.translation.requests,
@@ -92,6 +95,7 @@ export function renderCheck(report: CheckReport, options: { color: boolean; most
     `${ink.bold(captures.join(', '))}${complete ? '' : ink.yellow('  (stopped before the end)')}`,
     `${count(events)} events, ${count(operations)} maps and unmaps, ${count(accesses)} device accesses`,
   ];
+  if (report.synthetic) lines.push(ink.yellow('synthetic: a declared workload, nothing here was measured'));
   if (report.lost > 0) lines.push(ink.yellow(`${count(report.lost)} events were lost by the recorder`));
   if (report.refused > 0) lines.push(ink.yellow(`${count(report.refused)} maps or unmaps that the table would not do`));
   if (report.damaged > 0) lines.push(ink.yellow(`${count(report.damaged)} damaged records skipped`));

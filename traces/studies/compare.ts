@@ -35,6 +35,8 @@ export interface CompareColumn {
 export interface CompareReport {
   readonly schema: typeof COMPARE_SCHEMA;
   readonly captures: readonly string[];
+  /** The captures are declared workloads, not recordings. */
+  readonly synthetic: boolean;
   /** False when it was stopped: the combinations that are missing were not run, and none is in part. */
   readonly complete: boolean;
   readonly varied: readonly { readonly name: string; readonly field: string; readonly values: readonly string[] }[];
@@ -111,6 +113,7 @@ export class Comparison {
    */
   async run(onProgress: (done: number, events: number) => void = () => {}): Promise<CompareReport> {
     const columns: CompareColumn[] = [];
+    let synthetic = false;
     await this.#build();
     let before = 0;
     for (const [at, config] of this.#configs.entries()) {
@@ -123,12 +126,14 @@ export class Comparison {
         onProgress((at + done) / this.combinations, before + sofar);
       });
       before += events;
+      synthetic ||= report.capture.synthetic === true;
       if (this.#stopped) break;
       columns.push({ settings: this.#settingsOf(at), stack: report.allocation.stack, metrics: metricsOf(report) });
     }
     return {
       schema: COMPARE_SCHEMA,
       captures: this.#captures,
+      synthetic,
       complete: !this.#stopped,
       varied: this.#variations.map(({ name, field, values }) => ({ name, field, values })),
       columns,
