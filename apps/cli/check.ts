@@ -59,7 +59,7 @@ async function run(captures: readonly string[], flags: CheckFlags): Promise<void
   const defaults = ['access.pattern=probe', 'access.verify=true'];
   if (/(^|,)\s*drop-sync/.test(flags.break ?? '')) defaults.push('table.walk=non-coherent');
   const config = machineFrom(flags, defaults);
-  checkWritable('--json', flags.json);
+  checkWritable('--json', flags.json, captures);
   const options = {
     strict: flags.strict === true,
     limit: flags.limit ?? Number.POSITIVE_INFINITY,

@@ -75,7 +75,7 @@ async function compare(captures: readonly string[], flags: CompareFlags): Promis
     strict: flags.strict === true,
     limit: flags.limit ?? Number.POSITIVE_INFINITY,
   });
-  checkWritable('--json', flags.json);
+  checkWritable('--json', flags.json, captures);
   const shown = flags.rows === undefined ? null : rowsNamed(flags.rows);
   await supervise(run, (report) => {
     writeJson(flags.json, report);

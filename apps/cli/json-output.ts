@@ -1,44 +1,22 @@
-import { accessSync, constants, existsSync, statSync, writeFileSync } from 'node:fs';
-import { dirname } from 'node:path';
-import { ConfigError } from '../../formats/index.ts';
+import { checkOutput, writeWholeFile } from '../../traces/index.ts';
 
 /**
- * Writes a result where `--json` says: `-` is standard output, undefined is nowhere.
+ * Writes a result where `--json` says: `-` is standard output, undefined is nowhere. A file is replaced only by a whole one.
  * @throws ConfigError when the file cannot be written.
  */
 export function writeJson(file: string | undefined, value: unknown): void {
   if (file === undefined) return;
   const text = `${JSON.stringify(value, null, 2)}\n`;
-  if (file === '-') {
-    process.stdout.write(text);
-    return;
-  }
-  try {
-    writeFileSync(file, text);
-  } catch (error) {
-    throw new ConfigError(
-      '--json',
-      file,
-      `a file that can be written (${(error as NodeJS.ErrnoException).code ?? 'error'})`,
-    );
-  }
+  if (file === '-') process.stdout.write(text);
+  else writeWholeFile('--json', file, text);
 }
 
 /**
- * A long run must not end with a file that cannot be written.
+ * A long run must not end with a file that cannot be written, nor overwrite what it reads.
  * @param file undefined and `-` are fine
+ * @param inputs files of the same run
  * @throws ConfigError naming the option
  */
-export function checkWritable(option: string, file: string | undefined): void {
-  if (file === undefined || file === '-') return;
-  try {
-    if (existsSync(file)) accessSync(file, constants.W_OK);
-    else accessSync(dirname(file), constants.W_OK);
-    if (existsSync(file) && statSync(file).isDirectory())
-      throw new ConfigError(option, file, 'a file, not a directory');
-  } catch (error) {
-    if (error instanceof ConfigError) throw error;
-    const code = (error as NodeJS.ErrnoException).code ?? 'error';
-    throw new ConfigError(option, file, `a file that can be written (${code})`);
-  }
+export function checkWritable(option: string, file: string | undefined, inputs: readonly string[] = []): void {
+  checkOutput(option, file, inputs);
 }

@@ -62,8 +62,8 @@ export function register(program: Command): void {
 
 async function run(captures: readonly string[], flags: ReplayFlags): Promise<void> {
   const config = machineFrom(flags);
-  checkWritable('--json', flags.json);
-  checkWritable('--leaves', flags.leaves);
+  checkWritable('--json', flags.json, captures);
+  checkWritable('--leaves', flags.leaves, captures);
   const outputs = new ReportOutputs(flags, captures);
   if (flags.leaves === '-') throw new ConfigError('--leaves', '-', 'a file: standard output has the report');
   const { leaves } = flags;

@@ -103,6 +103,17 @@ describe('tablewalk replay --leaves', () => {
     expect(run.stderr).toMatch(/^tablewalk: --leaves: [^\n]+\n$/);
   });
 
+  it('is refused, as --json is, where it would overwrite the capture', () => {
+    const capture = join(directory, 'capture.gz');
+    const bytes = readFileSync(SMALL);
+    writeFileSync(capture, bytes);
+    for (const option of ['--json', '--leaves']) {
+      const run = tablewalk(['replay', capture, option, capture]);
+      expect(run.code).toBe(2);
+      expect(readFileSync(capture).equals(bytes)).toBe(true);
+    }
+  });
+
   it('writes the same leaves whether edits are made at once or as VM_BIND jobs', () => {
     const written = (name: string, ...options: string[]): string => {
       const path = join(directory, name);
