@@ -11,5 +11,6 @@ export default defineConfig({
     testTimeout: soaking ? 3_600_000 : 180_000,
     // Two workers: continuous integration has two cores, and the conformance and timing suites are processor-bound.
     maxWorkers: 2,
+    isolate: false,
   },
 });

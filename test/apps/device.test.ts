@@ -62,6 +62,17 @@ function answer(from: Socket): Promise<Buffer> {
   });
 }
 
+/** The answer to the greeting of a new client. The server may refuse it for as long as it has not yet heard that the client before has gone. */
+async function greeted(hello: Buffer): Promise<Buffer> {
+  for (;;) {
+    const made = await client();
+    made.write(hello);
+    const said = await answer(made);
+    if (said[1] !== 0x86) return said;
+    made.destroy();
+  }
+}
+
 /** A fenced block of the README by the name behind its language. */
 function block(name: string): string {
   const found = new RegExp(`^\`\`\`\\w+ ${name}\\n([\\s\\S]*?)^\`\`\``, 'm').exec(README)?.[1];
@@ -87,9 +98,7 @@ describe('tablewalk device', () => {
     first.write(Buffer.alloc(FRAME, 0xff));
     expect((await answer(first))[1]).toBe(0x80);
     first.destroy();
-    const third = await client();
-    third.write(hello);
-    expect((await answer(third))[1]).toBe(0);
+    expect((await greeted(hello))[1]).toBe(0);
     expect(await end('SIGTERM')).toEqual([0, '3 requests, 1 of them malformed; 0 findings\n']);
     expect(existsSync(socket)).toBe(false);
   });
