@@ -6,8 +6,8 @@ export {
   WHOLE_SPACE_PAGES,
 } from './invalidation-watch.ts';
 export * from './sanitizer.ts';
-export type { StaleWindows } from './stale-windows.ts';
-export { type KnownTable, TableWatch } from './table-watch.ts';
+export type { ClosedWindow, StaleWindows } from './stale-windows.ts';
+export { type KnownTable, type TableObserver, TableWatch } from './table-watch.ts';
 export { WalkCheck } from './walk-check.ts';
 export { watchedOthers, watchedTables } from './watched-allocator.ts';
 export type { WatchedSpace } from './watched-space.ts';

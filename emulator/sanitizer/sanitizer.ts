@@ -27,6 +27,8 @@ export class Sanitizer implements FindingSink {
   readonly findings: Finding[] = [];
   readonly clock: Readonly<MachineClock>;
   readonly windows: StaleWindows;
+  /** Told of every finding, also of those that are not kept. */
+  onFinding: ((finding: Finding) => void) | null = null;
 
   readonly #counts = new Map<FindingKind, number>();
 
@@ -51,12 +53,15 @@ export class Sanitizer implements FindingSink {
     return total;
   }
 
-  /** Records something found during the running operation. `circumstances` is only asked for while findings are still kept. */
+  /** Records something found during the running operation. `circumstances` is only asked for while somebody wants to know. */
   found(kind: FindingKind, iova: number, circumstances: () => Circumstances): void {
     const count = this.count(kind) + 1;
     this.#counts.set(kind, count);
-    if (this.findings.length >= KEPT_FINDINGS && count > KEPT_OF_EACH_KIND) return;
+    const keeps = this.findings.length < KEPT_FINDINGS || count <= KEPT_OF_EACH_KIND;
+    if (!keeps && this.onFinding === null) return;
     const { operation, domain, line } = this;
-    this.findings.push({ kind, operation, domain, iova, ...(line > 0 ? { line } : {}), ...circumstances() });
+    const finding = { kind, operation, domain, iova, ...(line > 0 ? { line } : {}), ...circumstances() };
+    if (keeps) this.findings.push(finding);
+    this.onFinding?.(finding);
   }
 }

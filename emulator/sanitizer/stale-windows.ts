@@ -1,5 +1,25 @@
 import { addressText, descriptorText, FindingKind, type FindingSink } from './finding.ts';
 
+/** A stale window that has closed; the object is reused. */
+export class ClosedWindow {
+  /** The unmap that opened it. */
+  operation = 0;
+  /** The leaf that TLBs still held. */
+  iova = 0;
+  size = 0;
+  /** Cycle at which it opened, and how long it stood open, in cycles and in seconds of the trace's clock. */
+  start = 0;
+  cycles = 0;
+  seconds = 0;
+  /** Accesses that were served by it, and the cycle of the last one. */
+  hits = 0;
+  lastHit = 0;
+}
+
+/** Numbers kept of each open window. */
+const Field = { OPERATION: 0, IOVA: 1, SIZE: 2, START: 3, SECONDS: 4, ACCESSES: 5, HITS: 6, LAST_HIT: 7 } as const;
+const FIELDS = 8;
+
 /**
  * Translations that live on in TLBs after their leaf is gone: from the unmap to the last TLB entry that goes. Each window has a
  * mark, a small number that its TLB entries carry; who looks into the TLBs puts it there, and tells of each entry that comes and goes.
@@ -8,13 +28,15 @@ export class StaleWindows {
   longestCycles = 0;
   longestSeconds = 0;
 
+  /** Told of each window that closes. */
+  onClose: ((window: Readonly<ClosedWindow>) => void) | null = null;
+
+  readonly #closed = new ClosedWindow();
   readonly #sanitizer: FindingSink;
   /** Windows by mark; index 0 is never used, as mark 0 means unmarked. */
   #entries = new Int32Array(64);
-  #openCycles = new Float64Array(64);
-  #openSeconds = new Float64Array(64);
-  #openAccesses = new Float64Array(64);
-  #operations = new Float64Array(64);
+  /** {@link FIELDS} of each. */
+  #open = new Float64Array(FIELDS * 64);
   /** The leaf that was unmapped: level, low half, high half. */
   #leaves = new Int32Array(3 * 64);
   readonly #freeMarks: number[] = [];
@@ -50,10 +72,15 @@ export class StaleWindows {
   open(mark: number, iova: number, size: number, level: number, low: number, high: number): void {
     const { clock, accesses, operation } = this.#sanitizer;
     const entries = this.#entries[mark] as number;
-    this.#openCycles[mark] = clock.cycles;
-    this.#openSeconds[mark] = clock.seconds;
-    this.#openAccesses[mark] = accesses;
-    this.#operations[mark] = operation;
+    const at = FIELDS * mark;
+    const fields = this.#open;
+    fields[at + Field.OPERATION] = operation;
+    fields[at + Field.IOVA] = iova;
+    fields[at + Field.SIZE] = size;
+    fields[at + Field.START] = clock.cycles;
+    fields[at + Field.SECONDS] = clock.seconds;
+    fields[at + Field.ACCESSES] = accesses;
+    fields[at + Field.HITS] = 0;
     this.#leaves[3 * mark] = level;
     this.#leaves[3 * mark + 1] = low;
     this.#leaves[3 * mark + 2] = high;
@@ -74,16 +101,21 @@ export class StaleWindows {
   /** An access to `iova` was served by an entry that carries `mark`. */
   hit(mark: number, iova: number): void {
     const { clock } = this.#sanitizer;
-    const cycles = clock.cycles - (this.#openCycles[mark] as number);
+    const fields = this.#open;
+    const at = FIELDS * mark;
+    fields[at + Field.HITS] = (fields[at + Field.HITS] as number) + 1;
+    fields[at + Field.LAST_HIT] = clock.cycles;
+    const cycles = clock.cycles - (fields[at + Field.START] as number);
     // This access is one of them.
-    const accesses = this.#sanitizer.accesses - (this.#openAccesses[mark] as number);
+    const accesses = this.#sanitizer.accesses - (fields[at + Field.ACCESSES] as number);
+    const operation = fields[at + Field.OPERATION] as number;
     this.#sanitizer.found(FindingKind.STALE_TLB_HIT, iova, () => {
       const leaf = this.#leaf(mark);
       const { level, low, high } = leaf;
       const what = level === undefined ? 'a translation' : `the level ${level} leaf ${descriptorText(low, high)}`;
       const when = `${Math.round(cycles)} cycles and ${accesses} ${accesses === 1 ? 'access' : 'accesses'} before`;
       return {
-        detail: `${addressText(iova)} was served by ${what} that operation ${this.#operations[mark]} unmapped ${when}`,
+        detail: `${addressText(iova)} was served by ${what} that operation ${operation} unmapped ${when}`,
         ...leaf,
         cycles,
         accesses,
@@ -113,8 +145,23 @@ export class StaleWindows {
 
   #close(mark: number): void {
     const { clock } = this.#sanitizer;
-    const cycles = clock.cycles - (this.#openCycles[mark] as number);
-    const seconds = clock.seconds - (this.#openSeconds[mark] as number);
+    const at = FIELDS * mark;
+    const fields = this.#open;
+    const start = fields[at + Field.START] as number;
+    const cycles = clock.cycles - start;
+    const seconds = clock.seconds - (fields[at + Field.SECONDS] as number);
+    if (this.onClose !== null) {
+      const closed = this.#closed;
+      closed.operation = fields[at + Field.OPERATION] as number;
+      closed.iova = fields[at + Field.IOVA] as number;
+      closed.size = fields[at + Field.SIZE] as number;
+      closed.start = start;
+      closed.cycles = cycles;
+      closed.seconds = seconds;
+      closed.hits = fields[at + Field.HITS] as number;
+      closed.lastHit = fields[at + Field.LAST_HIT] as number;
+      this.onClose(closed);
+    }
     if (cycles > this.longestCycles) this.longestCycles = cycles;
     if (seconds > this.longestSeconds) this.longestSeconds = seconds;
     this.#freeMarks.push(mark);
@@ -128,14 +175,8 @@ export class StaleWindows {
     const leaves = new Int32Array(3 * size);
     leaves.set(this.#leaves);
     this.#leaves = leaves;
-    const grow = (old: Float64Array<ArrayBuffer>): Float64Array<ArrayBuffer> => {
-      const larger = new Float64Array(size);
-      larger.set(old);
-      return larger;
-    };
-    this.#openCycles = grow(this.#openCycles);
-    this.#openSeconds = grow(this.#openSeconds);
-    this.#openAccesses = grow(this.#openAccesses);
-    this.#operations = grow(this.#operations);
+    const open = new Float64Array(FIELDS * size);
+    open.set(this.#open);
+    this.#open = open;
   }
 }

@@ -21,6 +21,13 @@ export interface KnownTable {
   readonly allocatedBy: number;
 }
 
+/** Told of tables as they come and go. */
+export interface TableObserver {
+  allocated(pa: number, size: number): void;
+  /** @param known where it stood; null when no entry ever led to it, or the table is of a format that is not watched */
+  freed(pa: number, known: KnownTable | null): void;
+}
+
 /**
  * Stands between the software that edits LPAE tables and its memory, and between it and its allocator: sees each descriptor change
  * and each table come and go, and says what breaks the rules. Knows of a descriptor what the table code knows: the address space, the
@@ -36,6 +43,7 @@ export interface KnownTable {
 export class TableWatch implements TableMemory {
   readonly tables: TableMap;
   readonly invalidation: InvalidationWatch;
+  observer: TableObserver | null = null;
   readonly #memory: ViewedMemory;
   readonly #sanitizer: Sanitizer;
   /**
@@ -153,6 +161,7 @@ export class TableWatch implements TableMemory {
     const end = at + Math.max(size, 8) / 4;
     this.#last.fill(0, at, end);
     this.#wantZeros(pa, at, end);
+    this.observer?.allocated(pa, size);
   }
 
   /** Table code links what it was given without a look: a word that is not zero is a descriptor that nobody made. */
@@ -183,6 +192,7 @@ export class TableWatch implements TableMemory {
   /** The table at `pa` is about to be freed. */
   freed(pa: number): void {
     const { tables } = this;
+    this.observer?.freed(pa, this.tableAt(pa));
     const page = tables.pageOf(pa);
     if (page < 0 || tables.use[page] !== PageUse.TABLE) return;
     const space = this.invalidation.spaces[tables.space[page] as number];

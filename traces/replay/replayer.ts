@@ -35,6 +35,8 @@ export class Replayer {
   firstTime = 0;
   lastTime = 0;
   readonly refusals = new Refusals();
+  /** Told of each fault that the capture holds. */
+  onFault: ((event: TraceEvent) => void) | null = null;
 
   readonly #edits: Edits;
   readonly #time: ReplayTime;
@@ -85,6 +87,7 @@ export class Replayer {
     else {
       this.tracker.take(event);
       if (kind === EventKind.ATTACH) this.domains.attach(event.device);
+      else if (kind === EventKind.FAULT) this.onFault?.(event);
     }
   }
 
