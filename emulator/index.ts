@@ -5,7 +5,15 @@ export * from './memory/pages/index.ts';
 export * from './mmu/config/index.ts';
 export { ANY, type InvalidationObserver, type InvalidationPort } from './mmu/invalidation/index.ts';
 export * from './mmu/regime/index.ts';
-export type { MarkDropped, StaleMarks } from './mmu/tlb/index.ts';
+export {
+  type CacheContents,
+  type CachedTranslation,
+  type CacheRole,
+  cacheContents,
+  type MarkDropped,
+  probedSets,
+  type StaleMarks,
+} from './mmu/tlb/index.ts';
 export * from './mmu/translation/in-flight/index.ts';
 export * from './mmu/translation/index.ts';
 export * from './mmu/walk/index.ts';

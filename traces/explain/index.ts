@@ -2,4 +2,5 @@
 export * from './faults/index.ts';
 export * from './layout/index.ts';
 export * from './structures/index.ts';
+export * from './translation/index.ts';
 export * from './why/index.ts';

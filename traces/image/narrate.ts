@@ -73,7 +73,7 @@ export interface NarratedWalk {
  * @param access bits of `Permission`; 0 checks none
  */
 export function narrateWalk(memory: WalkMemory, regime: TranslationRegime, iova: bigint, access = 0): NarratedWalk {
-  const recorder = new Recorder();
+  const recorder = new WalkRecorder();
   const walker = new Walker(memory, recorder);
   const { upper, address } = splitAddress(regime, iova);
   const done = address !== null && walker.translate(regime, address, upper, access);
@@ -135,8 +135,8 @@ const PURPOSES = {
   [FaultClass.INPUT]: 'input',
 } as const;
 
-/** Keeps what a walker does. */
-class Recorder implements WalkTrace {
+/** Keeps what a walker does as data, step by step. */
+export class WalkRecorder implements WalkTrace {
   readonly steps: WalkStep[] = [];
 
   begin(walk: StageWalk, purpose: FaultClass): void {

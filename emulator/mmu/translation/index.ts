@@ -5,3 +5,4 @@ export type { CacheCounters, CacheLevelCounters, MmuCounters, WalkCacheCounters 
 export type { TranslatingDevice } from './device.ts';
 export { Mmu } from './mmu.ts';
 export * from './request.ts';
+export type { WalkCacheKind, WalkObserver } from './walk-observer.ts';

@@ -21,6 +21,7 @@ import { type MmuCounters, readCounters } from './counters.ts';
 import type { TranslatingDevice } from './device.ts';
 import { Outcome, type TranslationRequest } from './request.ts';
 import { SerialWalker } from './serial-walker.ts';
+import type { WalkObserver } from './walk-observer.ts';
 
 /** The high tag word without its owner and section. */
 const PAGE_BITS = (1 << SECTION_SHIFT) - 1;
@@ -253,6 +254,11 @@ export class Mmu implements TranslatingDevice {
     tlb.values[filled] = request.pa - request.iova;
     if (request.staleMark !== 0) tlb.mark(filled, request.staleMark);
     return true;
+  }
+
+  /** Lets somebody see every walk of `translate` from now on; null for nobody. */
+  watchWalks(observer: WalkObserver | null): void {
+    this.#walker.observer = observer;
   }
 
   /** All counters as one plain object; see {@link MmuCounters}. */

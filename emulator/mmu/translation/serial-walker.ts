@@ -21,6 +21,7 @@ import {
   withoutTableBits,
 } from '../walk/index.ts';
 import type { TranslationRequest } from './request.ts';
+import type { WalkObserver } from './walk-observer.ts';
 
 /**
  * Whole walks, one at a time: stage 1, stage 2 or both, through the walk caches and the IPA cache, with the cycles that they take
@@ -34,6 +35,8 @@ export class SerialWalker {
   cycles = 0;
   /** Output of the last stage-2 translation. */
   output2 = 0;
+  /** Told of every step; mostly nobody is. */
+  observer: WalkObserver | null = null;
 
   readonly #memory: WalkMemory;
   readonly #caches: WalkCaches;
@@ -101,7 +104,9 @@ export class SerialWalker {
     const { iova } = request;
     const walk = this.#walk1;
     walk.inputAddress = iova;
-    if (walk.check(stage1, upper, access) === WalkStatus.FAULT) return this.#refused1(request);
+    const checked = walk.check(stage1, upper, access);
+    if (this.observer !== null) this.observer.begin(walk, FaultClass.INPUT);
+    if (checked === WalkStatus.FAULT) return this.#refused1(request);
     const high = page | (space << OWNER_SHIFT);
 
     // The lowest level that a walk cache knows spares all levels above it.
@@ -146,7 +151,10 @@ export class SerialWalker {
         walk.refuse(FaultKind.EXTERNAL_ABORT, walk.level);
         return this.#refused1(request);
       }
+      const { level: readLevel } = walk;
+      const seenAt = this.observer === null ? 0 : walk.descriptorAddress;
       let status = walk.step(memory.low, memory.high);
+      if (this.observer !== null) this.#tell(walk, readLevel, seenAt, descriptor, status);
       if (status === WalkStatus.LEAF) break;
       if (status === WalkStatus.UPDATE) {
         if (!ipaKnown && stage2 !== null) {
@@ -178,6 +186,7 @@ export class SerialWalker {
         const level = walk.level - 1;
         const attributes = walk.hierarchical << ENTRY.HIERARCHICAL_SHIFT;
         this.#caches.keep(level, walk.entryShift(level), low, high, table, attributes, space);
+        if (this.observer !== null) this.#tellKept(level, false);
       }
     }
 
@@ -191,6 +200,7 @@ export class SerialWalker {
     const section = walk.level;
     const cache = this.#caches.sections[section];
     if (this.#holdsLeaves !== true || cache === null || cache === undefined) return true;
+    if (this.observer !== null) this.#tellKept(section, true);
     if (stage2 === null || this.#leafSkipsStage2 !== true) {
       const entry = this.#caches.store(section, walk.pageShift, low, high, attributes1 | ENTRY.LEAF, space);
       cache.values[entry] = output1 - iova;
@@ -262,7 +272,9 @@ export class SerialWalker {
     if (ipaCache !== null) {
       this.cycles += this.#ipaCycles;
       const entry = ipaCache.lookup(low, high, salt);
-      if (entry >= 0 && serves(ipaCache.attributesOf(entry), access, normalOnly)) {
+      const served = entry >= 0 && serves(ipaCache.attributesOf(entry), access, normalOnly);
+      if (this.observer !== null) this.observer.asked('IPA cache', 2, -1, served, this.cycles);
+      if (served) {
         if (ipaCache.marked !== 0) request.staleMark = ipaCache.marks[entry] as number;
         this.output2 = ipa + (ipaCache.values[entry] as number);
         this.#attributes2 = ipaCache.attributesOf(entry);
@@ -270,7 +282,9 @@ export class SerialWalker {
       }
     }
     const walk = this.#walk2;
-    if (walk.begin(regime, ipa, false, access) === WalkStatus.FAULT) return this.#refused2(request, walk, ipa, purpose);
+    const begun = walk.begin(regime, ipa, false, access);
+    if (this.observer !== null) this.observer.begin(walk, purpose);
+    if (begun === WalkStatus.FAULT) return this.#refused2(request, walk, ipa, purpose);
     const cached = purpose === FaultClass.INPUT || this.#nonFinal;
     const from = cached ? this.#probe(request, walk, WALK_LEVELS, low, high, access, normalOnly) : -1;
     if (from >= 0) {
@@ -296,13 +310,16 @@ export class SerialWalker {
         walk.refuse(FaultKind.EXTERNAL_ABORT, walk.level);
         return this.#refused2(request, walk, ipa, purpose);
       }
+      const { level: readLevel } = walk;
       let status = walk.step(this.#memory.low, this.#memory.high);
+      if (this.observer !== null) this.#tell(walk, readLevel, descriptor, descriptor, status);
       if (status === WalkStatus.UPDATE) status = this.#update(request, walk, descriptor, null, 0, 0);
       if (status === WalkStatus.FAULT) return this.#refused2(request, walk, ipa, purpose);
       if (status === WalkStatus.LEAF) break;
       if (cached) {
         const level = walk.level - 1;
         this.#caches.keep(level + WALK_LEVELS, walk.entryShift(level), low, high, walk.tableBase, 0, space2);
+        if (this.observer !== null) this.#tellKept(level + WALK_LEVELS, false);
       }
     }
     const shift = this.#runsAreEntries ? walk.contiguousShift : walk.pageShift;
@@ -316,9 +333,24 @@ export class SerialWalker {
       const value = walk.outputAddress - ipa;
       const attributes = this.#attributes2 | ENTRY.LEAF;
       this.#caches.keep(walk.level + WALK_LEVELS, walk.pageShift, low, high, value, attributes, space2);
+      if (this.observer !== null) this.#tellKept(walk.level + WALK_LEVELS, true);
     }
     this.#storeIpa(low, high, salt, ipa, space2);
     return true;
+  }
+
+  /** Tells the observer of a descriptor that was just read. */
+  #tell(walk: StageWalk, level: number, address: number, pa: number, status: WalkStatus): void {
+    const { low, high } = this.#memory;
+    this.observer?.descriptor(walk, level, address, pa, low, high, status, this.cycles);
+  }
+
+  /** Tells the observer of what a walk cache keeps now, where the level has one. */
+  #tellKept(section: number, leaf: boolean): void {
+    const cache = this.#caches.sections[section];
+    if (cache !== null && cache !== undefined) {
+      this.observer?.kept(section < WALK_LEVELS ? 1 : 2, section % WALK_LEVELS, leaf);
+    }
   }
 
   #storeIpa(low: number, high: number, salt: number, ipa: number, space2: number): void {
@@ -357,6 +389,10 @@ export class SerialWalker {
     }
     request.walkCacheLookups += probed;
     this.cycles += (this.#parallel === true ? Math.min(probed, 1) : probed) * this.#probeCycles;
+    if (this.observer !== null && probed > 0) {
+      const stage = base === 0 ? 1 : 2;
+      this.observer.asked('walk cache', stage, found < 0 ? -1 : (found & 7) - base, found >= 0, this.cycles);
+    }
     return found;
   }
 
