@@ -39,5 +39,7 @@ export { renderReport, type TerminalOptions } from './report/terminal.ts';
 export * from './scenarios/index.ts';
 export * from './studies/compare.ts';
 export * from './studies/invalidation-bench.ts';
+export * from './studies/sweep/index.ts';
+export * from './studies/variation/index.ts';
 export * from './translate/map.ts';
 export * from './translate/stream.ts';

@@ -7,24 +7,16 @@ import {
   type CompareColumn,
   type CompareReport,
   CompareRun,
-  hasField,
   METRICS,
   type Metric,
-  RunConfigSchema,
+  parseVariation,
   unfinishedWork,
   type Variation,
 } from '../../traces/index.ts';
 import { allocatorHelp } from './allocator-help.ts';
 import { ExitCode } from './exit.ts';
 import { checkWritable, writeJson } from './json-output.ts';
-import {
-  addMachineOptions,
-  fieldOfOption,
-  type MachineFlags,
-  machineInput,
-  optionNames,
-  wholeNumber,
-} from './machine-options.ts';
+import { addMachineOptions, FIELD_NAMES, type MachineFlags, machineInput, wholeNumber } from './machine-options.ts';
 import { supervise } from './supervise.ts';
 
 interface CompareFlags extends MachineFlags {
@@ -37,8 +29,9 @@ interface CompareFlags extends MachineFlags {
 }
 
 const AFTER_HELP = `
-Each --vary names an option of replay, or any field of the configuration, and the values it takes; several make every
-combination. The best of each row is marked with *.
+Each --vary names an option of replay, or any field of the configuration, and the values it takes: a list, or a range such as
+1..8, 0..64+16 or 4..4096*2; several make every combination. The best of each row is marked with *. For many combinations:
+tablewalk sweep.
 
 Examples:
   tablewalk compare trace.txt.gz --vary allocator=page,pool,batch,reserve,generic-cache
@@ -71,7 +64,7 @@ export function register(program: Command): void {
 
 async function compare(captures: readonly string[], flags: CompareFlags): Promise<void> {
   if (flags.vary.length === 0) throw new ConfigError('--vary', 'nothing', 'name=value,value');
-  const run = new CompareRun(captures, machineInput(flags), flags.vary.map(parseVariation), {
+  const run = new CompareRun(captures, machineInput(flags), flags.vary.map(severalValues), {
     strict: flags.strict === true,
     limit: flags.limit ?? Number.POSITIVE_INFINITY,
   });
@@ -84,23 +77,11 @@ async function compare(captures: readonly string[], flags: CompareFlags): Promis
   });
 }
 
-/** `allocator=page,pool`: a name, and two or more values between commas. */
-function parseVariation(text: string): Variation {
-  const at = text.indexOf('=');
-  const values = valuesOf(text.slice(at + 1));
-  const name = text.slice(0, at);
-  if (at < 1 || values.includes('') || new Set(values).size !== values.length || values.length < 2) {
-    throw new ConfigError('--vary', text, 'name=value,value with two different values or more');
-  }
-  const field = fieldOfOption(name) ?? name;
-  if (!hasField(RunConfigSchema, field.split('.'))) {
-    throw new ConfigError(
-      '--vary',
-      name,
-      `a field that tablewalk config prints, or one of ${optionNames().join(', ')}`,
-    );
-  }
-  return { name, field, values };
+/** Two or more values of a field. */
+function severalValues(text: string): Variation {
+  const variation = parseVariation(text, FIELD_NAMES);
+  if (variation.values.length > 1) return variation;
+  throw new ConfigError('--vary', text, 'name=value,value with two different values or more');
 }
 
 /** The rows that `--rows` names, in its order. */
@@ -110,19 +91,6 @@ function rowsNamed(names: string): Metric[] {
     if (row !== undefined) return row;
     throw new ConfigError('--rows', name, `names of ${METRICS.map(({ key }) => key).join(', ')}`);
   });
-}
-
-/** Cuts at commas, but not inside a list such as `[1,2]`. */
-function valuesOf(text: string): string[] {
-  const values = [''];
-  let depth = 0;
-  for (const letter of text) {
-    if (letter === '[' || letter === '{') depth++;
-    else if (letter === ']' || letter === '}') depth--;
-    if (letter === ',' && depth === 0) values.push('');
-    else values[values.length - 1] += letter;
-  }
-  return values;
 }
 
 function compareText(report: CompareReport, shown: readonly Metric[] | null, showAll: boolean): string {

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { type Command, InvalidArgumentError } from 'commander';
 import { MMUS, parsePlantedBugs } from '../../devices/index.ts';
 import { ConfigError } from '../../formats/index.ts';
-import { type RunConfig, readRunConfig, setField } from '../../traces/index.ts';
+import { type FieldNames, type RunConfig, readRunConfig, setField } from '../../traces/index.ts';
 
 /** An option of the command line that stands for one field of the configuration. */
 interface FieldOption {
@@ -130,15 +130,11 @@ export function machineInput(flags: MachineFlags, defaults: readonly string[] = 
   return input;
 }
 
-/** The field of the configuration that an option stands for: `table.allocator` for `allocator`; null where there is none. */
-export function fieldOfOption(name: string): string | null {
-  return FIELD_OPTIONS.find(({ flags }) => flags.startsWith(`--${name} `))?.field ?? null;
-}
-
-/** Names of the options that stand for a field, without the dashes. */
-export function optionNames(): string[] {
-  return FIELD_OPTIONS.map(({ flags }) => flags.slice(2).split(' ')[0] ?? '');
-}
+/** The options that stand for a field, by their names without the dashes. */
+export const FIELD_NAMES: FieldNames = {
+  fieldOf: (name) => FIELD_OPTIONS.find(({ flags }) => flags.startsWith(`--${name} `))?.field ?? null,
+  options: FIELD_OPTIONS.map(({ flags }) => flags.slice(2).split(' ')[0] ?? ''),
+};
 
 /** A whole number of at least `least`, for options that are no field of the configuration. */
 export function wholeNumber(least: number): (text: string) => number {

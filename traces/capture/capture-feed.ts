@@ -1,6 +1,6 @@
 import { InputError } from '../input-error.ts';
 import type { ByteSource } from './byte-source.ts';
-import { type CaptureReader, openSources } from './capture-reader.ts';
+import { openSources } from './capture-reader.ts';
 import type { TraceEvent } from './event.ts';
 import { whatInstead } from './remarks.ts';
 import type { CaptureStats } from './stats.ts';
@@ -22,8 +22,40 @@ export interface EventSink {
   take(event: TraceEvent): void;
 }
 
+/** What a feed knows of its captures besides their events. */
+export interface EventOrigin {
+  /** Device names by number. */
+  readonly devices: { name(device: number): string };
+}
+
+/** How a feed ended. */
+export interface FeedEnd<S> {
+  readonly sink: S;
+  /** What the reader counted. */
+  readonly stats: CaptureStats;
+  /** Whether it came to the end of the captures. */
+  readonly complete: boolean;
+}
+
+/** Where the events of one replay come from. */
+export interface EventFeed {
+  /** Whether {@link stop} ended it. */
+  readonly stopped: boolean;
+  /** Ends the reading after the block of input under way. */
+  stop(): void;
+  /**
+   * Feeds every event to what `open` makes.
+   * @param onProgress told now and then which share of the input was read (0 to 1) and how many events there were
+   * @throws InputError for captures that cannot be read
+   */
+  run<S extends EventSink>(
+    open: (origin: EventOrigin) => S,
+    onProgress: (done: number, events: number) => void,
+  ): Promise<FeedEnd<S>>;
+}
+
 /** Reads captures to their end, or until somebody stops it. */
-export class CaptureFeed {
+export class CaptureFeed implements EventFeed {
   readonly #captures: readonly ByteSource[];
   readonly #options: FeedOptions;
   #stopped = false;
@@ -35,27 +67,19 @@ export class CaptureFeed {
     this.#options = options;
   }
 
-  /** Whether {@link stop} ended it. */
   get stopped(): boolean {
     return this.#stopped;
   }
 
-  /** Ends the reading after the block of input under way. */
   stop(): void {
     this.#stopped = true;
     this.#wake();
   }
 
-  /**
-   * Feeds every event to what `open` makes.
-   * @param onProgress told now and then which share of the input was read (0 to 1) and how many events there were
-   * @returns what `open` made, what the reader counted, and whether it came to the end
-   * @throws InputError for captures that cannot be read
-   */
   async run<S extends EventSink>(
-    open: (reader: CaptureReader) => S,
+    open: (origin: EventOrigin) => S,
     onProgress: (done: number, events: number) => void,
-  ): Promise<{ readonly sink: S; readonly stats: CaptureStats; readonly complete: boolean }> {
+  ): Promise<FeedEnd<S>> {
     const { strict = false, limit = Number.POSITIVE_INFINITY, until = Number.POSITIVE_INFINITY } = this.#options;
     const reader = await openSources(this.#captures, { strict });
     const sink = open(reader);

@@ -1,6 +1,7 @@
 import type { RunConfig } from '../config/run-config.ts';
 import { Replay, type ReplayOptions } from '../replay/run.ts';
-import { Comparison, type Variation } from '../studies/compare.ts';
+import { Comparison } from '../studies/compare.ts';
+import type { Variation } from '../studies/variation/index.ts';
 import { fileSources } from './file-source.ts';
 
 /** How a replay of files goes. */

@@ -1,6 +1,6 @@
 import type { Log } from '../../devices/index.ts';
 import type { ByteSource } from '../capture/byte-source.ts';
-import { CaptureFeed, type FeedOptions } from '../capture/capture-feed.ts';
+import { CaptureFeed, type EventFeed, type FeedOptions } from '../capture/capture-feed.ts';
 import type { RunConfig } from '../config/run-config.ts';
 import { buildReport } from '../report/build.ts';
 import type { Report } from '../report/report.ts';
@@ -19,12 +19,13 @@ export interface ReplayOptions extends FeedOptions {
 export class Replay {
   /** Where the machine stands; null before {@link run} has opened the captures. */
   replayer: Replayer | null = null;
-  readonly #feed: CaptureFeed;
+  readonly #feed: EventFeed;
   readonly #config: RunConfig;
   readonly #options: ReplayOptions;
 
-  constructor(captures: readonly ByteSource[], config: RunConfig, options: ReplayOptions = {}) {
-    this.#feed = new CaptureFeed(captures, options);
+  /** @param captures what is read, in this order; or a feed of events, for which the options that say how to read have no meaning */
+  constructor(captures: readonly ByteSource[] | EventFeed, config: RunConfig, options: ReplayOptions = {}) {
+    this.#feed = 'run' in captures ? captures : new CaptureFeed(captures, options);
     this.#config = config;
     this.#options = options;
   }
@@ -46,9 +47,9 @@ export class Replay {
    */
   async run(onProgress: (done: number, events: number) => void = () => {}): Promise<Report> {
     let nameOf = (device: number): string => `device ${device}`;
-    const { sink, stats, complete } = await this.#feed.run((reader) => {
-      nameOf = (device) => reader.devices.name(device);
-      const streamOf = (device: number): number => streamIdOf(reader.devices.name(device));
+    const { sink, stats, complete } = await this.#feed.run(({ devices }) => {
+      nameOf = (device) => devices.name(device);
+      const streamOf = (device: number): number => streamIdOf(devices.name(device));
       this.replayer = new Replayer(this.#config, streamOf, this.#options.log);
       this.#options.onStart?.(this.replayer);
       return this.replayer;

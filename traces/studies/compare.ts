@@ -5,21 +5,12 @@ import { type RunConfig, readRunConfig } from '../config/run-config.ts';
 import { setField } from '../config/set-field.ts';
 import { Replay, type ReplayOptions } from '../replay/run.ts';
 import { bestOf, METRICS, metricsOf } from '../report/metrics.ts';
+import { combinationsOf, type Variation } from './variation/index.ts';
 
 export const COMPARE_SCHEMA = 'tablewalk.compare/1';
 
 /** The most combinations of one comparison. */
 const MAX_COMBINATIONS = 256;
-
-/** One thing that is varied. */
-export interface Variation {
-  /** What people call it: `allocator`. */
-  readonly name: string;
-  /** Its field in the configuration: `table.allocator`. */
-  readonly field: string;
-  /** The values that it takes, as `--set` would be given them. */
-  readonly values: readonly string[];
-}
 
 /** One combination and what it came to. Plain JSON. */
 export interface CompareColumn {
@@ -205,13 +196,4 @@ function refuseIdlePresets(variations: readonly Variation[], configs: readonly R
       'a configuration that leaves fields of mmu open',
     );
   }
-}
-
-/** Every choice of one value from each variation; the last varies fastest. */
-function combinationsOf(variations: readonly Variation[]): string[][] {
-  let combinations: string[][] = [[]];
-  for (const { values } of variations) {
-    combinations = combinations.flatMap((begun) => values.map((value) => [...begun, value]));
-  }
-  return combinations;
 }

@@ -3,6 +3,13 @@ import uPlotStyle from 'uplot/dist/uPlot.min.css' with { type: 'text' };
 import type { HtmlAssets } from '../../../traces/index.ts';
 import pageStyle from './page.css' with { type: 'text' };
 import pageScript from './page.js' with { type: 'text' };
+import reportScript from './report-plots.js' with { type: 'text' };
 
-/** What a report page carries with it: uPlot, its style, and ours. Only the bundled command line has them. */
-export const HTML_ASSETS: HtmlAssets = { scripts: [uPlotScript, pageScript], styles: [uPlotStyle, pageStyle] };
+/** What every page carries with it: uPlot, the script that says what is drawn, and ours. Only the bundled command line has them. */
+const pageAssets = (plots: string): HtmlAssets => ({
+  scripts: [uPlotScript, plots, pageScript],
+  styles: [uPlotStyle, pageStyle],
+});
+
+/** What a report page carries with it. */
+export const HTML_ASSETS: HtmlAssets = pageAssets(reportScript);

@@ -101,8 +101,12 @@ function accessCells({ count, faults, total, mean, p50, p99, max }: AccessGroup)
 }
 
 function file(name: string, head: readonly string[], rows: readonly (readonly Cell[])[]): CsvFile {
-  const lines = [head, ...rows].map((row) => `${row.map(cellText).join(',')}\r\n`);
-  return { name, text: lines.join('') };
+  return { name, text: csvText(head, rows) };
+}
+
+/** A table as CSV; null is an empty cell. */
+export function csvText(head: readonly string[], rows: readonly (readonly Cell[])[]): string {
+  return [head, ...rows].map((row) => `${row.map(cellText).join(',')}\r\n`).join('');
 }
 
 /** Spreadsheets run text that begins like this (OWASP, "CSV Injection"); an apostrophe makes it text. */

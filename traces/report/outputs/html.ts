@@ -1,16 +1,8 @@
-import { count, cycles, pageSize, share } from '../quantity.ts';
+import { cycles, pageSize, share } from '../quantity.ts';
 import type { CpuGroup, Report } from '../report.ts';
 import { sentences } from '../terminal.ts';
+import { type HtmlAssets, htmlPage, htmlPlot, htmlTable, htmlText, type PageCell } from './page.ts';
 import type { SeriesPoints } from './run-series.ts';
-
-/** Texts that the page carries with it. */
-export interface HtmlAssets {
-  /** uPlot, and the page's own script that draws with it. */
-  readonly scripts: readonly string[];
-  readonly styles: readonly string[];
-}
-
-type Cell = string | number;
 
 /**
  * A report as one HTML page that needs nothing else: it opens from disk and asks the network for nothing. Figures are in the page as text, so
@@ -19,17 +11,7 @@ type Cell = string | number;
 export function htmlReport(report: Report, points: SeriesPoints, title: string, assets: HtmlAssets): string {
   const { breakdown, sanitizer, config } = report;
   const data = { points, sizes: breakdown.sizes.map(({ operation, from, cpu }) => [operation, from, cpu.mean]) };
-  return `<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'">
-<title>${htmlText(title)} - tablewalk</title>
-${assets.styles.map((style) => `<style>${style}</style>`).join('\n')}
-</head>
-<body>
-<header>
+  const body = `<header>
 <h1>${htmlText(title)}</h1>
 ${report.complete ? '' : '<p class="warning">Stopped before the end of the capture.</p>'}
 ${report.capture.synthetic === true ? '<p class="warning">A declared, synthetic workload: nothing here was measured.</p>' : ''}
@@ -39,22 +21,22 @@ ${sentences(report)
 </header>
 <main>
 <section><h2>Over time</h2><div class="plots">
-${plot('live', 'Live mappings and table memory')}
-${plot('hits', 'Share of accesses that TLBs served')}
+${htmlPlot('live', 'Live mappings and table memory')}
+${htmlPlot('hits', 'Share of accesses that TLBs served')}
 </div></section>
 <section><h2>Distributions</h2><div class="plots">
-${plot('latency', 'Translation time by what served the access, cycles')}
-${plot('sizes', 'Mean CPU time by size of the operation, cycles')}
+${htmlPlot('latency', 'Translation time by what served the access, cycles')}
+${htmlPlot('sizes', 'Mean CPU time by size of the operation, cycles')}
 </div></section>
 <section><h2>Findings</h2>
 ${findings(sanitizer)}
 </section>
 <section><h2>CPU time by operation</h2>
-${table(
+${htmlTable(
   ['operation', ...CPU_HEAD],
   Object.entries(breakdown.operations).map(([kind, group]) => [kind, ...cpuCells(group)]),
 )}
-${table(
+${htmlTable(
   ['operation and size', ...CPU_HEAD],
   breakdown.sizes.map(({ operation, from, cpu }) => [`${operation} from ${pageSize(from)}`, ...cpuCells(cpu)]),
 )}
@@ -65,46 +47,22 @@ ${costTable(report, 'device', 'Device')}
 </section>
 <section><h2>Domains and devices</h2>
 ${domainTable(report)}
-${table(
+${htmlTable(
   ['stream', 'accesses', 'faults', 'cycles', 'mean', 'p99', 'max'],
   breakdown.streams.map(({ stream, accesses: a }) => [stream, a.count, a.faults, a.total, a.mean, a.p99, a.max]),
 )}
 </section>
 <section><h2>Machine</h2>
-${table(['part', 'value'], machineRows(report))}
+${htmlTable(['part', 'value'], machineRows(report))}
 <details><summary>The whole configuration</summary><pre>${htmlText(JSON.stringify(config, null, 2))}</pre></details>
 </section>
-</main>
-<script type="application/json" id="data">${JSON.stringify(data).replaceAll('<', '\\u003c')}</script>
-${assets.scripts.map((script) => `<script>${script}</script>`).join('\n')}
-</body>
-</html>
-`;
-}
-
-/** Text as HTML shows it, in an element or between double quotes. */
-export function htmlText(text: string): string {
-  return text.replace(/[&<>"']/g, (letter) => `&#${letter.charCodeAt(0)};`);
-}
-
-function plot(id: string, title: string): string {
-  return `<figure><figcaption>${title}</figcaption><div id="${id}" role="img" aria-label="${title}"></div></figure>`;
-}
-
-function table(head: readonly string[], rows: readonly (readonly Cell[])[]): string {
-  if (rows.length === 0) return '<p class="none">None.</p>';
-  const body = rows.map((row) => `<tr>${row.map(cellHtml).join('')}</tr>`).join('\n');
-  return `<div class="wide"><table><thead><tr>${head.map((name) => `<th scope="col"><button type="button">${htmlText(name)}</button></th>`).join('')}</tr></thead><tbody>\n${body}\n</tbody></table></div>`;
-}
-
-function cellHtml(cell: Cell): string {
-  if (typeof cell === 'string') return `<td>${htmlText(cell)}</td>`;
-  return `<td class="number" data-value="${cell}">${Number.isInteger(cell) || cell >= 1000 ? count(cell) : cell.toFixed(1)}</td>`;
+</main>`;
+  return htmlPage(title, body, data, assets);
 }
 
 const CPU_HEAD = ['count', 'cycles', 'mean', 'p50', 'p99', 'max', 'most of it'] as const;
 
-function cpuCells({ count: times, total, mean, p50, p99, max, byCause }: CpuGroup): Cell[] {
+function cpuCells({ count: times, total, mean, p50, p99, max, byCause }: CpuGroup): PageCell[] {
   const [cause, most] = Object.entries(byCause).sort((a, b) => b[1] - a[1])[0] ?? ['-', 0];
   return [times, total, mean, p50, p99, max, total === 0 ? '-' : `${cause}, ${share(most, total)}`];
 }
@@ -112,7 +70,7 @@ function cpuCells({ count: times, total, mean, p50, p99, max, byCause }: CpuGrou
 function costTable({ costs }: Report, side: 'cpu' | 'device', name: string): string {
   const items = costs.filter((item) => item.side === side);
   const all = items.reduce((sum, item) => sum + item.cycles, 0);
-  return table(
+  return htmlTable(
     [`${name} time`, 'count', 'cycles', 'share'],
     items.map((item) => [item.name, item.count, item.cycles, share(item.cycles, all)]),
   );
@@ -121,7 +79,7 @@ function costTable({ costs }: Report, side: 'cpu' | 'device', name: string): str
 function domainTable({ breakdown: { domains } }: Report): string {
   const cpu = domains.reduce((sum, one) => sum + one.cpu.total, 0);
   const device = domains.reduce((sum, one) => sum + one.accesses.total, 0);
-  return table(
+  return htmlTable(
     [
       'domain',
       'devices',
@@ -151,7 +109,7 @@ function findings({ byKind, findings: records, longestWindow, staleWindows }: Re
   const kinds = Object.entries(byKind);
   if (kinds.length === 0) return '<p class="none">The sanitizer found nothing.</p>';
   const longest = staleWindows === 0 ? '' : `<p>The longest stale window took ${cycles(longestWindow.cycles)}.</p>`;
-  return `${table(['kind', 'times'], kinds)}${longest}${table(
+  return `${htmlTable(['kind', 'times'], kinds)}${longest}${htmlTable(
     ['kind', 'operation', 'line', 'domain', 'IOVA', 'what'],
     records.map(({ kind, operation, line, domain, iova, detail }) => [
       kind,
@@ -164,7 +122,7 @@ function findings({ byKind, findings: records, longestWindow, staleWindows }: Re
   )}`;
 }
 
-function machineRows({ config, table: format, invalidation, allocation }: Report): Cell[][] {
+function machineRows({ config, table: format, invalidation, allocation }: Report): PageCell[][] {
   return [
     ['MMU', `${config.iommu.model}, TLBs of ${config.preset}, ${config.clockMHz} MHz`],
     ['table format', `${format.format}, ${format.granule} granule, ias ${format.ias}, oas ${format.oas}`],

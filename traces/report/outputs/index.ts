@@ -1,6 +1,7 @@
 /** A report in the forms that other programs read: text and bytes only, files are for the caller. */
-export { type CsvFile, csvFiles } from './csv.ts';
-export { type HtmlAssets, htmlReport } from './html.ts';
+export { type CsvFile, csvFiles, csvText } from './csv.ts';
+export { htmlReport } from './html.ts';
+export { type HtmlAssets, htmlPage, htmlPlot, htmlTable, htmlText } from './page.ts';
 export { PerfettoTrace } from './perfetto.ts';
 export { RunSeries, type SeriesPoints } from './run-series.ts';
 export { statsText } from './stats-text.ts';

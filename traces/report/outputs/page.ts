@@ -1,0 +1,57 @@
+import { count } from '../quantity.ts';
+
+/** Texts that the page carries with it. */
+export interface HtmlAssets {
+  /** uPlot, and the page's own script that draws with it. */
+  readonly scripts: readonly string[];
+  readonly styles: readonly string[];
+}
+
+/** A cell of a table: a number is sorted as one. */
+export type PageCell = string | number;
+
+/**
+ * One HTML page that needs nothing else: it opens from disk and asks the network for nothing.
+ * @param body what stands in it, as HTML
+ * @param data what the scripts draw from
+ */
+export function htmlPage(title: string, body: string, data: unknown, assets: HtmlAssets): string {
+  return `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'">
+<title>${htmlText(title)} - tablewalk</title>
+${assets.styles.map((style) => `<style>${style}</style>`).join('\n')}
+</head>
+<body>
+${body}
+<script type="application/json" id="data">${JSON.stringify(data).replaceAll('<', '\\u003c')}</script>
+${assets.scripts.map((script) => `<script>${script}</script>`).join('\n')}
+</body>
+</html>
+`;
+}
+
+/** Text as HTML shows it, in an element or between double quotes. */
+export function htmlText(text: string): string {
+  return text.replace(/[&<>"']/g, (letter) => `&#${letter.charCodeAt(0)};`);
+}
+
+/** A place where the scripts draw. */
+export function htmlPlot(id: string, title: string): string {
+  return `<figure><figcaption>${title}</figcaption><div id="${id}" role="img" aria-label="${title}"></div></figure>`;
+}
+
+/** A table whose columns can be sorted. */
+export function htmlTable(head: readonly string[], rows: readonly (readonly PageCell[])[]): string {
+  if (rows.length === 0) return '<p class="none">None.</p>';
+  const body = rows.map((row) => `<tr>${row.map(cellHtml).join('')}</tr>`).join('\n');
+  return `<div class="wide"><table><thead><tr>${head.map((name) => `<th scope="col"><button type="button">${htmlText(name)}</button></th>`).join('')}</tr></thead><tbody>\n${body}\n</tbody></table></div>`;
+}
+
+function cellHtml(cell: PageCell): string {
+  if (typeof cell === 'string') return `<td>${htmlText(cell)}</td>`;
+  return `<td class="number" data-value="${cell}">${Number.isInteger(cell) || cell >= 1000 ? count(cell) : cell.toFixed(1)}</td>`;
+}
