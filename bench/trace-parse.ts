@@ -3,8 +3,8 @@
 import { readFileSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
 import { ringPages, Writer } from '../test/traces/capture/encode-trace-dat.ts';
-import { NameTable } from '../traces/capture/names.ts';
-import { CaptureNotes } from '../traces/capture/notes.ts';
+import { NameTable } from '../traces/capture/events/names.ts';
+import { CaptureNotes } from '../traces/capture/events/notes.ts';
 import { parseEventFormat } from '../traces/capture/readers/event-format.ts';
 import { FtraceParser } from '../traces/capture/readers/ftrace-text/reader.ts';
 import { RecordDecoder } from '../traces/capture/readers/record-decoder.ts';

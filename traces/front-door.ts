@@ -21,9 +21,9 @@ export {
 } from '../devices/index.ts';
 export { AccessFlag, PRESETS, TranslationRequest } from '../emulator/index.ts';
 export { allocIoPgtable, ConfigError, explainDescriptor, Gfp, newGather, Prot } from '../formats/index.ts';
-export { type RunConfig, type RunConfigInput, runConfig } from './config/run-config.ts';
+export { type RunConfig, type RunConfigInput, runConfig } from './config/index.ts';
 export { decodeFaults, type ExplainedFault } from './explain/index.ts';
 export { CompareRun, ReplayRun } from './files/index.ts';
 export { InputError } from './input-error.ts';
-export { METRICS, metricsOf } from './report/metrics.ts';
-export type { Report } from './report/report.ts';
+export type { Report } from './report/index.ts';
+export { METRICS, metricsOf } from './report/index.ts';

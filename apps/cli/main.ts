@@ -2,41 +2,8 @@ import { Command, CommanderError } from 'commander';
 import { ConfigError, TableMemoryError } from '../../formats/index.ts';
 import packageJson from '../../package.json' with { type: 'json' };
 import { InputError } from '../../traces/index.ts';
-import * as benchInvalidation from './bench-invalidation.ts';
-import * as check from './check.ts';
-import * as compare from './compare.ts';
-import * as config from './config.ts';
-import * as conform from './conform.ts';
-import * as device from './device.ts';
-import { ExitCode, exitWith } from './exit.ts';
-import * as explain from './explain.ts';
-import * as generate from './generate.ts';
-import * as layout from './layout.ts';
-import * as replay from './replay.ts';
-import * as scenario from './scenario.ts';
-import * as tables from './tables.ts';
-import * as translate from './translate.ts';
-import * as walk from './walk.ts';
-import * as why from './why.ts';
-
-/** Every command, in the order in which `--help` lists them. */
-const COMMANDS: readonly { readonly register: (program: Command) => void }[] = [
-  replay,
-  check,
-  compare,
-  config,
-  explain,
-  why,
-  layout,
-  tables,
-  walk,
-  conform,
-  scenario,
-  generate,
-  translate,
-  benchInvalidation,
-  device,
-];
+import { COMMANDS } from './commands/index.ts';
+import { ExitCode, exitWith } from './terminal/index.ts';
 
 function buildProgram(): Command {
   const program = new Command('tablewalk')

@@ -1,9 +1,8 @@
 import { InputError } from '../input-error.ts';
-import type { ByteSource } from './byte-source.ts';
 import { openSources } from './capture-reader.ts';
-import type { TraceEvent } from './event.ts';
+import type { CaptureStats, TraceEvent } from './events/index.ts';
 import { whatInstead } from './remarks.ts';
-import type { CaptureStats } from './stats.ts';
+import type { ByteSource } from './sources/index.ts';
 
 /** How captures are read. */
 export interface FeedOptions {

@@ -1,14 +1,10 @@
 import { InputError } from '../input-error.ts';
-import type { ByteSource } from './byte-source.ts';
-import { EventKind, type TraceEvent, UNKNOWN } from './event.ts';
 import { EventWindow } from './event-window.ts';
-import { NameTable } from './names.ts';
-import { CaptureNotes } from './notes.ts';
+import { CaptureNotes, CaptureStats, EventKind, NameTable, type TraceEvent, UNKNOWN } from './events/index.ts';
 import { PairedCalls } from './paired-calls.ts';
 import { type CaptureForm, type EventStream, FORMS, SUPPORTED } from './readers/index.ts';
-import { refusedForm } from './readers/refused.ts';
-import { CaptureStats } from './stats.ts';
-import { type Progress, type Unpacked, unpack } from './unpack.ts';
+import type { ByteSource } from './sources/index.ts';
+import { type Progress, refusedForm, type Unpacked, unpack } from './sources/index.ts';
 
 export interface ReaderOptions {
   /** Refuse the first damaged line or record with an {@link InputError} instead of counting it. Default false. */

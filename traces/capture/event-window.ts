@@ -1,4 +1,4 @@
-import { Context, DmaRequest, EventKind, TraceEvent, UNKNOWN } from './event.ts';
+import { Context, DmaRequest, EventKind, TraceEvent, UNKNOWN } from './events/index.ts';
 
 /** Events held back, a power of two. A scatter list of 128 segments may cause as many maps before its `dma_map_sg` line. */
 const WINDOW = 256;

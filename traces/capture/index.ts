@@ -1,6 +1,5 @@
 /** Captures: what they hold as one stream of events, whatever form they come in. */
 export * from './accesses/index.ts';
-export { BlobSource, type ByteSource, MemoryAccess, type Platform, type RandomAccess, WEB } from './byte-source.ts';
 export {
   CaptureFeed,
   type EventFeed,
@@ -10,9 +9,32 @@ export {
   type FeedOptions,
 } from './capture-feed.ts';
 export { CaptureReader, openSources, type ReaderOptions } from './capture-reader.ts';
-export * from './event.ts';
-export { NameTable } from './names.ts';
+export {
+  CaptureStats,
+  Context,
+  copyEvent,
+  DAMAGE_KEPT,
+  type Damage,
+  DIRECTION_NAMES,
+  Direction,
+  DMA_REQUEST_NAMES,
+  DmaRequest,
+  EVENT_KIND_NAMES,
+  EVENT_KINDS,
+  EventKind,
+  NameTable,
+  TraceEvent,
+  UNKNOWN,
+} from './events/index.ts';
 export * from './packed/index.ts';
-export { type CaptureForm, type EventStream, FORMS } from './readers/index.ts';
+export { type CaptureForm, type EventStream, FORMS, SUPPORTED } from './readers/index.ts';
 export { remarks, whatInstead } from './remarks.ts';
-export * from './stats.ts';
+export {
+  BlobSource,
+  type Block,
+  type ByteSource,
+  MemoryAccess,
+  type Platform,
+  type RandomAccess,
+  WEB,
+} from './sources/index.ts';

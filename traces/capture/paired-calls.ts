@@ -1,4 +1,4 @@
-import { EventKind, type TraceEvent, UNKNOWN } from './event.ts';
+import { EventKind, type TraceEvent, UNKNOWN } from './events/index.ts';
 
 /** How many calls may be between their start and their end at once: one per CPU and interrupt depth, with room. */
 const OPEN_CALLS = 64;

@@ -1,6 +1,7 @@
 /** What a person should know of a capture before they believe figures that rest on it, in sentences. */
-import { EventKind } from './event.ts';
-import type { CaptureStats } from './stats.ts';
+
+import type { CaptureStats } from './events/index.ts';
+import { EventKind } from './events/index.ts';
 
 /** What a capture without a single map or unmap holds instead, as a phrase. */
 export function whatInstead(stats: CaptureStats): string {

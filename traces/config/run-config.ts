@@ -2,9 +2,9 @@ import * as v from 'valibot';
 import { FlushQueueSchema, MachineConfigSchema, MMUS, VmBindSchema } from '../../devices/index.ts';
 import { DEFAULT_PRESET, PRESETS } from '../../emulator/index.ts';
 import { ConfigError, parseStackSpec } from '../../formats/index.ts';
-import { AccessSchema } from '../replay/access.ts';
-import { EditCostsSchema } from '../replay/edit-costs.ts';
+import { AccessSchema } from './access.ts';
 import { checkConfig } from './check.ts';
+import { EditCostsSchema } from './edit-costs.ts';
 
 const bindSchema = v.strictObject({
   /** Maps and unmaps at once, or as VM_BIND jobs that are prepared first and run later. */

@@ -1,9 +1,7 @@
 /** Running the conformance cases of a file, line by line: of a page table or of a driver, as each line says itself. */
 import { InputError } from '../input-error.ts';
-import { type CaseFields, findRunner, isDriverCase, runnerNames } from '../mmio/index.ts';
-import { CodeBook } from './match-events.ts';
-import { type Mismatch, runCase } from './run-case.ts';
-import { checkVector, parseLine } from './vector.ts';
+import { type CaseFields, findRunner, isDriverCase, runnerNames } from './drivers/index.ts';
+import { CodeBook, checkVector, type Mismatch, parseLine, runCase } from './tables/index.ts';
 
 /** What the cases of one file came to. */
 export interface FileResult {

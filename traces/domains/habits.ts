@@ -1,4 +1,4 @@
-import { Context, EventKind, type TraceEvent } from '../capture/event.ts';
+import { Context, EventKind, type TraceEvent } from '../capture/index.ts';
 
 /** Classes of each thing a habit is kept of. */
 const CONTEXTS = 4;

@@ -1,5 +1,5 @@
 import { Coverage, LiveRanges } from '../../emulator/index.ts';
-import { Context, EventKind, type TraceEvent, UNKNOWN } from '../capture/event.ts';
+import { Context, EventKind, type TraceEvent, UNKNOWN } from '../capture/index.ts';
 import { DomainBuffers } from './buffers.ts';
 import { DomainHabits } from './habits.ts';
 import { Fit } from './iova-allocator.ts';

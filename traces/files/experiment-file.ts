@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { InputError } from '../input-error.ts';
-import { type Experiment, parseExperiment } from '../reference/experiment.ts';
+import { type Experiment, parseExperiment } from '../reference/index.ts';
 
 /**
  * Reads an experiment file.

@@ -1,5 +1,5 @@
 import { createGunzip, type Gunzip } from 'node:zlib';
-import type { Block } from '../capture/byte-source.ts';
+import type { Block } from '../capture/index.ts';
 
 /** Decompressed bytes in a block. */
 const BLOCK = 262_144;

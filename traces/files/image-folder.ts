@@ -1,8 +1,7 @@
 import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
-import { type ExpectedLeaf, parseLeafList } from '../image/compare-leaves.ts';
-import { IMAGE_DESCRIPTION, IMAGE_PAGES, MemoryImage } from '../image/memory-image.ts';
+import { type ExpectedLeaf, IMAGE_DESCRIPTION, IMAGE_PAGES, MemoryImage, parseLeafList } from '../image/index.ts';
 import { InputError } from '../input-error.ts';
 
 /** Reads an image folder. @throws InputError when a file is missing, cut short or not what it should be */

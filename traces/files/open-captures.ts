@@ -1,4 +1,4 @@
-import { type CaptureReader, openSources, type ReaderOptions } from '../capture/capture-reader.ts';
+import { type CaptureReader, openSources, type ReaderOptions } from '../capture/index.ts';
 import { fileSources } from './file-source.ts';
 
 export interface CaptureOptions extends ReaderOptions {

@@ -1,7 +1,6 @@
-import type { RunConfig } from '../config/run-config.ts';
-import { Replay, type ReplayOptions } from '../replay/run.ts';
-import { Comparison } from '../studies/compare.ts';
-import type { Variation } from '../studies/variation/index.ts';
+import type { RunConfig } from '../config/index.ts';
+import type { Variation } from '../studies/index.ts';
+import { Comparison, Replay, type ReplayOptions } from '../studies/index.ts';
 import { fileSources } from './file-source.ts';
 
 /** How a replay of files goes. */

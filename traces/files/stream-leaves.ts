@@ -1,5 +1,5 @@
-import type { Replayer } from '../replay/replayer.ts';
-import { forEachStreamLeaf } from '../replay/table-leaves.ts';
+import type { Replayer } from '../replay/index.ts';
+import { forEachStreamLeaf } from '../replay/index.ts';
 import { WholeFile } from './whole-file.ts';
 
 /**

@@ -12,6 +12,7 @@ import {
   type WalkTrace,
 } from '../../emulator/index.ts';
 import { type ExplainedField, explainDescriptor } from '../../formats/index.ts';
+import { sizeText } from '../quantity.ts';
 import { tableFormat, tableQuirks, wholeAddress } from './leaf-list.ts';
 
 /** One thing that happened in a walk, as data. */
@@ -285,18 +286,6 @@ function fieldLine(field: ExplainedField): string {
   const text = field.text === '' ? field.meaning : `${field.text} (${field.meaning})`;
   const place = `[${bits}]`.padEnd(8);
   return `${place} ${field.name.padEnd(16)} ${value}  ${text}`;
-}
-
-/** A power of two of bytes: "4 KiB". */
-export function sizeText(bytes: number): string {
-  const units = ['bytes', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB'];
-  let value = bytes;
-  let unit = 0;
-  while (value >= 1024 && value % 1024 === 0 && unit < units.length - 1) {
-    value /= 1024;
-    unit++;
-  }
-  return `${value} ${units[unit]}`;
 }
 
 function hex(value: number | bigint): string {

@@ -1,9 +1,9 @@
 import { CommandConsumer, type CommandEffects, CommandError, featuresOf, StreamContexts } from '../../devices/index.ts';
 import { AccessFlag, FlightEngine, HitFlag, Mmu, TranslationRequest } from '../../emulator/index.ts';
-import type { AddressList } from '../files/address-list.ts';
-import { streamTableOf } from '../image/image-streams.ts';
-import type { MemoryImage } from '../image/memory-image.ts';
+import type { MemoryImage } from '../image/index.ts';
+import { streamTableOf } from '../image/index.ts';
 import { InputError } from '../input-error.ts';
+import type { AddressList } from '../translate/index.ts';
 import { compareFigures, type FigureDifference } from './compare.ts';
 import { type Experiment, machineOf } from './experiment.ts';
 import { FigureRecorder, figuresOf } from './figures.ts';

@@ -1,4 +1,4 @@
-import type { Edit } from './edits.ts';
+import type { Edit } from './edit.ts';
 
 /** A map or unmap that the table did not do, or not wholly. */
 export interface Refusal {

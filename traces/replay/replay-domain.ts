@@ -1,7 +1,7 @@
 import { FlushQueue, type IommuDomain, type Machine } from '../../devices/index.ts';
 import { LiveRanges, OperationKind, type WatchedSpace } from '../../emulator/index.ts';
-import type { RunConfig } from '../config/run-config.ts';
-import type { DomainInfo } from '../domains/tracker.ts';
+import type { RunConfig } from '../config/index.ts';
+import type { DomainInfo } from '../domains/index.ts';
 
 /** StreamIDs of domains whose device the capture does not name begin here where there are so many, above every PCI address of bus 0 to 0x7f. */
 const FIRST_MADE_UP_STREAM = 0x8000;

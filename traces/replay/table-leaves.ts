@@ -1,5 +1,5 @@
 import { Bus, BusView } from '../../emulator/index.ts';
-import { forEachLeafRecord, type LeafRecord, type LeafScan, newLeafScan } from '../image/leaf-list.ts';
+import { forEachLeafRecord, type LeafRecord, type LeafScan, newLeafScan } from '../image/index.ts';
 import type { Replayer } from './replayer.ts';
 
 /**

@@ -6,9 +6,8 @@ import {
   type SmallHistogram,
   sizeOfClass,
 } from '../../emulator/index.ts';
-import type { AccessAccount } from '../replay/access-meter.ts';
-import type { Replayer } from '../replay/replayer.ts';
-import { exact } from './quantity.ts';
+import { exact } from '../quantity.ts';
+import type { AccessAccount, Replayer } from '../replay/index.ts';
 import type { AccessGroup, BreakdownSection, CpuGroup, Spread } from './report.ts';
 
 /** The ledger and the device's meter, told apart by operation, domain, size and stream. */

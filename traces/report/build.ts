@@ -1,12 +1,12 @@
 import { FORMAT_NAMES } from '../../devices/index.ts';
 import { Cause, descriptorText, type Finding, FindingKind, OperationKind } from '../../emulator/index.ts';
 import type { TableStats } from '../../formats/index.ts';
-import type { CaptureStats } from '../capture/stats.ts';
-import type { RunConfig } from '../config/run-config.ts';
-import { SERVED_NAMES } from '../replay/access-meter.ts';
-import type { Replayer } from '../replay/replayer.ts';
+import type { CaptureStats } from '../capture/index.ts';
+import type { RunConfig } from '../config/index.ts';
+import { address, exact } from '../quantity.ts';
+import type { Replayer } from '../replay/index.ts';
+import { SERVED_NAMES } from '../replay/index.ts';
 import { breakdownSection } from './breakdown.ts';
-import { address, exact } from './quantity.ts';
 import {
   type CaptureSection,
   type CostItem,

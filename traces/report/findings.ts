@@ -1,6 +1,6 @@
 import { Ansis } from 'ansis';
 import { FindingKind } from '../../emulator/index.ts';
-import { count, cycles, seconds } from './quantity.ts';
+import { count, cycles, seconds } from '../quantity.ts';
 import type { CaptureSection, FindingRecord, Report, SanitizerSection } from './report.ts';
 
 export const CHECK_SCHEMA = 'tablewalk.check/1';

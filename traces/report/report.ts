@@ -2,7 +2,7 @@
 
 import type { BindTotals, Deadlock, MemoryUse, RegionCounters } from '../../devices/index.ts';
 import type { AllocatorReport } from '../../formats/index.ts';
-import type { RunConfig } from '../config/run-config.ts';
+import type { RunConfig } from '../config/index.ts';
 
 export const REPORT_SCHEMA = 'tablewalk.report/1';
 

@@ -1,6 +1,6 @@
 import { Ansis } from 'ansis';
+import { bytes, count, cycles, pageSize, seconds, share } from '../quantity.ts';
 import { findingLine, firstFindings, reuseLines } from './findings.ts';
-import { bytes, count, cycles, pageSize, seconds, share } from './quantity.ts';
 import type { HitsAndMisses, Report } from './report.ts';
 
 /** How many findings, or one of each kind when that is more. */

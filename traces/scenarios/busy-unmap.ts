@@ -2,7 +2,7 @@ import * as v from 'valibot';
 import type { RegisterPort, Smmuv2 } from '../../devices/index.ts';
 import { AccessFlag, TranslationRequest } from '../../emulator/index.ts';
 import { newGather, Prot } from '../../formats/index.ts';
-import { checkConfig } from '../config/check.ts';
+import { checkConfig } from '../config/index.ts';
 import { smmuv2World } from './smmuv2-world.ts';
 
 const STREAM = 1;

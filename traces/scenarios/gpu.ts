@@ -2,7 +2,7 @@
 import * as v from 'valibot';
 import { GpuSystem, type GpuWorkloadInput, maliSpec, runGpuWorkload } from '../../devices/index.ts';
 import { AccessFlag, TranslationRequest } from '../../emulator/index.ts';
-import { checkConfig } from '../config/check.ts';
+import { checkConfig } from '../config/index.ts';
 import type { ScenarioEvent } from './vm-bind-deadlock.ts';
 
 const whole = (least: number, most: number, value: number) =>

@@ -2,7 +2,7 @@ import * as v from 'valibot';
 import { FaultAnswer } from '../../devices/index.ts';
 import { AccessFlag, Outcome, TranslationRequest } from '../../emulator/index.ts';
 import { Prot } from '../../formats/index.ts';
-import { checkConfig } from '../config/check.ts';
+import { checkConfig } from '../config/index.ts';
 import { smmuv2World } from './smmuv2-world.ts';
 import type { ScenarioEvent } from './vm-bind-deadlock.ts';
 

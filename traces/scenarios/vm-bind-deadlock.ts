@@ -21,7 +21,7 @@ import {
   Prot,
   type TableAllocator,
 } from '../../formats/index.ts';
-import { checkConfig } from '../config/check.ts';
+import { checkConfig } from '../config/index.ts';
 import { tableFrom } from './table-from.ts';
 
 const RAM_BASE = 0x8000_0000;

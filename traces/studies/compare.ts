@@ -1,10 +1,9 @@
 import { Machine } from '../../devices/index.ts';
 import { ConfigError } from '../../formats/index.ts';
-import type { ByteSource } from '../capture/byte-source.ts';
-import { type RunConfig, readRunConfig } from '../config/run-config.ts';
-import { setField } from '../config/set-field.ts';
-import { Replay, type ReplayOptions } from '../replay/run.ts';
-import { bestOf, METRICS, metricsOf } from '../report/metrics.ts';
+import type { ByteSource } from '../capture/index.ts';
+import { type RunConfig, readRunConfig, setField } from '../config/index.ts';
+import { bestOf, METRICS, metricsOf } from '../report/index.ts';
+import { Replay, type ReplayOptions } from './replay.ts';
 import { combinationsOf, type Variation } from './variation/index.ts';
 
 export const COMPARE_SCHEMA = 'tablewalk.compare/1';

@@ -1,6 +1,6 @@
 import type { IommuDomain, Machine } from '../../devices/index.ts';
 import { ConfigError, Prot } from '../../formats/index.ts';
-import type { AddressList } from '../files/address-list.ts';
+import type { AddressList } from './address-list.ts';
 
 /** Where `touched` maps its pages to: above the RAM of every default machine, so that data never lies among the tables. */
 const TOUCHED_BASE = 0x40_0000_0000;

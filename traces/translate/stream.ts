@@ -13,10 +13,10 @@ import {
   TranslationRequest,
 } from '../../emulator/index.ts';
 import { ConfigError } from '../../formats/index.ts';
-import type { RunConfig } from '../config/run-config.ts';
-import type { AddressList } from '../files/address-list.ts';
-import { streamTableOf } from '../image/image-streams.ts';
-import type { MemoryImage } from '../image/memory-image.ts';
+import type { RunConfig } from '../config/index.ts';
+import type { MemoryImage } from '../image/index.ts';
+import { streamTableOf } from '../image/index.ts';
+import type { AddressList } from './address-list.ts';
 import { applyMapSpec, type MapSpec } from './map.ts';
 
 /** How an address list goes through an MMU. */

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import ansis from 'ansis';
 import { Command } from 'commander';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { register } from '../../../apps/cli/walk.ts';
+import { register } from '../../../apps/cli/commands/lessons/walk.ts';
 
 const IMAGES = join(import.meta.dirname, '../../vectors/images');
 const VFIO = join(IMAGES, 'vfio');

@@ -4,7 +4,7 @@ import { type IommuDomain, Machine } from '../../../devices/index.ts';
 import { AccessFlag, TranslationRequest } from '../../../emulator/index.ts';
 import { newGather, Prot } from '../../../formats/index.ts';
 import { readRunConfig } from '../../../traces/index.ts';
-import { lookForStale } from '../../../traces/replay/stale-search.ts';
+import { lookForStale } from '../../../traces/replay/edits/stale-search.ts';
 
 const PAGE = 4096;
 const STREAM = 0x100;

@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Errno, Gfp, type IoPgtableConfig, LINUX_VERSIONS, Prot, Quirk, WarningCode } from '../../../formats/index.ts';
-import { expandEvents } from '../../../traces/conformance/match-events.ts';
+import { expandEvents } from '../../../traces/conformance/tables/match-events.ts';
 import { LpaeRig } from '../lpae-rig.ts';
 
 const PAGE = 4096;

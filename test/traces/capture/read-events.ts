@@ -1,5 +1,5 @@
-import { NameTable } from '../../../traces/capture/names.ts';
-import { CaptureNotes } from '../../../traces/capture/notes.ts';
+import { NameTable } from '../../../traces/capture/events/names.ts';
+import { CaptureNotes } from '../../../traces/capture/events/notes.ts';
 import { FtraceParser } from '../../../traces/capture/readers/ftrace-text/reader.ts';
 import { TextStream } from '../../../traces/capture/readers/text-stream.ts';
 import { CaptureStats, copyEvent, openCaptures, TraceEvent } from '../../../traces/index.ts';

@@ -7,9 +7,9 @@ import {
   type IoPgtableConfig,
   newGather,
 } from '../../../formats/index.ts';
-import { isUpperHalf, outcomeOf, toHex, type WholeAddress, wholeAddress } from '../../../traces/conformance/outcome.ts';
-import { IOVA_EVENTS, type RecordedEvent, RecordingMachine } from '../../../traces/conformance/recorder.ts';
-import type { Vector, VectorEvent, VectorOp } from '../../../traces/conformance/vector.ts';
+import { isUpperHalf, outcomeOf, toHex, type WholeAddress, wholeAddress } from '../../../traces/conformance/tables/outcome.ts';
+import { IOVA_EVENTS, type RecordedEvent, RecordingMachine } from '../../../traces/conformance/tables/recorder.ts';
+import type { Vector, VectorEvent, VectorOp } from '../../../traces/conformance/tables/vector.ts';
 
 /** One call, as plain data. Addresses are those of the table: an upper half's are without the bits above the input size. */
 export type CaseCall =

@@ -1,5 +1,5 @@
 /** What is mapped at a time, and was a moment ago: what a log of translations is checked against. */
-import { UNKNOWN } from '../event.ts';
+import { UNKNOWN } from '../events/index.ts';
 
 const PAGE = 4096;
 /** Mappings are found by this many bytes of addresses. */

@@ -1,7 +1,8 @@
 /** A trace and an IOMMU's own log of the same run, as one stream of events in the order of their times. */
-import type { ByteSource } from '../byte-source.ts';
+
 import { type CaptureReader, openSources } from '../capture-reader.ts';
-import { copyEvent, EventKind, TraceEvent } from '../event.ts';
+import { copyEvent, EventKind, TraceEvent } from '../events/index.ts';
+import type { ByteSource } from '../sources/index.ts';
 import { type ClockOffset, clockOffset, RangeLog } from './clock-offset.ts';
 import { LiveMaps, Verdict } from './live-maps.ts';
 

@@ -1,8 +1,7 @@
 import { InputError } from '../../input-error.ts';
-import type { RandomAccess } from '../byte-source.ts';
 import type { EventFeed, EventOrigin, EventSink, FeedEnd } from '../capture-feed.ts';
-import { TraceEvent } from '../event.ts';
-import { CaptureStats } from '../stats.ts';
+import { CaptureStats, TraceEvent } from '../events/index.ts';
+import type { RandomAccess } from '../sources/index.ts';
 import { BLOCK_BYTES, BLOCK_EVENTS, EventBlock, MAGIC } from './layout.ts';
 import type { PackedTrailer } from './writer.ts';
 

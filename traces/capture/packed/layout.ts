@@ -1,4 +1,4 @@
-import type { TraceEvent } from '../event.ts';
+import type { TraceEvent } from '../events/index.ts';
 
 /**
  * Events as they were read: hardly any work to read again, and any number of readers can share a file of them. It is

@@ -1,6 +1,6 @@
 import type { EventOrigin, EventSink } from '../capture-feed.ts';
-import { EventKind, type TraceEvent } from '../event.ts';
-import type { CaptureStats } from '../stats.ts';
+import type { CaptureStats } from '../events/index.ts';
+import { EventKind, type TraceEvent } from '../events/index.ts';
 import { BLOCK_EVENTS, EventBlock, MAGIC } from './layout.ts';
 
 /** What stands behind the events. Plain JSON. */

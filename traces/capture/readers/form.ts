@@ -1,6 +1,5 @@
-import type { Block, RandomAccess } from '../byte-source.ts';
-import type { TraceEvent } from '../event.ts';
-import type { CaptureNotes } from '../notes.ts';
+import type { CaptureNotes, TraceEvent } from '../events/index.ts';
+import type { Block, RandomAccess } from '../sources/index.ts';
 
 /** What a form of capture is opened on: the unpacked bytes, and where to write down what is found beside events. */
 export interface CaptureInput {

@@ -1,6 +1,17 @@
-import { type Context, clearCall, EventKind, type TraceEvent, UNKNOWN } from '../event.ts';
-import type { CaptureNotes } from '../notes.ts';
-import { contextOfFlags, MEANINGS, type Meaning, meaningOf, Role, whyImpossible } from '../semantics.ts';
+import type { CaptureNotes } from '../events/index.ts';
+import {
+  type Context,
+  clearCall,
+  contextOfFlags,
+  EventKind,
+  MEANINGS,
+  type Meaning,
+  meaningOf,
+  Role,
+  type TraceEvent,
+  UNKNOWN,
+  whyImpossible,
+} from '../events/index.ts';
 import type { EventFormat, FormatField } from './event-format.ts';
 
 const TWO_TO_32 = 2 ** 32;

@@ -1,4 +1,4 @@
-import type { CaptureNotes } from '../notes.ts';
+import type { CaptureNotes } from '../events/index.ts';
 import { Char, TextCursor } from './text-cursor.ts';
 
 /** A line longer than this, its line feed not counted, is damage: tracers print at most 8 KiB. */

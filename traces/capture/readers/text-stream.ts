@@ -1,6 +1,5 @@
-import type { Block } from '../byte-source.ts';
-import type { TraceEvent } from '../event.ts';
-import type { CaptureNotes } from '../notes.ts';
+import type { CaptureNotes, TraceEvent } from '../events/index.ts';
+import type { Block } from '../sources/index.ts';
 import type { EventStream } from './form.ts';
 import { TextLines } from './text-lines.ts';
 

@@ -1,4 +1,4 @@
-import { copyEvent, TraceEvent } from '../event.ts';
+import { copyEvent, TraceEvent } from '../events/index.ts';
 
 /** Events held back at most: in a file without rounds, what is further apart than half of this stays in the order of the file. */
 const MOST_HELD = 500_000;

@@ -1,5 +1,5 @@
 /** Layouts as text. */
-import { sizeText } from '../../image/narrate.ts';
+import { sizeText } from '../../quantity.ts';
 import type { DrawnTable, EntryRun, Layout } from './build.ts';
 
 export function layoutLines(layout: Layout): string[] {

@@ -1,6 +1,6 @@
 /** One descriptor of a translation table: its fields, and plainly what a walker makes of it. */
 import { descriptorLayout, type IoPgtableFormat, Quirk } from '../../../formats/index.ts';
-import { sizeText } from '../../image/narrate.ts';
+import { sizeText } from '../../quantity.ts';
 import { bitsOf, type ExplainedStructure, hexText, strayBits, structureFields } from './structure.ts';
 
 export interface DescriptorPlace {

@@ -1,5 +1,5 @@
 /** Structures and addresses as text: a ruler of bits, and under it what each field says. */
-import { sizeText } from '../../image/narrate.ts';
+import { sizeText } from '../../quantity.ts';
 import type { AddressSplit } from './address-split.ts';
 import { bitsOf, type ExplainedStructure, type StructureField } from './structure.ts';
 

@@ -1,7 +1,7 @@
 /** Registers by name: whatever the devices declare, with the short names that people use for them. */
 import { ipmmuSpec, maliSpec, REGISTERS, type RegisterMap, smmuv2Spec } from '../../../devices/index.ts';
 import { addressField, bitField, decodeField, type Layout } from '../../../formats/index.ts';
-import { sizeText } from '../../image/narrate.ts';
+import { sizeText } from '../../quantity.ts';
 import { bitsOf, type ExplainedStructure, hexText, strayBits, structureFields } from './structure.ts';
 
 interface Block {

@@ -13,8 +13,7 @@ import {
   type WalkStatus,
 } from '../../../emulator/index.ts';
 import type { IoPgtableFormat } from '../../../formats/index.ts';
-import { tableFormat } from '../../image/leaf-list.ts';
-import { permissionNames, WalkRecorder, type WalkStep } from '../../image/narrate.ts';
+import { permissionNames, tableFormat, WalkRecorder, type WalkStep } from '../../image/index.ts';
 import { type ExplainedStructure, explainEntry } from '../structures/index.ts';
 
 /** One thing that the hardware does for an access. `cycles` is what it takes of the access's time. Plain JSON. */

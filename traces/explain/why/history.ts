@@ -1,7 +1,7 @@
 /** Every mapping that a capture tells of, with who made it and when it went. */
 import { LiveRanges } from '../../../emulator/index.ts';
 import { type CaptureReader, EventKind, type TraceEvent, UNKNOWN } from '../../capture/index.ts';
-import { DomainTracker, Match, NO_DOMAIN } from '../../domains/tracker.ts';
+import { DomainTracker, Match, NO_DOMAIN } from '../../domains/index.ts';
 
 /** Where in the capture something happened. */
 export interface Moment {

@@ -1,5 +1,5 @@
 /** Answers as text and as JSON. */
-import { sizeText } from '../../image/narrate.ts';
+import { sizeText } from '../../quantity.ts';
 import { type Answer, type DomainAnswer, range } from './answer.ts';
 import type { Mapping, Moment } from './history.ts';
 

@@ -1,4 +1,4 @@
-import { cycles, pageSize, share } from '../quantity.ts';
+import { cycles, pageSize, share } from '../../quantity.ts';
 import type { CpuGroup, Report } from '../report.ts';
 import { sentences } from '../terminal.ts';
 import { type HtmlAssets, htmlPage, htmlPlot, htmlTable, htmlText, type PageCell } from './page.ts';

@@ -1,4 +1,4 @@
-import { count } from '../quantity.ts';
+import { count } from '../../quantity.ts';
 
 /** Texts that the page carries with it. */
 export interface HtmlAssets {

@@ -1,7 +1,7 @@
 import { PbfWriter } from 'pbf';
 import { CAUSE_NAMES, OPERATION_KIND_NAMES, type Operation, type TranslationRequest } from '../../../emulator/index.ts';
-import { SERVED_NAMES, type Served } from '../../replay/access-meter.ts';
-import type { Replayer } from '../../replay/replayer.ts';
+import type { Replayer } from '../../replay/index.ts';
+import { SERVED_NAMES, type Served } from '../../replay/index.ts';
 
 /**
  * Field numbers of Perfetto's `protos/perfetto/trace`: `trace_packet.proto`, `track_event/track_event.proto`,

@@ -1,6 +1,6 @@
 import { type Operation, SmallHistogram, type TranslationRequest } from '../../../emulator/index.ts';
-import { SERVED_NAMES, Served } from '../../replay/access-meter.ts';
-import type { Replayer } from '../../replay/replayer.ts';
+import type { Replayer } from '../../replay/index.ts';
+import { SERVED_NAMES, Served } from '../../replay/index.ts';
 
 /** Points of a series at most; a power of two. */
 const BUCKETS = 512;

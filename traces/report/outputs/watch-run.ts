@@ -1,6 +1,5 @@
 import type { Operation, TranslationRequest } from '../../../emulator/index.ts';
-import type { Served } from '../../replay/access-meter.ts';
-import type { Replayer } from '../../replay/replayer.ts';
+import type { Replayer, Served } from '../../replay/index.ts';
 
 /** Who is told of what a run does, as it does it. The objects are reused. */
 export interface RunWatcher {

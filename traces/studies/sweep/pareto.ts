@@ -1,4 +1,4 @@
-import type { Metric } from '../../report/metrics.ts';
+import type { Metric } from '../../report/index.ts';
 
 /** The two figures that a front weighs against each other. */
 export type ParetoAxes = readonly [Metric, Metric];

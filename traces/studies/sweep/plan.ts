@@ -1,7 +1,6 @@
 import { ConfigError } from '../../../formats/index.ts';
-import type { FeedOptions } from '../../capture/capture-feed.ts';
-import { type RunConfig, readRunConfig } from '../../config/run-config.ts';
-import { setField } from '../../config/set-field.ts';
+import type { FeedOptions } from '../../capture/index.ts';
+import { type RunConfig, readRunConfig, setField } from '../../config/index.ts';
 import type { PointTable, Sampling } from './points.ts';
 import { runId } from './run-id.ts';
 

@@ -1,5 +1,4 @@
-import { METRICS, type Metric } from '../../report/metrics.ts';
-import { csvText } from '../../report/outputs/index.ts';
+import { csvText, METRICS, type Metric } from '../../report/index.ts';
 import { type ParetoAxes, paretoFront } from './pareto.ts';
 import type { SweepPlan, SweepRun } from './plan.ts';
 

@@ -1,6 +1,5 @@
 import { ConfigError } from '../../../formats/index.ts';
-import { hasField } from '../../config/check.ts';
-import { RunConfigSchema } from '../../config/run-config.ts';
+import { hasField, RunConfigSchema } from '../../config/index.ts';
 
 /** One thing that is varied. */
 export interface Variation {

@@ -20,15 +20,15 @@ import {
 } from '../../../../devices/ipmmu/spec/index.ts';
 import { masksOf } from '../../../../devices/registers/index.ts';
 import { Bus, BusView, TranslationRequest } from '../../../../emulator/index.ts';
-import type { DriverEvent } from '../../../../traces/mmio/index.ts';
+import type { DriverEvent } from '../../../../traces/conformance/drivers/index.ts';
 import {
   type LinuxIpmmuOperation,
   LinuxIpmmuScenario,
   linuxIpmmuScenario,
-} from '../../../../traces/mmio/ipmmu/linux.ts';
-import { ScenarioMemory } from '../../../../traces/mmio/ipmmu/scenario-memory.ts';
-import type { FaultRegisters, Stage } from '../../../../traces/mmio/ipmmu/stage.ts';
-import { XenIpmmuScenario, xenIpmmuScenario } from '../../../../traces/mmio/ipmmu/xen.ts';
+} from '../../../../traces/conformance/drivers/ipmmu/linux.ts';
+import { ScenarioMemory } from '../../../../traces/conformance/drivers/ipmmu/scenario-memory.ts';
+import type { FaultRegisters, Stage } from '../../../../traces/conformance/drivers/ipmmu/stage.ts';
+import { XenIpmmuScenario, xenIpmmuScenario } from '../../../../traces/conformance/drivers/ipmmu/xen.ts';
 
 const VECTORS = new URL('../../../vectors/mmio/ipmmu/', import.meta.url);
 const cases = (file: string): unknown[] =>

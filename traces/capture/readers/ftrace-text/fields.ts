@@ -1,17 +1,20 @@
-import { clearCall, type EventKind, type TraceEvent, UNKNOWN } from '../../event.ts';
-import { NameTable } from '../../names.ts';
-import type { CaptureNotes } from '../../notes.ts';
+import type { CaptureNotes } from '../../events/index.ts';
 import {
+  clearCall,
   DIRECTION_WORDS,
+  type EventKind,
   MAP_MEANING,
   MEANINGS,
   type Meaning,
+  NameTable,
   Role,
   Shape,
+  type TraceEvent,
+  UNKNOWN,
   UNMAP_MEANING,
   whyImpossible,
   whyNoRange,
-} from '../../semantics.ts';
+} from '../../events/index.ts';
 import { ascii, Char, fourBytes, NOT_A_NUMBER, skipPast, type TextCursor } from '../text-cursor.ts';
 
 const KNOWN_NAMES = tableOf(MEANINGS.map(({ name }) => name));

@@ -1,5 +1,4 @@
-import { Context } from '../../event.ts';
-import { contextOfFlags } from '../../semantics.ts';
+import { Context, contextOfFlags } from '../../events/index.ts';
 import { ascii, Char, NOT_A_NUMBER, skipPast, type TextCursor } from '../text-cursor.ts';
 
 /**

@@ -1,4 +1,4 @@
-import { TraceEvent } from '../../event.ts';
+import { TraceEvent } from '../../events/index.ts';
 import type { CaptureForm } from '../form.ts';
 import { TextStream } from '../text-stream.ts';
 import { FtraceParser } from './reader.ts';

@@ -1,6 +1,5 @@
-import { clearCall, EventKind, type TraceEvent } from '../../event.ts';
-import type { CaptureNotes } from '../../notes.ts';
-import { MAP_MEANING, UNMAP_MEANING } from '../../semantics.ts';
+import type { CaptureNotes } from '../../events/index.ts';
+import { clearCall, EventKind, MAP_MEANING, type TraceEvent, UNMAP_MEANING } from '../../events/index.ts';
 import { KernelLine, KernelLines } from '../kernel-log/index.ts';
 import { ascii, Char, fourBytes, indexInLine, NOT_A_NUMBER, type TextCursor } from '../text-cursor.ts';
 import type { TextLines } from '../text-lines.ts';

@@ -5,7 +5,7 @@
  * Formats: the drivers arm-smmu-v3, arm-smmu, panfrost, panthor, lima, msm, ipmmu-vmsa, rockchip-iommu, exynos-iommu of Linux 5.x to 6.x, kbase of Arm,
  * smmu and smmu-v3 of Xen.
  */
-import { ADDRESS_LIMIT } from '../../semantics.ts';
+import { ADDRESS_LIMIT } from '../../events/index.ts';
 
 /** Linux `IOMMU_READ` and `IOMMU_WRITE`. */
 const READ = 1;

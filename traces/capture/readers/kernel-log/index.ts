@@ -1,5 +1,5 @@
-import { EventKind, TraceEvent } from '../../event.ts';
-import type { CaptureNotes } from '../../notes.ts';
+import type { CaptureNotes } from '../../events/index.ts';
+import { EventKind, TraceEvent } from '../../events/index.ts';
 import type { CaptureForm } from '../form.ts';
 import type { TextLines } from '../text-lines.ts';
 import { type LineParser, TextStream } from '../text-stream.ts';

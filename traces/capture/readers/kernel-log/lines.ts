@@ -1,6 +1,5 @@
-import { Context, clearCall, EventKind, type TraceEvent, UNKNOWN } from '../../event.ts';
-import type { CaptureNotes } from '../../notes.ts';
-import { whyNoRange } from '../../semantics.ts';
+import type { CaptureNotes } from '../../events/index.ts';
+import { Context, clearCall, EventKind, type TraceEvent, UNKNOWN, whyNoRange } from '../../events/index.ts';
 import { ascii } from '../text-cursor.ts';
 import { type FaultLine, readEventWords, readFaultLine } from './fault-lines.ts';
 

@@ -1,7 +1,7 @@
 import { InputError } from '../../../input-error.ts';
-import { type Block, MemoryAccess, type RandomAccess } from '../../byte-source.ts';
+import { type Block, MemoryAccess, type RandomAccess } from '../../sources/index.ts';
 import type { EventFormat } from '../event-format.ts';
-import { readTracingData } from '../trace-dat/layout.ts';
+import { readTracingData } from '../trace-dat/index.ts';
 import { type Attribute, idText, LEAST_ATTRIBUTE, readAttribute, u64 } from './attributes.ts';
 
 /** Bytes of a file read at a time. */

@@ -1,5 +1,5 @@
+import { codes, startsWith } from '../../sources/index.ts';
 import type { CaptureForm } from '../form.ts';
-import { codes, startsWith } from '../refused.ts';
 import { readFileParts, withoutHeader } from './file-parts.ts';
 import { PerfDataReader } from './reader.ts';
 

@@ -1,11 +1,10 @@
-import { type Block, MemoryAccess } from '../../byte-source.ts';
-import { clearCall, EventKind, TraceEvent } from '../../event.ts';
-import type { CaptureNotes } from '../../notes.ts';
-import { ZstdStream } from '../../zstd.ts';
+import type { CaptureNotes } from '../../events/index.ts';
+import { clearCall, EventKind, TraceEvent } from '../../events/index.ts';
+import { type Block, MemoryAccess, ZstdStream } from '../../sources/index.ts';
 import type { EventStream } from '../form.ts';
 import { RecordDecoder } from '../record-decoder.ts';
 import { TimeOrder } from '../time-order.ts';
-import { readTracingData } from '../trace-dat/layout.ts';
+import { readTracingData } from '../trace-dat/index.ts';
 import { type Attribute, idOffset, idText, LEAST_ATTRIBUTE, readAttribute, SampleParts, u64 } from './attributes.ts';
 import { type FileParts, LARGEST_TRACING_DATA } from './file-parts.ts';
 

@@ -1,9 +1,20 @@
 import { PbfReader } from 'pbf';
-import type { Block } from '../../byte-source.ts';
-import { Context, clearCall, EventKind, TraceEvent, UNKNOWN } from '../../event.ts';
-import { inflate } from '../../inflate.ts';
-import type { CaptureNotes } from '../../notes.ts';
-import { contextOfFlags, MEANINGS, type Meaning, meaningOf, Role, whyImpossible } from '../../semantics.ts';
+import type { CaptureNotes } from '../../events/index.ts';
+import {
+  Context,
+  clearCall,
+  contextOfFlags,
+  EventKind,
+  MEANINGS,
+  type Meaning,
+  meaningOf,
+  Role,
+  TraceEvent,
+  UNKNOWN,
+  whyImpossible,
+} from '../../events/index.ts';
+import type { Block } from '../../sources/index.ts';
+import { inflate } from '../../sources/index.ts';
 import type { EventStream } from '../form.ts';
 import { ascii } from '../text-cursor.ts';
 import { TimeOrder } from '../time-order.ts';

@@ -1,4 +1,4 @@
-import { TraceEvent } from '../../event.ts';
+import { TraceEvent } from '../../events/index.ts';
 import type { CaptureForm } from '../form.ts';
 import { TextStream } from '../text-stream.ts';
 import { QemuLogParser } from './parser.ts';
@@ -13,3 +13,5 @@ export const QEMU_LOG: CaptureForm = {
   open: ({ blocks, notes }) =>
     Promise.resolve(new TextStream(notes, new TraceEvent(), blocks, (lines) => new QemuLogParser(lines, notes))),
 };
+
+export { QemuLogParser };

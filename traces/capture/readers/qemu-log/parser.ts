@@ -1,6 +1,5 @@
-import { Context, clearCall, EventKind, type TraceEvent, UNKNOWN } from '../../event.ts';
-import { NameTable } from '../../names.ts';
-import type { CaptureNotes } from '../../notes.ts';
+import type { CaptureNotes } from '../../events/index.ts';
+import { Context, clearCall, EventKind, NameTable, type TraceEvent, UNKNOWN } from '../../events/index.ts';
 import { ascii, Char, NOT_A_NUMBER, type TextCursor } from '../text-cursor.ts';
 import type { TextLines } from '../text-lines.ts';
 import type { LineParser } from '../text-stream.ts';

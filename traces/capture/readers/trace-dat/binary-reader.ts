@@ -1,5 +1,5 @@
 import { InputError } from '../../../input-error.ts';
-import type { RandomAccess } from '../../byte-source.ts';
+import type { RandomAccess } from '../../sources/index.ts';
 
 /** Bytes fetched at a time. */
 const BLOCK = 65_536;

@@ -1,5 +1,4 @@
-import { inflate } from '../../inflate.ts';
-import { unzstdWhole } from '../../zstd.ts';
+import { inflate, unzstdWhole } from '../../sources/index.ts';
 import type { BinaryReader } from './binary-reader.ts';
 
 /** How the parts of a trace.dat are packed. */

@@ -1,4 +1,4 @@
-import type { RandomAccess } from '../../byte-source.ts';
+import type { RandomAccess } from '../../sources/index.ts';
 import { type Compression, inflateWhole } from './compression.ts';
 import type { CpuPlace } from './layout.ts';
 

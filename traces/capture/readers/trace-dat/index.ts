@@ -1,6 +1,6 @@
+import { codes, startsWith } from '../../sources/index.ts';
 import type { CaptureForm } from '../form.ts';
-import { codes, startsWith } from '../refused.ts';
-import { readLayout } from './layout.ts';
+import { readLayout, readTracingData } from './layout.ts';
 import { TraceDatReader } from './reader.ts';
 
 const MAGIC = [0x17, 0x08, 0x44, ...codes('tracing')];
@@ -22,3 +22,5 @@ export const TRACE_DAT: CaptureForm = {
     }
   },
 };
+
+export { readTracingData };

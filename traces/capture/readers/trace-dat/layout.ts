@@ -2,9 +2,10 @@
  * The parts of a trace.dat around the trace data, of the file versions 6 and 7 (trace-cmd.dat.v6(5), trace-cmd.dat.v7(5)): how the records
  * look, which buffers there are, and where the data of each CPU lies.
  */
-import type { RandomAccess } from '../../byte-source.ts';
-import { MemoryAccess } from '../../byte-source.ts';
-import { meaningOf } from '../../semantics.ts';
+
+import { meaningOf } from '../../events/index.ts';
+import type { RandomAccess } from '../../sources/index.ts';
+import { MemoryAccess } from '../../sources/index.ts';
 import { type EventFormat, parseEventFormat, parseFields } from '../event-format.ts';
 import { BinaryReader } from './binary-reader.ts';
 import { type Compression, compressionOf, inflateWhole } from './compression.ts';

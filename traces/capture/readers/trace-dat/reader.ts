@@ -1,6 +1,6 @@
-import type { RandomAccess } from '../../byte-source.ts';
-import { clearCall, EventKind, TraceEvent, UNKNOWN } from '../../event.ts';
-import type { CaptureNotes } from '../../notes.ts';
+import type { CaptureNotes } from '../../events/index.ts';
+import { clearCall, EventKind, TraceEvent, UNKNOWN } from '../../events/index.ts';
+import type { RandomAccess } from '../../sources/index.ts';
 import type { EventStream } from '../form.ts';
 import { RecordDecoder } from '../record-decoder.ts';
 import { CpuLane, Step } from './cpu-lane.ts';

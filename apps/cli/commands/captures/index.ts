@@ -1,0 +1,7 @@
+/** Commands that read captures, or make them. */
+export * as check from './check.ts';
+export * as compare from './compare.ts';
+export * as generate from './generate.ts';
+export * as replay from './replay.ts';
+export * as tables from './tables.ts';
+export * as why from './why.ts';

@@ -1,0 +1,169 @@
+/** `tablewalk why`: what a capture says about an address, or about every fault. */
+import { readFileSync } from 'node:fs';
+import type { Command } from 'commander';
+import { ConfigError } from '../../../../formats/index.ts';
+import {
+  type Answer,
+  answer,
+  answerLines,
+  answerRecord,
+  decodeFaults,
+  faultRecord,
+  MappingHistory,
+  openCaptures,
+  type Question,
+} from '../../../../traces/index.ts';
+import { checkWritable, ExitCode, exitWith, writeJson } from '../../terminal/index.ts';
+
+const AFTER_HELP = `
+Without --iova every fault that the capture tells of, and every fault line of --dmesg, is answered by itself. A line of --dmesg is looked
+up at its time stamp, read as the trace's clock (trace_clock local); without a time stamp at the end of the capture.
+
+Suspicions: overrun by one (the first page behind a live mapping), device not quiet after unmap (the mapping ended up to a second
+before), used before it was mapped, physical address used as IOVA (a mapping leads to it), permission. They rest on the order of the
+capture's events alone; what a TLB still held is not known. Where the capture does not name domains they are inferred.
+
+Examples:
+  tablewalk why trace.txt.gz --iova 0xfffff000 --time 5.6
+  tablewalk why trace.txt.gz --iova 0xfffff000 --device 0000:00:02.0
+  tablewalk why trace.txt.gz --dmesg dmesg.txt --json -
+
+Exit code: 0 answered, 1 no fault to answer or the address was never mapped, 2 a wrong option or file.`;
+
+interface WhyFlags {
+  readonly iova?: string;
+  readonly time?: string;
+  readonly device?: string;
+  readonly dmesg?: string;
+  readonly strict?: true;
+  readonly json?: string;
+}
+
+/** An answer, and the fault that asked for it. */
+interface Answered {
+  readonly heading: string;
+  readonly fault: Record<string, unknown> | null;
+  readonly answer: Answer;
+}
+
+export function register(program: Command): void {
+  program
+    .command('why')
+    .description('Tell which mapping covered an address at a time, who made it and when it went; answer fault lines.')
+    .argument('<capture>', 'a capture, or - for standard input')
+    .option('--iova <address>', 'the address asked about')
+    .option('--time <time>', 'when, on the trace clock (default: the end of the capture)')
+    .option('--device <name>', 'only the domains of this device')
+    .option('--dmesg <file>', 'a kernel log whose fault lines are answered')
+    .option('--strict', 'stop at the first damaged record instead of counting and skipping it')
+    .option('--json <file>', 'write one object per answer as JSON; - is standard output, instead of text')
+    .addHelpText('after', AFTER_HELP)
+    .action(run);
+}
+
+async function run(capture: string, flags: WhyFlags): Promise<void> {
+  checkWritable('--json', flags.json);
+  const iova = flags.iova === undefined ? null : addressOf(flags.iova);
+  const time = flags.time === undefined ? undefined : Number(flags.time);
+  if (time !== undefined && !Number.isFinite(time))
+    throw new ConfigError('--time', flags.time, 'a number, the time of the trace clock');
+  const log = flags.dmesg === undefined ? null : logOf(flags.dmesg);
+  const history = await MappingHistory.read(await openCaptures([capture], { strict: flags.strict === true }));
+  const device = flags.device;
+  if (device !== undefined && !history.devices.some((names) => names.includes(device))) {
+    const names = [...new Set(history.devices.flat())];
+    throw new ConfigError(
+      '--device',
+      device,
+      names.length === 0 ? 'none: the capture names no device' : names.join(', '),
+    );
+  }
+  const answered: Answered[] = [];
+  if (iova !== null) {
+    const question: Question = {
+      iova,
+      ...(time === undefined ? {} : { time }),
+      ...(device === undefined ? {} : { device }),
+    };
+    answered.push({ heading: '', fault: null, answer: answer(history, question) });
+  } else {
+    answered.push(...captureFaults(history, device));
+  }
+  if (log !== null) answered.push(...logFaults(history, log, device));
+  writeJson(
+    flags.json,
+    answered.map(({ fault, answer: one }) => ({ ...(fault === null ? {} : { fault }), ...answerRecord(one) })),
+  );
+  if (flags.json !== '-') {
+    const parts = answered.map(({ heading, answer: one }) =>
+      [heading, ...answerLines(one)].filter((line) => line !== ''),
+    );
+    const note =
+      history.inferred === 0 ? '' : `\n${history.inferred} domains are inferred: the capture does not name them.\n`;
+    process.stdout.write(
+      parts.length === 0 ? 'No fault in it.\n' : `${parts.map((lines) => lines.join('\n')).join('\n\n')}\n${note}`,
+    );
+  }
+  const useful = iova === null ? answered.length > 0 : answered.some(({ answer: one }) => wasMapped(one));
+  exitWith(useful ? ExitCode.OK : ExitCode.FOUND);
+}
+
+function wasMapped({ domains }: Answer): boolean {
+  return domains.some(({ covering, before, after }) => (covering ?? before ?? after) !== null);
+}
+
+function captureFaults(history: MappingHistory, device: string | undefined): Answered[] {
+  return history.faults
+    .filter((fault) => device === undefined || fault.device === device)
+    .map((fault) => {
+      const { iova, at, prot } = fault;
+      const write = prot < 0 ? {} : { write: (prot & 2) !== 0 };
+      const name = fault.device === '' ? {} : { device: fault.device };
+      return {
+        heading: `fault on line ${at.line} of the capture`,
+        fault: { source: 'trace', line: at.line },
+        answer: answer(history, { iova, time: at.time, ...write, ...name }),
+      };
+    });
+}
+
+function logFaults(history: MappingHistory, log: string, device: string | undefined): Answered[] {
+  const lines = log.split(/\r\n|\n|\r/);
+  return decodeFaults(log).flatMap((fault) => {
+    const iova = fault.iova === undefined ? Number.POSITIVE_INFINITY : Number(fault.iova);
+    if (iova >= 2 ** 52) return [];
+    const line = fault.lines[0] ?? 0;
+    const stamp = /\[\s*(\d+\.\d+)\s*\]/.exec(lines[line - 1] ?? '')?.[1];
+    const question: Question = {
+      iova,
+      ...(stamp === undefined ? {} : { time: Number(stamp) }),
+      ...(fault.write === undefined ? {} : { write: fault.write }),
+      ...(device === undefined ? {} : { device }),
+    };
+    const found = answer(history, question);
+    // What the line alone makes one suspect stands behind what the capture proves.
+    const proven = new Set(found.suspicions.map(({ name }) => name));
+    const suspicions = [...found.suspicions, ...fault.suspicions.filter(({ name }) => !proven.has(name))];
+    return [
+      {
+        heading: `${fault.source}: ${fault.name} (line ${line} of the log)`,
+        fault: { ...faultRecord(fault) },
+        answer: { ...found, suspicions },
+      },
+    ];
+  });
+}
+
+function addressOf(text: string): number {
+  const value = /^(0x[0-9a-f]+|\d+)$/i.test(text) ? Number(text) : Number.NaN;
+  if (value < 2 ** 52) return value;
+  throw new ConfigError('--iova', text, 'an address below 2^52, such as 0xfffff000');
+}
+
+function logOf(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    throw new ConfigError('--dmesg', file, `a readable file (${(error as NodeJS.ErrnoException).code ?? 'error'})`);
+  }
+}

@@ -1,0 +1,23 @@
+import type { Command } from 'commander';
+import { check, compare, generate, replay, tables, why } from './captures/index.ts';
+import { explain, layout, scenario, walk } from './lessons/index.ts';
+import { benchInvalidation, config, conform, device, translate } from './model/index.ts';
+
+/** Every command, in the order in which `--help` lists them. */
+export const COMMANDS: readonly { readonly register: (program: Command) => void }[] = [
+  replay,
+  check,
+  compare,
+  config,
+  explain,
+  why,
+  layout,
+  tables,
+  walk,
+  conform,
+  scenario,
+  generate,
+  translate,
+  benchInvalidation,
+  device,
+];

@@ -1,0 +1,306 @@
+/** `tablewalk walk`: looks into the page tables of a memory image. */
+import { closeSync, openSync, writeSync } from 'node:fs';
+import ansis from 'ansis';
+import Table from 'cli-table3';
+import { type Command, Option } from 'commander';
+import { Permission, type TranslationRegime } from '../../../../emulator/index.ts';
+import { ConfigError } from '../../../../formats/index.ts';
+import {
+  BARE_FORMATS,
+  type BareFormat,
+  bareRegime,
+  ImageStreams,
+  type ImageSummary,
+  LeafComparison,
+  type LeafOwner,
+  type LeafRecord,
+  type LeafShare,
+  loadImage,
+  type MemoryImage,
+  narrateWalk,
+  type RefusedStream,
+  readLeafList,
+  refusalText,
+  sizeText,
+  summarise,
+  walkLines,
+} from '../../../../traces/index.ts';
+import { checkWritable, ExitCode, exitWith, writeJson } from '../../terminal/index.ts';
+
+interface WalkOptions {
+  readonly leaves?: true;
+  readonly iova?: string;
+  readonly sid?: string;
+  readonly ssid?: string;
+  readonly access: string;
+  readonly lenient?: true;
+  readonly expect?: string;
+  readonly json?: string;
+  readonly ttb0?: string;
+  readonly ttb1?: string;
+  readonly tcr?: string;
+  readonly mair?: string;
+  readonly format: BareFormat;
+}
+
+export function register(program: Command): void {
+  program
+    .command('walk')
+    .description("Walk the page tables of a memory image: a summary, every leaf, or one address's walk step by step.")
+    .argument('<image>', 'folder with pt.json and pt.pages.bin')
+    .option('--leaves', 'print every leaf; with --json one JSON object per line')
+    .option('--iova <address>', 'walk this address step by step')
+    .option('--sid <n>', 'StreamID: which stream to look at (default: all of them)')
+    .option('--ssid <n>', 'SubstreamID of the stream')
+    .option('--lenient', 'take stream table and context descriptors unchecked, as gem5 does')
+    .option('--access <rights>', 'rights that the walked access needs: letters of r, w, x, and p for privileged', '')
+    .option('--expect <leaves>', 'compare with a leaf list (JSON lines, gzipped or not); exit 1 on any difference')
+    .option('--ttb0 <address>', 'bare table: walk this TTBR0 (VTTBR, TRANSTAB) instead of the stream table')
+    .option('--ttb1 <address>', 'bare table: TTBR1')
+    .option('--tcr <value>', 'bare table: TCR_EL1, VTCR_EL2 or TTBCR, as the register holds it')
+    .option('--mair <value>', 'bare table: MAIR (arm-v7s: NMRR above PRRR)')
+    .addOption(new Option('--format <name>', 'bare table: its format').choices(BARE_FORMATS).default('arm-64-lpae-s1'))
+    .option('--json <file>', 'write JSON; "-" is standard output')
+    .addHelpText('after', '\nExit code: 0 done, 1 the leaves differ from --expect, 2 wrong input.')
+    .action(walk);
+}
+
+function walk(folder: string, options: WalkOptions): void {
+  const image = loadImage(folder);
+  if (options.iova !== undefined) {
+    walkOne(image, number64('--iova', options.iova), options);
+    return;
+  }
+  const { owners, refused } = ownersOf(image, options);
+  checkWritable('--json', options.json);
+  const comparison = options.expect === undefined ? null : new LeafComparison(readLeafList(options.expect));
+  const output = new Output(options.leaves === true && comparison === null ? options.json : undefined);
+  const prints = options.leaves === true && (comparison === null || options.json === undefined);
+  const summary = summarise(image, owners, (leaf) => {
+    comparison?.found(leaf);
+    if (prints) output.line(options.json === undefined ? leafLine(leaf) : JSON.stringify(leaf));
+  });
+  if (comparison !== null) reportComparison(comparison, output, options);
+  else if (options.leaves !== true) {
+    if (options.json !== undefined) writeJson(options.json, { ...summary, refused });
+    else output.line(summaryText(image, summary, refused));
+  }
+  output.end();
+}
+
+/** Whose leaves are asked for: a bare table, one stream, or all streams. */
+function ownersOf(image: MemoryImage, options: WalkOptions): { owners: LeafOwner[]; refused: RefusedStream[] } {
+  const bare = bareOwner(options);
+  if (bare !== null) return { owners: [bare], refused: [] };
+  const streams = new ImageStreams(image, options.lenient === true);
+  if (options.sid !== undefined) return { owners: [streamOf(streams, options)], refused: [] };
+  const owners: LeafOwner[] = [];
+  const refused: RefusedStream[] = [];
+  for (const found of streams.survey()) {
+    if ('event' in found) refused.push(found);
+    else owners.push(found);
+  }
+  return { owners, refused };
+}
+
+function bareOwner(options: WalkOptions): LeafOwner | null {
+  if (options.ttb0 === undefined && options.ttb1 === undefined) return null;
+  const mali = options.format === 'arm-mali-lpae';
+  if (options.tcr === undefined && !mali) throw new ConfigError('--tcr', null, 'the value of TCR, with --ttb0');
+  if (options.sid !== undefined)
+    throw new ConfigError('--sid', options.sid, 'no --sid with --ttb0: a bare table has no streams');
+  const regime = bareRegime({
+    format: options.format,
+    ttb0: options.ttb0 === undefined ? 0n : number64('--ttb0', options.ttb0),
+    ttb1: options.ttb1 === undefined ? null : number64('--ttb1', options.ttb1),
+    tcr: options.tcr === undefined ? 0n : number64('--tcr', options.tcr),
+    mair: options.mair === undefined ? 0n : number64('--mair', options.mair),
+  });
+  return { sid: 0, ssid: -1, regime };
+}
+
+function streamOf(streams: ImageStreams, options: WalkOptions): LeafOwner {
+  const sid = small('--sid', options.sid ?? '', 2 ** 32);
+  const ssid = options.ssid === undefined ? -1 : small('--ssid', options.ssid, 2 ** 20);
+  if (sid >= streams.count) throw new ConfigError('--sid', sid, `0 to ${streams.count - 1}, as STRTAB_BASE_CFG says`);
+  const found = streams.stream(sid, ssid);
+  if ('event' in found)
+    throw new ConfigError('--sid', sid, `a stream with a translation (this one: ${refusalText(found)})`);
+  return found;
+}
+
+function walkOne(image: MemoryImage, iova: bigint, options: WalkOptions): void {
+  let owner = bareOwner(options);
+  if (owner === null) {
+    if (options.sid === undefined) throw new ConfigError('--sid', null, 'the StreamID whose tables to walk');
+    owner = streamOf(new ImageStreams(image, options.lenient === true), options);
+  }
+  const walked = narrateWalk(image, owner.regime, iova, accessBits(options.access));
+  const output = new Output(undefined);
+  if (options.json !== undefined) writeJson(options.json, { sid: owner.sid, ...walked });
+  else {
+    if (options.sid !== undefined)
+      output.line(ansis.bold(`StreamID 0x${owner.sid.toString(16)}: ${regimeText(owner.regime)}`));
+    for (const line of walkLines(walked, (text) => ansis.bold(text))) output.line(line);
+  }
+  output.end();
+}
+
+function regimeText(regime: TranslationRegime): string {
+  const stages: string[] = [];
+  if (regime.stage1 !== null) stages.push(`stage 1 with ASID ${regime.asid}`);
+  if (regime.stage2 !== null) stages.push(`stage 2 with VMID ${regime.vmid}`);
+  return stages.length === 0 ? 'bypass' : stages.join(', ');
+}
+
+function leafLine(leaf: LeafRecord): string {
+  const { READ, WRITE } = { READ: leaf.perm.includes('r') ? 'r' : '-', WRITE: leaf.perm.includes('w') ? 'w' : '-' };
+  const flags = [
+    leaf.af === 0 ? 'no-AF' : '',
+    leaf.ng === 0 ? 'global' : '',
+    leaf.dbm === 0 ? '' : 'DBM',
+    leaf.cont === 0 ? '' : 'contiguous',
+    leaf.pxn === 0 ? '' : 'PXN',
+    leaf.xn === 0 ? '' : 'XN',
+    leaf.ns === 0 ? '' : 'NS',
+  ].filter((flag) => flag !== '');
+  const owner = `sid ${leaf.sid}${leaf.ssid === undefined ? '' : `.${leaf.ssid}`} asid ${leaf.asid}`;
+  return (
+    `${owner.padEnd(18)} ${leaf.iova.padStart(18)} -> ${leaf.pa.padEnd(15)} ${sizeText(leaf.size).padStart(7)} ` +
+    `level ${leaf.level} ${READ}${WRITE} attr ${leaf.attridx} sh ${leaf.sh} ${flags.join(' ')}`.trimEnd()
+  );
+}
+
+function reportComparison(comparison: LeafComparison, output: Output, options: WalkOptions): void {
+  const different = comparison.finish();
+  const { equal, differences } = comparison;
+  if (options.json !== undefined) {
+    writeJson(options.json, { equal: different === 0, equalLeaves: equal, differences });
+  } else {
+    for (const { kind, sid, iova, what } of differences.slice(0, SHOWN_DIFFERENCES)) {
+      output.line(`${ansis.red(kind)} sid ${sid} iova ${iova}: ${what}`);
+    }
+    if (different > SHOWN_DIFFERENCES) output.line(`and ${different - SHOWN_DIFFERENCES} more`);
+    const verdict =
+      different === 0 ? ansis.green('all equal') : ansis.red(`${different.toLocaleString('en')} differences`);
+    output.line(`${equal.toLocaleString('en')} leaves as in ${options.expect}; ${verdict}`);
+  }
+  exitWith(different === 0 ? ExitCode.OK : ExitCode.FOUND);
+}
+
+const SHOWN_DIFFERENCES = 50;
+
+function summaryText(image: MemoryImage, summary: ImageSummary, refused: readonly RefusedStream[]): string {
+  const count = (value: number): string => value.toLocaleString('en');
+  const lines = [
+    ansis.bold(image.folder),
+    `${count(summary.streams)} streams with ${count(summary.spaces)} sets of tables, ` +
+      `${count(summary.leaves)} leaves that map ${bytesText(summary.bytes)}`,
+    `${count(summary.tables)} tables; reached by level: ${summary.tablesByLevel.map((n, level) => `${level}: ${count(n)}`).join(', ')}`,
+  ];
+  const table = new Table({
+    head: ['leaves by', '', 'leaves', 'bytes'],
+    colAligns: ['left', 'left', 'right', 'right'],
+    style: { head: [], border: [] },
+    chars: { mid: '', 'left-mid': '', 'mid-mid': '', 'right-mid': '' },
+  });
+  const rows = (title: string, shares: Record<string, LeafShare>, name: (key: string) => string): void => {
+    for (const [key, share] of Object.entries(shares)) {
+      table.push([title, name(key), count(share.leaves), bytesText(share.bytes)]);
+    }
+  };
+  rows('size', summary.leavesBySize, (key) => sizeText(Number(key)));
+  rows('permission', summary.leavesByPermission, (key) => (key === '' ? 'none' : key));
+  rows('attribute', summary.leavesByAttribute, (key) => key);
+  lines.push(table.toString());
+  const lengths = summary.runsByLog2Length
+    .map((n, log2) => (n === 0 ? '' : `${2 ** log2}${log2 === 0 ? '' : `-${2 ** (log2 + 1) - 1}`}: ${count(n)}`))
+    .filter((text) => text !== '');
+  lines.push(
+    `${count(summary.runs)} runs of leaves that follow each other on both sides, the longest of ${count(summary.longestRun)}; ` +
+      `by length: ${lengths.join(', ') || 'none'}`,
+    `${count(summary.contiguousLeaves)} leaves carry the contiguous hint`,
+  );
+  if (summary.repeatedTables > 0)
+    lines.push(`${count(summary.repeatedTables)} tables left out: the tree leads back into itself`);
+  if (summary.unreadableTables > 0)
+    lines.push(`${count(summary.unreadableTables)} tables that the image does not hold`);
+  for (const stream of refused.slice(0, SHOWN_DIFFERENCES)) {
+    lines.push(`${ansis.yellow('refused')} sid ${stream.sid}: ${refusalText(stream)}`);
+  }
+  return lines.join('\n');
+}
+
+function bytesText(bytes: number): string {
+  for (const [unit, name] of [
+    [2 ** 40, 'TiB'],
+    [2 ** 30, 'GiB'],
+    [2 ** 20, 'MiB'],
+    [2 ** 10, 'KiB'],
+  ] as const) {
+    if (bytes >= unit) return `${(bytes / unit).toFixed(1)} ${name}`;
+  }
+  return `${bytes} bytes`;
+}
+
+function accessBits(rights: string): number {
+  const privileged = rights.includes('p');
+  let access = 0;
+  for (const letter of rights) {
+    if (letter === 'r') access |= privileged ? Permission.PRIVILEGED_READ : Permission.READ;
+    else if (letter === 'w') access |= privileged ? Permission.PRIVILEGED_WRITE : Permission.WRITE;
+    else if (letter === 'x') access |= privileged ? Permission.PRIVILEGED_EXECUTE : Permission.EXECUTE;
+    else if (letter !== 'p') throw new ConfigError('--access', rights, 'letters of r, w, x and p');
+  }
+  return access;
+}
+
+function number64(option: string, text: string): bigint {
+  if (/^(0x[0-9a-f]+|[0-9]+)$/i.test(text)) {
+    const value = BigInt(text);
+    if (value < 1n << 64n) return value;
+  }
+  throw new ConfigError(option, text, 'a number below 2^64, such as 0xfffe0000');
+}
+
+function small(option: string, text: string, limit: number): number {
+  const value = number64(option, text);
+  if (value >= BigInt(limit)) throw new ConfigError(option, text, `0 to ${limit - 1}`);
+  return Number(value);
+}
+
+/** Lines to standard output or a file, in large pieces. */
+class Output {
+  readonly #file: number | null;
+  #pending: string[] = [];
+
+  constructor(json: string | undefined) {
+    if (json === undefined || json === '-') {
+      this.#file = null;
+      return;
+    }
+    try {
+      this.#file = openSync(json, 'w');
+    } catch (error) {
+      throw new ConfigError('--json', json, `a file that can be written (${(error as Error).message})`);
+    }
+  }
+
+  line(text: string): void {
+    this.#pending.push(text);
+    if (this.#pending.length >= 1000) this.#flush();
+  }
+
+  end(): void {
+    this.#flush();
+    if (this.#file !== null) closeSync(this.#file);
+  }
+
+  #flush(): void {
+    if (this.#pending.length === 0) return;
+    const text = `${this.#pending.join('\n')}\n`;
+    this.#pending = [];
+    if (this.#file === null) process.stdout.write(text);
+    else writeSync(this.#file, text);
+  }
+}

@@ -1,0 +1,12 @@
+/** Options that several commands share. */
+export { allocatorHelp } from './allocator-help.ts';
+export {
+  addMachineOptions,
+  FIELD_NAMES,
+  type MachineFlags,
+  machineFrom,
+  machineInput,
+  timeOfTrace,
+  wholeNumber,
+} from './machine-options.ts';
+export { addOutputOptions, type OutputFlags, ReportOutputs } from './report-outputs.ts';

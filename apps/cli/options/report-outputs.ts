@@ -1,0 +1,118 @@
+import { mkdirSync, statSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import type { Command } from 'commander';
+import { ConfigError } from '../../../formats/index.ts';
+import {
+  checkOutputs,
+  csvFiles,
+  htmlReport,
+  PerfettoTrace,
+  type Replayer,
+  type Report,
+  RunSeries,
+  type RunWatcher,
+  reasonOf,
+  statsText,
+  WholeFile,
+  watchRun,
+  writeWholeFile,
+} from '../../../traces/index.ts';
+import { HTML_ASSETS } from '../html/index.ts';
+
+/** What commander hands to an action for {@link addOutputOptions}. */
+export interface OutputFlags {
+  readonly json?: string;
+  readonly csv?: string;
+  readonly stats?: string;
+  readonly html?: string;
+  readonly perfetto?: string;
+}
+
+/** Adds the options that write a report in other forms. */
+export function addOutputOptions(command: Command): Command {
+  return command
+    .option('--csv <folder>', 'write metrics, operations, accesses, costs and findings as CSV files into a folder')
+    .option('--stats <file>', 'write every figure by its stable name, in the layout of gem5’s stats.txt')
+    .option('--html <file>', 'write one page with plots and tables, which opens from disk')
+    .option('--perfetto <file>', 'write a timeline of CPUs, streams, table memory and findings, for ui.perfetto.dev');
+}
+
+/** The other forms of one run's report: checked before it, fed while it runs, written after it. */
+export class ReportOutputs {
+  readonly #flags: OutputFlags;
+  readonly #captures: readonly string[];
+  #series: RunSeries | null = null;
+  #trace: PerfettoTrace | null = null;
+  #traceFile: WholeFile | null = null;
+
+  /** @throws ConfigError naming the option whose file cannot be written */
+  constructor(flags: OutputFlags, captures: readonly string[]) {
+    this.#flags = flags;
+    this.#captures = captures;
+    checkOutputs(
+      [
+        ['--stats', flags.stats],
+        ['--html', flags.html],
+        ['--perfetto', flags.perfetto],
+      ],
+      captures,
+    );
+    if (flags.perfetto === '-') throw new ConfigError('--perfetto', '-', 'a file: standard output has the report');
+    if (flags.csv !== undefined) makeFolder(flags.csv);
+  }
+
+  /** Watches a run that begins, if an output needs it. */
+  watch(replayer: Replayer): void {
+    const { html, perfetto } = this.#flags;
+    const watchers: RunWatcher[] = [];
+    if (html !== undefined) {
+      this.#series = new RunSeries(replayer);
+      watchers.push(this.#series);
+    }
+    if (perfetto !== undefined) {
+      const file = new WholeFile('--perfetto', perfetto, this.#captures);
+      this.#traceFile = file;
+      this.#trace = new PerfettoTrace(replayer, (bytes) => file.write(bytes));
+      watchers.push(this.#trace);
+    }
+    watchRun(replayer, watchers);
+  }
+
+  /**
+   * Writes every form that was asked for.
+   * @param title what was replayed
+   * @throws ConfigError naming the option when a file cannot be written
+   */
+  write(report: Report, title: string): void {
+    const { csv, stats, html } = this.#flags;
+    if (csv !== undefined) {
+      for (const { name, text } of csvFiles(report)) writeWholeFile('--csv', join(csv, name), text, this.#captures);
+    }
+    if (stats !== undefined) this.#put('--stats', stats, statsText(report));
+    this.#trace?.end();
+    this.#traceFile?.commit();
+    const points = this.#series?.points(report.config.clockMHz);
+    if (html !== undefined && points !== undefined) {
+      this.#put('--html', html, htmlReport(report, points, title, HTML_ASSETS));
+    }
+  }
+
+  #put(option: string, path: string, text: string): void {
+    if (path === '-') process.stdout.write(text);
+    else writeWholeFile(option, path, text, this.#captures);
+  }
+}
+
+/** The folder itself is made, its parents are not: a mistyped path shall not become a tree of folders. */
+function makeFolder(path: string): void {
+  try {
+    const info = statSync(path, { throwIfNoEntry: false });
+    if (info === undefined) {
+      statSync(dirname(path));
+      mkdirSync(path);
+    } else if (!info.isDirectory()) throw new ConfigError('--csv', path, 'a folder, not a file');
+  } catch (error) {
+    if (error instanceof ConfigError) throw error;
+    throw new ConfigError('--csv', path, `a folder that can be made (${reasonOf(error)})`);
+  }
+}

@@ -1,0 +1,6 @@
+/** What a command says and how it ends: bars, results as JSON, logs, exit codes. */
+export { chainText } from './chain-text.ts';
+export { ExitCode, exitWith } from './exit.ts';
+export { checkWritable, writeJson } from './json-output.ts';
+export { LOG_LEVELS, type LogLevel, logLevel, openLog } from './log.ts';
+export { supervise } from './supervise.ts';

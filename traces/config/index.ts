@@ -1,0 +1,6 @@
+/** What one run is, as plain JSON that is checked once. */
+export { ACCESS_PATTERNS, type AccessConfig, type AccessPattern, AccessSchema } from './access.ts';
+export { checkConfig, hasField } from './check.ts';
+export { type EditCosts, EditCostsSchema } from './edit-costs.ts';
+export { type RunConfig, type RunConfigInput, RunConfigSchema, readRunConfig, runConfig } from './run-config.ts';
+export { setField } from './set-field.ts';

@@ -1,0 +1,2 @@
+/** Whose mapping is it: the domain of each map and unmap, named by the capture or inferred. */
+export { type DomainInfo, type DomainOrigin, DomainTracker, Match, NO_DOMAIN } from './tracker.ts';

@@ -1,0 +1,6 @@
+/** A capture's events, done on a machine. */
+export { type AccessAccount, AccessStream, SERVED_NAMES, Served } from './accesses/index.ts';
+export type { Refusal } from './refusal.ts';
+export type { ReplayDomain } from './replay-domain.ts';
+export { Replayer } from './replayer.ts';
+export { forEachStreamLeaf } from './table-leaves.ts';

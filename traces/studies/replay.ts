@@ -1,0 +1,69 @@
+import type { Log } from '../../devices/index.ts';
+import type { ByteSource } from '../capture/index.ts';
+import { CaptureFeed, type EventFeed, type FeedOptions } from '../capture/index.ts';
+import type { RunConfig } from '../config/index.ts';
+import { Replayer } from '../replay/index.ts';
+import type { Report } from '../report/index.ts';
+import { buildReport } from '../report/index.ts';
+
+export interface ReplayOptions extends FeedOptions {
+  /** Takes what happens on the way; default nobody. */
+  readonly log?: Log;
+  /** Shown the machine before the first event, to watch it. */
+  readonly onStart?: (replayer: Replayer) => void;
+  /** Shown the machine at the end of the capture, before the report takes its tables down. */
+  readonly beforeReport?: (replayer: Replayer) => void;
+}
+
+/** One replay of one or several captures on one machine. Of files it is a `ReplayRun`. */
+export class Replay {
+  /** Where the machine stands; null before {@link run} has opened the captures. */
+  replayer: Replayer | null = null;
+  readonly #feed: EventFeed;
+  readonly #config: RunConfig;
+  readonly #options: ReplayOptions;
+
+  /** @param captures what is read, in this order; or a feed of events, for which the options that say how to read have no meaning */
+  constructor(captures: readonly ByteSource[] | EventFeed, config: RunConfig, options: ReplayOptions = {}) {
+    this.#feed = 'run' in captures ? captures : new CaptureFeed(captures, options);
+    this.#config = config;
+    this.#options = options;
+  }
+
+  /** Whether {@link stop} ended the replay. */
+  get stopped(): boolean {
+    return this.#feed.stopped;
+  }
+
+  /** Ends the replay after the block of input under way; the report tells of what was done until then. */
+  stop(): void {
+    this.#feed.stop();
+  }
+
+  /**
+   * Replays everything.
+   * @param onProgress told now and then which share of the input was read (0 to 1) and how many events there were
+   * @throws InputError for captures that cannot be read, ConfigError for a machine that cannot work
+   */
+  async run(onProgress: (done: number, events: number) => void = () => {}): Promise<Report> {
+    let nameOf = (device: number): string => `device ${device}`;
+    const { sink, stats, complete } = await this.#feed.run(({ devices }) => {
+      nameOf = (device) => devices.name(device);
+      const streamOf = (device: number): number => streamIdOf(devices.name(device));
+      this.replayer = new Replayer(this.#config, streamOf, this.#options.log);
+      this.#options.onStart?.(this.replayer);
+      return this.replayer;
+    }, onProgress);
+    sink.end();
+    this.#options.beforeReport?.(sink);
+    return buildReport(stats, sink, complete, nameOf);
+  }
+}
+
+/** StreamID of a PCI device named `domain:bus:device.function`, as Arm systems commonly wire it (bus, device, function); -1 for other names. */
+export function streamIdOf(device: string): number {
+  const match = /^(?:[0-9a-f]+:)?([0-9a-f]{2}):([0-9a-f]{2})\.([0-7])$/i.exec(device);
+  if (match === null) return -1;
+  const [, bus = '', slot = '', fn = ''] = match;
+  return Number.parseInt(bus, 16) * 256 + Number.parseInt(slot, 16) * 8 + Number(fn);
+}
