@@ -7,7 +7,13 @@ import {
   type IoPgtableConfig,
   newGather,
 } from '../../../formats/index.ts';
-import { isUpperHalf, outcomeOf, toHex, type WholeAddress, wholeAddress } from '../../../traces/conformance/tables/outcome.ts';
+import {
+  isUpperHalf,
+  outcomeOf,
+  toHex,
+  type WholeAddress,
+  wholeAddress,
+} from '../../../traces/conformance/tables/outcome.ts';
 import { IOVA_EVENTS, type RecordedEvent, RecordingMachine } from '../../../traces/conformance/tables/recorder.ts';
 import type { Vector, VectorEvent, VectorOp } from '../../../traces/conformance/tables/vector.ts';
 

@@ -1,8 +1,11 @@
 import { fileURLToPath } from 'node:url';
 import * as v from 'valibot';
 import { expect, test } from 'vitest';
+import {
+  ArmSmmuV3ScenarioSchema,
+  performOnDevice,
+} from '../../../../../traces/conformance/drivers/arm-smmu-v3/index.ts';
 import { openVectors } from '../../../../../traces/index.ts';
-import { ArmSmmuV3ScenarioSchema, performOnDevice } from '../../../../../traces/conformance/drivers/arm-smmu-v3/index.ts';
 
 const VECTORS = fileURLToPath(new URL('../../../../vectors/mmio/arm-smmu-v3', import.meta.url));
 /** Every how many-th scenario is performed; `npm run soak` performs all. */

@@ -1,8 +1,8 @@
 import { fileURLToPath } from 'node:url';
 import * as v from 'valibot';
 import { expect, test } from 'vitest';
-import { openVectors } from '../../../../../traces/index.ts';
 import { ArmSmmuScenarioSchema, performOnDevice } from '../../../../../traces/conformance/drivers/arm-smmu/index.ts';
+import { openVectors } from '../../../../../traces/index.ts';
 
 const VECTORS = fileURLToPath(new URL('../../../../vectors/mmio/arm-smmu', import.meta.url));
 /** Every how many-th scenario is performed; `npm run soak` performs all. */

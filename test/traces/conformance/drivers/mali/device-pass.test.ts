@@ -1,8 +1,8 @@
 /** The recorded operations of panfrost and panthor on our device: what is left in its registers is what the real drivers left. */
 import { expect, it } from 'vitest';
-import { openVectors } from '../../../../../traces/index.ts';
 import { CaseCheck, type CaseFields, findRunner } from '../../../../../traces/conformance/drivers/index.ts';
 import { DevicePlayer } from '../../../../../traces/conformance/drivers/mali/device-pass.ts';
+import { openVectors } from '../../../../../traces/index.ts';
 
 /** Every how many-th case is performed; `npm run soak` performs all. */
 const STEP = process.env['TABLEWALK_SOAK'] === undefined ? 8 : 1;
