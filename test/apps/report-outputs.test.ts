@@ -1,6 +1,6 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { tablewalk } from './run-cli.ts';
 
@@ -74,5 +74,25 @@ describe('tablewalk replay --html', () => {
       .flatMap((one: { counts: [number, number][] }) => one.counts)
       .reduce((sum: number, [, count]: [number, number]) => sum + count, 0);
     expect(accesses).toBe(1331);
+  });
+});
+
+describe('tablewalk replay --db and tablewalk sql', () => {
+  it('writes a folder of Parquet files and answers a query from it as JSON', () => {
+    const run = join(directory, 'run');
+    expect(tablewalk(['replay', SMALL, '--limit', '200', '--db', run])).toMatchObject({ code: 0, stderr: '' });
+    const query = "select count(*) as maps from operations where kind = 'map'";
+    const answer = tablewalk(['sql', run, query, '--format', 'json']);
+    expect(answer).toMatchObject({ code: 0, stderr: '' });
+    expect(JSON.parse(answer.stdout)).toEqual([{ maps: expect.any(Number) }]);
+  });
+
+  it('says how to get the engine where it is not installed, before anything is run', () => {
+    const run = tablewalk(['replay', resolve(SMALL), '--db', 'run.duckdb'], '', directory);
+    expect(run).toMatchObject({ code: 2, stdout: '' });
+    expect(run.stderr).toBe(
+      'tablewalk: --db: found "no DuckDB", allowed: DuckDB, here or beside tablewalk: npm install @duckdb/node-api\n',
+    );
+    expect(readdirSync(directory)).not.toContain('run.duckdb');
   });
 });

@@ -7,10 +7,11 @@ export interface CliResult {
   readonly stderr: string;
 }
 
-/** Runs the command line to its end, in a pipe, as a script would. */
-export function tablewalk(args: readonly string[], input: string | Buffer = ''): CliResult {
+/** Runs the command line to its end, in a pipe, as a script would. @param folder where it is started; default here */
+export function tablewalk(args: readonly string[], input: string | Buffer = '', folder = process.cwd()): CliResult {
   const run = spawnSync(process.execPath, [inject('cli'), ...args], {
     input,
+    cwd: folder,
     encoding: 'utf8',
     maxBuffer: 256 * 2 ** 20,
     env: { ...process.env, NO_COLOR: '1' },

@@ -1,7 +1,9 @@
 /** Files and standard input: the only part of `traces` that needs Node. */
 export * from './address-list.ts';
+export * from './database/index.ts';
 export { readExperiment } from './experiment-file.ts';
 export { fileSources } from './file-source.ts';
+export { makeFolder } from './folder.ts';
 export { loadImage, readLeafList } from './image-folder.ts';
 export { type CaptureOptions, openCaptures } from './open-captures.ts';
 export { CompareRun, type FileReplayOptions, ReplayRun } from './replay-run.ts';

@@ -10,7 +10,7 @@ export interface ReplayOptions extends FeedOptions {
   /** Takes what happens on the way; default nobody. */
   readonly log?: Log;
   /** Shown the machine before the first event, to watch it. */
-  readonly onStart?: (replayer: Replayer) => void;
+  readonly onStart?: (replayer: Replayer, deviceName: (device: number) => string) => void;
   /** Shown the machine at the end of the capture, before the report takes its tables down. */
   readonly beforeReport?: (replayer: Replayer) => void;
 }
@@ -51,7 +51,7 @@ export class Replay {
       nameOf = (device) => devices.name(device);
       const streamOf = (device: number): number => streamIdOf(devices.name(device));
       this.replayer = new Replayer(this.#config, streamOf, this.#options.log);
-      this.#options.onStart?.(this.replayer);
+      this.#options.onStart?.(this.replayer, nameOf);
       return this.replayer;
     }, onProgress);
     sink.end();

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { check, compare, generate, replay, tables, why } from './captures/index.ts';
+import { check, compare, generate, replay, sql, tables, why } from './captures/index.ts';
 import { explain, layout, scenario, walk } from './lessons/index.ts';
 import { benchInvalidation, config, conform, device, translate } from './model/index.ts';
 
@@ -11,6 +11,7 @@ export const COMMANDS: readonly { readonly register: (program: Command) => void 
   config,
   explain,
   why,
+  sql,
   layout,
   tables,
   walk,

@@ -8,7 +8,7 @@ export async function supervise<R>(
     stop(): void;
     run(onProgress: (done: number, events: number) => void): Promise<R>;
   },
-  show: (report: R) => ExitCode,
+  show: (report: R) => ExitCode | Promise<ExitCode>,
 ): Promise<void> {
   const progress = new Progress();
   // The first Ctrl-C stops the replay between two events; a second one is for the impatient.
@@ -17,7 +17,7 @@ export async function supervise<R>(
   try {
     const report = await replay.run((done, events) => progress.update(done, events));
     progress.end();
-    const code = show(report);
+    const code = await show(report);
     exitWith(replay.stopped ? ExitCode.INTERRUPTED : code);
     // An open pipe on standard input would keep the process alive.
     if (replay.stopped) process.stdin.destroy();

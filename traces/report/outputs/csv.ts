@@ -6,7 +6,7 @@ export interface CsvFile {
   readonly text: string;
 }
 
-type Cell = string | number | null;
+type Cell = string | number | bigint | boolean | null;
 
 /**
  * A report as tables for spreadsheets and data frames (RFC 4180: commas, quotes doubled, CRLF). The columns keep their names and order
@@ -106,16 +106,17 @@ function file(name: string, head: readonly string[], rows: readonly (readonly Ce
 
 /** A table as CSV; null is an empty cell. */
 export function csvText(head: readonly string[], rows: readonly (readonly Cell[])[]): string {
-  return [head, ...rows].map((row) => `${row.map(cellText).join(',')}\r\n`).join('');
+  return [head, ...rows].map((row) => `${row.map(csvCell).join(',')}\r\n`).join('');
 }
 
 /** Spreadsheets run text that begins like this (OWASP, "CSV Injection"); an apostrophe makes it text. */
 const FORMULA = /^[=+\-@\t\r\n＝＋－＠]/;
 const NEEDS_QUOTES = /[",\r\n]/;
 
-function cellText(cell: Cell): string {
+/** A cell as CSV writes it; nothing is an empty one. */
+export function csvCell(cell: Cell): string {
   if (cell === null) return '';
-  if (typeof cell === 'number') return String(cell);
+  if (typeof cell !== 'string') return String(cell);
   const text = FORMULA.test(cell) ? `'${cell}` : cell;
   return NEEDS_QUOTES.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }

@@ -1,5 +1,6 @@
 /** A report in the forms that other programs read: text and bytes only, files are for the caller. */
-export { type CsvFile, csvFiles, csvText } from './csv.ts';
+export { type CsvFile, csvCell, csvFiles, csvText } from './csv.ts';
+export * from './database/index.ts';
 export { htmlReport } from './html.ts';
 export { type HtmlAssets, htmlPage, htmlPlot, htmlTable, htmlText } from './page.ts';
 export { PerfettoTrace } from './perfetto.ts';

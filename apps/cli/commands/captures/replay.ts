@@ -44,6 +44,7 @@ Examples:
   tablewalk replay trace.txt --until 23.942338 --leaves leaves.jsonl
   tablewalk replay trace.txt --set mmu.interface.mainTlb.entries=512 --json report.json
   tablewalk replay trace.txt --csv tables --stats stats.txt --html report.html
+  tablewalk replay trace.txt --access probe --db run.duckdb && tablewalk sql run.duckdb --ready longest-windows
 
 Exit code: 0 done, 1 --bind async found a deadlock, 2 a wrong option, configuration or file, 130 interrupted (the report so far is printed).`;
 
@@ -85,14 +86,17 @@ async function run(captures: readonly string[], flags: ReplayFlags): Promise<voi
     log: openLog(flags.logLevel),
     limit: flags.limit ?? Number.POSITIVE_INFINITY,
     until: flags.until ?? Number.POSITIVE_INFINITY,
-    onStart: (replayer: Replayer) => outputs.watch(replayer),
-    ...(leaves === undefined ? {} : { beforeReport: (replayer: Replayer) => void writeStreamLeaves(replayer, leaves) }),
+    onStart: (replayer: Replayer, deviceName: (device: number) => string) => outputs.watch(replayer, deviceName),
+    beforeReport: (replayer: Replayer) => {
+      outputs.captureEnded();
+      if (leaves !== undefined) writeStreamLeaves(replayer, leaves);
+    },
   };
   if (flags['bindDelay'] !== undefined && config.bind.mode !== 'async') {
     throw new ConfigError('--bind-delay', flags['bindDelay'], '--bind async beside it');
   }
-  await supervise(new ReplayRun(captures, config, options), (report) => {
-    outputs.write(report, titleOf(captures));
+  await supervise(new ReplayRun(captures, config, options), async (report) => {
+    await outputs.write(report, titleOf(captures));
     return print(report, captures, flags);
   });
 }
