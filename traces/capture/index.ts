@@ -22,7 +22,10 @@ export {
   EVENT_KIND_NAMES,
   EVENT_KINDS,
   EventKind,
+  MEANINGS,
+  type Meaning,
   NameTable,
+  Shape,
   TraceEvent,
   UNKNOWN,
 } from './events/index.ts';

@@ -1,11 +1,12 @@
 import type { Command } from 'commander';
-import { check, compare, generate, replay, sql, tables, why } from './captures/index.ts';
+import { check, compare, generate, recordScript, replay, sql, tables, why } from './captures/index.ts';
 import { explain, layout, scenario, walk } from './lessons/index.ts';
 import { benchInvalidation, config, conform, device, translate } from './model/index.ts';
 
 /** Every command, in the order in which `--help` lists them. */
 export const COMMANDS: readonly { readonly register: (program: Command) => void }[] = [
   replay,
+  recordScript,
   check,
   compare,
   config,

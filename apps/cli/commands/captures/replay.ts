@@ -33,8 +33,7 @@ interface ReplayFlags extends MachineFlags, OutputFlags {
 
 const AFTER_HELP = `
 A capture is the text of /sys/kernel/tracing/trace, of trace_pipe, of trace-cmd report or of perf script, gzipped or not;
-- is standard input. Record one with the events iommu:map, iommu:unmap and iommu:attach_device_to_domain from before the
-first attach on.
+- is standard input. tablewalk record-script prints a script that records one.
 
 Examples:
   tablewalk replay trace.txt
