@@ -1,8 +1,9 @@
+import { isMainThread } from 'node:worker_threads';
 import { Command, CommanderError } from 'commander';
 import { ConfigError, TableMemoryError } from '../../formats/index.ts';
 import packageJson from '../../package.json' with { type: 'json' };
 import { InputError } from '../../traces/index.ts';
-import { COMMANDS } from './commands/index.ts';
+import { COMMANDS, startWorker } from './commands/index.ts';
 import { ExitCode, exitWith } from './terminal/index.ts';
 
 function buildProgram(): Command {
@@ -62,4 +63,6 @@ async function main(): Promise<void> {
   }
 }
 
-await main();
+// The threads of a sweep start from this file as well.
+if (isMainThread) await main();
+else startWorker();

@@ -8,5 +8,6 @@ export { loadImage, readLeafList } from './image-folder.ts';
 export { type CaptureOptions, openCaptures } from './open-captures.ts';
 export { CompareRun, type FileReplayOptions, ReplayRun } from './replay-run.ts';
 export { writeStreamLeaves } from './stream-leaves.ts';
+export * from './sweep/index.ts';
 export { openVectors } from './vector-lines.ts';
 export * from './whole-file.ts';

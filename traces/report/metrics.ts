@@ -465,6 +465,11 @@ export const METRICS: readonly Metric[] = ROWS.map(([key, label, unit, better, m
   pick,
 }));
 
+/** The label, and what it is counted in where that is not plain. */
+export function metricLabel({ label, unit }: Metric): string {
+  return unit === 'count' || unit === 'share' || label.includes(unit) ? label : `${label}, ${unit}`;
+}
+
 /** Key of each figure to its value in one run. */
 export function metricsOf(report: Report): Record<string, number | null> {
   return Object.fromEntries(METRICS.map(({ key, pick }) => [key, pick(report)]));

@@ -2,6 +2,9 @@ import type { Command } from 'commander';
 import { check, compare, generate, recordScript, replay, sql, tables, why } from './captures/index.ts';
 import { explain, layout, scenario, walk } from './lessons/index.ts';
 import { benchInvalidation, config, conform, device, translate } from './model/index.ts';
+import * as sweep from './sweep/index.ts';
+
+export { startWorker } from './sweep/index.ts';
 
 /** Every command, in the order in which `--help` lists them. */
 export const COMMANDS: readonly { readonly register: (program: Command) => void }[] = [
@@ -9,6 +12,7 @@ export const COMMANDS: readonly { readonly register: (program: Command) => void 
   recordScript,
   check,
   compare,
+  sweep,
   config,
   explain,
   why,

@@ -4,6 +4,7 @@ import type { HtmlAssets } from '../../../traces/index.ts';
 import pageStyle from './page.css' with { type: 'text' };
 import pageScript from './page.js' with { type: 'text' };
 import reportScript from './report-plots.js' with { type: 'text' };
+import sweepScript from './sweep-plots.js' with { type: 'text' };
 
 /** What every page carries with it: uPlot, the script that says what is drawn, and ours. Only the bundled command line has them. */
 const pageAssets = (plots: string): HtmlAssets => ({
@@ -13,3 +14,6 @@ const pageAssets = (plots: string): HtmlAssets => ({
 
 /** What a report page carries with it. */
 export const HTML_ASSETS: HtmlAssets = pageAssets(reportScript);
+
+/** What the page of a sweep carries with it. */
+export const SWEEP_ASSETS: HtmlAssets = pageAssets(sweepScript);

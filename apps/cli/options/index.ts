@@ -9,4 +9,5 @@ export {
   timeOfTrace,
   wholeNumber,
 } from './machine-options.ts';
+export { metricsNamed } from './metric-names.ts';
 export { addOutputOptions, type OutputFlags, ReportOutputs } from './report-outputs.ts';

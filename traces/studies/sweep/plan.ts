@@ -12,6 +12,10 @@ export interface SweepPlan {
   /** Version of tablewalk: figures of two versions do not belong in one table. */
   readonly version: string;
   readonly captures: readonly string[];
+  /** Bytes of each. */
+  readonly sizes: readonly number[];
+  /** The folder that names of captures start from. */
+  readonly directory: string;
   readonly reading: FeedOptions;
   /** The machine that is varied, or a part of one. */
   readonly base: Readonly<Record<string, unknown>>;

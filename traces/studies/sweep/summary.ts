@@ -68,6 +68,13 @@ export function summarize(
   };
 }
 
+/** How many runs stand where: `12 of 16 runs finished, 4 refused`. */
+export function countsText({ counts, rows }: SweepSummary): string {
+  const others = (['refused', 'failed', 'missing'] as const).filter((status) => counts[status] > 0);
+  const parts = others.map((status) => `, ${counts[status]} ${status}`);
+  return `${counts.finished} of ${rows.length} runs finished${parts.join('')}`;
+}
+
 /** Which runs there are and where each stands, as CSV. */
 export function manifestCsv({ varied, rows }: SweepSummary): string {
   return csvText(

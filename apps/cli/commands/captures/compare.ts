@@ -9,6 +9,7 @@ import {
   CompareRun,
   METRICS,
   type Metric,
+  metricLabel,
   parseVariation,
   unfinishedWork,
   type Variation,
@@ -19,6 +20,7 @@ import {
   FIELD_NAMES,
   type MachineFlags,
   machineInput,
+  metricsNamed,
   wholeNumber,
 } from '../../options/index.ts';
 import { checkWritable, ExitCode, supervise, writeJson } from '../../terminal/index.ts';
@@ -73,7 +75,7 @@ async function compare(captures: readonly string[], flags: CompareFlags): Promis
     limit: flags.limit ?? Number.POSITIVE_INFINITY,
   });
   checkWritable('--json', flags.json, captures);
-  const shown = flags.rows === undefined ? null : rowsNamed(flags.rows);
+  const shown = flags.rows === undefined ? null : metricsNamed('--rows', flags.rows);
   await supervise(run, (report) => {
     writeJson(flags.json, report);
     if (flags.json !== '-') process.stdout.write(`${compareText(report, shown, flags.all === true)}\n`);
@@ -86,15 +88,6 @@ function severalValues(text: string): Variation {
   const variation = parseVariation(text, FIELD_NAMES);
   if (variation.values.length > 1) return variation;
   throw new ConfigError('--vary', text, 'name=value,value with two different values or more');
-}
-
-/** The rows that `--rows` names, in its order. */
-function rowsNamed(names: string): Metric[] {
-  return names.split(',').map((name) => {
-    const row = METRICS.find(({ key }) => key === name);
-    if (row !== undefined) return row;
-    throw new ConfigError('--rows', name, `names of ${METRICS.map(({ key }) => key).join(', ')}`);
-  });
 }
 
 function compareText(report: CompareReport, shown: readonly Metric[] | null, showAll: boolean): string {
@@ -122,7 +115,7 @@ function compareText(report: CompareReport, shown: readonly Metric[] | null, sho
       equal++;
       continue;
     }
-    table.push([labelOf(row), ...columns.map((column, at) => cell(row, column, best.includes(at)))]);
+    table.push([metricLabel(row), ...columns.map((column, at) => cell(row, column, best.includes(at)))]);
   }
   const lines = [ansis.bold(report.captures.join(', '))];
   if (report.synthetic) lines.push(ansis.yellow('synthetic: a declared workload, nothing here was measured'));
@@ -139,11 +132,6 @@ function compareText(report: CompareReport, shown: readonly Metric[] | null, sho
     lines.push(ansis.yellow(`Stopped before the end: ${columns.length} of ${combinations} combinations are finished.`));
   }
   return lines.join('\n');
-}
-
-/** A figure that is no count says what it is counted in. */
-function labelOf({ label, unit }: Metric): string {
-  return unit === 'count' || unit === 'share' || label.includes(unit) ? label : `${label}, ${unit}`;
 }
 
 /** A warning where columns cannot be compared because they did not do the same work. */

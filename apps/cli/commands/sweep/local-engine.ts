@@ -1,0 +1,74 @@
+import { fileURLToPath } from 'node:url';
+import workerpool from 'workerpool';
+import type { SweepFolder, SweepRun } from '../../../../traces/index.ts';
+import type { Engine } from './engine.ts';
+import type { RunProgress } from './worker.ts';
+
+/**
+ * Runs on threads of this machine. All read the events that were packed once; what a thread cannot survive (no memory) costs one run.
+ * The threads start from the very file that this is bundled into.
+ */
+export class LocalEngine implements Engine {
+  readonly #folder: SweepFolder;
+  readonly #workers: number;
+  #stop: () => void = () => {};
+  #stopped = false;
+
+  constructor(folder: SweepFolder, workers: number) {
+    this.#folder = folder;
+    this.#workers = workers;
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    this.#stop();
+  }
+
+  async run(runs: readonly SweepRun[], onProgress: (done: number, events: number) => void): Promise<void> {
+    const workers = Math.min(this.#workers, runs.length);
+    const pool = workerpool.pool(fileURLToPath(import.meta.url), { workerType: 'thread', maxWorkers: workers });
+    const stopped = new Promise<void>((resolve) => {
+      this.#stop = resolve;
+    });
+    const waiting = runs.values();
+    const shares = new Float64Array(workers);
+    const events = new Float64Array(workers);
+    let finished = 0;
+    let eventsBefore = 0;
+    const tell = (): void => {
+      const sum = shares.reduce((all, share) => all + share, finished);
+      onProgress(
+        sum / runs.length,
+        events.reduce((all, some) => all + some, eventsBefore),
+      );
+    };
+    const take = async (slot: number): Promise<void> => {
+      for (const one of waiting) {
+        try {
+          const on = (progress: RunProgress): void => {
+            shares[slot] = progress.done;
+            events[slot] = progress.events;
+            tell();
+          };
+          await pool.exec('run', [this.#folder.path, one], { on });
+        } catch (error) {
+          if (this.#stopped) return;
+          this.#folder.fail(one, error instanceof Error ? error.message : String(error));
+        }
+        if (this.#stopped) return;
+        finished++;
+        eventsBefore += events[slot] ?? 0;
+        shares[slot] = 0;
+        events[slot] = 0;
+        tell();
+      }
+    };
+    try {
+      if (!this.#stopped)
+        await Promise.race([stopped, Promise.all(Array.from({ length: workers }, (_, slot) => take(slot)))]);
+    } finally {
+      // What a stopped run did is worth nothing: its files appear at its end.
+      await pool.terminate(this.#stopped);
+    }
+  }
+}
