@@ -21,6 +21,8 @@ export interface FieldNames {
 /** The most values of one range. */
 const MAX_VALUES = 1_000_000;
 
+const RANGES = 'a range that grows: 1..8, 0..64+16 or 4..4096*2';
+
 /** `16..4096*2` at the end of a value, with what stands before it: `pool:high=16..4096*2`. */
 const RANGE = /^(.*?)(-?\d+(?:\.\d+)?)\.\.(-?\d+(?:\.\d+)?)(?:([+*])(\d+(?:\.\d+)?))?$/;
 
@@ -69,14 +71,15 @@ function splitValues(text: string): string[] {
 
 function expandRange(value: string): string[] {
   const match = RANGE.exec(value);
-  if (match === null) return [value];
+  if (match === null && !/\d\.\.[\d-]/.test(value)) return [value];
+  if (match === null) throw new ConfigError('--vary', value, RANGES);
   const [, before = '', first = '', last = '', operator = '+', by = '1'] = match;
   const from = Number(first);
   const to = Number(last);
   const step = Number(by);
   const times = operator === '*';
   if (from > to || (times ? from <= 0 || step <= 1 : step <= 0)) {
-    throw new ConfigError('--vary', value, 'a range that grows: 1..8, 0..64+16 or 4..4096*2');
+    throw new ConfigError('--vary', value, RANGES);
   }
   const count = Math.floor((times ? Math.log(to / from) / Math.log(step) : (to - from) / step) + 1e-9) + 1;
   if (count > MAX_VALUES) throw new ConfigError('--vary', value, `a range of at most ${MAX_VALUES} values`);
