@@ -99,6 +99,11 @@ export interface IommuDriver {
   readonly streamCount: number;
   /** How many faults the device can hold for the driver before it loses some. */
   readonly faultCapacity: number;
+  /**
+   * The driver's unmap frees tables first and flushes then, before it returns: a flaw that Linux has there, and no bug of this run.
+   * Absent: it invalidates before it frees.
+   */
+  readonly flushesAfterFree?: boolean;
   /** Told when the TLBs know a domain under another ASID from now on: its hardware context was given out anew. */
   onRetag: ((domain: IommuDomain) => void) | null;
 

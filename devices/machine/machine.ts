@@ -185,6 +185,7 @@ export class Machine {
     this.driver = driver;
     this.watch.breakLevel = device.breakBeforeMakeLevel;
     this.watch.invalidation.watchesWidth = device.invalidatesRegions !== true;
+    this.watch.invalidation.flushesAfterFree = driver.flushesAfterFree === true;
     this.watch.invalidation.watchesCompletion = device.tellsCompletion === true;
     driver.onRetag = (domain) => {
       const space = this.#spaces.get(domain);

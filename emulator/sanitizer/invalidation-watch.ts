@@ -12,6 +12,14 @@ export const WHOLE_SPACE_PAGES = 512;
 /** Pages that invalidations may drop beyond twice what an operation unmapped. */
 export const EXCESS_PAGES = 16;
 
+/** A table that was freed during the operation under way. */
+interface FreedTable {
+  readonly space: WatchedSpace;
+  readonly start: number;
+  readonly end: number;
+  readonly report: (since: number) => void;
+}
+
 /**
  * Holds what software unmapped against what it told the hardware to forget. What an operation breaks has to be invalidated before it
  * returns (strict), or before it is mapped again and before its tables are freed (lazy); and not much more than that.
@@ -26,6 +34,12 @@ export class InvalidationWatch implements InvalidationObserver {
   watchesWidth = true;
   /** Whether the hardware tells when invalidations were waited for. */
   watchesCompletion = false;
+  /**
+   * The driver frees tables and flushes afterwards, before the operation returns, as Linux's panfrost and panthor 6.12 do: their
+   * callback for walks does nothing. Whether the flush covered what was freed is asked when the operation ends.
+   */
+  flushesAfterFree = false;
+  readonly #freed: FreedTable[] = [];
   /** Something was invalidated, and that was not waited for since; its first address. */
   #unwaited = -1;
   readonly #sanitizer: Sanitizer;
@@ -42,6 +56,10 @@ export class InvalidationWatch implements InvalidationObserver {
   /** A flush of walk caches where no table went away; -1: none. */
   #needlessWalkFlush = -1;
   #needlessWalkEnd = 0;
+  // Leaves whose contiguous hint the operation changed: a driver may flush them, and need not.
+  #hintSpace = -1;
+  #hintStart = 0;
+  #hintEnd = 0;
 
   constructor(sanitizer: Sanitizer, descriptors: () => Uint32Array) {
     this.#sanitizer = sanitizer;
@@ -57,6 +75,7 @@ export class InvalidationWatch implements InvalidationObserver {
     this.#wholeSpaces = 0;
     this.#needlessWalkFlush = -1;
     this.#invalidated = false;
+    this.#hintSpace = -1;
   }
 
   /**
@@ -66,6 +85,11 @@ export class InvalidationWatch implements InvalidationObserver {
   end(strict: boolean): void {
     if (!this.#inOperation) return;
     this.#inOperation = false;
+    for (const { space, start, end, report } of this.#freed) {
+      const since = this.uninvalidated(space, start, end, true);
+      if (since >= 0) report(since);
+    }
+    this.#freed.length = 0;
     if (strict && this.watchesCompletion && this.#unwaited >= 0) this.#reportUnwaited();
     if (strict && this.runs.open > 0) this.#reportMissing();
     if (!this.watchesWidth) return;
@@ -90,6 +114,20 @@ export class InvalidationWatch implements InvalidationObserver {
     else space.remember(table, start, end, level, this.#sanitizer.operation);
   }
 
+  /** Leaves of [start, end) became part of a contiguous run, or no part of one. */
+  hintChanged(space: WatchedSpace, start: number, end: number): void {
+    const first = this.#hintSpace !== space.number;
+    this.#hintSpace = space.number;
+    this.#hintStart = first ? start : Math.min(start, this.#hintStart);
+    this.#hintEnd = first ? end : Math.max(end, this.#hintEnd);
+  }
+
+  /** Bytes of [start, end) whose hint the operation changed. */
+  #hintBytes(space: WatchedSpace, start: number, end: number): number {
+    if (this.#hintSpace !== space.number) return 0;
+    return Math.max(Math.min(end, this.#hintEnd) - Math.max(start, this.#hintStart), 0);
+  }
+
   /**
    * The operation that broke something in [start, end) that was not invalidated since; -1 when there is none.
    * @param tablesOnly leaves do not count: a table is freed, to which only walk caches lead
@@ -100,6 +138,19 @@ export class InvalidationWatch implements InvalidationObserver {
     return tag < 0 ? -1 : Math.floor(tag / 4);
   }
 
+  /**
+   * The table of [start, end) is freed; `report` is told when the walker may still reach it, with the operation that cleared the
+   * entry which led there, or -1 where that is still valid.
+   */
+  freed(space: WatchedSpace, start: number, end: number, reachable: boolean, report: FreedTable['report']): void {
+    if (this.flushesAfterFree && this.#inOperation && !reachable) {
+      this.#freed.push({ space, start, end, report });
+      return;
+    }
+    const since = this.uninvalidated(space, start, end, true);
+    if (since >= 0 || reachable) report(since);
+  }
+
   addresses(stage: 1 | 2, start: number, end: number, asid: number, vmid: number, leafOnly: boolean): void {
     this.#unwaited = start;
     for (const space of this.spaces) {
@@ -108,10 +159,11 @@ export class InvalidationWatch implements InvalidationObserver {
       const page = 2 ** space.geometry.granuleShift;
       const from = start - (start % page);
       const to = Math.ceil(end / page) * page;
-      const walksNeeded = leafOnly || !this.#inOperation || this.#tableWent(space, from, to);
+      const hint = this.#hintBytes(space, from, to);
+      const walksNeeded = leafOnly || hint > 0 || !this.#inOperation || this.#tableWent(space, from, to);
       if (this.#inOperation) this.#invalidated = true;
       let needed = this.runs.count === 0 ? 0 : this.runs.cover(space.number, from, to, leafOnly, space.spans);
-      needed = Math.max(needed, space.forget(from, to, leafOnly));
+      needed = Math.max(needed, space.forget(from, to, leafOnly), hint);
       if (!this.#inOperation) continue;
       this.#excess += Math.max(to - from - needed, 0);
       if (!walksNeeded) {

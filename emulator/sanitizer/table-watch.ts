@@ -200,9 +200,9 @@ export class TableWatch implements TableMemory {
     if (space !== undefined && level >= 0 && !space.retired) {
       const start = tables.iova[page] as number;
       const end = start + ((tables.size[page] as number) / 8) * (space.spans[level] as number);
-      const since = this.invalidation.uninvalidated(space, start, end, true);
-      const early = since >= 0 || this.#reachable(page, space);
-      if (early && !this.shielded(space, start, end)) this.#freedEarly(pa, level, start, since);
+      const reachable = this.#reachable(page, space);
+      const report = (since: number): void => this.#freedEarly(pa, level, start, since);
+      if (!this.shielded(space, start, end)) this.invalidation.freed(space, start, end, reachable, report);
     }
     tables.freed(pa, this.#sanitizer.operation);
   }
@@ -389,7 +389,11 @@ export class TableWatch implements TableMemory {
       this.#linked(space, page, level, at, pa);
       this.#brokeHoles(space, level, at, oldLow, oldHigh, start);
     } else {
-      this.invalidation.broken(space, start, start + span, level, isTable(oldLow, level), at);
+      // With and without the hint a leaf translates alike: whatever a TLB kept stays true, and goes when the leaf does.
+      if (onlyContiguityDiffers(oldLow, oldHigh, low, high)) this.invalidation.hintChanged(space, start, start + span);
+      else {
+        this.invalidation.broken(space, start, start + span, level, isTable(oldLow, level), at);
+      }
       if (isTable(low, level)) this.#linked(space, page, level, at, pa);
     }
   }

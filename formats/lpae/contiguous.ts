@@ -7,22 +7,35 @@
  */
 import { CONTIGUOUS_HIGH } from './contiguous-runs.ts';
 import type { LpaeCore } from './core.ts';
+import { writeLeaves } from './leaves.ts';
 
-/** Puts the hint on every whole run among `count` leaves that were just written from entry `index` on, which lead to `pa`. */
-export function markRuns(core: LpaeCore, table: number, level: number, index: number, count: number, pa: number): void {
+/**
+ * Writes `count` leaves from entry `index` on, which lead to `pa`, with the hint on every whole run among them. The hint comes with the
+ * leaf: put on afterwards it would change a leaf that a walker may have read already, which needs break-before-make.
+ */
+export function writeRuns(
+  core: LpaeCore,
+  table: number,
+  level: number,
+  index: number,
+  count: number,
+  pa: number,
+  low: number,
+  high: number,
+): void {
   const length = core.runLengths[level] as number;
-  if (length === 0 || count < length) return;
   const size = core.blockSizes[level] as number;
-  const span = length * size;
-  const first = Math.ceil(index / length) * length;
+  let first = length === 0 ? 0 : (length - (index % length)) % length;
+  let marked = length === 0 ? 0 : count - first - ((index + count) % length);
   // The runs of one call are all aligned in memory, or none is.
-  if ((pa + (first - index) * size) % span !== 0) return;
-  const end = index + count - ((index + count) % length);
-  if (end <= first) return;
-  const at = core.memory.index(table + 8 * first);
-  const words = core.memory.words;
-  for (let i = at + 1; i < at + 2 * (end - first); i += 2) words[i] = (words[i] as number) | CONTIGUOUS_HIGH;
-  core.memory.written(table + 8 * first, 8 * (end - first));
+  if (marked <= 0 || (pa + first * size) % (length * size) !== 0) {
+    first = 0;
+    marked = 0;
+  }
+  const rest = first + marked;
+  writeLeaves(core, table, level, index, first, pa, low, high);
+  writeLeaves(core, table, level, index + first, marked, pa + first * size, low, high | CONTIGUOUS_HIGH);
+  writeLeaves(core, table, level, index + rest, count - rest, pa + rest * size, low, high);
 }
 
 /** Takes the hint from the runs of which entries `index` to `index + count` are only a part, and has a TLB drop those runs. */

@@ -1,7 +1,7 @@
 /** Mapping: descending to the level of the page size, making tables on the way, and writing the leaves. */
 import { LpaeType } from '../descriptors/index.ts';
 import { Errno, NO_PAGES, WarningCode } from '../table/index.ts';
-import { markRuns } from './contiguous.ts';
+import { writeRuns } from './contiguous.ts';
 import type { LpaeCore } from './core.ts';
 import { writeLeaves } from './leaves.ts';
 import { unmapFrom } from './unmap.ts';
@@ -85,8 +85,8 @@ export function mapEntries(
   }
   if (slot >= 0) core.leafTables.leaves[slot] = (core.leafTables.leaves[slot] as number) + wanted;
   const stats = core.stats;
-  writeLeaves(core, table, level, index, wanted, pa, low | (core.leafTypes[level] as number), high);
-  if (core.contiguousHigh !== 0) markRuns(core, table, level, index, wanted, pa);
+  const write = core.contiguousHigh === 0 ? writeLeaves : writeRuns;
+  write(core, table, level, index, wanted, pa, low | (core.leafTypes[level] as number), high);
   if (!core.coherent) core.sync(table + 8 * index, 8 * wanted);
   stats.leavesMapped[level] = (stats.leavesMapped[level] as number) + wanted;
   core.mapped = wanted * (core.blockSizes[level] as number);

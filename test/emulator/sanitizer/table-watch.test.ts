@@ -108,6 +108,42 @@ describe('break-before-make', () => {
   });
 });
 
+describe('the contiguous hint', () => {
+  for (const breakLevel of [0, 2] as const) {
+    it(`comes with the leaves, so that nothing is to be invalidated: BBML ${breakLevel}`, () => {
+      const rig = watchedTable({ contiguous: true, breakLevel });
+      rig.operation(() => rig.map(0, 2 ** 33, PAGE, 64));
+      rig.operation(() => rig.map(BLOCK, 2 ** 33, BLOCK, 32));
+      expect(rig.kinds()).toEqual([]);
+      rig.operation(() => {
+        rig.unmap(0, PAGE, 64);
+        rig.flush(0, 64 * PAGE);
+      });
+      expect(rig.kinds()).toEqual([]);
+    });
+  }
+
+  it('goes from a run of which a part is unmapped: the part is to be invalidated, the rest is not', () => {
+    const rig = watchedTable({ contiguous: true, breakLevel: 2 });
+    rig.operation(() => rig.map(0, 2 ** 33, PAGE, 16));
+    rig.operation(() => {
+      rig.unmap(3 * PAGE, PAGE);
+      rig.flush(3 * PAGE, 4 * PAGE);
+    });
+    expect(rig.kinds()).toEqual([]);
+  });
+
+  it('taken from a live run breaks the rule below BBML 2', () => {
+    const rig = watchedTable({ contiguous: true, breakLevel: 1 });
+    rig.operation(() => rig.map(0, 2 ** 33, PAGE, 16));
+    rig.operation(() => {
+      rig.unmap(3 * PAGE, PAGE);
+      rig.flush(3 * PAGE, 4 * PAGE);
+    });
+    expect(rig.kinds()).toEqual(['break-before-make']);
+  });
+});
+
 describe('a block that is split in place', () => {
   const split = (breakLevel: 0 | 1 | 2) => {
     const rig = watchedTable({ breakLevel });
@@ -223,6 +259,22 @@ describe('a table that is freed', () => {
     rig.operation(() => guard.free(null, rig.descriptorPa(IOVA, 3), PAGE));
     expect(rig.sanitizer.findings).toMatchObject([{ kind: 'early-table-free', level: 3 }]);
     expect(rig.sanitizer.findings[0]?.detail).toContain('its entry is still valid');
+  });
+
+  it('may be freed before the flush where the driver flushes afterwards, if the flush comes before the operation ends', () => {
+    for (const [flushes, kinds] of [
+      [true, []],
+      [false, ['early-table-free']],
+    ] as const) {
+      const rig = watchedTable({ walkFlush: false });
+      rig.watch.invalidation.flushesAfterFree = true;
+      rig.operation(() => rig.map(BLOCK, 2 ** 33 + PAGE, PAGE, 512));
+      rig.operation(() => {
+        rig.unmap(BLOCK, BLOCK);
+        if (flushes) rig.flush(BLOCK, 2 * BLOCK, false);
+      }, false);
+      expect(rig.kinds()).toEqual(kinds);
+    }
   });
 
   it('may go in any order once its space is taken down', () => {

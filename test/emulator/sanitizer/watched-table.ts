@@ -45,11 +45,13 @@ export function watchedTable({
   split = 'in-place',
   walkFlush = true,
   stage = 1,
+  contiguous = false,
 }: {
   breakLevel?: 0 | 1 | 2;
   split?: SplitPolicy;
   walkFlush?: boolean;
   stage?: 1 | 2;
+  contiguous?: boolean;
 } = {}): WatchedTable {
   const clock = { cycles: 0, seconds: 0 };
   const sanitizer = new Sanitizer(clock);
@@ -66,6 +68,7 @@ export function watchedTable({
       ias: stage === 1 ? 48 : 39,
       oas: 48,
       split,
+      contiguous,
       allocator: watchedTables(watch, {
         alloc: (cookie, size, gfp) => pages.alloc(cookie, Math.max(size, PAGE), gfp),
         free: (cookie, pa, size) => pages.free(cookie, pa, Math.max(size, PAGE)),

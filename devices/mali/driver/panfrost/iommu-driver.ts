@@ -33,6 +33,7 @@ import type { PanfrostProfile } from './profile.ts';
 export type PanfrostDomain = MaliDomain<PanfrostContext>;
 
 export class PanfrostIommuDriver implements IommuDriver {
+  readonly flushesAfterFree = true;
   readonly panfrost: PanfrostDriver;
   onRetag: IommuDriver['onRetag'] = null;
   /** Resets of the GPU that a stuck address space ended in. */

@@ -53,6 +53,8 @@ export type PanthorDomain = MaliDomain<PanthorVm>;
 export class PanthorDriver implements IommuDriver, PanthorHost {
   readonly mmu: PanthorMmu;
   readonly registers: RegisterPort;
+  /** In 7.3 a lock keeps the GPU out. */
+  readonly flushesAfterFree: boolean;
   onRetag: IommuDriver['onRetag'] = null;
   /** Warnings by their code, and how often each came. */
   readonly warnings = new Map<PanthorWarning, number>();
@@ -84,6 +86,7 @@ export class PanthorDriver implements IommuDriver, PanthorHost {
     this.#cpu = new DriverCpu(device);
     this.registers = this.#cpu;
     this.mmu = new PanthorMmu(kernel, this, device.config.asPresent);
+    this.flushesAfterFree = this.mmu.profile.lock === 'step';
     this.mmu.onBind = () => this.#retag();
     this.#start();
   }
