@@ -4,6 +4,9 @@ import type { CaptureStats, TraceEvent } from './events/index.ts';
 import { whatInstead } from './remarks.ts';
 import type { ByteSource } from './sources/index.ts';
 
+/** Bytes mapped and unmapped until whoever wants to stop gets a chance: 2^18 pages of 4 KiB, less than a second of work. */
+const BYTES_PER_TURN = 2 ** 30;
+
 /** How captures are read. */
 export interface FeedOptions {
   /** Refuse the first damaged record instead of counting it. */
@@ -40,7 +43,7 @@ export interface FeedEnd<S> {
 export interface EventFeed {
   /** Whether {@link stop} ended it. */
   readonly stopped: boolean;
-  /** Ends the reading after the block of input under way. */
+  /** Ends the reading after the block of input under way, or after a large operation. */
   stop(): void;
   /**
    * Feeds every event to what `open` makes.
@@ -81,22 +84,34 @@ export class CaptureFeed implements EventFeed {
   ): Promise<FeedEnd<S>> {
     const { strict = false, limit = Number.POSITIVE_INFINITY, until = Number.POSITIVE_INFINITY } = this.#options;
     const reader = await openSources(this.#captures, { strict });
-    const sink = open(reader);
-    const stopped = new Promise<false>((resolve) => {
-      this.#wake = () => resolve(false);
-    });
     let complete = true;
-    reading: while (!this.#stopped && (await Promise.race([reader.fill(), stopped]))) {
-      while (reader.next()) {
-        const { event } = reader;
-        if (event.time > until || sink.events >= limit) {
-          complete = false;
-          break reading;
+    let sink: S;
+    try {
+      sink = open(reader);
+      const stopped = new Promise<false>((resolve) => {
+        this.#wake = () => resolve(false);
+      });
+      reading: while (!this.#stopped && (await Promise.race([reader.fill(), stopped]))) {
+        let bytes = 0;
+        while (reader.next()) {
+          const { event } = reader;
+          if (event.time > until || sink.events >= limit) {
+            complete = false;
+            break reading;
+          }
+          sink.take(event);
+          bytes += event.size;
+          if (bytes < BYTES_PER_TURN) continue;
+          bytes = 0;
+          await new Promise((resolve) => setTimeout(resolve));
+          if (this.#stopped) break reading;
         }
-        sink.take(event);
+        const { read, total } = reader.progress;
+        onProgress(total > 0 ? read / total : 0, sink.events);
       }
-      const { read, total } = reader.progress;
-      onProgress(total > 0 ? read / total : 0, sink.events);
+    } catch (error) {
+      await reader.close();
+      throw error;
     }
     if (this.#stopped) {
       // What is being waited for may never come: nobody waits for the reader to close either.

@@ -7,7 +7,7 @@ export type AccessPattern = (typeof ACCESS_PATTERNS)[number];
 export const AccessSchema = v.strictObject({
   /**
    * - `none`: nothing is accessed.
-   * - `touch`: one access per page right after the map and one per page just before the unmap: the least a real device does with a buffer.
+   * - `touch`: one access per page (at most 2^18 of an operation, spread evenly) right after the map and one per page just before the unmap: the least a real device does with a buffer.
    * - `sequential`: `accessesPerMap` accesses in ascending order after the map, starting again at the front when the end is reached.
    * - `random`: `accessesPerMap` accesses at seeded random places after the map.
    * - `probe`: `touch`, and one access per page right after its unmap: a device that misbehaves, which shows whether an invalidation is late.

@@ -1,6 +1,3 @@
-import { writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { ReplayRun, type Report, type RunConfigInput, runConfig, streamIdOf } from '../../../traces/index.ts';
 
@@ -12,13 +9,11 @@ const replay = (capture: string, config: RunConfigInput = {}, options = {}): Pro
 
 /** Replays lines of our own. */
 function replayText(lines: readonly string[], config: RunConfigInput = {}): Promise<Report> {
-  const file = join(tmpdir(), `tablewalk-${process.pid}-${Math.abs(hash(lines.join()))}.txt`);
-  writeFileSync(file, `${lines.join('\n')}\n`);
-  return replay(file, config);
+  const stdin = (async function* () {
+    yield new TextEncoder().encode(`${lines.join('\n')}\n`);
+  })();
+  return new ReplayRun(['-'], runConfig(config), { stdin }).run();
 }
-
-const hash = (text: string): number =>
-  [...text].reduce((sum, char) => (Math.imul(sum, 31) + char.charCodeAt(0)) | 0, 7);
 
 let clock = 0;
 const at = (event: string): string =>
@@ -27,8 +22,31 @@ const map = (iova: number, pa: number, size: number): string =>
   at(
     `map: IOMMU: iova=0x${iova.toString(16)} - 0x${(iova + size).toString(16)} paddr=0x${pa.toString(16)} size=${size}`,
   );
-const unmap = (iova: number, size: number): string =>
-  at(`unmap: IOMMU: iova=0x${iova.toString(16)} - 0x${(iova + size).toString(16)} size=${size} unmapped_size=${size}`);
+const unmap = (iova: number, size: number, unmapped = size): string =>
+  at(
+    `unmap: IOMMU: iova=0x${iova.toString(16)} - 0x${(iova + size).toString(16)} size=${size} unmapped_size=${unmapped}`,
+  );
+
+describe('an unmap that found less than it was asked for', () => {
+  for (const mode of ['strict', 'lazy'] as const) {
+    it(`leaves the live neighbour alone, and nothing is found there: ${mode}`, async () => {
+      const PAGE = 4096;
+      const lines = [
+        map(0x10_0000, 0x8000_0000, 2 * PAGE),
+        map(0x10_2000, 0x9000_0000, 2 * PAGE),
+        unmap(0x10_0000, 4 * PAGE, 2 * PAGE),
+        map(0x20_0000, 0xa000_0000, PAGE),
+        unmap(0x10_2000, 2 * PAGE),
+        unmap(0x20_0000, PAGE),
+      ];
+      const access = { pattern: 'probe', verify: true } as const;
+      const { sanitizer, capture } = await replayText(lines, { access, invalidation: { mode } });
+      const kinds = Object.keys(sanitizer.byKind).filter((kind) => !(mode === 'lazy' && kind.startsWith('stale-')));
+      expect(kinds).toEqual([]);
+      expect(capture).toMatchObject({ bytesUnmapped: 5 * PAGE, liveBytesAtEnd: 0, refused: 0, unmatchedUnmaps: 0 });
+    });
+  }
+});
 
 describe('replay of a real strict capture', () => {
   it('counts what the capture has', async () => {

@@ -118,10 +118,12 @@ export function meaningOf(name: string): number {
 export const ADDRESS_LIMIT = 2 ** 52;
 
 /**
- * Leaf entries that one map may need, 128 MiB of tables: more than any kernel sets up in one call, since the pages of one call are one piece
- * of physical memory. A damaged size would otherwise fill the machine with tables.
+ * Leaf entries that one map may need, 32 MiB of tables: more than any kernel sets up in one call, since the pages of one call are one piece
+ * of physical memory, 16 GiB of it here whose addresses fit no huge page. A damaged size would otherwise fill the machine with tables.
  */
-export const MOST_LEAVES = 2 ** 24;
+export const MOST_LEAVES = 2 ** 22;
+/** Pages of an unmap that does not say what it found. It may go over huge pages: 64 GiB of them. */
+const MOST_UNMAPPED = 2 ** 24;
 /** Sizes that a leaf may have, largest first, of the 4K granule: what a range may use depends on where IOVA and PA are congruent. */
 const LEAF_SIZES = [2 ** 30, 2 ** 21];
 const SMALLEST_LEAF = 4096;
@@ -161,11 +163,10 @@ export function whyNoRange(event: TraceEvent, end: number): string {
   if (end !== UNKNOWN && end !== iova + size) return 'the end of the range is not iova + size';
   // It may exceed size: unmapping a part of a block can take the whole block.
   if (event.unmappedSize > ADDRESS_LIMIT) return 'unmapped_size reaches beyond 52 bits';
-  const large = size > MOST_LEAVES * SMALLEST_LEAF;
   // A plain unmap says how much it found; a kprobe at its start does not.
-  if (large && !isMap && event.unmappedSize === UNKNOWN)
-    return `the size is more than ${MOST_LEAVES} pages, more than a kernel maps at once`;
-  if (large && isMap && size / largestLeaf(iova, pa) > MOST_LEAVES) {
+  if (!isMap && event.unmappedSize === UNKNOWN && size > MOST_UNMAPPED * SMALLEST_LEAF)
+    return `the size is more than ${MOST_UNMAPPED} pages, more than a kernel maps at once`;
+  if (isMap && size > MOST_LEAVES * SMALLEST_LEAF && size / largestLeaf(iova, pa) > MOST_LEAVES) {
     return `the size needs more than ${MOST_LEAVES} leaf entries, more than a kernel maps at once`;
   }
   return '';

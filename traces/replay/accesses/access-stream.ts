@@ -1,6 +1,12 @@
 import { Prng } from '../../../formats/index.ts';
 import type { AccessConfig, AccessPattern } from '../../config/index.ts';
 
+/**
+ * Pages of one operation that the device touches, as many as 1 GiB has of 4 KiB: of a larger range it touches so many at most, at equal
+ * distances from the first on. A line of a capture can name 64 GiB and more, of which each page would cost a translation, or a fault.
+ */
+export const MOST_TOUCHED = 2 ** 18;
+
 const Step = { DONE: 0, PER_PAGE: 1, SEQUENTIAL: 2, RANDOM: 3 } as const;
 
 /**
@@ -26,6 +32,8 @@ export class AccessStream {
   #start = 0;
   #end = 0;
   #at = 0;
+  /** From one touched page to the next, in bytes. */
+  #stride = 0;
   #slots = 0;
   #left = 0;
 
@@ -65,7 +73,7 @@ export class AccessStream {
     if (this.#step === Step.PER_PAGE) {
       if (this.#at >= this.#end) return false;
       this.iova = this.#at;
-      this.#at += this.#pageSize;
+      this.#at += this.#stride;
       return true;
     }
     if (this.#step === Step.DONE || this.#left === 0) return false;
@@ -87,6 +95,7 @@ export class AccessStream {
     // A mapping smaller than an access is taken whole.
     this.size = Math.min(size, this.#accessSize);
     this.#step = size > 0 ? step : Step.DONE;
+    this.#stride = this.#pageSize * Math.ceil(size / this.#pageSize / MOST_TOUCHED);
     if (step === Step.PER_PAGE) return;
     this.#left = this.#accessesPerMap;
     this.#slots = Math.floor(size / this.size);

@@ -34,6 +34,16 @@ describe('what the device does with a mapping', () => {
     expect(drain(stream)).toEqual(perPage);
   });
 
+  it('touch: of a range of more than 2^18 pages as many at most, spread evenly from its first on', () => {
+    const stream = new AccessStream(config({ pattern: 'touch' }), PAGE);
+    stream.afterMap(iova, (2 ** 18 + 1) * PAGE);
+    const places = drain(stream);
+    expect(places).toHaveLength(2 ** 17 + 1);
+    expect(places.at(-1)).toEqual([iova + 2 ** 18 * PAGE, 64]);
+    stream.afterMap(iova, 2 ** 18 * PAGE);
+    expect(drain(stream)).toHaveLength(2 ** 18);
+  });
+
   it('none: nothing', () => {
     const stream = new AccessStream(config({ pattern: 'none' }), PAGE);
     stream.afterMap(iova, 3 * PAGE);
