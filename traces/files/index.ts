@@ -4,7 +4,7 @@ export * from './database/index.ts';
 export { readExperiment } from './experiment-file.ts';
 export { fileSources } from './file-source.ts';
 export { makeFolder } from './folder.ts';
-export { loadImage, readLeafList } from './image-folder.ts';
+export { loadImage, readLeafList, writeImage } from './image-folder.ts';
 export { type CaptureOptions, openCaptures } from './open-captures.ts';
 export { CompareRun, type FileReplayOptions, ReplayRun } from './replay-run.ts';
 export { writeStreamLeaves } from './stream-leaves.ts';

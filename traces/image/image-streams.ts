@@ -7,13 +7,25 @@ import {
   type StreamContext,
   StreamContexts,
 } from '../../devices/index.ts';
-import { FaultClass, Permission, type TranslationRegime, Walker } from '../../emulator/index.ts';
+import { FaultClass, Permission, type TranslationRegime, Walker, type WalkMemory } from '../../emulator/index.ts';
 import { getField } from '../../formats/index.ts';
 import { InputError } from '../input-error.ts';
-import type { MemoryImage } from './memory-image.ts';
+import type { ImageStreamTable } from './memory-image.ts';
 
 /** What the lookup says of an entry that was never filled in. */
 const ENTRY_INVALID = 'V is 0';
+
+/** Memory with the registers that say where its stream table is. */
+export interface StreamTableImage extends WalkMemory {
+  /** What it is called in complaints. */
+  readonly folder: string;
+  /** Registers of the SMMU by name. */
+  readonly registers: ReadonlyMap<string, bigint>;
+  /** Where the stream table is, when no register says it. */
+  readonly streamTable: ImageStreamTable | null;
+  /** A register of the SMMU; 0 when there is none of that name. */
+  register(name: string): bigint;
+}
 
 /** One stream of an image that has a translation. */
 export interface ImageStream {
@@ -44,7 +56,7 @@ export class ImageStreams {
    * @param lenient takes stream table entries and context descriptors as gem5 takes them, without the architecture's checks
    * @throws InputError for an image without a stream table
    */
-  constructor(image: MemoryImage, lenient = false) {
+  constructor(image: StreamTableImage, lenient = false) {
     const idr = (n: number): number => Number(image.register(`IDR${n}`) & 0xffff_ffffn);
     this.#contexts = new StreamContexts(image, featuresOf([idr(0), idr(1), idr(2), idr(3), idr(4), idr(5)]));
     this.#contexts.table = streamTableOf(image);
@@ -123,7 +135,7 @@ export function refusalText(refused: RefusedStream): string {
   return `${name}: ${refused.reason}`;
 }
 
-export function streamTableOf(image: MemoryImage): StreamContexts['table'] {
+export function streamTableOf(image: StreamTableImage): StreamContexts['table'] {
   if (image.registers.has('STRTAB_BASE') && image.registers.has('STRTAB_BASE_CFG')) {
     const base = image.register('STRTAB_BASE');
     const config = Number(image.register('STRTAB_BASE_CFG'));

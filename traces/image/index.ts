@@ -1,11 +1,13 @@
 /** Page tables found in dumped memory: whose they are, their leaves, walks told step by step. */
 export { BARE_FORMATS, type BareFormat, type BareTable, bareRegime } from './bare-table.ts';
+export { type CapturedImage, captureImage } from './captured-image.ts';
 export { type ExpectedLeaf, LeafComparison, type LeafDifference, parseLeafList } from './compare-leaves.ts';
 export {
   type ImageStream,
   ImageStreams,
   type RefusedStream,
   refusalText,
+  type StreamTableImage,
   streamTableOf,
 } from './image-streams.ts';
 export {

@@ -9,3 +9,4 @@ export {
   parseEdit,
 } from './build.ts';
 export { layoutLines, summaryLine } from './draw.ts';
+export { drawTables } from './from-memory.ts';

@@ -39,3 +39,30 @@ function count(into: Map<number, number>, value: number): void {
 function sorted(from: ReadonlyMap<number, number>): Record<string, number> {
   return Object.fromEntries([...from].sort(([a], [b]) => a - b));
 }
+
+const HUGE = 2 ** 21;
+
+/**
+ * Bytes of mappings, in the order of their addresses, that could stand in leaves of 2 MiB: whole aligned 2 MiB whose
+ * physical addresses follow one another from an aligned one, however many mappings they were made with.
+ */
+export function couldBeHuge(living: readonly Mapping[]): number {
+  let bytes = 0;
+  let start = 0;
+  let end = -1;
+  let offset = 0;
+  const close = (): void => {
+    const first = Math.ceil(start / HUGE) * HUGE;
+    if (end > first && offset % HUGE === 0) bytes += Math.floor((end - first) / HUGE) * HUGE;
+  };
+  for (const one of living) {
+    if (one.start !== end || one.pa - one.start !== offset) {
+      close();
+      start = one.start;
+      offset = one.pa - one.start;
+    }
+    end = one.end;
+  }
+  close();
+  return bytes;
+}

@@ -1,6 +1,14 @@
 import type { Command } from 'commander';
 import { ConfigError } from '../../../../formats/index.ts';
-import { type Replayer, ReplayRun, type Report, renderReport, writeStreamLeaves } from '../../../../traces/index.ts';
+import {
+  captureImage,
+  type Replayer,
+  ReplayRun,
+  type Report,
+  renderReport,
+  writeImage,
+  writeStreamLeaves,
+} from '../../../../traces/index.ts';
 import {
   addMachineOptions,
   addOutputOptions,
@@ -25,6 +33,7 @@ import {
 
 interface ReplayFlags extends MachineFlags, OutputFlags {
   readonly leaves?: string;
+  readonly image?: string;
   readonly strict?: boolean;
   readonly limit?: number;
   readonly logLevel: LogLevel;
@@ -41,6 +50,7 @@ Examples:
   tablewalk replay trace.txt --walk non-coherent --drop-sync 0.01
   tablewalk replay trace.txt --bind async --allocator reserve --bind-delay 100000
   tablewalk replay trace.txt --until 23.942338 --leaves leaves.jsonl
+  tablewalk replay trace.txt --until 23.942338 --image image && tablewalk walk image
   tablewalk replay trace.txt --set mmu.interface.mainTlb.entries=512 --json report.json
   tablewalk replay trace.txt --csv tables --stats stats.txt --html report.html
   tablewalk replay trace.txt --access probe --db run.duckdb && tablewalk sql run.duckdb --ready longest-windows
@@ -64,6 +74,10 @@ export function register(program: Command): void {
       '--leaves <file>',
       'write the leaves of every stream at the end, one JSON object per line, as walk --leaves does',
     )
+    .option(
+      '--image <folder>',
+      'write a memory image of stream table, context descriptors and tables at the end, which walk reads (SMMUv3)',
+    )
     .option('--strict', 'stop at the first damaged record instead of counting and skipping it')
     .option('--log-level <level>', 'log on standard error: silent, error, warn, info or debug', logLevel, 'silent')
     .option('--limit <n>', 'stop after this many events', wholeNumber(1))
@@ -79,7 +93,10 @@ async function run(captures: readonly string[], flags: ReplayFlags): Promise<voi
   checkWritable('--leaves', flags.leaves, captures);
   const outputs = new ReportOutputs(flags, captures);
   if (flags.leaves === '-') throw new ConfigError('--leaves', '-', 'a file: standard output has the report');
-  const { leaves } = flags;
+  const { leaves, image } = flags;
+  if (image !== undefined && config.iommu.model !== 'smmuv3') {
+    throw new ConfigError('--image', image, 'a machine with an SMMUv3: an image starts from its stream table');
+  }
   const options = {
     strict: flags.strict === true,
     log: openLog(flags.logLevel),
@@ -89,6 +106,9 @@ async function run(captures: readonly string[], flags: ReplayFlags): Promise<voi
     beforeReport: (replayer: Replayer) => {
       outputs.captureEnded();
       if (leaves !== undefined) writeStreamLeaves(replayer, leaves);
+      if (image === undefined) return;
+      const { device, memory } = replayer.machine;
+      writeImage('--image', image, captureImage(device, memory));
     },
   };
   if (flags['bindDelay'] !== undefined && config.bind.mode !== 'async') {
