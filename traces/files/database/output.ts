@@ -8,7 +8,7 @@ import {
   DATABASE_VIEWS,
   type DatabaseTable,
   type ParquetSink,
-} from '../../report/outputs/index.ts';
+} from '../../report/index.ts';
 import { makeFolder } from '../folder.ts';
 import { checkOutput, reasonOf, WholeFile } from '../whole-file.ts';
 import { engineReason, findEngine, openEngine, sqlText } from './engine.ts';

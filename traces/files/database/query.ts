@@ -1,7 +1,7 @@
 import { closeSync, existsSync, openSync, readSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { InputError } from '../../input-error.ts';
-import { DATABASE_TABLE_NAMES, DATABASE_VIEWS } from '../../report/outputs/index.ts';
+import { DATABASE_TABLE_NAMES, DATABASE_VIEWS } from '../../report/index.ts';
 import { reasonOf } from '../whole-file.ts';
 import { type EngineConnection, type EngineInstance, engineReason, openEngine, sqlText } from './engine.ts';
 
