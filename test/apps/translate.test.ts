@@ -110,19 +110,3 @@ describe('tablewalk translate --stream', () => {
     expect(stderr).toContain(says);
   });
 });
-
-describe('tablewalk bench-invalidation', () => {
-  it('prints the published figure, ours and the error', () => {
-    const { code, stdout, stderr } = tablewalk(['bench-invalidation']);
-    expect([code, stderr]).toEqual([0, '']);
-    expect(stdout).toContain('CMD_SYNC on an empty queue');
-    expect(stdout).toMatch(/unmap 32 MiB, one TLBI per page.*1033\.00 us.*%/);
-  });
-
-  it('gives the same as JSON', () => {
-    const { tables } = JSON.parse(tablewalk(['bench-invalidation', '--json', '-']).stdout);
-    expect(tables.map(({ name }: { name: string }) => name)).toEqual(['sync', 'sm8150', 'hi1620']);
-    for (const { rows } of tables)
-      for (const { ours, published, error } of rows) expect(error).toBeCloseTo(ours / published - 1);
-  });
-});

@@ -1,6 +1,7 @@
 /** What one run is, as plain JSON that is checked once. */
 export { ACCESS_PATTERNS, type AccessConfig, type AccessPattern, AccessSchema } from './access.ts';
 export { checkConfig, hasField } from './check.ts';
+export { CPU_PROFILES, type CpuName, type CpuPrice, type CpuProfile, DEFAULT_CPU, pricesOf } from './cpu-profiles.ts';
 export { type EditCosts, EditCostsSchema } from './edit-costs.ts';
 export { type RunConfig, type RunConfigInput, RunConfigSchema, readRunConfig, runConfig } from './run-config.ts';
 export { setField } from './set-field.ts';

@@ -4,6 +4,7 @@ import { DEFAULT_PRESET, PRESETS } from '../../emulator/index.ts';
 import { ConfigError, parseStackSpec } from '../../formats/index.ts';
 import { AccessSchema } from './access.ts';
 import { checkConfig } from './check.ts';
+import { CPU_PROFILES, type CpuName, DEFAULT_CPU, pricedConfig } from './cpu-profiles.ts';
 import { EditCostsSchema } from './edit-costs.ts';
 
 const bindSchema = v.strictObject({
@@ -24,6 +25,13 @@ const domainsSchema = v.strictObject({
   single: v.optional(v.boolean(), false),
 });
 
+const DEFAULT_CLOCK_MHZ = 1000;
+
+const interconnectSchema = v.strictObject({
+  /** Cycles until one CPU has a cache line that another one had last. */
+  transferCycles: v.optional(v.pipe(v.number(), v.minValue(0), v.maxValue(1e9)), 50),
+});
+
 /**
  * One run of the machine, as plain JSON: the machine itself, what of the capture happens on it and when, and what the device does.
  * `tablewalk config` prints the default one; a report carries the one that was run.
@@ -31,7 +39,10 @@ const domainsSchema = v.strictObject({
 export const RunConfigSchema = v.strictObject({
   ...MachineConfigSchema.entries,
   /** Clock of the SMMU, by which seconds of the trace become cycles. */
-  clockMHz: v.optional(v.pipe(v.number(), v.minValue(1), v.maxValue(100_000)), 1000),
+  clockMHz: v.optional(v.pipe(v.number(), v.minValue(1), v.maxValue(100_000)), DEFAULT_CLOCK_MHZ),
+  /** CPU and interconnect whose prices are meant where a price is not given: they are known in nanoseconds, and the clock makes cycles of them. */
+  cpu: v.optional(v.picklist(Object.keys(CPU_PROFILES) as CpuName[]), DEFAULT_CPU),
+  interconnect: v.optional(interconnectSchema, {}),
   domains: v.optional(domainsSchema, {}),
   bind: v.optional(bindSchema, {}),
   invalidation: v.optional(invalidationSchema, {}),
@@ -66,9 +77,26 @@ export function readRunConfig(input: unknown): RunConfig {
   return config;
 }
 
-/** Puts what the MMU is usually made like, and the preset's TLBs, under the fields that are given. What is wrong is left for the schema to refuse. */
-function withDefaults(input: unknown): unknown {
-  if (!isObject(input)) throw new ConfigError('configuration', input, 'an object');
+/**
+ * Puts what the MMU is usually made like, the preset's TLBs and the CPU's prices under the fields that are given. What is wrong is left
+ * for the schema to refuse.
+ */
+function withDefaults(given: unknown): unknown {
+  if (!isObject(given)) throw new ConfigError('configuration', given, 'an object');
+  const { mmu: priced, ...prices } = pricesFor(given);
+  const input = overlay(prices, given) as Record<string, unknown>;
+  return withMachine(input, priced ?? {});
+}
+
+/** The prices of the CPU at the clock that are given, or of those that are meant. */
+function pricesFor({ cpu, clockMHz }: Record<string, unknown>): Record<string, unknown> {
+  const name = Object.keys(CPU_PROFILES).find((one) => one === cpu) as CpuName | undefined;
+  const isClock = typeof clockMHz === 'number' && clockMHz >= 1;
+  return pricedConfig(name ?? DEFAULT_CPU, isClock ? clockMHz : DEFAULT_CLOCK_MHZ);
+}
+
+/** @param priced what of `mmu` are prices; a preset has its own where it says so */
+function withMachine(input: Record<string, unknown>, priced: unknown): unknown {
   const { iommu = {} } = input;
   const modelName = isObject(iommu) ? (iommu['model'] ?? 'smmuv3') : 'smmuv3';
   const model = Object.values(MMUS).find(({ name }) => name === modelName);
@@ -87,7 +115,7 @@ function withDefaults(input: unknown): unknown {
   const name = input['preset'] ?? model?.preset ?? DEFAULT_PRESET;
   const preset = Object.entries(PRESETS).find(([key]) => key === name)?.[1];
   if (preset === undefined) return { ...sized, table };
-  return { ...sized, table, preset: name, mmu: overlay(preset, input['mmu'] ?? {}) };
+  return { ...sized, table, preset: name, mmu: overlay(overlay(priced, preset), input['mmu'] ?? {}) };
 }
 
 /** Where only one of the table and the SMMU says how large addresses are, the other follows. */

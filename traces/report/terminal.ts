@@ -215,7 +215,7 @@ export function renderReport(report: Report, options: TerminalOptions): string {
 
 /** What was replayed on what machine, what the CPU spent, what the device saw: one sentence each. */
 export function sentences({ capture, breakdown, translation, config, software }: Report): string[] {
-  const { iommu, preset, clockMHz } = config;
+  const { iommu, preset, clockMHz, cpu } = config;
   const parts = (
     [
       ['allocation', software.cycles.allocation],
@@ -238,7 +238,7 @@ export function sentences({ capture, breakdown, translation, config, software }:
   const lookups = mainTlb.hits + mainTlb.misses;
   const second = lookups === 0 ? '' : ` and ${share(mainTlb.hits, lookups)} of the rest in the main TLB`;
   return [
-    `${count(capture.maps)} maps and ${count(capture.unmaps)} unmaps were replayed on ${iommu.model} with the TLBs of ${preset}, at ${clockMHz} MHz.`,
+    `${count(capture.maps)} maps and ${count(capture.unmaps)} unmaps were replayed on ${iommu.model} with the TLBs of ${preset}, at ${clockMHz} MHz, at the CPU prices of ${cpu}.`,
     spent.length === 0 ? 'The CPU spent nothing.' : `The CPU spent ${[...spent, ...most].join(', ')}.`,
     translation.requests === 0
       ? 'The device accessed nothing.'

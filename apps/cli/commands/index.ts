@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { check, compare, generate, recordScript, replay, sql, tables, why } from './captures/index.ts';
 import { explain, layout, scenario, walk } from './lessons/index.ts';
-import { benchInvalidation, config, conform, device, translate } from './model/index.ts';
+import { config, conform, device, translate, validate } from './model/index.ts';
 import * as sweep from './sweep/index.ts';
 
 export { startWorker } from './sweep/index.ts';
@@ -24,6 +24,6 @@ export const COMMANDS: readonly { readonly register: (program: Command) => void 
   scenario,
   generate,
   translate,
-  benchInvalidation,
+  validate,
   device,
 ];

@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { type Command, InvalidArgumentError } from 'commander';
 import { MMUS, parsePlantedBugs } from '../../../devices/index.ts';
+import { PRESETS } from '../../../emulator/index.ts';
 import { ConfigError } from '../../../formats/index.ts';
-import { type FieldNames, type RunConfig, readRunConfig, setField } from '../../../traces/index.ts';
+import { CPU_PROFILES, type FieldNames, type RunConfig, readRunConfig, setField } from '../../../traces/index.ts';
 
 /** An option of the command line that stands for one field of the configuration. */
 interface FieldOption {
@@ -75,7 +76,16 @@ const FIELD_OPTIONS: readonly FieldOption[] = [
     field: 'domains.single',
     about: 'all maps and unmaps that name no domain belong to one (default: inferred)',
   },
-  { flags: '--preset <name>', field: 'preset', about: 'MMU to start from: see tablewalk config --help' },
+  {
+    flags: '--preset <name>',
+    field: 'preset',
+    about: `TLBs and walker to start from: ${Object.keys(PRESETS).join(', ')}`,
+  },
+  {
+    flags: '--cpu <name>',
+    field: 'cpu',
+    about: `CPU whose prices are meant: ${Object.keys(CPU_PROFILES).join(', ')}`,
+  },
   { flags: '--seed <n>', field: 'seed', about: 'seed of every choice by chance' },
 ];
 

@@ -55,7 +55,7 @@ export const DriverSchema = v.strictObject({
       /** Barrier and write of CMDQ_PROD, a posted store to a device register. Assumed. */
       doorbell: cycles(30),
       /** From completion to the CPU that polls memory seeing it: what is missing to the 280 ns that the list reports. */
-      seenByMsi: cycles(20),
+      seenByMsi: cycles(90),
       /** From completion to the CPU in WFE running on. Assumed; the list reports 90 ns less than polling on MSI. */
       seenBySev: cycles(0),
       /** From completion to a read of CMDQ_CONS returning: one register read. Assumed. */

@@ -88,7 +88,7 @@ const interfaceSchema = v.strictObject({
   prefetchOwnsLastWay: v.optional(v.boolean(), true),
 });
 
-/** What an invalidation command costs. No vendor publishes the split: it is assumed, and the published totals are met, see `tablewalk bench-invalidation`. */
+/** What an invalidation command costs. No vendor publishes the split: it is assumed, and the published totals are met, see `tablewalk validate`. */
 const invalidationSchema = v.strictObject({
   /** Cycles from the doorbell to the first command read. */
   doorbell: v.optional(cycles, 20),
@@ -102,8 +102,8 @@ const invalidationSchema = v.strictObject({
   byAddress: v.optional(cycles, 6),
   /** Sets of a TLB that a search by ASID, VMID or range goes through per cycle. */
   setsPerCycle: v.optional(count(1, 65536), 8),
-  /** Cycles of a SYNC besides waiting: completion written back to memory and seen by the poller (CMD_SYNC on an empty queue, 190 to 280 ns). */
-  sync: v.optional(cycles, 150),
+  /** Cycles of a SYNC besides waiting: completion written back (what is missing to 190 ns for a CMD_SYNC on an empty queue, waking by SEV). */
+  sync: v.optional(cycles, 80),
   /** A SYNC waits for translations that were in flight when it was issued. */
   syncDrains: v.optional(v.boolean(), true),
 });

@@ -1,6 +1,6 @@
 /** Commands about the model itself: its configuration, what it is held against, its MMUs for other programs. */
-export * as benchInvalidation from './bench-invalidation.ts';
 export * as config from './config.ts';
 export * as conform from './conform.ts';
 export * as device from './device.ts';
 export * as translate from './translate.ts';
+export * as validate from './validate.ts';

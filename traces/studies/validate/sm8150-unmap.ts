@@ -1,10 +1,11 @@
-import { SMMU_HARDWARE, Smmuv2, Smmuv2Driver } from '../../devices/index.ts';
-import { Bus, BusView, type MmuOptions, PhysicalMemory, PRESETS } from '../../emulator/index.ts';
-import { ConfigError, type Machine, NO_PAGES, newGather, Prot } from '../../formats/index.ts';
+import { SMMU_HARDWARE, Smmuv2, Smmuv2Driver } from '../../../devices/index.ts';
+import { Bus, BusView, type MmuOptions, PhysicalMemory, PRESETS } from '../../../emulator/index.ts';
+import { ConfigError, type Machine, NO_PAGES, newGather, Prot } from '../../../formats/index.ts';
 
 const MIB = 2 ** 20;
 const PAGE = 4096;
 const BLOCK = 2 * MIB;
+const IOVA = 2 ** 32;
 /** At 1 GHz a cycle is a nanosecond. */
 const CYCLES_PER_MICROSECOND = 1000;
 
@@ -41,37 +42,50 @@ export interface BufferUnmap {
   readonly syncs: number;
 }
 
+/** The device with its driver, and a buffer of so many pages mapped. */
+class MappedBuffer {
+  readonly smmu: Smmuv2;
+  readonly driver: Smmuv2Driver;
+  readonly domain: ReturnType<Smmuv2Driver['createDomain']>;
+
+  constructor(pages: number, walkByAsid: boolean) {
+    const memory = new PhysicalMemory({ banks: [{ base: 2 ** 31, size: 64 * MIB, node: 0 }] });
+    const hardware = SMMU_HARDWARE['mmu500-small'];
+    this.smmu = new Smmuv2({
+      hardware,
+      mmu: SM8150,
+      memory: new Bus(memory, null).port('smmu', BusView.COHERENT),
+      timing: { write: FITTED.write, read: FITTED.read, perMicrosecond: CYCLES_PER_MICROSECOND },
+    });
+    this.driver = new Smmuv2Driver(this.smmu, tableMachine(memory), {
+      compatible: hardware.compatible,
+      coherentWalk: true,
+      walkByAsid,
+      clock: this.smmu,
+    });
+    this.domain = this.driver.createDomain();
+    const master = this.driver.probeDevice([{ id: 1, mask: 0 }]);
+    if (typeof master === 'number' || this.driver.attach(master, this.domain) !== 0)
+      throw new ConfigError('pages', pages, 'less');
+    for (let done = 0; done < pages; done += BLOCK / PAGE) {
+      const count = Math.min(BLOCK / PAGE, pages - done);
+      this.driver.map(this.domain, IOVA + done * PAGE, 2 ** 33 + done * PAGE, PAGE, count, Prot.READ | Prot.WRITE);
+    }
+  }
+}
+
 /**
  * Unmaps a buffer of so many MiB in pages of 4 KiB on the device, as the IOMMU core does it: 2 MiB at a time, so that each time a whole
  * table of leaves goes away, which the driver has to drop from the TLB; at the end it waits once more.
  * @param walkByAsid the driver drops the ASID (Qualcomm's variant) instead of each page
  */
 export function unmapBuffer(mib: number, walkByAsid: boolean): BufferUnmap {
-  const memory = new PhysicalMemory({ banks: [{ base: 2 ** 31, size: 64 * MIB, node: 0 }] });
-  const hardware = SMMU_HARDWARE['mmu500-small'];
-  const smmu = new Smmuv2({
-    hardware,
-    mmu: SM8150,
-    memory: new Bus(memory, null).port('smmu', BusView.COHERENT),
-    timing: { write: FITTED.write, read: FITTED.read, perMicrosecond: CYCLES_PER_MICROSECOND },
-  });
-  const driver = new Smmuv2Driver(smmu, tableMachine(memory), {
-    compatible: hardware.compatible,
-    coherentWalk: true,
-    walkByAsid,
-    clock: smmu,
-  });
-  const domain = driver.createDomain();
-  const master = driver.probeDevice([{ id: 1, mask: 0 }]);
-  if (typeof master === 'number' || driver.attach(master, domain) !== 0) throw new ConfigError('mib', mib, 'less');
-  const iova = 2 ** 32;
-  for (let done = 0; done < mib * MIB; done += BLOCK) {
-    driver.map(domain, iova + done, 2 ** 33 + done, PAGE, BLOCK / PAGE, Prot.READ | Prot.WRITE);
-  }
+  const blocks = (mib * MIB) / BLOCK;
+  const { smmu, driver, domain } = new MappedBuffer((blocks * BLOCK) / PAGE, walkByAsid);
   const { counters } = driver.maintenance;
   const syncsBefore = counters.syncs;
   const begin = smmu.now;
-  const unmapped = driver.unmap(domain, iova, BLOCK, (mib * MIB) / BLOCK, newGather());
+  const unmapped = driver.unmap(domain, IOVA, BLOCK, blocks, newGather());
   driver.sync(domain);
   const kernel = (unmapped / BLOCK) * FITTED.tableGone;
   return {
@@ -79,6 +93,17 @@ export function unmapBuffer(mib: number, walkByAsid: boolean): BufferUnmap {
     writes: { ...counters.writes },
     syncs: counters.syncs - syncsBefore,
   };
+}
+
+/** Unmaps a buffer page by page, and waits for each. @returns nanoseconds */
+export function unmapPageByPage(pages: number): number {
+  const { smmu, driver, domain } = new MappedBuffer(pages, false);
+  const begin = smmu.now;
+  for (let page = 0; page < pages; page++) {
+    driver.unmap(domain, IOVA + page * PAGE, PAGE, 1, newGather());
+    driver.sync(domain);
+  }
+  return smmu.now - begin;
 }
 
 function tableMachine(memory: PhysicalMemory): Machine {

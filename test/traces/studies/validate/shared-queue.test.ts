@@ -1,0 +1,71 @@
+import { describe, expect, it } from 'vitest';
+import { Machine } from '../../../../devices/index.ts';
+import { newGather, Prot } from '../../../../formats/index.ts';
+import { type CommandList, type QueuePrices, runConfig, shareQueue } from '../../../../traces/index.ts';
+
+const PRICES: QueuePrices = {
+  transfer: 75,
+  reserve: 15,
+  command: 5,
+  doorbell: 30,
+  awake: 20,
+  invalidation: 30,
+  sync: 120,
+  seen: 90,
+};
+const ONE: CommandList[] = [{ commands: 1, sync: true }];
+
+describe('a command queue that CPUs share', () => {
+  it.each([1, 64, 65, 256])('takes one CPU exactly as long as the driver takes for %i TLBIs', (pages) => {
+    const machine = new Machine(runConfig({ smmu: { rangeInvalidation: false } }));
+    const domain = machine.createDomain();
+    if (domain === null) throw new Error('no domain');
+    const { driver } = machine;
+    driver.map(domain, 2 ** 32, 2 ** 34, pages * 4096, Prot.READ);
+    const gather = newGather();
+    driver.unmap(domain, 2 ** 32, pages * 4096, gather);
+    const before = driver.cycles;
+    driver.now = 1e6;
+    driver.iotlbSync(domain, gather);
+    const { invalidation } = machine.device.mmu;
+    const full = Math.ceil(pages / 64) - 1;
+    const lists = [
+      ...Array.from({ length: full }, () => ({ commands: 64, sync: false })),
+      { commands: pages - 64 * full, sync: true },
+    ];
+    const prices = { ...PRICES, invalidation: invalidation.byAddress(0, 0, 0, true), sync: invalidation.sync(0) };
+    const { total, attempts } = shareQueue({ cpus: 1, pause: 100, work: 0, lists }, prices);
+    expect(total).toBeCloseTo(driver.cycles - before);
+    expect(attempts).toBe(1);
+  });
+
+  it('makes each CPU slower the more there are, out of proportion, and their claims fail more often', () => {
+    const times = [1, 16, 64].map((cpus) => shareQueue({ cpus, pause: 100, work: 1000, lists: ONE }, PRICES));
+    const [alone, some, many] = times;
+    if (alone === undefined || some === undefined || many === undefined) throw new Error('no times');
+    expect(some.total).toBeGreaterThan(2 * alone.total);
+    expect(many.total).toBeGreaterThan(4 * some.total);
+    expect([alone.attempts, some.attempts > 2, many.attempts > some.attempts]).toEqual([1, true, true]);
+  });
+
+  it('costs nothing to share when lines come over at once and the SMMU keeps up', () => {
+    const free = { ...PRICES, transfer: 0, invalidation: 0, sync: 0 };
+    const load = { pause: 100, work: 1000, lists: ONE };
+    const alone = shareQueue({ ...load, cpus: 1 }, free).total;
+    // A CPU may still have to wait for the owner of its batch.
+    expect(shareQueue({ ...load, cpus: 4 }, free).total).toBeLessThan(1.1 * alone);
+  });
+
+  it('is bounded by the SMMU where that is the bottleneck', () => {
+    const lists = [{ commands: 64, sync: true }];
+    const slow = { ...PRICES, invalidation: 100 };
+    const { total } = shareQueue({ cpus: 8, pause: 0, work: 0, lists }, slow);
+    expect(total / (8 * (64 * 100 + 120))).toBeGreaterThan(0.95);
+    expect(total / (8 * (64 * 100 + 120))).toBeLessThan(1.1);
+  });
+
+  it('does the same every time', () => {
+    const load = { cpus: 8, pause: 100, work: 1000, lists: ONE };
+    expect(shareQueue(load, PRICES)).toEqual(shareQueue(load, PRICES));
+  });
+});
