@@ -1,8 +1,7 @@
 /** The hardware that every MMU shares. */
-export * from './memory/dma/index.ts';
 export * from './memory/index.ts';
-export * from './memory/pages/index.ts';
 export * from './mmu/config/index.ts';
+export * from './mmu/in-flight/index.ts';
 export { ANY, type InvalidationObserver, type InvalidationPort } from './mmu/invalidation/index.ts';
 export * from './mmu/regime/index.ts';
 export {
@@ -14,7 +13,6 @@ export {
   probedSets,
   type StaleMarks,
 } from './mmu/tlb/index.ts';
-export * from './mmu/translation/in-flight/index.ts';
 export * from './mmu/translation/index.ts';
 export * from './mmu/walk/index.ts';
 export * from './sanitizer/index.ts';

@@ -1,15 +1,9 @@
 import * as v from 'valibot';
 import { ConfigError } from '../../formats/index.ts';
 import type { IommuModel } from '../iommu.ts';
-import { LEAF_STRIDE } from './device/device.ts';
-import { Ipmmu, IpmmuSchema } from './device/index.ts';
-import { IpmmuDriver } from './driver/iommu-driver.ts';
-import type { IpmmuKernel } from './driver/kernel.ts';
-import { LinuxIpmmuDriver } from './driver/linux.ts';
-import { LinuxKernel } from './driver/linux-kernel.ts';
-import { XenIpmmuDriver } from './driver/xen.ts';
-import { XenKernel } from './driver/xen-kernel.ts';
-import { XenTablePool } from './driver/xen-tables.ts';
+import { IPMMU_LEAF_STRIDE, Ipmmu, IpmmuSchema } from './device/index.ts';
+import type { IpmmuKernel } from './driver/index.ts';
+import { IpmmuDriver, LinuxIpmmuDriver, LinuxKernel, XenIpmmuDriver, XenKernel, XenTablePool } from './driver/index.ts';
 
 /** What a configuration says of an IPMMU-VMSA. */
 export const IPMMU_CONFIG = {
@@ -32,7 +26,7 @@ export const IPMMU_VMSA: IommuModel<v.InferOutput<v.StrictObjectSchema<typeof IP
     if (coherent) throw new ConfigError('table.walk', 'coherent', 'non-coherent: the walks of an IPMMU do not snoop');
     const device = new Ipmmu({ config: config.ipmmu, mmu, memory });
     const { generation } = device;
-    const leafBases = device.leaves.map((_, leaf) => LEAF_STRIDE * (leaf + 1));
+    const leafBases = device.leaves.map((_, leaf) => IPMMU_LEAF_STRIDE * (leaf + 1));
     let kernel: IpmmuKernel;
     if (driverName === 'ipmmu') {
       kernel = new LinuxKernel(new LinuxIpmmuDriver({ port: device, generation, leafBases, machine }));

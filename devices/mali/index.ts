@@ -1,10 +1,6 @@
 /** Mali: the MMU of Arm's GPUs, and the drivers that edit it. */
 export * from './device/index.ts';
-export type { EditedTable } from './driver/edited-table.ts';
-export { IrqReturn } from './driver/irq-return.ts';
-export * from './driver/panfrost/index.ts';
-export * from './driver/panthor/index.ts';
-export { joinPages, type Segment } from './driver/scatter-list.ts';
+export * from './driver/index.ts';
 export * from './gpu/index.ts';
 export * from './gpuvm/index.ts';
 export { MALI, MALI_CONFIG } from './model.ts';

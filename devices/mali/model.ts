@@ -1,8 +1,7 @@
 import * as v from 'valibot';
 import type { IommuModel } from '../iommu.ts';
 import { MaliConfigSchema, MaliMmu } from './device/index.ts';
-import { PANFROST_PROFILES, PanfrostIommuDriver } from './driver/panfrost/index.ts';
-import { PanthorDriver } from './driver/panthor/index.ts';
+import { PANFROST_PROFILES, PanfrostIommuDriver, PanthorDriver } from './driver/index.ts';
 
 /** What a configuration says of a Mali GPU. */
 export const MALI_CONFIG = {

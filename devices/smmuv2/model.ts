@@ -2,8 +2,7 @@ import * as v from 'valibot';
 import { encodeField } from '../../formats/index.ts';
 import type { IommuModel } from '../iommu.ts';
 import { SMMU_HARDWARE, type SmmuHardware, type SmmuHardwareName, Smmuv2 } from './device/index.ts';
-import { ARM_SMMU_KERNELS, type ArmSmmuKernelName, Smmuv2Driver } from './driver/index.ts';
-import { ArmSmmuDriver } from './driver/iommu-driver.ts';
+import { ARM_SMMU_KERNELS, ArmSmmuDriver, type ArmSmmuKernelName, Smmuv2Driver } from './driver/index.ts';
 import { ID0, ID1 } from './spec/index.ts';
 
 const cycles = (least: number) => v.pipe(v.number(), v.minValue(least), v.maxValue(1e6));

@@ -1,4 +1,3 @@
-export { AccountingAllocator, type OwnerAccount } from './accounting.ts';
 export {
   AllocatorContext,
   type AllocatorFinding,
@@ -7,16 +6,22 @@ export {
   SYSTEM_PAGE,
   type SystemPages,
 } from './allocator.ts';
-export { BatchAllocator } from './batch.ts';
-export { CarveOutAllocator, type ProtectedOwner } from './carve-out.ts';
-export { CheckedAllocator } from './checked.ts';
 export { type AllocatorCosts, AllocatorCostsSchema, ZERO_4K_CYCLES } from './costs.ts';
-export { FailingAllocator } from './failing.ts';
-export { GenericCacheAllocator } from './generic-cache.ts';
-export { PoolAllocator } from './pool.ts';
+export {
+  AccountingAllocator,
+  BatchAllocator,
+  CarveOutAllocator,
+  CheckedAllocator,
+  FailingAllocator,
+  GenericCacheAllocator,
+  type OwnerAccount,
+  PoolAllocator,
+  type ProtectedOwner,
+  type Reservation,
+  ReserveAllocator,
+  SizingAllocator,
+} from './layers/index.ts';
 export { mapReservation, replaceReservation, unmapReservation } from './reservation-size.ts';
-export { type Reservation, ReserveAllocator } from './reserve.ts';
-export { SizingAllocator } from './sizing.ts';
 export {
   type AllocatorReport,
   AllocatorStack,

@@ -5,14 +5,16 @@
  */
 import * as v from 'valibot';
 import { allowedBy, ConfigError } from '../config/index.ts';
-import { AccountingOptionsSchema } from './accounting.ts';
-import { BatchOptionsSchema } from './batch.ts';
-import { CarveOutOptionsSchema } from './carve-out.ts';
-import { FailingOptionsSchema } from './failing.ts';
-import { GenericCacheOptionsSchema } from './generic-cache.ts';
-import { PoolOptionsSchema } from './pool.ts';
-import { ReserveOptionsSchema } from './reserve.ts';
-import { SizingOptionsSchema } from './sizing.ts';
+import {
+  AccountingOptionsSchema,
+  BatchOptionsSchema,
+  CarveOutOptionsSchema,
+  FailingOptionsSchema,
+  GenericCacheOptionsSchema,
+  PoolOptionsSchema,
+  ReserveOptionsSchema,
+  SizingOptionsSchema,
+} from './layers/index.ts';
 
 const layer = <K extends string, E extends v.ObjectEntries>(kind: K, schema: v.StrictObjectSchema<E, undefined>) =>
   v.strictObject({ kind: v.literal(kind), ...schema.entries });

@@ -1,18 +1,23 @@
 import * as v from 'valibot';
 import { ConfigError } from '../config/index.ts';
 import type { TableAllocator, TableMemory } from '../table/index.ts';
-import { AccountingAllocator, type OwnerAccount } from './accounting.ts';
 import { AllocatorContext, type AllocatorFinding, type AllocatorLayer, type SystemPages } from './allocator.ts';
-import { BatchAllocator } from './batch.ts';
-import { CarveOutAllocator, type ProtectedOwner } from './carve-out.ts';
-import { CheckedAllocator } from './checked.ts';
 import { AllocatorCostsSchema } from './costs.ts';
-import { FailingAllocator } from './failing.ts';
-import { GenericCacheAllocator } from './generic-cache.ts';
-import { PageAllocator } from './page.ts';
-import { PoolAllocator } from './pool.ts';
-import { type Reservation, ReserveAllocator } from './reserve.ts';
-import { SizingAllocator } from './sizing.ts';
+import {
+  AccountingAllocator,
+  BatchAllocator,
+  CarveOutAllocator,
+  CheckedAllocator,
+  FailingAllocator,
+  GenericCacheAllocator,
+  type OwnerAccount,
+  PageAllocator,
+  PoolAllocator,
+  type ProtectedOwner,
+  type Reservation,
+  ReserveAllocator,
+  SizingAllocator,
+} from './layers/index.ts';
 import { describeStack, type LayerSpec, type LayerSpecInput, parseStackSpec } from './stack-spec.ts';
 import type { AllocatorCounters } from './stats.ts';
 

@@ -27,12 +27,18 @@ import {
   WarningCode,
 } from '../table/index.ts';
 import { LpaeCore } from './core.ts';
+import {
+  mapEntries,
+  mapFrom,
+  PARTIAL_BLOCK,
+  type PartialBlock,
+  unmapEntries,
+  unmapFrom,
+  unmapPartOfBlock,
+} from './edit/index.ts';
 import { KnownTables } from './known-tables.ts';
 import type { LeafEncoding } from './leaf-encoding.ts';
-import { mapEntries, mapFrom } from './map.ts';
-import { unmapPartOfBlock } from './remap.ts';
 import { visitLeaves, visitTables } from './show.ts';
-import { PARTIAL_BLOCK, type PartialBlock, unmapEntries, unmapFrom } from './unmap.ts';
 import { leafAddress, lookup, readAndClearDirty, reportWalk } from './walk.ts';
 
 /** What a format brings to its tables. */

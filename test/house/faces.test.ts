@@ -2,7 +2,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
 import { describe, expect, it } from 'vitest';
 
-const FLOORS = ['traces', 'apps'];
+const FLOORS = ['formats', 'emulator', 'devices', 'traces', 'apps'];
 
 function sourcesOf(floor: string): string[] {
   const names = readdirSync(floor, { recursive: true, encoding: 'utf8' });

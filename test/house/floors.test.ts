@@ -21,6 +21,8 @@ const PAST_A_FACE = [
   ['emulator/mmu/tlb/a.ts', '../walk/stage-walk.ts'],
   ['emulator/c.ts', './mmu/walk/stage-walk.ts'],
   ['devices/smmuv3/b.ts', '../../emulator/mmu/tlb.ts'],
+  ['formats/lpae/b.ts', '../bits/field.ts'],
+  ['devices/mali/a.ts', '../registers/poll.ts'],
   ['traces/b.ts', '../devices/smmuv3/device.ts'],
   ['traces/replay/a.ts', '../config/run-config.ts'],
   ['traces/replay/edits/a.ts', '../accesses/access-meter.ts'],

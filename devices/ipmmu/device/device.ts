@@ -35,7 +35,7 @@ import { RegisterFetch } from './register-fetch.ts';
 import { UnitRegisters } from './unit.ts';
 
 /** Bytes from the root's registers to the first leaf's, and from one leaf's to the next. */
-export const LEAF_STRIDE = 0x100_0000;
+export const IPMMU_LEAF_STRIDE = 0x100_0000;
 
 /** What raises the interrupt. */
 const ERRORS = Imstr.TF | Imstr.PF | Imstr.ABORT | Imstr.MHIT;
@@ -97,7 +97,7 @@ export class Ipmmu implements IommuDevice, MmioDevice, RegisterPort, ContextSour
     this.#regimes = new Array<TranslationRegime | null>(generation.contexts).fill(null);
     this.root = this.#unit(0, -1);
     this.leaves = generation.hasLeaves
-      ? Array.from({ length: config.leaves }, (_, leaf) => this.#unit(LEAF_STRIDE * (leaf + 1), leaf))
+      ? Array.from({ length: config.leaves }, (_, leaf) => this.#unit(IPMMU_LEAF_STRIDE * (leaf + 1), leaf))
       : [];
     // Contexts lie in registers: what a cache would hold of them could be stale.
     const asked: MmuOptions = parts.mmu ?? PRESETS['ipmmu-assumed'];

@@ -6,8 +6,9 @@
  * Approximate: a walk of one core does not hold up a walk of another; the CPU does one thing at a time; a job has a core until its part
  * is finished; nothing is computed, so what is accessed does not depend on data.
  */
-import { IrqReturn } from '../driver/irq-return.ts';
-import type { PanfrostBuffer } from '../driver/panfrost/buffer.ts';
+
+import type { PanfrostBuffer } from '../driver/index.ts';
+import { IrqReturn } from '../driver/index.ts';
 import { type PlacedTiles, planOf } from './access-plan.ts';
 import { GpuCore } from './core.ts';
 import { GpuSystem, type GpuSystemOptions } from './gpu-system.ts';

@@ -14,11 +14,16 @@ import { allocIoPgtable, CPU_PAGE, createAllocatorStack, Gfp, type Machine, NO_P
 import type { PollKernel } from '../../registers/index.ts';
 import type { MaliConfigInput } from '../device/index.ts';
 import { MaliMmu } from '../device/index.ts';
-import { DriverCpu } from '../driver/driver-cpu.ts';
-import { PanfrostBuffer } from '../driver/panfrost/buffer.ts';
-import type { PanfrostContext } from '../driver/panfrost/context.ts';
-import { PANFROST_PROFILES, PanfrostDriver, type PanfrostPorts } from '../driver/panfrost/index.ts';
-import { joinPages, type Segment } from '../driver/scatter-list.ts';
+import type { PanfrostContext } from '../driver/index.ts';
+import {
+  DriverCpu,
+  joinPages,
+  PANFROST_PROFILES,
+  PanfrostBuffer,
+  PanfrostDriver,
+  type PanfrostPorts,
+  type Segment,
+} from '../driver/index.ts';
 
 const RAM_BASE = 0x8000_0000;
 /** First address that surfaces get in each address space: panfrost keeps the first 32 MiB free. */

@@ -1,6 +1,6 @@
 /** Which SMMU the device is: what its identification registers say, and how it differs from the plain architecture. */
 import { ConfigError } from '../../../formats/index.ts';
-import type { SmmuCompatible } from '../driver/models.ts';
+import type { SmmuCompatible } from '../driver/index.ts';
 
 /** An implementation. Register values are those that its driver finds. */
 export interface SmmuHardware {

@@ -1,6 +1,6 @@
 import { decodeField } from '../../../formats/index.ts';
 import { type BlockHooks, RegisterBlock, RegisterSpace } from '../../registers/index.ts';
-import { SMMU_MODELS } from '../driver/models.ts';
+import { SMMU_MODELS } from '../driver/index.ts';
 import { BANK, CBA2R, FSR, GR0, GR1, ID0, ID1, ID2, ID7, RESUME, RegisterPages, SACR, SCR0 } from '../spec/index.ts';
 import type { BankCommands } from './bank-commands.ts';
 import type { SmmuHardware } from './hardware.ts';

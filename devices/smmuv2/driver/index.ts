@@ -3,6 +3,7 @@ export type { DomainContext, DomainOptions, Smmuv2Domain } from './domain.ts';
 export * from './driver.ts';
 export { type ContextFault, type DriverLog, describeContextFault, FaultAnswer } from './faults.ts';
 export { NoSmmuError, type Smmuv2Features, type TableFormats } from './features.ts';
+export { ArmSmmuDriver } from './iommu-driver.ts';
 export * from './models.ts';
 export type { Smmuv2DriverOptions } from './options.ts';
 export type { StreamId } from './stream-map.ts';

@@ -1,16 +1,14 @@
 import { Errno, Quirk } from '../../../formats/index.ts';
 import { ATC_INV_ALL, DefaultSubstream } from '../spec/index.ts';
 import type { Attachment, Smmuv3Domain } from './domain.ts';
-import type { Invalidator } from './invalidation/invalidator.ts';
+import type { Invalidator } from './invalidation/index.ts';
 import type { KernelTraits } from './kernel.ts';
 import type { DefaultDomain, Master, Masters } from './masters.ts';
 import type { SmmuPlatform } from './port.ts';
 import type { ProbedSmmu } from './probe.ts';
-import type { CommandQueue } from './queues/command-queue.ts';
-import { ContextTable } from './tables/context-table.ts';
-import { abortEntry, bypassEntry, contextEntry, stage1Entry, stage2Entry } from './tables/entries.ts';
-import type { StreamTable } from './tables/stream-table.ts';
-import type { StructureMemory } from './tables/structure-memory.ts';
+import type { CommandQueue } from './queues/index.ts';
+import type { StreamTable, StructureMemory } from './tables/index.ts';
+import { abortEntry, bypassEntry, ContextTable, contextEntry, stage1Entry, stage2Entry } from './tables/index.ts';
 
 /** The traffic whose domain changes, and what becomes of ATS. */
 interface Change {

@@ -1,6 +1,5 @@
 import type { IommuDomain } from '../../iommu.ts';
-import type { InvalidationArray } from './invalidation/invalidation-array.ts';
-import type { RangeCover } from './invalidation/range-cover.ts';
+import type { InvalidationArray, RangeCover } from './invalidation/index.ts';
 import type { Master } from './masters.ts';
 
 /** Which translation stage a domain's table is. */

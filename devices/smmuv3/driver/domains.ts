@@ -14,9 +14,8 @@ import type { DomainConfig } from '../../iommu.ts';
 import type { DriverConfig } from './config.ts';
 import type { DomainStage, Smmuv3Domain } from './domain.ts';
 import { Identifiers } from './identifiers.ts';
-import { InvalidationArray } from './invalidation/invalidation-array.ts';
-import type { Invalidator } from './invalidation/invalidator.ts';
-import { RangeCover } from './invalidation/range-cover.ts';
+import type { Invalidator } from './invalidation/index.ts';
+import { InvalidationArray, RangeCover } from './invalidation/index.ts';
 import { KERNEL_TRAITS } from './kernel.ts';
 import type { ProbedSmmu } from './probe.ts';
 

@@ -36,19 +36,15 @@ import { type DriverConfig, DriverSchema } from './config.ts';
 import { DevicePort } from './device-port.ts';
 import type { Smmuv3Domain } from './domain.ts';
 import { Domains } from './domains.ts';
-import { Invalidator } from './invalidation/invalidator.ts';
+import { Invalidator } from './invalidation/index.ts';
 import { KERNEL_TRAITS } from './kernel.ts';
 import { type Master, Masters } from './masters.ts';
 import type { SmmuPlatform, SmmuPort } from './port.ts';
 import { type ProbedSmmu, ProbeError, probeSmmu } from './probe.ts';
-import { CommandQueue, type CpuClock } from './queues/command-queue.ts';
-import { answerableFault } from './queues/fault-events.ts';
-import { RecordQueue } from './queues/record-queue.ts';
+import { answerableFault, CommandQueue, type CpuClock, RecordQueue } from './queues/index.ts';
 import { SmmuReset } from './reset.ts';
 import { type AttachOptions, Streams } from './streams.ts';
-import { safeInStreamTableEntry } from './tables/entry-writer.ts';
-import { StreamTable } from './tables/stream-table.ts';
-import { type CoherentMemory, StructureMemory } from './tables/structure-memory.ts';
+import { type CoherentMemory, StreamTable, StructureMemory, safeInStreamTableEntry } from './tables/index.ts';
 
 /** What the probe returns when the SMMU does not acknowledge what is written. */
 const SILENT = Errno.ETIMEDOUT;

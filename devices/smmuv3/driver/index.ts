@@ -3,17 +3,17 @@ export * from './config.ts';
 export { DevicePort } from './device-port.ts';
 export * from './domain.ts';
 export * from './driver.ts';
-export { RangeCover } from './invalidation/range-cover.ts';
+export { RangeCover } from './invalidation/index.ts';
 export { DRIVER_KERNELS, type DriverKernel } from './kernel.ts';
 export type { Master, MasterDescription } from './masters.ts';
 export type { InterruptName, Message, SmmuPlatform, SmmuPort } from './port.ts';
 export { type ProbedSmmu, ProbeError } from './probe.ts';
-export type { FaultRecord } from './queues/fault-events.ts';
+export type { FaultRecord } from './queues/index.ts';
 export type { AttachOptions } from './streams.ts';
+export type { CoherentMemory } from './tables/index.ts';
 export {
   rewriteEntry,
   safeInStreamTableEntry,
   usedOfContextDescriptor,
   usedOfStreamTableEntry,
-} from './tables/entry-writer.ts';
-export type { CoherentMemory } from './tables/structure-memory.ts';
+} from './tables/index.ts';

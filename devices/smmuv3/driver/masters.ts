@@ -3,8 +3,8 @@ import type { Attachment, Smmuv3Domain } from './domain.ts';
 import type { KernelTraits } from './kernel.ts';
 import type { SmmuPlatform } from './port.ts';
 import type { ProbedSmmu } from './probe.ts';
-import { type ContextTable, LINEAR_CONTEXT_BITS } from './tables/context-table.ts';
-import type { StreamTable } from './tables/stream-table.ts';
+import type { StreamTable } from './tables/index.ts';
+import { type ContextTable, LINEAR_CONTEXT_BITS } from './tables/index.ts';
 
 /** A device as the firmware and PCI describe it. */
 export interface MasterDescription {

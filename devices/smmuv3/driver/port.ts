@@ -1,5 +1,5 @@
 import type { RegisterPort } from '../../registers/index.ts';
-import type { FaultRecord } from './queues/fault-events.ts';
+import type { FaultRecord } from './queues/index.ts';
 
 /**
  * What the driver's code runs on: the SMMU's registers, and a CPU that can wait. Our SMMU with its clock implements it

@@ -15,7 +15,7 @@ import {
 import type { DriverConfig } from './config.ts';
 import type { InterruptName, SmmuPlatform, SmmuPort } from './port.ts';
 import type { ProbedSmmu } from './probe.ts';
-import type { CommandQueue } from './queues/command-queue.ts';
+import type { CommandQueue } from './queues/index.ts';
 
 /** Where the structures are. */
 export interface SmmuStructures {

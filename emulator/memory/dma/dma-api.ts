@@ -9,7 +9,8 @@
  */
 
 import { ConfigError, DMA_MAPPING_ERROR, type DmaPort, Prng } from '../../../formats/index.ts';
-import { CpuCache, type PhysicalMemory } from '../index.ts';
+import { CpuCache } from '../cpu-cache.ts';
+import type { PhysicalMemory } from '../physical-memory.ts';
 import { AddressTable } from './address-table.ts';
 import { BouncePool } from './bounce-pool.ts';
 import { DEFAULT_DMA, type DmaConfig } from './config.ts';

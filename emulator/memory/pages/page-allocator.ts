@@ -8,7 +8,7 @@
  */
 
 import { ConfigError, Gfp, NO_PAGES, Prng, type TableAllocator, type TableMemory } from '../../../formats/index.ts';
-import type { PhysicalMemory } from '../index.ts';
+import type { PhysicalMemory } from '../physical-memory.ts';
 import { BuddyZone, MAX_ORDER, PAGE_SIZE } from './buddy-zone.ts';
 import { DEFAULT_PAGE_COSTS, type PageAllocatorConfig, zoneWatermarks } from './config.ts';
 

@@ -4,7 +4,7 @@ import type { DriverConfig } from '../config.ts';
 import type { Attachment, Smmuv3Domain } from '../domain.ts';
 import type { KernelTraits } from '../kernel.ts';
 import type { ProbedSmmu } from '../probe.ts';
-import type { AddressCommand, CommandQueue } from '../queues/command-queue.ts';
+import type { AddressCommand, CommandQueue } from '../queues/index.ts';
 import { type Invalidation, InvalidationKind } from './invalidation-array.ts';
 
 /** Makes another ASID of one, in 8 bits as in 16. */

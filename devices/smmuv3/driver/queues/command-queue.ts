@@ -13,7 +13,7 @@ import {
   SyncSignal,
 } from '../../spec/index.ts';
 import type { DriverConfig } from '../config.ts';
-import type { RangeCover } from '../invalidation/range-cover.ts';
+import type { RangeCover } from '../invalidation/index.ts';
 import type { SmmuPort } from '../port.ts';
 import type { ProbedSmmu } from '../probe.ts';
 

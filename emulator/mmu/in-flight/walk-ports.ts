@@ -1,5 +1,5 @@
-import { ENTRY, FaultClass, type FaultKind, serves } from '../../walk/index.ts';
-import type { Mmu } from '../index.ts';
+import type { Mmu } from '../translation/index.ts';
+import { ENTRY, FaultClass, type FaultKind, serves } from '../walk/index.ts';
 import { type Flight, Slots } from './flight.ts';
 import type { FlightClock } from './flight-clock.ts';
 import { FlightState as S, WAIT } from './flight-state.ts';

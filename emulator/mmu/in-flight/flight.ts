@@ -1,8 +1,8 @@
-import { Ring } from '../../../time/index.ts';
-import type { StageRegime, TranslationRegime } from '../../regime/index.ts';
-import { tagHigh, tagLow } from '../../tlb/index.ts';
-import { FaultClass, StageWalk } from '../../walk/index.ts';
-import { type ContextFetch, type ContextSource, ContextStatus, TranslationRequest } from '../index.ts';
+import { Ring } from '../../time/index.ts';
+import type { StageRegime, TranslationRegime } from '../regime/index.ts';
+import { tagHigh, tagLow } from '../tlb/index.ts';
+import { type ContextFetch, type ContextSource, ContextStatus, TranslationRequest } from '../translation/index.ts';
+import { FaultClass, StageWalk } from '../walk/index.ts';
 
 /**
  * A resource with so many slots: a port, a link, a walker. Who finds none free waits in line, but the line is not fair: a slot is

@@ -1,7 +1,7 @@
 import * as v from 'valibot';
-import { NO_PAGES } from '../table/index.ts';
-import type { AllocatorContext, AllocatorLayer } from './allocator.ts';
-import { UpperLayer } from './layer.ts';
+import { NO_PAGES } from '../../table/index.ts';
+import type { AllocatorContext, AllocatorLayer } from '../allocator.ts';
+import { UpperLayer } from '../layer.ts';
 
 export const AccountingOptionsSchema = v.strictObject({
   /** The most bytes one owner may have allocated at once. 0: no limit. */

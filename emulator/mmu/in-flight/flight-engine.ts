@@ -5,7 +5,7 @@ import {
   Outcome,
   type TranslatingDevice,
   type TranslationRequest,
-} from '../index.ts';
+} from '../translation/index.ts';
 import { Flight } from './flight.ts';
 import { type EventSubject, FlightClock, FlightEvent } from './flight-clock.ts';
 import { FlightState } from './flight-state.ts';

@@ -1,8 +1,8 @@
 import * as v from 'valibot';
-import { Prng } from '../prng.ts';
-import { NO_PAGES } from '../table/index.ts';
-import type { AllocatorContext, AllocatorLayer } from './allocator.ts';
-import { UpperLayer } from './layer.ts';
+import { Prng } from '../../prng.ts';
+import { NO_PAGES } from '../../table/index.ts';
+import type { AllocatorContext, AllocatorLayer } from '../allocator.ts';
+import { UpperLayer } from '../layer.ts';
 
 export const FailingOptionsSchema = v.strictObject({
   /** Fail the allocation of this number, counted from 1. 0: none. */

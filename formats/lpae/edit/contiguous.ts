@@ -5,8 +5,8 @@
  *
  * No released kernel's io-pgtable sets it. Only runs that one map call writes whole are marked.
  */
-import { CONTIGUOUS_HIGH } from './contiguous-runs.ts';
-import type { LpaeCore } from './core.ts';
+import { CONTIGUOUS_HIGH } from '../contiguous-runs.ts';
+import type { LpaeCore } from '../core.ts';
 import { writeLeaves } from './leaves.ts';
 
 /**

@@ -1,9 +1,9 @@
 /** Unmapping: finding the entries, clearing them, freeing tables that hang below them, splitting blocks that are larger. */
-import { LpaeType } from '../descriptors/index.ts';
-import { Gfp, type IotlbGather, NO_PAGES, WarningCode } from '../table/index.ts';
+import { LpaeType } from '../../descriptors/index.ts';
+import { Gfp, type IotlbGather, NO_PAGES, WarningCode } from '../../table/index.ts';
+import type { LpaeCore } from '../core.ts';
+import { UNKNOWN_LEAVES } from '../known-tables.ts';
 import { breakRuns } from './contiguous.ts';
-import type { LpaeCore } from './core.ts';
-import { UNKNOWN_LEAVES } from './known-tables.ts';
 import { clearEntries, writeLeaves } from './leaves.ts';
 
 /** A block larger than the page size is in the way, and the policy is to unmap it whole and map the rest again. */

@@ -1,8 +1,8 @@
 import * as v from 'valibot';
-import { Gfp, NO_PAGES } from '../table/index.ts';
-import type { AllocatorContext, AllocatorLayer } from './allocator.ts';
-import { UpperLayer } from './layer.ts';
-import { TableList } from './table-list.ts';
+import { Gfp, NO_PAGES } from '../../table/index.ts';
+import type { AllocatorContext, AllocatorLayer } from '../allocator.ts';
+import { UpperLayer } from '../layer.ts';
+import { TableList } from '../table-list.ts';
 
 export const ReserveOptionsSchema = v.strictObject({
   /** When reserved tables are zeroed: as each is used (`run`), or all of them when they are set aside (`prepare`). */

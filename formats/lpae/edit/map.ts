@@ -1,8 +1,8 @@
 /** Mapping: descending to the level of the page size, making tables on the way, and writing the leaves. */
-import { LpaeType } from '../descriptors/index.ts';
-import { Errno, NO_PAGES, WarningCode } from '../table/index.ts';
+import { LpaeType } from '../../descriptors/index.ts';
+import { Errno, NO_PAGES, WarningCode } from '../../table/index.ts';
+import type { LpaeCore } from '../core.ts';
 import { writeRuns } from './contiguous.ts';
-import type { LpaeCore } from './core.ts';
 import { writeLeaves } from './leaves.ts';
 import { unmapFrom } from './unmap.ts';
 

@@ -1,8 +1,8 @@
 import * as v from 'valibot';
-import { Gfp, NO_PAGES } from '../table/index.ts';
-import type { AllocatorContext, AllocatorLayer } from './allocator.ts';
-import { UpperLayer } from './layer.ts';
-import { TableList } from './table-list.ts';
+import { Gfp, NO_PAGES } from '../../table/index.ts';
+import type { AllocatorContext, AllocatorLayer } from '../allocator.ts';
+import { UpperLayer } from '../layer.ts';
+import { TableList } from '../table-list.ts';
 
 export const BatchOptionsSchema = v.strictObject({
   /** Tables taken from the layer below at once, 1 or more. Assumed. */

@@ -1,8 +1,8 @@
 import * as v from 'valibot';
-import { ConfigError } from '../config/index.ts';
-import { Gfp, NO_PAGES } from '../table/index.ts';
-import { type AllocatorContext, SYSTEM_PAGE } from './allocator.ts';
-import { Layer } from './layer.ts';
+import { ConfigError } from '../../config/index.ts';
+import { Gfp, NO_PAGES } from '../../table/index.ts';
+import { type AllocatorContext, SYSTEM_PAGE } from '../allocator.ts';
+import { Layer } from '../layer.ts';
 import { systemBlock } from './page.ts';
 
 export const CarveOutOptionsSchema = v.strictObject({

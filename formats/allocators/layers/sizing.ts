@@ -1,8 +1,8 @@
 import * as v from 'valibot';
-import { Gfp, NO_PAGES } from '../table/index.ts';
-import { type AllocatorContext, type AllocatorLayer, SYSTEM_PAGE } from './allocator.ts';
-import { UpperLayer } from './layer.ts';
-import { TableList } from './table-list.ts';
+import { Gfp, NO_PAGES } from '../../table/index.ts';
+import { type AllocatorContext, type AllocatorLayer, SYSTEM_PAGE } from '../allocator.ts';
+import { UpperLayer } from '../layer.ts';
+import { TableList } from '../table-list.ts';
 
 /** Smallest slab object in bytes: the alignment that TTBR needs anyway for a table of up to eight entries (Arm ARM, TTBR0_EL1.BADDR). */
 const LEAST_OBJECT = 64;

@@ -1,9 +1,9 @@
 import * as v from 'valibot';
-import { ConfigError } from '../config/index.ts';
-import { Gfp, NO_PAGES } from '../table/index.ts';
-import type { AllocatorContext, AllocatorLayer } from './allocator.ts';
-import { UpperLayer } from './layer.ts';
-import { OwnerLists, type TableList } from './table-list.ts';
+import { ConfigError } from '../../config/index.ts';
+import { Gfp, NO_PAGES } from '../../table/index.ts';
+import type { AllocatorContext, AllocatorLayer } from '../allocator.ts';
+import { UpperLayer } from '../layer.ts';
+import { OwnerLists, type TableList } from '../table-list.ts';
 
 const tables = (fallback: number, least = 0) =>
   v.optional(v.pipe(v.number(), v.integer(), v.minValue(least), v.maxValue(1 << 24)), fallback);

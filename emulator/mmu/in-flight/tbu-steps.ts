@@ -1,6 +1,6 @@
-import { fill, OWNER_SHIFT, type Tbu, UPPER_HALF_BIT, WHOLE_SPACE_SHIFT } from '../../tlb/index.ts';
-import { BYPASS_ATTRIBUTES, ENTRY, FaultKind, permits } from '../../walk/index.ts';
-import { HitFlag, type Mmu, Outcome } from '../index.ts';
+import { fill, OWNER_SHIFT, type Tbu, UPPER_HALF_BIT, WHOLE_SPACE_SHIFT } from '../tlb/index.ts';
+import { HitFlag, type Mmu, Outcome } from '../translation/index.ts';
+import { BYPASS_ATTRIBUTES, ENTRY, FaultKind, permits } from '../walk/index.ts';
 import type { Flight, Slots } from './flight.ts';
 import type { FlightClock } from './flight-clock.ts';
 import { FlightState as S, WAIT } from './flight-state.ts';

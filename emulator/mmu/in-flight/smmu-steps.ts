@@ -1,6 +1,6 @@
-import { fill, OWNER_SHIFT, WHOLE_SPACE_SHIFT } from '../../tlb/index.ts';
-import { BYPASS_ATTRIBUTES, FaultClass, FaultKind, permits, READS_DESCRIPTOR, stage2Alone } from '../../walk/index.ts';
-import { ContextStatus, HitFlag, type Mmu } from '../index.ts';
+import { fill, OWNER_SHIFT, WHOLE_SPACE_SHIFT } from '../tlb/index.ts';
+import { ContextStatus, HitFlag, type Mmu } from '../translation/index.ts';
+import { BYPASS_ATTRIBUTES, FaultClass, FaultKind, permits, READS_DESCRIPTOR, stage2Alone } from '../walk/index.ts';
 import { type Flight, Slots } from './flight.ts';
 import type { FlightClock } from './flight-clock.ts';
 import { FlightState as S, WAIT } from './flight-state.ts';

@@ -3,10 +3,10 @@
  * mapped again with smaller pages. Break-before-make is kept; for a moment nothing is mapped, so that the driver must hold
  * accesses back meanwhile (the panthor driver locks the region).
  */
-import { sizesOf } from '../bits/index.ts';
-import { LpaeType } from '../descriptors/index.ts';
-import { Gfp, PageCutter } from '../table/index.ts';
-import type { LpaeCore } from './core.ts';
+import { sizesOf } from '../../bits/index.ts';
+import { LpaeType } from '../../descriptors/index.ts';
+import { Gfp, PageCutter } from '../../table/index.ts';
+import type { LpaeCore } from '../core.ts';
 import { clearEntries, writeLeaves } from './leaves.ts';
 import { mapFrom } from './map.ts';
 import { type PartialBlock, removeTable } from './unmap.ts';

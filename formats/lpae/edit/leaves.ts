@@ -1,6 +1,6 @@
 /** Writing and clearing runs of leaves: the inner loops of every edit. */
-import { TWO_32 } from '../bits/index.ts';
-import type { LpaeCore } from './core.ts';
+import { TWO_32 } from '../../bits/index.ts';
+import type { LpaeCore } from '../core.ts';
 
 /**
  * Writes `count` leaves that map consecutive pieces of memory from `pa` on, and tells the memory. Nothing is checked or synced.

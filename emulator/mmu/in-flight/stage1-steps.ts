@@ -1,5 +1,5 @@
-import type { StageRegime } from '../../regime/index.ts';
-import { OWNER_SHIFT } from '../../tlb/index.ts';
+import type { StageRegime } from '../regime/index.ts';
+import { OWNER_SHIFT } from '../tlb/index.ts';
 import {
   combineAttributes,
   ENTRY,
@@ -12,7 +12,7 @@ import {
   UPDATES_DESCRIPTOR,
   WalkStatus,
   withoutTableBits,
-} from '../../walk/index.ts';
+} from '../walk/index.ts';
 import type { Flight, Slots } from './flight.ts';
 import type { FlightClock } from './flight-clock.ts';
 import { FlightState as S, WAIT } from './flight-state.ts';

@@ -1,6 +1,6 @@
-import { Ring } from '../../../time/index.ts';
-import type { Tbu } from '../../tlb/index.ts';
-import type { Mmu } from '../index.ts';
+import { Ring } from '../../time/index.ts';
+import type { Tbu } from '../tlb/index.ts';
+import type { Mmu } from '../translation/index.ts';
 import { type Flight, Slots } from './flight.ts';
 
 /** What one interface shares among its requests. */

@@ -1,5 +1,5 @@
-import type { StageRegime } from '../../regime/index.ts';
-import { OWNER_SHIFT, tagHigh, tagLow, WALK_LEVELS } from '../../tlb/index.ts';
+import type { StageRegime } from '../regime/index.ts';
+import { OWNER_SHIFT, tagHigh, tagLow, WALK_LEVELS } from '../tlb/index.ts';
 import {
   ENTRY,
   FaultClass,
@@ -11,7 +11,7 @@ import {
   serves,
   WalkStatus,
   withoutTableBits,
-} from '../../walk/index.ts';
+} from '../walk/index.ts';
 import { type Flight, Slots } from './flight.ts';
 import type { FlightClock } from './flight-clock.ts';
 import { FlightState as S, WAIT } from './flight-state.ts';

@@ -1,8 +1,8 @@
 import * as v from 'valibot';
-import { Gfp } from '../table/index.ts';
-import type { AllocatorContext, AllocatorLayer } from './allocator.ts';
-import { UpperLayer } from './layer.ts';
-import { TableList } from './table-list.ts';
+import { Gfp } from '../../table/index.ts';
+import type { AllocatorContext, AllocatorLayer } from '../allocator.ts';
+import { UpperLayer } from '../layer.ts';
+import { TableList } from '../table-list.ts';
 
 export const GenericCacheOptionsSchema = v.strictObject({
   /** The most bytes kept for later, over all sizes. Assumed: 1024 tables of 4 KiB. */

@@ -1,5 +1,5 @@
-import type { AllocatorFindingKind } from './allocator.ts';
-import { UpperLayer } from './layer.ts';
+import type { AllocatorFindingKind } from '../allocator.ts';
+import { UpperLayer } from '../layer.ts';
 import { FreeVerdict, LiveBlocks } from './live-blocks.ts';
 
 const KIND_OF: Record<Exclude<FreeVerdict, 0>, AllocatorFindingKind> = {

@@ -1,4 +1,4 @@
-import { EventQueue, Ring } from '../../../time/index.ts';
+import { EventQueue, Ring } from '../../time/index.ts';
 import type { Flight, Slots } from './flight.ts';
 import { WAIT } from './flight-state.ts';
 

@@ -1,6 +1,6 @@
-import { Gfp, NO_PAGES } from '../table/index.ts';
-import { type AllocatorContext, SYSTEM_PAGE, type SystemPages } from './allocator.ts';
-import { Layer } from './layer.ts';
+import { Gfp, NO_PAGES } from '../../table/index.ts';
+import { type AllocatorContext, SYSTEM_PAGE, type SystemPages } from '../allocator.ts';
+import { Layer } from '../layer.ts';
 
 /** The block the system hands out for `size` bytes: the next power of two, at least one page (Linux `get_order`). */
 export function systemBlock(size: number): number {
