@@ -5,6 +5,7 @@ import {
   Gfp,
   type IoPgtable,
   type IoPgtableFormat,
+  type IotlbGather,
   leafSizes,
   newGather,
   PageCutter,
@@ -80,7 +81,7 @@ export function buildLayout(shape: LayoutShape, edits: readonly LayoutEdit[], st
   const refused: string[] = [];
   for (const edit of edits) {
     board.heading(`${edit.kind} ${hex(edit.iova)} ${edit.kind === 'map' ? `${hex(edit.pa)} ` : ''}${hex(edit.size)}`);
-    const error = apply(table, cutter, edit);
+    const error = applyEdit(table, cutter, edit, newGather());
     if (edit.kind === 'unmap') board.heading('iotlb_sync: the TLBI of what was gathered, and wait');
     if (error !== '') refused.push(`${edit.kind} ${hex(edit.iova)}: ${error}`);
   }
@@ -88,9 +89,13 @@ export function buildLayout(shape: LayoutShape, edits: readonly LayoutEdit[], st
 }
 
 /** As Linux's iommu_map and iommu_unmap do it: the largest pages that fit, until all is done. Empty when it is. */
-function apply(table: IoPgtable, cutter: PageCutter, { kind, iova, pa, size, prot }: LayoutEdit): string {
+export function applyEdit(
+  table: IoPgtable,
+  cutter: PageCutter,
+  { kind, iova, pa, size, prot }: LayoutEdit,
+  gather: IotlbGather,
+): string {
   if (!cutter.aligned(iova, kind === 'map' ? pa : 0, size)) return 'EINVAL, not aligned to the smallest page';
-  const gather = newGather();
   let done = 0;
   while (done < size) {
     cutter.choose(iova + done, kind === 'map' ? pa + done : iova + done, size - done);

@@ -1,5 +1,6 @@
 /** Tables built from a few mappings, drawn. */
 export {
+  applyEdit,
   buildLayout,
   type DrawnTable,
   type EntryRun,
