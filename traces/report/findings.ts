@@ -6,7 +6,7 @@ import type { CaptureSection, FindingRecord, Report, SanitizerSection } from './
 export const CHECK_SCHEMA = 'tablewalk.check/1';
 
 /** What each kind of finding is, for people. In the order in which they are listed. */
-const MEANINGS: Readonly<Record<FindingKind, string>> = {
+export const FINDING_MEANINGS: Readonly<Record<FindingKind, string>> = {
   [FindingKind.STALE_WALK]: 'the walker read a descriptor that the CPU had not made visible',
   [FindingKind.STALE_TLB_HIT]: 'an access was served by a translation that was unmapped',
   [FindingKind.STALE_WINDOW]: 'a TLB held a leaf after its unmap had returned',
@@ -104,7 +104,7 @@ export function renderCheck(report: CheckReport, options: { color: boolean; most
     lines.push(ink.yellow('No map or unmap in it. Were the events iommu:map and iommu:unmap enabled?'));
   lines.push('');
   if (total === 0) lines.push(ink.green('No findings.'));
-  for (const [kind, meaning] of Object.entries(MEANINGS)) {
+  for (const [kind, meaning] of Object.entries(FINDING_MEANINGS)) {
     const times = byKind[kind] ?? 0;
     if (times > 0) lines.push(`  ${kind.padEnd(22)}${ink.red.bold(count(times).padStart(9))}  ${ink.dim(meaning)}`);
   }

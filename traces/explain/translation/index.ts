@@ -1,6 +1,7 @@
 /** One timed translation, told as what the hardware did. */
 export {
   type NewerValue,
+  narrateLook,
   narrateTranslation,
   type TranslationEvent,
   type TranslationStory,

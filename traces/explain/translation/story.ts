@@ -7,13 +7,15 @@ import {
   type StageRegime,
   type StageWalk,
   type TranslatingDevice,
+  type TranslationRegime,
   type TranslationRequest,
   type WalkCacheKind,
+  type WalkMemory,
   type WalkObserver,
   type WalkStatus,
 } from '../../../emulator/index.ts';
 import type { IoPgtableFormat } from '../../../formats/index.ts';
-import { permissionNames, tableFormat, WalkRecorder, type WalkStep } from '../../image/index.ts';
+import { narrateWalk, permissionNames, tableFormat, WalkRecorder, type WalkStep } from '../../image/index.ts';
 import { type ExplainedStructure, explainEntry } from '../structures/index.ts';
 
 /** One thing that the hardware does for an access. `cycles` is what it takes of the access's time. Plain JSON. */
@@ -109,6 +111,36 @@ export function narrateTranslation(
     reads: done && (request.hit & (HitFlag.MICRO_TLB | HitFlag.MAIN_TLB)) !== 0 ? 0 : request.descriptorReads,
     latency: request.latency,
   };
+}
+
+/**
+ * What a walk of an address would meet with all caches empty: nothing is asked of the MMU, and no time passes.
+ *
+ * @param iova the address as software writes it
+ */
+export function narrateLook(
+  memory: WalkMemory,
+  regime: TranslationRegime,
+  iova: bigint,
+  newer: NewerValue = () => null,
+): TranslationStory {
+  const walk = narrateWalk(memory, regime, iova);
+  let granuleShift = 12;
+  let reads = 0;
+  const events = walk.steps.map((step): TranslationEvent => {
+    if (step.kind === 'begin') {
+      granuleShift = Math.log2(step.granule);
+      return { kind: 'begin', step, cycles: 0 };
+    }
+    reads++;
+    const stage = step.stage === 1 ? regime.stage1 : regime.stage2;
+    const place = { format: tableFormat(stage as StageRegime), level: step.level, granuleShift };
+    const value = BigInt(step.value);
+    const found = newer(Number(step.pa), Number(value & 0xffff_ffffn), Number(value >> 32n));
+    return { kind: 'read', step, structure: explainEntry(value, place), newer: found, cycles: 0 };
+  });
+  const { pa, permissions, pageSize, fault } = walk;
+  return { iova: walk.iova, events, pa, permissions, pageSize, fault, stale: false, reads, latency: 0 };
 }
 
 /** The order in which an MMU looks, from the interface to the walker and back; which of it took place stands in the request. */

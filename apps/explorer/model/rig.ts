@@ -1,0 +1,58 @@
+import type { Finding, TranslatingDevice, TranslationRegime, WalkMemory } from '../../../emulator/index.ts';
+import type { IoPgtable } from '../../../formats/index.ts';
+import type { LayoutEdit, TranslationStory } from '../../../traces/browser.ts';
+
+/** One address space, as a rig has it. */
+export interface RigSpace {
+  readonly number: number;
+  /** What uses it: `stream 0x8000`, `guest`. */
+  readonly title: string;
+  readonly asid: number;
+  readonly vmid: number;
+  /** How its accesses are translated now; null where they are not. */
+  readonly regime: TranslationRegime | null;
+  readonly tables: readonly RigTable[];
+}
+
+/** One tree of tables. */
+export interface RigTable {
+  readonly stage: 1 | 2;
+  readonly table: IoPgtable;
+  /** Where a table's address, as its stage sees it, is in physical memory. */
+  readonly toPa: (address: number) => number;
+}
+
+/** What an operation of the CPU cost, by cause, and what it sent to the device. */
+export interface Spent {
+  readonly cycles: number;
+  readonly causes: readonly (readonly [cause: string, cycles: number])[];
+  /** Commands or register writes by name. */
+  readonly commands: readonly (readonly [name: string, count: number])[];
+}
+
+/** A machine that the page works with: a whole one with a driver, or an MMU alone. */
+export interface Rig {
+  readonly device: TranslatingDevice;
+  readonly granule: number;
+  /** Cycles since the start. */
+  readonly cycles: number;
+  /** Memory as the walker sees it; nobody is told of reads. */
+  readonly walkerMemory: WalkMemory;
+  /** Memory as the CPU sees it. */
+  readonly cpuMemory: WalkMemory;
+  readonly spaces: readonly RigSpace[];
+  readonly findings: readonly Finding[];
+  /** Makes an address space, if there is none of this number yet. */
+  use(space: number): void;
+  /** @returns empty, or why it was not done or not wholly */
+  edit(space: number, stage: 1 | 2, edit: LayoutEdit): string;
+  /** What the last edit, wait or flush cost. */
+  spent(): Spent;
+  access(space: number, iova: number, flags: number): TranslationStory;
+  /** The CPU stores a descriptor of 4 or 8 bytes. */
+  store(pa: number, bytes: number, value: bigint): void;
+  /** The CPU makes a line visible to what does not snoop. */
+  clean(pa: number, bytes: number): void;
+  /** Time goes by. */
+  wait(seconds: number): void;
+}

@@ -1,0 +1,221 @@
+import { ConfigError } from '../../../formats/index.ts';
+import { InputError } from '../../../traces/browser.ts';
+import type { Lesson, LessonStep } from './lesson.ts';
+import type { LessonView, Reply, Request } from './messages.ts';
+import { explainText } from './registers.ts';
+import { settingsOf, settingsText } from './settings.ts';
+import { World } from './world.ts';
+
+/** Lines that a link may carry. */
+const MOST_LINES = 60;
+const MOST_ANSWER = 60;
+
+/**
+ * The worker's side of the page, without a browser: takes what the page asks, keeps the world and the lesson, and answers with plain data.
+ *
+ * A deed is a line of `script.ts`, or one of the page's own: `address 0x…` looks at an address, `set FIELD VALUE` makes the machine anew with
+ * another setting and does everything again, `answer WORDS` answers a lesson's question.
+ */
+export class Session {
+  world: World;
+  readonly #lessons: readonly Lesson[];
+  readonly #post: (reply: Reply) => void;
+  #lesson: Lesson | null = null;
+  #step = 0;
+  #answer = '';
+  #reached = false;
+
+  constructor(lessons: readonly Lesson[], post: (reply: Reply) => void) {
+    this.#lessons = lessons;
+    this.#post = post;
+    this.world = new World(settingsOf({}));
+  }
+
+  /** Takes one message. What goes wrong is said in a reply of one line. */
+  take(request: Request): void {
+    try {
+      this.#take(request);
+    } catch (error) {
+      if (!(error instanceof ConfigError || error instanceof InputError || error instanceof RangeError)) throw error;
+      this.#post({ kind: 'refused', text: error.message });
+    }
+  }
+
+  /** Does one deed, and looks whether the lesson's goal is reached. */
+  do(deed: string): void {
+    const [verb = '', ...words] = deed.trim().split(/\s+/);
+    if (verb === 'address') this.#look(words.join(''));
+    else if (verb === 'set') this.#set(words[0] ?? '', words.slice(1).join(' '));
+    else if (verb === 'answer') this.#answer = words.join(' ').toLowerCase().slice(0, MOST_ANSWER);
+    else this.world.run(deed.trim());
+    const step = this.step;
+    if (step !== null && !this.#reached) this.#reached = step.goal({ world: this.world, answer: this.#answer });
+  }
+
+  /** The step of the lesson that the learner is at; null without a lesson. */
+  get step(): LessonStep | null {
+    return this.#lesson?.steps[this.#step] ?? null;
+  }
+
+  get reached(): boolean {
+    return this.#reached;
+  }
+
+  /** Begins a lesson at a step. @throws ConfigError for one that there is not */
+  begin(id: string, step = 0): void {
+    const lesson = this.#lessons.find((one) => one.id === id);
+    if (lesson === undefined) throw new ConfigError('lesson', id, this.#lessons.map((one) => one.id).join(', '));
+    this.#lesson = lesson;
+    const last = Math.min(Math.max(0, step), lesson.steps.length - 1);
+    // A step without a state of its own goes on from the ones before, solved.
+    let from = last;
+    while (from > 0 && lesson.steps[from]?.start === undefined) from--;
+    this.#start(from);
+    for (let at = from; at < last; at++) {
+      for (const deed of lesson.steps[at]?.solution ?? []) this.do(deed);
+      this.#enter(at + 1);
+    }
+  }
+
+  /** Goes to another step; what has a state of its own begins with it. */
+  goTo(step: number): void {
+    if (this.#lesson === null || this.#lesson.steps[step] === undefined) return;
+    if (step !== this.#step + 1) this.begin(this.#lesson.id, step);
+    else if (this.#lesson.steps[step]?.start !== undefined) this.#start(step);
+    else this.#enter(step);
+  }
+
+  #take(request: Request): void {
+    switch (request.kind) {
+      case 'open':
+        this.#open(request.params);
+        break;
+      case 'do':
+        for (const deed of request.deeds) this.do(deed);
+        break;
+      case 'undo': {
+        const { settings, done, address } = this.world;
+        this.#replace(new World(settings, done.slice(0, -1).map(({ line }) => line)));
+        this.world.address = address;
+        break;
+      }
+      case 'reset': {
+        if (this.#lesson !== null) this.begin(this.#lesson.id, this.#step);
+        else this.#replace(new World(this.world.settings));
+        break;
+      }
+      case 'lesson':
+        if (request.id === '') {
+          this.#lesson = null;
+          this.#reached = false;
+        } else if (request.id === this.#lesson?.id) this.goTo(request.step);
+        else this.begin(request.id, request.step);
+        break;
+      case 'show': {
+        const step = this.step;
+        if (step === null || this.#lesson === null) return;
+        this.begin(this.#lesson.id, this.#step);
+        for (const deed of step.solution) this.do(deed);
+        break;
+      }
+      case 'entry': {
+        const entry = this.world.entry(request.stage, request.table, request.index);
+        this.#post({ kind: 'entry', entry });
+        return;
+      }
+      case 'explain':
+        this.#post({ kind: 'explained', ...explainText(request.text) });
+        return;
+    }
+    this.#show();
+  }
+
+  #open(params: Readonly<Record<string, string>>): void {
+    const { lesson = '', step = '0', do: lines = '', address = '' } = params;
+    this.#lesson = null;
+    this.#reached = false;
+    if (lesson !== '') this.begin(lesson, Number.parseInt(step, 10) || 0);
+    if (lesson === '' || lines !== '') {
+      const script = lines === '' ? [] : lines.split(';').slice(0, MOST_LINES);
+      this.#replace(new World(settingsOf(params), script));
+    }
+    if (address !== '') this.#look(address);
+  }
+
+  /** What a link needs to bring this state back. */
+  params(): Record<string, string> {
+    const { settings, done, address } = this.world;
+    const lines = done.map(({ line }) => line).slice(0, MOST_LINES);
+    return {
+      ...(this.#lesson === null ? {} : { lesson: this.#lesson.id, step: String(this.#step) }),
+      ...settingsText(settings),
+      ...(lines.length === 0 ? {} : { do: lines.join(';') }),
+      address: `0x${address.toString(16)}`,
+    };
+  }
+
+  #show(): void {
+    this.#post({
+      kind: 'state',
+      snapshot: this.world.snapshot(),
+      params: this.params(),
+      lesson: this.#lessonView(),
+      lessons: this.#lessons.map(({ id, title }) => ({ id, title })),
+    });
+  }
+
+  #lessonView(): LessonView | null {
+    const lesson = this.#lesson;
+    const step = this.step;
+    if (lesson === null || step === null) return null;
+    return {
+      id: lesson.id,
+      title: lesson.title,
+      step: this.#step,
+      steps: lesson.steps.length,
+      text: step.text,
+      task: step.task,
+      question: step.question ?? '',
+      answer: this.#answer,
+      reached: this.#reached,
+    };
+  }
+
+  #look(text: string): void {
+    const plain = text.replaceAll('_', '');
+    if (!/^(0x[0-9a-f]{1,16}|\d{1,19})$/i.test(plain)) throw new ConfigError('address', text.slice(0, 40), 'up to 64 bits, such as 0x7f3a_4c21_5a80');
+    this.world.address = BigInt.asUintN(64, BigInt(plain));
+  }
+
+  #set(field: string, value: string): void {
+    const { settings, done, address } = this.world;
+    const given: Record<string, string> = Object.fromEntries(
+      Object.entries(settings).map(([name, one]) => [name, String(one)]),
+    );
+    // Another MMU or format has sizes of its own.
+    const fresh = field === 'mmu' || field === 'format';
+    const kept = fresh ? { mmu: given['mmu'] ?? '', bugs: given['bugs'] ?? '' } : given;
+    const world = new World(settingsOf({ ...kept, [field]: value }), done.map(({ line }) => line));
+    world.address = address;
+    this.#replace(world);
+  }
+
+  #replace(world: World): void {
+    this.world = world;
+  }
+
+  #start(step: number): void {
+    const lesson = this.#lesson;
+    if (lesson === null) return;
+    const { settings = {}, lines = [], address } = lesson.steps[step]?.start ?? lesson.start;
+    this.#replace(new World(settingsOf(settings), lines));
+    if (address !== undefined) this.#look(address);
+    this.#enter(step);
+  }
+
+  #enter(step: number): void {
+    this.#step = step;
+    this.#answer = '';
+    this.#reached = false;
+  }
+}

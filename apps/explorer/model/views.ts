@@ -1,0 +1,150 @@
+/** From a rig to what the page shows of it. */
+import { cacheContents, probedSets, type WalkMemory } from '../../../emulator/index.ts';
+import {
+  drawTables,
+  explainEntry,
+  FINDING_MEANINGS,
+  type NewerValue,
+  narrateLook,
+  narrateWalk,
+  type TranslationStory,
+} from '../../../traces/browser.ts';
+import type { Rig, RigSpace, RigTable } from './rig.ts';
+import type { CacheView, EntryView, FindingView, SpaceView, TreeView } from './snapshot.ts';
+
+/** Tables of a tree that are shown at once, besides those on the way of the address. */
+const MOST_TABLES = 24;
+/** Newest findings that are shown. */
+const MOST_FINDINGS = 20;
+const LONGEST_TEXT = 600;
+
+/** The tables of an address space, those on the way of `address` among them. */
+export function spaceView(rig: Rig, space: RigSpace, address: bigint): SpaceView {
+  const { number, title, asid, vmid, regime } = space;
+  const onWay = new Set<string>();
+  if (regime !== null) {
+    for (const step of narrateWalk(rig.cpuMemory, regime, address).steps) {
+      if (step.kind === 'descriptor') onWay.add(`${step.stage} ${Number(step.pa)}`);
+    }
+  }
+  return { number, title, asid, vmid, trees: space.tables.map((tree) => treeView(rig, tree, onWay)) };
+}
+
+function treeView(rig: Rig, tree: RigTable, onWay: ReadonlySet<string>): TreeView {
+  const { stage, table, toPa } = tree;
+  const entryBytes = table.config.format === 'ARM_V7S' ? 4 : 8;
+  const ways = [...onWay].filter((way) => way.startsWith(`${stage} `)).map((way) => Number(way.slice(2)));
+  let listed = 0;
+  const chosen = new Set<number>();
+  table.visitTables((pa, _level, size) => {
+    const from = toPa(pa);
+    if (listed < MOST_TABLES || ways.some((at) => at >= from && at < from + size)) {
+      listed++;
+      chosen.add(pa);
+    }
+  });
+  const drawn = drawTables(
+    table,
+    (pa, bytes) => entryAt(rig.cpuMemory, toPa(pa), bytes),
+    (pa) => chosen.has(pa),
+  );
+  return {
+    stage,
+    tables: drawn.tables.filter(({ pa }) => chosen.has(pa)),
+    tableCount: drawn.tables.length,
+    tableBytes: drawn.tableBytes,
+    mappedBytes: drawn.mappedBytes,
+    leaves: drawn.leaves,
+    entryBytes,
+    lastLevel: table.geometry.lastLevel,
+  };
+}
+
+function entryAt(memory: WalkMemory, pa: number, bytes: number): bigint {
+  if (!memory.read(pa, bytes)) return 0n;
+  return (BigInt(memory.high >>> 0) << 32n) | BigInt(memory.low >>> 0);
+}
+
+/** What the walker would meet on the way to an address, with all caches empty. */
+export function lookAt(rig: Rig, space: RigSpace, address: bigint): TranslationStory | null {
+  return space.regime === null ? null : narrateLook(rig.walkerMemory, space.regime, address, newerIn(rig));
+}
+
+/** Tells what the CPU sees at an address where the walker sees something else. */
+function newerIn(rig: Rig): NewerValue {
+  return (pa, low, high) => {
+    const { cpuMemory } = rig;
+    if (!cpuMemory.read(pa, 8)) return null;
+    // What a short descriptor's word is read with, and marks that only software reads, are no difference.
+    const same = cpuMemory.low >>> 0 === low && ((cpuMemory.high ^ high) & ~0x0780_0000) === 0;
+    return same || rig.walkerMemory === cpuMemory ? null : `0x${entryAt(cpuMemory, pa, 8).toString(16)}`;
+  };
+}
+
+/** Where the descriptor is that a walk of an address reads at a level of stage 1 (or of the only stage); -1 where it does not get there. */
+export function descriptorPa(rig: Rig, space: RigSpace, address: bigint, level: number): number {
+  if (space.regime === null) return -1;
+  const first = space.regime.stage1 === null ? 2 : 1;
+  const { steps } = narrateWalk(rig.cpuMemory, space.regime, address);
+  const step = steps.find((one) => one.kind === 'descriptor' && one.stage === first && one.level === level);
+  return step?.kind === 'descriptor' ? Number(step.pa) : -1;
+}
+
+/** One descriptor of a table. */
+export function entryView(rig: Rig, space: RigSpace, stage: 1 | 2, tablePa: number, index: number): EntryView | null {
+  const tree = space.tables.find((one) => one.stage === stage);
+  if (tree === undefined) return null;
+  const { table, toPa } = tree;
+  const { config, geometry } = table;
+  const bytes = config.format === 'ARM_V7S' ? 4 : 8;
+  let found: EntryView | null = null;
+  table.visitTables((pa, level, size, iova) => {
+    if (pa !== tablePa || index < 0 || index >= size / bytes) return;
+    const at = toPa(pa) + index * bytes;
+    const value = entryAt(rig.walkerMemory, at, bytes);
+    const covers = geometry.blockSizes[level] ?? 1;
+    const place = { format: config.format, level, granuleShift: geometry.granuleShift };
+    const seen = entryAt(rig.cpuMemory, at, bytes);
+    found = {
+      stage,
+      level,
+      index,
+      pa: `0x${at.toString(16)}`,
+      iova: `0x${(iova + index * covers).toString(16)}`,
+      covers,
+      structure: explainEntry(value, place),
+      newer: seen === value ? null : `0x${seen.toString(16)}`,
+    };
+  });
+  return found;
+}
+
+/** The caches that the device's accesses go through, and where a lookup of the address would look. */
+export function cacheViews({ device }: Rig, address: bigint): CacheView[] {
+  const { caches } = device.mmu;
+  const iova = Number(BigInt.asUintN(52, address));
+  const all = [
+    ...caches.tbus.flatMap(({ microTlb, mainTlb }) => [microTlb, mainTlb]),
+    caches.tlb,
+    ...caches.walk.arrays,
+    caches.ipa,
+    caches.configuration,
+  ].filter((cache) => cache !== null);
+  return cacheContents(caches)
+    .map((contents, at): CacheView => {
+      const cache = all[at];
+      const isConfiguration = contents.role === 'configuration cache';
+      return { ...contents, probed: cache === undefined || isConfiguration ? [] : probedSets(cache, iova) };
+    })
+    .filter(({ role, entries, name }) => !/TLB \d+$/.test(name) || name.endsWith(' 0') || entries.length > 0 || role === 'SMMU TLB');
+}
+
+export function findingViews({ findings }: Rig): FindingView[] {
+  return findings.slice(-MOST_FINDINGS).map(({ kind, detail, iova, level }) => ({
+    kind,
+    meaning: FINDING_MEANINGS[kind],
+    detail: detail.slice(0, LONGEST_TEXT),
+    iova: `0x${iova.toString(16)}`,
+    level: level ?? null,
+  }));
+}
