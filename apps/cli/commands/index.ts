@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { check, compare, generate, recordScript, replay, sql, tables, why } from './captures/index.ts';
-import { explain, layout, scenario, walk } from './lessons/index.ts';
+import { explain, explorer, layout, scenario, walk } from './lessons/index.ts';
 import { config, conform, device, translate, validate } from './model/index.ts';
 import * as sweep from './sweep/index.ts';
 
@@ -22,6 +22,7 @@ export const COMMANDS: readonly { readonly register: (program: Command) => void 
   walk,
   conform,
   scenario,
+  explorer,
   generate,
   translate,
   validate,

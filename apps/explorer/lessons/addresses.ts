@@ -98,7 +98,8 @@ export const START_LEVEL: Lesson = {
     {
       text: '36 bits leave 6 bits for level 1: 64 entries, 512 bytes. Such a table need not fill a page: it must be aligned to its own size, and at least to 64 bytes. TTBR has room for such an address, and the memory behind the table belongs to somebody else: the walker takes only as many bits as T0SZ says.',
       task: 'An address with a bit above the input size is refused before any table is read. Touch 0x10_0000_0000 (bit 36).',
-      goal: ({ world }) => world.settings.ias === 36 && world.lastAccess?.fault?.level === 0 && world.lastAccess.reads === 0,
+      goal: ({ world }) =>
+        world.settings.ias === 36 && world.lastAccess?.fault?.level === 0 && world.lastAccess.reads === 0,
       solution: ['touch 0x1000000000'],
     },
     {

@@ -9,8 +9,8 @@ import {
   Mmu,
   PageAllocator,
   PhysicalMemory,
-  shortStage1,
   type StageRegime,
+  shortStage1,
   type TranslatingDevice,
   type TranslationRegime,
   TranslationRequest,
@@ -24,14 +24,20 @@ import {
   leafSizes,
   type Machine,
   memoryAttributes,
-  newGather,
   NO_PAGES,
+  newGather,
   PageCutter,
   Prot,
   type TableMemory,
 } from '../../../formats/index.ts';
-import { applyEdit, type LayoutEdit, narrateTranslation, runConfig, type TranslationStory } from '../../../traces/browser.ts';
-import type { Rig, RigSpace, Spent } from './rig.ts';
+import {
+  applyEdit,
+  type LayoutEdit,
+  narrateTranslation,
+  runConfig,
+  type TranslationStory,
+} from '../../../traces/browser.ts';
+import { type Rig, type RigSpace, type Spent, treesOf } from './rig.ts';
 import { cachesOf, type Settings } from './settings.ts';
 
 const RAM = 0x8000_0000;
@@ -99,7 +105,11 @@ export class BareRig implements Rig {
     } else {
       this.#stage2 = null;
       const format: IoPgtableFormat = 'ARM_V7S';
-      this.#stage1 = allocIoPgtable({ format, pageSizes: SHORT_SIZES, ias: 32, oas: 32, tlb: this.#tlb(1) }, host, null);
+      this.#stage1 = allocIoPgtable(
+        { format, pageSizes: SHORT_SIZES, ias: 32, oas: 32, tlb: this.#tlb(1) },
+        host,
+        null,
+      );
     }
     this.#regime = this.#regimeOf(shift, oas);
     const { mmu: options } = runConfig(cachesOf(settings));
@@ -110,8 +120,7 @@ export class BareRig implements Rig {
   }
 
   get spaces(): readonly RigSpace[] {
-    const tables = [{ stage: 1 as 1 | 2, table: this.#stage1, toPa: (address: number) => this.#guestPa(address) }];
-    if (this.#stage2 !== null) tables.push({ stage: 2, table: this.#stage2, toPa: (address: number) => address });
+    const tables = treesOf(this.#regime, (address) => this.#guestPa(address));
     const title = this.#stage2 === null ? 'the MMU alone' : 'a guest, and the hypervisor below';
     return [{ number: 0, title, asid: ASID, vmid: this.#regime.vmid, regime: this.#regime, tables }];
   }
@@ -186,7 +195,8 @@ export class BareRig implements Rig {
     };
     const table = this.#stage2 as IoPgtable;
     const refused = applyEdit(table, new PageCutter(this.granule), edit, newGather());
-    if (refused !== '') throw new ConfigError('oas', table.config.ias, `an IPA size that holds 0x${GUEST_TABLES.toString(16)}`);
+    if (refused !== '')
+      throw new ConfigError('oas', table.config.ias, `an IPA size that holds 0x${GUEST_TABLES.toString(16)}`);
   }
 
   #guestPa(address: number): number {

@@ -17,10 +17,9 @@ import {
   TraceEvent,
   type TranslationStory,
 } from '../../../traces/browser.ts';
-import type { Rig, RigSpace, Spent } from './rig.ts';
+import { type Rig, type RigSpace, type Spent, treesOf } from './rig.ts';
 import { runConfigOf, type Settings } from './settings.ts';
 
-const SAME = (address: number): number => address;
 /** What time passes between two things that a person does, in cycles. */
 const PAUSE = 1000;
 
@@ -181,13 +180,14 @@ export function replaySpaces(replayer: Replayer, numberOf: (domain: number) => n
     if (one === undefined || one.abandoned || numberOf(one.number) < 0) continue;
     const { domain, streams } = one;
     const [stream] = streams;
+    const regime = stream === undefined ? null : device.regimeOf(streamInUse(replayer, one));
     spaces.push({
       number: numberOf(one.number),
       title: stream === undefined ? 'no stream' : `stream 0x${stream.toString(16)}`,
       asid: domain.asid,
       vmid: domain.vmid,
-      regime: stream === undefined ? null : device.regimeOf(streamInUse(replayer, one)),
-      tables: [{ stage: domain.vmid === 0 ? 1 : 2, table: domain.table, toPa: SAME }],
+      regime,
+      tables: treesOf(regime),
     });
   }
   return spaces;
@@ -214,7 +214,14 @@ export function accessOf(
   walks.space = one.space;
   sanitizer.accessIova = iova;
   sanitizer.accesses++;
-  request.ask(id % device.mmu.config.masters, id, -1, iova, flags | (one.domain.upper ? AccessFlag.UPPER : 0), clock.cycles);
+  request.ask(
+    id % device.mmu.config.masters,
+    id,
+    -1,
+    iova,
+    flags | (one.domain.upper ? AccessFlag.UPPER : 0),
+    clock.cycles,
+  );
   const story = narrateTranslation(
     device,
     request,

@@ -38,7 +38,11 @@ export function explainText(whole: string): Explained {
   const shown = faults.length > 0 ? structures.filter(({ kind }) => kind !== 'register') : structures;
   const left = faults.length > 0 ? [] : unknown;
   const note =
-    shown.length === 0 && faults.length === 0 ? USAGE : left.length > 0 ? `Not known: ${left.slice(0, 8).join(', ')}.` : '';
+    shown.length === 0 && faults.length === 0
+      ? USAGE
+      : left.length > 0
+        ? `Not known: ${left.slice(0, 8).join(', ')}.`
+        : '';
   return { structures: shown, faults, note };
 }
 

@@ -1,5 +1,4 @@
 import type { Finding, TranslatingDevice, TranslationRegime, WalkMemory } from '../../../emulator/index.ts';
-import type { IoPgtable } from '../../../formats/index.ts';
 import type { LayoutEdit, TranslationStory } from '../../../traces/browser.ts';
 
 /** One address space, as a rig has it. */
@@ -17,10 +16,23 @@ export interface RigSpace {
 /** One tree of tables. */
 export interface RigTable {
   readonly stage: 1 | 2;
-  readonly table: IoPgtable;
+  /** That stage alone. */
+  readonly regime: TranslationRegime;
   /** Where a table's address, as its stage sees it, is in physical memory. */
   readonly toPa: (address: number) => number;
 }
+
+/** The stages of a translation, each with its own tables. */
+export function treesOf(regime: TranslationRegime | null, toPa: (address: number) => number = SAME): RigTable[] {
+  const trees: RigTable[] = [];
+  if (regime === null) return trees;
+  const { stage1, stage2 } = regime;
+  if (stage1 !== null) trees.push({ stage: 1, regime: { ...regime, stage2: null }, toPa });
+  if (stage2 !== null) trees.push({ stage: 2, regime: { ...regime, stage1: null }, toPa: SAME });
+  return trees;
+}
+
+const SAME = (address: number): number => address;
 
 /** What an operation of the CPU cost, by cause, and what it sent to the device. */
 export interface Spent {

@@ -54,7 +54,8 @@ export function parseAction(line: string): Action | string {
     }
     case 'touch': {
       const [, rights = 'r'] = rest;
-      if (Number.isNaN(iova) || rest.length > 2 || !/^[rwx]p?$/.test(rights)) return 'touch: allowed: an address, and r, w, x, rp, wp or xp';
+      if (Number.isNaN(iova) || rest.length > 2 || !/^[rwx]p?$/.test(rights))
+        return 'touch: allowed: an address, and r, w, x, rp, wp or xp';
       return { kind: 'touch', iova, rights };
     }
     case 'space':
@@ -70,14 +71,17 @@ export function parseAction(line: string): Action | string {
       return invalidation(rest);
     case 'write': {
       const value = /^0x[0-9a-f]{1,16}$/i.test(rest[2] ?? '') ? BigInt(rest[2] ?? 0) : null;
-      if (Number.isNaN(iova) || !(level >= 0 && level <= 3) || value === null) return `write: allowed: ${usageOf(verb)}`;
+      if (Number.isNaN(iova) || !(level >= 0 && level <= 3) || value === null)
+        return `write: allowed: ${usageOf(verb)}`;
       return { kind: 'write', iova, level, value };
     }
     case 'clean':
       if (Number.isNaN(iova) || !(level >= 0 && level <= 3)) return 'clean: allowed: an address and a level';
       return { kind: 'clean', iova, level };
     case 'bind':
-      return rest.length === 1 ? { kind: 'bind', allocator: rest[0] ?? '' } : 'bind: allowed: a stack of allocators, such as reserve/page';
+      return rest.length === 1
+        ? { kind: 'bind', allocator: rest[0] ?? '' }
+        : 'bind: allowed: a stack of allocators, such as reserve/page';
     default:
       return `found ${JSON.stringify(verb.slice(0, 20))}, allowed: ${VERBS.join(', ')}`;
   }

@@ -95,7 +95,12 @@ export class Session {
         break;
       case 'undo': {
         const { settings, done, address } = this.world;
-        this.#replace(new World(settings, done.slice(0, -1).map(({ line }) => line)));
+        this.#replace(
+          new World(
+            settings,
+            done.slice(0, -1).map(({ line }) => line),
+          ),
+        );
         this.world.address = address;
         break;
       }
@@ -183,7 +188,8 @@ export class Session {
 
   #look(text: string): void {
     const plain = text.replaceAll('_', '');
-    if (!/^(0x[0-9a-f]{1,16}|\d{1,19})$/i.test(plain)) throw new ConfigError('address', text.slice(0, 40), 'up to 64 bits, such as 0x7f3a_4c21_5a80');
+    if (!/^(0x[0-9a-f]{1,16}|\d{1,19})$/i.test(plain))
+      throw new ConfigError('address', text.slice(0, 40), 'up to 64 bits, such as 0x7f3a_4c21_5a80');
     this.world.address = BigInt.asUintN(64, BigInt(plain));
   }
 
@@ -195,7 +201,10 @@ export class Session {
     // Another MMU or format has sizes of its own.
     const fresh = field === 'mmu' || field === 'format';
     const kept = fresh ? { mmu: given['mmu'] ?? '', bugs: given['bugs'] ?? '' } : given;
-    const world = new World(settingsOf({ ...kept, [field]: value }), done.map(({ line }) => line));
+    const world = new World(
+      settingsOf({ ...kept, [field]: value }),
+      done.map(({ line }) => line),
+    );
     world.address = address;
     this.#replace(world);
   }

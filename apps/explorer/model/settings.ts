@@ -94,7 +94,14 @@ export function settingChoices(settings: Settings): SettingChoice[] {
     {
       field: 'granule',
       label: 'granule',
-      options: short || narrow || mali ? [['4k', '4 KiB']] : [['4k', '4 KiB'], ['16k', '16 KiB'], ['64k', '64 KiB']],
+      options:
+        short || narrow || mali
+          ? [['4k', '4 KiB']]
+          : [
+              ['4k', '4 KiB'],
+              ['16k', '16 KiB'],
+              ['64k', '64 KiB'],
+            ],
     },
     {
       field: 'ias',
@@ -167,7 +174,8 @@ export function settingsOf(given: Readonly<Record<string, string>>): Settings {
     if (field === 'mmu' || field === 'format') continue;
     const allowed = (value: unknown): boolean => choice.options.some(([option]) => option === String(value));
     const value = [given[field], usual[field]].find((one) => one !== undefined && allowed(one));
-    if (value !== undefined) settings = { ...settings, [field]: typeof settings[field] === 'number' ? Number(value) : value };
+    if (value !== undefined)
+      settings = { ...settings, [field]: typeof settings[field] === 'number' ? Number(value) : value };
     else if (!allowed(settings[field])) {
       const first = choice.options.at(-1)?.[0] ?? '';
       settings = { ...settings, [field]: typeof settings[field] === 'number' ? Number(first) : first };

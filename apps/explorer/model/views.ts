@@ -1,5 +1,5 @@
 /** From a rig to what the page shows of it. */
-import { cacheContents, probedSets, type WalkMemory } from '../../../emulator/index.ts';
+import { cacheContents, probedSets, type StageRegime, type WalkMemory } from '../../../emulator/index.ts';
 import {
   drawTables,
   explainEntry,
@@ -8,6 +8,7 @@ import {
   narrateLook,
   narrateWalk,
   type TranslationStory,
+  tableFormat,
 } from '../../../traces/browser.ts';
 import type { Rig, RigSpace, RigTable } from './rig.ts';
 import type { CacheView, EntryView, FindingView, SpaceView, TreeView } from './snapshot.ts';
@@ -31,32 +32,41 @@ export function spaceView(rig: Rig, space: RigSpace, address: bigint): SpaceView
 }
 
 function treeView(rig: Rig, tree: RigTable, onWay: ReadonlySet<string>): TreeView {
-  const { stage, table, toPa } = tree;
-  const entryBytes = table.config.format === 'ARM_V7S' ? 4 : 8;
+  const { stage, regime, toPa } = tree;
+  const root = stageOf(tree);
+  const drawn = drawTables(stageMemory(rig.cpuMemory, toPa), regime);
   const ways = [...onWay].filter((way) => way.startsWith(`${stage} `)).map((way) => Number(way.slice(2)));
-  let listed = 0;
-  const chosen = new Set<number>();
-  table.visitTables((pa, _level, size) => {
+  const tables = drawn.tables.filter(({ pa, bytes }, at) => {
     const from = toPa(pa);
-    if (listed < MOST_TABLES || ways.some((at) => at >= from && at < from + size)) {
-      listed++;
-      chosen.add(pa);
-    }
+    return at < MOST_TABLES || ways.some((address) => address >= from && address < from + bytes);
   });
-  const drawn = drawTables(
-    table,
-    (pa, bytes) => entryAt(rig.cpuMemory, toPa(pa), bytes),
-    (pa) => chosen.has(pa),
-  );
   return {
     stage,
-    tables: drawn.tables.filter(({ pa }) => chosen.has(pa)),
+    tables,
     tableCount: drawn.tables.length,
     tableBytes: drawn.tableBytes,
     mappedBytes: drawn.mappedBytes,
     leaves: drawn.leaves,
-    entryBytes,
-    lastLevel: table.geometry.lastLevel,
+    entryBytes: root.family === 'short' ? 4 : 8,
+    lastLevel: root.family === 'short' ? 2 : 3,
+  };
+}
+
+function stageOf({ regime }: RigTable): StageRegime {
+  return (regime.stage1 ?? regime.stage2) as StageRegime;
+}
+
+/** Memory by the addresses of a stage: an IPA is where stage 2 puts it. */
+function stageMemory(memory: WalkMemory, toPa: (address: number) => number): WalkMemory {
+  return {
+    get low() {
+      return memory.low;
+    },
+    get high() {
+      return memory.high;
+    },
+    read: (address, bytes) => memory.read(toPa(address), bytes),
+    replace: () => false,
   };
 }
 
@@ -94,29 +104,27 @@ export function descriptorPa(rig: Rig, space: RigSpace, address: bigint, level: 
 export function entryView(rig: Rig, space: RigSpace, stage: 1 | 2, tablePa: number, index: number): EntryView | null {
   const tree = space.tables.find((one) => one.stage === stage);
   if (tree === undefined) return null;
-  const { table, toPa } = tree;
-  const { config, geometry } = table;
-  const bytes = config.format === 'ARM_V7S' ? 4 : 8;
-  let found: EntryView | null = null;
-  table.visitTables((pa, level, size, iova) => {
-    if (pa !== tablePa || index < 0 || index >= size / bytes) return;
-    const at = toPa(pa) + index * bytes;
-    const value = entryAt(rig.walkerMemory, at, bytes);
-    const covers = geometry.blockSizes[level] ?? 1;
-    const place = { format: config.format, level, granuleShift: geometry.granuleShift };
-    const seen = entryAt(rig.cpuMemory, at, bytes);
-    found = {
-      stage,
-      level,
-      index,
-      pa: `0x${at.toString(16)}`,
-      iova: `0x${(iova + index * covers).toString(16)}`,
-      covers,
-      structure: explainEntry(value, place),
-      newer: seen === value ? null : `0x${seen.toString(16)}`,
-    };
-  });
-  return found;
+  const { regime, toPa } = tree;
+  const root = stageOf(tree);
+  const bytes = root.family === 'short' ? 4 : 8;
+  const table = drawTables(stageMemory(rig.cpuMemory, toPa), regime).tables.find(({ pa }) => pa === tablePa);
+  if (table === undefined || !(index >= 0 && index < table.bytes / bytes)) return null;
+  const { level, iova } = table;
+  const granuleShift = root.root0?.granuleShift ?? root.root1?.granuleShift ?? 12;
+  const covers = 2 ** (bytes === 4 ? 20 - 8 * (level - 1) : granuleShift + (3 - level) * (granuleShift - 3));
+  const at = toPa(tablePa) + index * bytes;
+  const value = entryAt(rig.walkerMemory, at, bytes);
+  const seen = entryAt(rig.cpuMemory, at, bytes);
+  return {
+    stage,
+    level,
+    index,
+    pa: `0x${at.toString(16)}`,
+    iova: `0x${(iova + index * covers).toString(16)}`,
+    covers,
+    structure: explainEntry(value, { format: tableFormat(root), level, granuleShift }),
+    newer: seen === value ? null : `0x${seen.toString(16)}`,
+  };
 }
 
 /** The caches that the device's accesses go through, and where a lookup of the address would look. */
@@ -136,7 +144,10 @@ export function cacheViews({ device }: Rig, address: bigint): CacheView[] {
       const isConfiguration = contents.role === 'configuration cache';
       return { ...contents, probed: cache === undefined || isConfiguration ? [] : probedSets(cache, iova) };
     })
-    .filter(({ role, entries, name }) => !/TLB \d+$/.test(name) || name.endsWith(' 0') || entries.length > 0 || role === 'SMMU TLB');
+    .filter(
+      ({ role, entries, name }) =>
+        !/TLB \d+$/.test(name) || name.endsWith(' 0') || entries.length > 0 || role === 'SMMU TLB',
+    );
 }
 
 export function findingViews({ findings }: Rig): FindingView[] {

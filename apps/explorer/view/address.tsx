@@ -58,7 +58,7 @@ function Part({ part, value, stage, first }: { part: SplitPart; value: bigint; s
               type="button"
               key={bit}
               class={one ? 'bit one' : 'bit'}
-              aria-label={`bit ${bit}`}
+              aria-label={`bit ${bit}: ${one ? 1 : 0}`}
               aria-pressed={one}
               tabIndex={first && at === 0 ? 0 : -1}
               onClick={() => act(`address 0x${(value ^ (1n << BigInt(bit))).toString(16)}`)}

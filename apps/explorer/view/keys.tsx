@@ -15,7 +15,13 @@ const KEYS: readonly (readonly [key: string, what: string])[] = [
 ];
 
 /** Fields that a key leads to, by their id. */
-const FIELDS: Readonly<Record<string, string>> = { '/': 'address', m: 'map-iova', u: 'unmap-iova', t: 'touch-iova', l: 'line' };
+const FIELDS: Readonly<Record<string, string>> = {
+  '/': 'address',
+  m: 'map-iova',
+  u: 'unmap-iova',
+  t: 'touch-iova',
+  l: 'line',
+};
 
 export function installKeys(): () => void {
   const listen = (event: KeyboardEvent): void => {

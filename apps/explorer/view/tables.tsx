@@ -34,14 +34,18 @@ export function Tables() {
         )}
         {space !== undefined && <span class="note">{tagText(space)}</span>}
       </div>
-      {space?.trees.map((tree) => <Tree key={tree.stage} tree={tree} several={space.trees.length > 1} />)}
+      {space?.trees.map((tree) => (
+        <Tree key={tree.stage} tree={tree} several={space.trees.length > 1} />
+      ))}
       <Descriptor />
     </section>
   );
 }
 
 function tagText({ title, asid, vmid }: SpaceView): string {
-  return [title, asid > 0 ? `ASID ${asid}` : '', vmid > 0 ? `VMID ${vmid}` : ''].filter((text) => text !== '').join(', ');
+  return [title, asid > 0 ? `ASID ${asid}` : '', vmid > 0 ? `VMID ${vmid}` : '']
+    .filter((text) => text !== '')
+    .join(', ');
 }
 
 function Tree({ tree, several }: { tree: TreeView; several: boolean }) {
@@ -130,8 +134,6 @@ function Strip({ tree, table, index }: { tree: TreeView; table: DrawnTable; inde
     ask({ kind: 'entry', stage, table: pa, index: Math.max(0, Math.min(at, count - 1)) });
   };
   return (
-    // biome-ignore lint/a11y/noStaticElementInteractions: the opened table lists the same entries as buttons.
-    // biome-ignore lint/a11y/useKeyWithClickEvents: the opened table lists the same entries as buttons.
     <div class="strip" onClick={click} aria-hidden="true">
       {runs
         .filter(({ kind }) => kind !== 'invalid')

@@ -51,10 +51,9 @@ function Cache({ cache }: { cache: CacheView }) {
               aria-pressed={chosen.value === key}
               aria-label={entryText(entry)}
               title={entryText(entry)}
+              data-mark={entry.stale ? '!' : entry.level >= 0 ? entry.level : entry.size >= 2 ** 21 ? '▬' : ''}
               onClick={() => (chosen.value = chosen.value === key ? '' : key)}
-            >
-              {entry.stale ? '!' : entry.level >= 0 ? entry.level : entry.size >= 2 ** 21 ? '▬' : ''}
-            </button>
+            />
           );
         })}
       </div>
@@ -71,7 +70,12 @@ function titleOf({ name, role }: CacheView): string {
 }
 
 function entryText({ iova, size, asid, vmid, table, output, stale, global, upper }: CachedTranslation): string {
-  const tags = [asid >= 0 ? `ASID ${asid}` : '', vmid > 0 ? `VMID ${vmid}` : '', global ? 'global' : '', upper ? 'TTBR1' : ''];
+  const tags = [
+    asid >= 0 ? `ASID ${asid}` : '',
+    vmid > 0 ? `VMID ${vmid}` : '',
+    global ? 'global' : '',
+    upper ? 'TTBR1' : '',
+  ];
   const tag = tags.filter((text) => text !== '').join(', ');
   const what = size === 0 ? 'stream' : `${bytesText(size)} at`;
   const target = output === 0 && size === 0 ? '' : ` → ${table ? 'table ' : ''}${addressText(output)}`;

@@ -18,7 +18,9 @@ describe('lessons', () => {
     expect(one.reached).toBe(false);
     expect(step.goal({ world: one.world, answer: '' })).toBe(false);
     for (const deed of step.solution) one.do(deed);
-    expect(one.world.done.map(({ line, text }) => `${line}: ${text}`)).not.toContain(expect.stringContaining('allowed'));
+    expect(one.world.done.map(({ line, text }) => `${line}: ${text}`)).not.toContain(
+      expect.stringContaining('allowed'),
+    );
     expect(one.reached).toBe(true);
   });
 });

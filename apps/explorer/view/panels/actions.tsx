@@ -100,7 +100,11 @@ export function Actions() {
         </label>
         <label class="choice">
           <span>plant a bug</span>
-          <select value={planted} disabled={bare} onChange={({ currentTarget }) => act(`set bugs ${currentTarget.value}`)}>
+          <select
+            value={planted}
+            disabled={bare}
+            onChange={({ currentTarget }) => act(`set bugs ${currentTarget.value}`)}
+          >
             <option value="">none</option>
             {BUGS.map(([name, title]) => (
               <option key={name} value={name}>

@@ -18,7 +18,10 @@ export function Findings() {
         </ol>
       )}
       {now.findings.length === 0 && now.story.length === 0 && (
-        <p class="note">Nothing is wrong. Plant a bug, or break a table by hand, and what hardware would only show as corruption stands here.</p>
+        <p class="note">
+          Nothing is wrong. Plant a bug, or break a table by hand, and what hardware would only show as corruption
+          stands here.
+        </p>
       )}
       <ul class="plain">
         {now.findings.toReversed().map(({ kind, meaning, detail, iova }, at) => (

@@ -1,4 +1,4 @@
-import { ask, act, lesson } from '../store.ts';
+import { act, ask, lesson } from '../store.ts';
 
 /** The step of the lesson: what to read, what to do, whether it is done. */
 export function LessonPanel() {

@@ -55,7 +55,9 @@ function Fault({ fault }: { fault: ExplainedFault }) {
           </button>
         )}{' '}
         {facts.join(', ')}
-        {iova !== undefined && snapshot.value !== null && <span class="note"> — the walk above shows this address</span>}
+        {iova !== undefined && snapshot.value !== null && (
+          <span class="note"> — the walk above shows this address</span>
+        )}
       </p>
       <ul>
         {suspicions.map(({ name: suspicion, evidence }) => (

@@ -35,7 +35,8 @@ function Field({ field }: { field: StructureField }) {
         <b>{name}</b> <span class="mono note">{width === 1 ? lsb : `${lsb + width - 1}:${lsb}`}</span>
       </dt>
       <dd>
-        <span class="mono">{width > 4 ? addressText(value) : Number(value)}</span> <span>{text === '' ? meaning : text}</span>
+        <span class="mono">{width > 4 ? addressText(value) : Number(value)}</span>{' '}
+        <span>{text === '' ? meaning : text}</span>
       </dd>
     </div>
   );

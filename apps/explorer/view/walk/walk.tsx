@@ -38,10 +38,20 @@ export function Walk() {
           <button type="button" aria-label="Step before" disabled={current <= 0} onClick={() => walkTo(current - 1)}>
             ◀
           </button>
-          <button type="button" aria-label="Next step" disabled={current >= total - 1} onClick={() => walkTo(current + 1)}>
+          <button
+            type="button"
+            aria-label="Next step"
+            disabled={current >= total - 1}
+            onClick={() => walkTo(current + 1)}
+          >
             ▶
           </button>
-          <button type="button" aria-label={playing.value ? 'Pause' : 'Play'} aria-pressed={playing.value} onClick={play}>
+          <button
+            type="button"
+            aria-label={playing.value ? 'Pause' : 'Play'}
+            aria-pressed={playing.value}
+            onClick={play}
+          >
             {playing.value ? '❚❚' : '▶▶'}
           </button>
         </span>
@@ -72,7 +82,8 @@ function Verdict({ story, look, line }: { story: TranslationStory; look: boolean
       ) : (
         <>
           → <b class="mono">{addressText(pa ?? 0)}</b>
-          {pageSize !== null ? `, in a page of ${bytesText(pageSize)}` : ''}, {permissions.join(', ') || 'nothing permitted'}
+          {pageSize !== null ? `, in a page of ${bytesText(pageSize)}` : ''},{' '}
+          {permissions.join(', ') || 'nothing permitted'}
         </>
       )}
       .{' '}
@@ -160,8 +171,8 @@ function Card({ event, at, open }: { event: TranslationEvent; at: number; open: 
       </button>
       {newer !== null && (
         <p class="bad">
-          The CPU has written <span class="mono">{addressText(newer)}</span> there, in its cache only: the walker does not
-          see it.
+          The CPU has written <span class="mono">{addressText(newer)}</span> there, in its cache only: the walker does
+          not see it.
         </p>
       )}
       {open && <Structure structure={structure} brief />}
@@ -196,11 +207,18 @@ function plainText(event: Exclude<TranslationEvent, { kind: 'read' }>): string {
     }
     case 'begin': {
       const { stage, purpose, address, startLevel, inputBits } = event.step;
-      const what = purpose === 'table' ? 'the address of a table' : purpose === 'context' ? 'the address of a context' : 'the address';
+      const what =
+        purpose === 'table'
+          ? 'the address of a table'
+          : purpose === 'context'
+            ? 'the address of a context'
+            : 'the address';
       return `stage ${stage} translates ${what} ${addressText(address)}: ${inputBits} bits, first level ${startLevel}`;
     }
     case 'fill':
-      return event.level < 0 ? `${event.cache} keeps the translation` : `walk cache keeps stage ${event.stage} level ${event.level}`;
+      return event.level < 0
+        ? `${event.cache} keeps the translation`
+        : `walk cache keeps stage ${event.stage} level ${event.level}`;
     case 'link':
       return 'to the SMMU';
     case 'return':

@@ -1,0 +1,2 @@
+/** @returns the page, whole */
+export function buildExplorer(): Promise<string>;
