@@ -285,7 +285,7 @@ function fieldLine(field: ExplainedField): string {
   const value = field.value >= 10 ? hex(field.value) : String(field.value);
   const text = field.text === '' ? field.meaning : `${field.text} (${field.meaning})`;
   const place = `[${bits}]`.padEnd(8);
-  return `${place} ${field.name.padEnd(16)} ${value}  ${text}`;
+  return `${place} ${field.name.padEnd(16)} ${value}  ${text} {${field.source}}`;
 }
 
 function hex(value: number | bigint): string {

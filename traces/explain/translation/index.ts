@@ -6,3 +6,5 @@ export {
   type TranslationEvent,
   type TranslationStory,
 } from './story.ts';
+export { type TimedAccess, type TimedWalk, timedWalk } from './timed-walk.ts';
+export { eventText, servedText, storyLines } from './words.ts';

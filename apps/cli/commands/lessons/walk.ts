@@ -1,9 +1,8 @@
 /** `tablewalk walk`: looks into the page tables of a memory image. */
-import { closeSync, openSync, writeSync } from 'node:fs';
 import ansis from 'ansis';
 import Table from 'cli-table3';
 import { type Command, Option } from 'commander';
-import { Permission, type TranslationRegime } from '../../../../emulator/index.ts';
+import { Permission, PRESETS, type PresetName, type TranslationRegime } from '../../../../emulator/index.ts';
 import { ConfigError } from '../../../../formats/index.ts';
 import {
   BARE_FORMATS,
@@ -17,12 +16,18 @@ import {
   type LeafShare,
   loadImage,
   type MemoryImage,
+  type NarratedWalk,
   narrateWalk,
   type RefusedStream,
   readLeafList,
   refusalText,
+  servedText,
   sizeText,
+  storyLines,
   summarise,
+  type TimedWalk,
+  timedWalk,
+  WholeFile,
   walkLines,
 } from '../../../../traces/index.ts';
 import { checkWritable, ExitCode, exitWith, writeJson } from '../../terminal/index.ts';
@@ -41,7 +46,17 @@ interface WalkOptions {
   readonly tcr?: string;
   readonly mair?: string;
   readonly format: BareFormat;
+  readonly preset: PresetName;
 }
+
+const AFTER_HELP = `
+Examples:
+  tablewalk walk image
+  tablewalk walk image --leaves --json leaves.jsonl
+  tablewalk walk image --sid 0x20 --iova 0xfffff000
+  tablewalk walk dump --ttb0 0x10ccec000 --tcr 0x3510 --mair 0xf404ff44 --iova 0xfffff000
+
+Exit code: 0 done, 1 the leaves differ from --expect, or --iova faults; 2 wrong input.`;
 
 export function register(program: Command): void {
   program
@@ -60,8 +75,13 @@ export function register(program: Command): void {
     .option('--tcr <value>', 'bare table: TCR_EL1, VTCR_EL2 or TTBCR, as the register holds it')
     .option('--mair <value>', 'bare table: MAIR (arm-v7s: NMRR above PRRR)')
     .addOption(new Option('--format <name>', 'bare table: its format').choices(BARE_FORMATS).default('arm-64-lpae-s1'))
+    .addOption(
+      new Option('--preset <name>', 'with --iova: the MMU whose cycles and caches are told')
+        .choices(Object.keys(PRESETS))
+        .default('mmu-700'),
+    )
     .option('--json <file>', 'write JSON; "-" is standard output')
-    .addHelpText('after', '\nExit code: 0 done, 1 the leaves differ from --expect, 2 wrong input.')
+    .addHelpText('after', AFTER_HELP)
     .action(walk);
 }
 
@@ -135,15 +155,46 @@ function walkOne(image: MemoryImage, iova: bigint, options: WalkOptions): void {
     if (options.sid === undefined) throw new ConfigError('--sid', null, 'the StreamID whose tables to walk');
     owner = streamOf(new ImageStreams(image, options.lenient === true), options);
   }
-  const walked = narrateWalk(image, owner.regime, iova, accessBits(options.access));
+  const access = accessBits(options.access);
+  const walked = narrateWalk(image, owner.regime, iova, access);
+  const { WRITE, PRIVILEGED_WRITE, PRIVILEGED_READ, PRIVILEGED_EXECUTE } = Permission;
+  const timed = timedWalk(image, owner.regime, iova, options.preset, {
+    write: (access & (WRITE | PRIVILEGED_WRITE)) !== 0,
+    privileged: (access & (PRIVILEGED_READ | PRIVILEGED_WRITE | PRIVILEGED_EXECUTE)) !== 0,
+  });
   const output = new Output(undefined);
-  if (options.json !== undefined) writeJson(options.json, { sid: owner.sid, ...walked });
+  if (options.json !== undefined) writeJson(options.json, { sid: owner.sid, ...walked, timed });
   else {
+    output.line(headline(walked, timed));
     if (options.sid !== undefined)
       output.line(ansis.bold(`StreamID 0x${owner.sid.toString(16)}: ${regimeText(owner.regime)}`));
     for (const line of walkLines(walked, (text) => ansis.bold(text))) output.line(line);
+    if (timed !== null) for (const line of timedLines(timed)) output.line(line);
   }
   output.end();
+  if (walked.fault !== null) exitWith(ExitCode.FOUND);
+}
+
+/** The whole answer in one line. */
+function headline({ iova, pa, pageSize, permissions, fault, steps }: NarratedWalk, timed: TimedWalk | null): string {
+  const reads = steps.filter(({ kind }) => kind === 'descriptor').length;
+  const cost = `${reads} descriptor ${reads === 1 ? 'read' : 'reads'}${timed === null ? '' : `, ${timed.cold.latency} cycles on ${timed.preset}`}`;
+  if (fault !== null) {
+    return ansis.red(`${iova} faults: ${fault.name} at stage ${fault.stage}, level ${fault.level}, after ${cost}`);
+  }
+  const size = pageSize === null ? '' : ` in a leaf of ${sizeText(pageSize)}`;
+  return ansis.green(`${iova} -> ${pa}${size}, ${permissions.join(', ') || 'no permission'}; ${cost}`);
+}
+
+function timedLines({ preset, cold, again, neighbour }: TimedWalk): string[] {
+  const served = (story: TimedWalk['cold']): string => `${servedText(story)}, ${story.latency} cycles`;
+  return [
+    '',
+    ansis.bold(`On ${preset}, with nothing cached (cycles so far):`),
+    ...storyLines(cold),
+    `Once more: ${served(again)}.`,
+    ...(neighbour === null ? [] : [`Then the page behind it, ${neighbour.iova}: ${served(neighbour)}.`]),
+  ];
 }
 
 function regimeText(regime: TranslationRegime): string {
@@ -269,21 +320,13 @@ function small(option: string, text: string, limit: number): number {
   return Number(value);
 }
 
-/** Lines to standard output or a file, in large pieces. */
+/** Lines to standard output or a file, in large pieces; a file appears whole or not at all. */
 class Output {
-  readonly #file: number | null;
+  readonly #file: WholeFile | null;
   #pending: string[] = [];
 
   constructor(json: string | undefined) {
-    if (json === undefined || json === '-') {
-      this.#file = null;
-      return;
-    }
-    try {
-      this.#file = openSync(json, 'w');
-    } catch (error) {
-      throw new ConfigError('--json', json, `a file that can be written (${(error as Error).message})`);
-    }
+    this.#file = json === undefined || json === '-' ? null : new WholeFile('--json', json);
   }
 
   line(text: string): void {
@@ -293,7 +336,7 @@ class Output {
 
   end(): void {
     this.#flush();
-    if (this.#file !== null) closeSync(this.#file);
+    this.#file?.commit();
   }
 
   #flush(): void {
@@ -301,6 +344,6 @@ class Output {
     const text = `${this.#pending.join('\n')}\n`;
     this.#pending = [];
     if (this.#file === null) process.stdout.write(text);
-    else writeSync(this.#file, text);
+    else this.#file.write(text);
   }
 }
