@@ -71,6 +71,18 @@ describe('tablewalk walk', () => {
     expect([json.equal, json.differences.length]).toEqual([false, 25]);
   });
 
+  it('--iova says what happened in one line, then what it costs cold, warm, and for the page behind', async () => {
+    const { text, code } = await run(VFIO, '--sid', '0x30', '--iova', '0xffffb000');
+    expect(code).toBe(0);
+    expect(text.split('\n')[0]).toMatch(
+      /^0xffffb000 -> 0x[0-9a-f]+ in a leaf of 4 KiB, read.*; 4 descriptor reads, \d+ cycles on mmu-700$/,
+    );
+    expect(text).toContain('{DDI 0487 D8.3.1, block and page descriptors}');
+    expect(text).toMatch(/ {2}read of stage 1 level 3, entry 507, at 0x[0-9a-f]+: 4 KiB at 0x/);
+    expect(text).toMatch(/Once more: micro-TLB, 2 cycles\./);
+    expect(text).toMatch(/Then the page behind it, 0xffffc000: walk cache, level 2, then 1 read, \d+ cycles\./);
+  });
+
   it('--iova walks one address of one stream', async () => {
     const { text } = await run(VFIO, '--iova', '0x200000123', '--sid', '0x40');
     expect(text).toContain('StreamID 0x40: stage 1 with ASID 8');

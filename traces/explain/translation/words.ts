@@ -1,5 +1,5 @@
 /** What the hardware does for an access, in words. */
-import { sizeText } from '../../image/index.ts';
+import { sizeText } from '../../quantity.ts';
 import type { TranslationEvent, TranslationStory } from './story.ts';
 
 /** One event as a sentence without its end. */
