@@ -1,5 +1,5 @@
 import * as v from 'valibot';
-import { FlushQueueSchema, MachineConfigSchema, MMUS, VmBindSchema } from '../../devices/index.ts';
+import { FlushQueueSchema, GRANULES, MachineConfigSchema, MMUS, VmBindSchema } from '../../devices/index.ts';
 import { DEFAULT_PRESET, PRESETS } from '../../emulator/index.ts';
 import { ConfigError, parseStackSpec } from '../../formats/index.ts';
 import { AccessSchema } from './access.ts';
@@ -107,7 +107,7 @@ function withMachine(input: Record<string, unknown>, priced: unknown): unknown {
     ...model?.table,
     ...(driver === undefined ? {} : model?.driverTable?.[driver]),
   };
-  const given = sized['table'] ?? {};
+  const given = withGranule(sized['table'] ?? {});
   const linux = String((isObject(given) ? given['linux'] : undefined) ?? usual['linux'] ?? '');
   // Linux from 6.13 on refuses to unmap a part of a block.
   const split = linux === '7.3' ? { split: 'refuse' } : {};
@@ -116,6 +116,14 @@ function withMachine(input: Record<string, unknown>, priced: unknown): unknown {
   const preset = Object.entries(PRESETS).find(([key]) => key === name)?.[1];
   if (preset === undefined) return { ...sized, table };
   return { ...sized, table, preset: name, mmu: overlay(overlay(priced, preset), input['mmu'] ?? {}) };
+}
+
+/** A granule as people write it, `4K` or 4096, as the schema has it. */
+function withGranule(table: unknown): unknown {
+  if (!isObject(table) || table['granule'] === undefined) return table;
+  const asked = String(table['granule']).toLowerCase();
+  const granule = Object.entries(GRANULES).find(([name, log2]) => name === asked || String(2 ** log2) === asked);
+  return granule === undefined ? table : { ...table, granule: granule[0] };
 }
 
 /** Where only one of the table and the SMMU says how large addresses are, the other follows. */

@@ -4,3 +4,4 @@ export { ExitCode, exitWith } from './exit.ts';
 export { checkWritable, writeJson } from './json-output.ts';
 export { LOG_LEVELS, type LogLevel, logLevel, openLog } from './log.ts';
 export { supervise } from './supervise.ts';
+export { columns, wrapped } from './wrapped.ts';

@@ -3,7 +3,7 @@ import ansis from 'ansis';
 import Table from 'cli-table3';
 import type { Command } from 'commander';
 import { type ValidationReport, type ValidationRow, type ValidationTable, validate } from '../../../../traces/index.ts';
-import { checkWritable, ExitCode, exitWith, writeJson } from '../../terminal/index.ts';
+import { checkWritable, ExitCode, exitWith, wrapped, writeJson } from '../../terminal/index.ts';
 
 const AFTER_HELP = `
 fitted     prices of the model were set so that this figure comes out: it proves nothing
@@ -35,7 +35,7 @@ function reportText({ tables, predicted, fitted, notCompared }: ValidationReport
     ),
     [
       'Published, and not compared:',
-      ...notCompared.map(({ what, source, why }) => wrap(`${what} (${source}): ${why}`, '- ', '  ')),
+      ...notCompared.map(({ what, source, why }) => wrapped(`${what} (${source}): ${why}`, '- ', '  ')),
     ].join('\n'),
   ].join('\n\n');
 }
@@ -59,10 +59,10 @@ function tableText({ title, source, basis, misses, rows }: ValidationTable): str
   }
   return [
     ansis.bold(title),
-    wrap(`source: ${source}`),
-    wrap(`model: ${basis}`),
+    wrapped(`source: ${source}`),
+    wrapped(`model: ${basis}`),
     table.toString(),
-    ...(misses === undefined ? [] : [wrap(`misses: ${misses}`)]),
+    ...(misses === undefined ? [] : [wrapped(`misses: ${misses}`)]),
   ].join('\n');
 }
 
@@ -71,18 +71,4 @@ function quantity(value: number, unit: ValidationRow['unit']): string {
   if (unit === 'bytes') return `${(value / 2 ** 30).toFixed(2)} GiB`;
   if (value < 1000) return `${value.toFixed(0)} ns`;
   return value < 1e6 ? `${(value / 1000).toFixed(2)} us` : `${(value / 1e6).toFixed(2)} ms`;
-}
-
-/** Breaks a sentence into lines of 100 columns. */
-function wrap(text: string, first = '', rest = '  '): string {
-  const lines: string[] = [];
-  let line = first;
-  for (const word of text.split(' ')) {
-    if (line.length + word.length > 100) {
-      lines.push(line.trimEnd());
-      line = rest;
-    }
-    line += `${word} `;
-  }
-  return [...lines, line.trimEnd()].join('\n');
 }
