@@ -4,7 +4,7 @@ import { ConfigError, TableMemoryError } from '../../formats/index.ts';
 import packageJson from '../../package.json' with { type: 'json' };
 import { InputError } from '../../traces/index.ts';
 import { COMMANDS, startWorker } from './commands/index.ts';
-import { ExitCode, exitWith } from './terminal/index.ts';
+import { ExitCode, endWith, exitWith, watchStreams } from './terminal/index.ts';
 
 function buildProgram(): Command {
   const program = new Command('tablewalk')
@@ -38,11 +38,7 @@ function fullName(command: Command): string {
 }
 
 async function main(): Promise<void> {
-  // A reader that stops early (`| head`) is no error of ours.
-  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code === 'EPIPE') process.exit(process.exitCode ?? 0);
-    throw error;
-  });
+  watchStreams();
   try {
     await buildProgram().parseAsync(process.argv);
   } catch (error) {
@@ -51,12 +47,12 @@ async function main(): Promise<void> {
       exitWith(error.exitCode === 0 ? ExitCode.OK : ExitCode.BAD_INPUT);
     } else if (error instanceof ConfigError || error instanceof InputError) {
       process.stderr.write(`tablewalk: ${error.message}\n`);
-      exitWith(ExitCode.BAD_INPUT);
+      endWith(ExitCode.BAD_INPUT);
     } else if (error instanceof TableMemoryError) {
       process.stderr.write(
         `tablewalk: --allocator: found ${error.message}, allowed: one that can give a domain its first table\n`,
       );
-      exitWith(ExitCode.BAD_INPUT);
+      endWith(ExitCode.BAD_INPUT);
     } else {
       throw error;
     }

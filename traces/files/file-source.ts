@@ -1,5 +1,6 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { constants, mkdtempSync, openSync, rmSync } from 'node:fs';
 import { type FileHandle, open, stat } from 'node:fs/promises';
+import { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { ByteSource, Platform, RandomAccess } from '../capture/index.ts';
@@ -10,6 +11,8 @@ import { reasonOf } from './whole-file.ts';
 
 /** Bytes read from a file at a time. */
 const BLOCK = 262_144;
+/** Milliseconds from one look at a file that has nothing yet to the next. */
+const NOTHING_YET = 20;
 
 /** What Node does with a source: zlib on its own thread, and a file without a name for what has to be read in any order. */
 const NODE: Platform = { gunzip, spool };
@@ -34,19 +37,23 @@ class FileSource implements ByteSource {
     return info.isFile() ? info.size : 0;
   }
 
-  /** The bytes, in two buffers that take turns: one is read while the other is worked on. */
   async *blocks(): AsyncGenerator<Uint8Array> {
+    yield* (await this.#isPipe()) ? this.#piped() : this.#read();
+  }
+
+  /** The bytes, in two buffers that take turns: one is read while the other is worked on. */
+  async *#read(): AsyncGenerator<Uint8Array> {
     const file = await this.#open();
     try {
       let front = new Uint8Array(BLOCK);
       let back = new Uint8Array(BLOCK);
-      let pending = file.read(front, 0, BLOCK, null);
+      let pending = readSome(file, front);
       for (;;) {
-        const { bytesRead } = await pending;
+        const bytesRead = await pending;
         if (bytesRead === 0) return;
         const ready = front.subarray(0, bytesRead);
         [front, back] = [back, front];
-        pending = file.read(front, 0, BLOCK, null);
+        pending = readSome(file, front);
         // Should the reader stop here, the read under way must not become an unhandled rejection.
         pending.catch(() => undefined);
         yield ready;
@@ -58,6 +65,24 @@ class FileSource implements ByteSource {
     }
   }
 
+  /** A named pipe: waits for its writers as for standard input, on no thread that would have to return before the process can end. */
+  async *#piped(): AsyncGenerator<Uint8Array> {
+    try {
+      const fd = openSync(this.name, constants.O_RDONLY | constants.O_NONBLOCK);
+      yield* new Socket({ fd, readable: true, writable: false }) as AsyncIterable<Uint8Array>;
+    } catch (error) {
+      throw error instanceof InputError ? error : this.#refusal(error);
+    }
+  }
+
+  async #isPipe(): Promise<boolean> {
+    try {
+      return (await stat(this.name)).isFIFO();
+    } catch (error) {
+      throw this.#refusal(error);
+    }
+  }
+
   async random(): Promise<RandomAccess | null> {
     const size = await this.check();
     return size === 0 ? null : new FileAccess(await this.#open(), size);
@@ -65,7 +90,7 @@ class FileSource implements ByteSource {
 
   async #open(): Promise<FileHandle> {
     try {
-      return await open(this.name, 'r');
+      return await open(this.name, constants.O_RDONLY | constants.O_NONBLOCK);
     } catch (error) {
       throw this.#refusal(error);
     }
@@ -78,6 +103,21 @@ class FileSource implements ByteSource {
       return new InputError(this.name, '', 'a file that may not be read', SUPPORTED);
     }
     return new InputError(this.name, '', `a file that cannot be read (${reasonOf(error)})`, SUPPORTED);
+  }
+}
+
+/**
+ * Reads what there is, and waits while there is nothing yet (`trace_pipe`) without a thread that waits in the kernel: the process could not
+ * end before that returns.
+ */
+async function readSome(file: FileHandle, into: Uint8Array): Promise<number> {
+  for (;;) {
+    try {
+      return (await file.read(into, 0, BLOCK, null)).bytesRead;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') throw error;
+      await new Promise((resolve) => setTimeout(resolve, NOTHING_YET));
+    }
   }
 }
 

@@ -228,12 +228,25 @@ const SLEEP = new Int32Array(new SharedArrayBuffer(4));
 const unfinished = new Set<string>();
 let removes = false;
 
+/** An error, a signal or the end of the process: what is unfinished goes. */
 function removeAtExit(): void {
   if (removes) return;
   removes = true;
-  process.on('exit', () => {
+  const remove = (): void => {
     for (const path of unfinished) rmSync(path, { force: true });
-  });
+    unfinished.clear();
+  };
+  process.on('exit', remove);
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    const end = (): void => {
+      // Whoever else listens decides how the process ends; alone, it ends as it would have without us.
+      if (process.listenerCount(signal) > 1) return;
+      remove();
+      process.removeListener(signal, end);
+      process.kill(process.pid, signal);
+    };
+    process.on(signal, end);
+  }
 }
 
 function existing(path: string): Stats | null {

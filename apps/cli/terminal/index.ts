@@ -1,7 +1,8 @@
 /** What a command says and how it ends: bars, results as JSON, logs, exit codes. */
 export { chainText } from './chain-text.ts';
-export { ExitCode, exitWith } from './exit.ts';
+export { ExitCode, endWith, exitWith } from './exit.ts';
 export { checkWritable, writeJson } from './json-output.ts';
 export { LOG_LEVELS, type LogLevel, logLevel, openLog } from './log.ts';
+export { watchStreams } from './streams.ts';
 export { supervise } from './supervise.ts';
 export { columns, wrapped } from './wrapped.ts';

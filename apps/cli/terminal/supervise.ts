@@ -1,5 +1,8 @@
-import { ExitCode, exitWith } from './exit.ts';
+import { ExitCode, endWith, exitWith } from './exit.ts';
 import { Progress } from './progress.ts';
+
+/** Signals that ask for an end, and how the process ends then. */
+const ENDINGS = { SIGINT: ExitCode.INTERRUPTED, SIGTERM: ExitCode.TERMINATED } as const;
 
 /** Runs a replay with a bar and a way to stop it, and ends with what `show` makes of its report. */
 export async function supervise<R>(
@@ -11,18 +14,26 @@ export async function supervise<R>(
   show: (report: R) => ExitCode | Promise<ExitCode>,
 ): Promise<void> {
   const progress = new Progress();
-  // The first Ctrl-C stops the replay between two events; a second one is for the impatient.
-  const stop = (): void => replay.stop();
-  process.once('SIGINT', stop);
+  let ending: ExitCode = ExitCode.INTERRUPTED;
+  // The first signal stops the replay between two events; a second one is for the impatient: nobody listens to it, so it kills.
+  const stop = (signal: keyof typeof ENDINGS): void => {
+    ending = ENDINGS[signal];
+    forget();
+    replay.stop();
+  };
+  const forget = (): void => {
+    for (const signal of Object.keys(ENDINGS)) process.removeListener(signal, stop);
+  };
+  for (const signal of Object.keys(ENDINGS)) process.on(signal, stop);
   try {
     const report = await replay.run((done, events) => progress.update(done, events));
     progress.end();
     const code = await show(report);
-    exitWith(replay.stopped ? ExitCode.INTERRUPTED : code);
-    // An open pipe on standard input would keep the process alive.
-    if (replay.stopped) process.stdin.destroy();
+    // A pipe that is still open, or a read of one that never returns, would keep the process alive.
+    if (replay.stopped) endWith(ending);
+    else exitWith(code);
   } finally {
     progress.end();
-    process.removeListener('SIGINT', stop);
+    forget();
   }
 }
