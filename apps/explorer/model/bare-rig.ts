@@ -153,7 +153,7 @@ export class BareRig implements Rig {
   }
 
   spent(): Spent {
-    return { cycles: 0, causes: [], commands: [...this.#commands] };
+    return { cycles: 0, causes: [], commands: [...this.#commands], locked: 0 };
   }
 
   access(space: number, iova: number, flags: number): TranslationStory {

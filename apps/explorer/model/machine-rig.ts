@@ -31,7 +31,7 @@ export class MachineRig implements Rig {
   readonly #request = new TranslationRequest();
   readonly #event = new TraceEvent();
   readonly #numbers: number[] = [];
-  #spent: Spent = { cycles: 0, causes: [], commands: [] };
+  #spent: Spent = { cycles: 0, causes: [], commands: [], locked: 0 };
   #line = 0;
 
   /** @throws ConfigError for settings that cannot be together */
@@ -154,6 +154,7 @@ export class MachineRig implements Rig {
   #watch(act: () => void): void {
     const { costs, driver } = this.replayer.machine;
     const before = driver.counters().commandsByName;
+    const lockedBefore = driver.regions?.().lockedBytes ?? 0;
     const byCause = CAUSE_NAMES.map(() => 0);
     costs.onOperation = (operation) => {
       for (const [cause, cycles] of operation.byCause.entries()) byCause[cause] = (byCause[cause] ?? 0) + cycles;
@@ -168,7 +169,8 @@ export class MachineRig implements Rig {
       .map(([name, count]) => [name, count - (before[name] ?? 0)] as const)
       .filter(([, count]) => count > 0);
     const causes = CAUSE_NAMES.map((name, at) => [name, byCause[at] ?? 0] as const).filter(([, cycles]) => cycles > 0);
-    this.#spent = { cycles: byCause.reduce((sum, one) => sum + one, 0), causes, commands };
+    const locked = (driver.regions?.().lockedBytes ?? 0) - lockedBefore;
+    this.#spent = { cycles: byCause.reduce((sum, one) => sum + one, 0), causes, commands, locked };
   }
 }
 

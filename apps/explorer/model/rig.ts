@@ -40,6 +40,8 @@ export interface Spent {
   readonly causes: readonly (readonly [cause: string, cycles: number])[];
   /** Commands or register writes by name. */
   readonly commands: readonly (readonly [name: string, count: number])[];
+  /** Bytes in the regions that a GPU's driver locked for it. */
+  readonly locked: number;
 }
 
 /** A machine that the page works with: a whole one with a driver, or an MMU alone. */

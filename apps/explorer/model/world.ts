@@ -5,6 +5,7 @@ import {
   type NarratedWalk,
   narrateWalk,
   runVmBindDeadlock,
+  sizeText,
   splitIova,
   type TranslationStory,
 } from '../../../traces/browser.ts';
@@ -107,10 +108,24 @@ export class World {
     return this.#walk?.story ?? null;
   }
 
-  /** What an address translates to by the tables alone, as memory has them now. */
-  look(address: bigint): NarratedWalk | null {
+  /** What an address translates to by the tables alone, as the walker finds them in memory, or as the CPU does. */
+  look(address: bigint, as: 'walker' | 'CPU' = 'walker'): NarratedWalk | null {
     const { regime } = this.current;
-    return regime === null ? null : narrateWalk(this.rig.walkerMemory, regime, address);
+    return regime === null
+      ? null
+      : narrateWalk(as === 'CPU' ? this.rig.cpuMemory : this.rig.walkerMemory, regime, address);
+  }
+
+  /** Entries that a cache holds; 0 of one that there is not. @param name its beginning */
+  held(name: string): number {
+    return cacheViews(this.rig, this.address)
+      .filter((cache) => cache.name.startsWith(name))
+      .reduce((sum, { entries }) => sum + entries.length, 0);
+  }
+
+  /** Whether the sanitizer has found this. */
+  found(kind: string): boolean {
+    return this.rig.findings.some((finding) => finding.kind === kind);
   }
 
   entry(stage: 1 | 2, table: number, index: number): EntryView | null {
@@ -129,8 +144,10 @@ export class World {
         const { edit, stage } = action;
         this.address = BigInt(edit.iova);
         const refused = this.rig.edit(this.space, stage, edit);
-        const { cycles, causes, commands } = this.rig.spent();
-        const text = refused === '' ? (edit.kind === 'map' ? 'mapped' : 'unmapped') : refused;
+        const { cycles, causes, commands, locked } = this.rig.spent();
+        const what = edit.kind === 'map' ? 'mapped' : 'unmapped';
+        const lock = locked > 0 ? `, ${sizeText(locked)} locked for it` : '';
+        const text = refused === '' ? `${what}${lock}` : refused;
         return { line, text, bad: refused !== '', start, cycles, by: 'CPU', parts: causes, commands };
       }
       case 'touch': {
