@@ -13,62 +13,41 @@ import {
   type IotlbGather,
   type Machine,
   PageCutter,
-  Prng,
   Prot,
 } from '../../../../formats/index.ts';
-import type { DomainConfig, InvalidationBugs, IommuCounters, IommuDriver, RegionCounters } from '../../../iommu.ts';
-import type { RegisterPort } from '../../../registers/index.ts';
+import type { DomainConfig, IommuCounters, IommuDriver, RegionCounters } from '../../../iommu.ts';
 import type { MaliMmu } from '../../device/index.ts';
-import { AS_COMMAND_NAMES, GPU_CONTROL, GpuCommand, GpuInterrupt, ResetKind } from '../../spec/index.ts';
-import { DriverCpu } from '../driver-cpu.ts';
+import { AS_COMMAND_NAMES } from '../../spec/index.ts';
+import type { DriverCpu } from '../driver-cpu.ts';
 import { IrqReturn } from '../irq-return.ts';
 import { MaliDomain } from '../mali-domain.ts';
 import { MapFlag, type PanthorBuffer } from './buffer.ts';
-import type { FlushBug, PanthorHost, PanthorWarning } from './host.ts';
+import { type FlushBugs, GpuHost } from './gpu-host.ts';
 import type { PanthorKernel } from './profile.ts';
 import { PanthorMmu } from './slots.ts';
-import { PanthorVm, type VmCounters } from './vm.ts';
+import { addVm, newTotals, type PanthorTotals } from './totals.ts';
+import { PanthorVm } from './vm.ts';
 import { reservationOf, runOperation, type VmOperation } from './vm-operation.ts';
 
 const HUGE_PAGE = 2 ** 21;
 /** As many as a machine's other MMUs have. */
 const STREAM_NAMES = 2 ** 16;
-/** How long the driver sleeps for the end of a cache flush, in microseconds. */
-const FLUSH_TIMEOUT = 100_000;
-
-/** What VM_BIND came to, over all VMs. */
-export interface PanthorTotals extends VmCounters {
-  operations: number;
-  /** Tables set aside, taken, and given back. */
-  reserved: number;
-  used: number;
-  returned: number;
-}
-
-type FlushBugs = Pick<InvalidationBugs, 'skipInvalidation' | 'wholeSpace' | 'seed'>;
-const NO_BUGS: FlushBugs = { skipInvalidation: 0, wholeSpace: 0, seed: 1 };
-
 export type PanthorDomain = MaliDomain<PanthorVm>;
 
-export class PanthorDriver implements IommuDriver, PanthorHost {
+const NO_BUGS: FlushBugs = { skipInvalidation: 0, wholeSpace: 0, seed: 1 };
+
+export class PanthorDriver implements IommuDriver {
   readonly mmu: PanthorMmu;
-  readonly registers: RegisterPort;
   /** In 7.3 a lock keeps the GPU out. */
   readonly flushesAfterFree: boolean;
   onRetag: IommuDriver['onRetag'] = null;
-  /** Warnings by their code, and how often each came. */
-  readonly warnings = new Map<PanthorWarning, number>();
-  /** Resets of the GPU that a stuck command ended in. */
-  resets = 0;
+  /** What the MMU's part of panthor stands on. */
+  readonly host: GpuHost;
   readonly #device: MaliMmu;
   readonly #machine: Machine;
-  readonly #bugs: FlushBugs;
-  readonly #prng: Prng;
   readonly #cpu: DriverCpu;
   readonly #domains = new Set<PanthorDomain>();
   readonly #gone: PanthorTotals = newTotals();
-  #flushes = 0;
-  #flushWaitCycles = 0;
   #operations = 0;
   #wholeFlushes = 0;
   /** Cycles that the driver spent on faults. */
@@ -79,16 +58,15 @@ export class PanthorDriver implements IommuDriver, PanthorHost {
 
   /** @param bugs what its flushes are to do wrong: `skipInvalidation` and `wholeSpace` */
   constructor(kernel: PanthorKernel, device: MaliMmu, machine: Machine, bugs: FlushBugs = NO_BUGS) {
-    this.#bugs = bugs;
-    this.#prng = new Prng(bugs.seed);
     this.#device = device;
     this.#machine = machine;
-    this.#cpu = new DriverCpu(device);
-    this.registers = this.#cpu;
-    this.mmu = new PanthorMmu(kernel, this, device.config.asPresent);
+    this.host = new GpuHost(device, machine, bugs);
+    this.#cpu = this.host.registers;
+    this.mmu = new PanthorMmu(kernel, this.host, device.config.asPresent);
     this.flushesAfterFree = this.mmu.profile.lock === 'step';
     this.mmu.onBind = () => this.#retag();
-    this.#start();
+    this.host.start();
+    this.mmu.init();
   }
 
   get now(): number {
@@ -104,7 +82,7 @@ export class PanthorDriver implements IommuDriver, PanthorHost {
   }
 
   get waitCycles(): number {
-    return this.#cpu.waitCycles + this.#flushWaitCycles;
+    return this.#cpu.waitCycles + this.host.flushWaitCycles;
   }
 
   /** Names of whatever uses VMs; the hardware knows none of them. */
@@ -170,7 +148,7 @@ export class PanthorDriver implements IommuDriver, PanthorHost {
   /** @returns the address space, or -1 when all are in use */
   activate(domain: PanthorDomain): number {
     this.#cpu.measure(() => this.mmu.activate(domain.context.user));
-    this.#resetIfDue();
+    this.host.resetIfDue(this.mmu);
     return domain.context.slot;
   }
 
@@ -208,7 +186,7 @@ export class PanthorDriver implements IommuDriver, PanthorHost {
       if (this.mmu.profile.lock === 'step') vm.flushAll();
       else if (vm.lockRegion(0, vm.space.end) === 0) vm.unlockRegion();
     });
-    this.#resetIfDue();
+    this.host.resetIfDue(this.mmu);
   }
 
   handleEvents(): number {
@@ -223,24 +201,25 @@ export class PanthorDriver implements IommuDriver, PanthorHost {
       if (user.unhandledFault) while (user.users > 0) this.mmu.idle(user);
     }
     this.eventCycles += this.now - began;
-    this.#resetIfDue();
+    this.host.resetIfDue(this.mmu);
     return counters.faults - before;
   }
 
   counters(): IommuCounters {
     const { given, waits } = this.mmu.spaces.commands;
+    const { flushes } = this.host;
     const commandsByName: Record<string, number> = {};
     for (const [number, name] of Object.entries(AS_COMMAND_NAMES)) {
       const count = given[Number(number)] ?? 0;
       if (count > 0) commandsByName[name] = count;
     }
-    if (this.#flushes > 0) commandsByName['GPU_CMD FLUSH_CACHES'] = this.#flushes;
+    if (flushes > 0) commandsByName['GPU_CMD FLUSH_CACHES'] = flushes;
     return {
       byAddress: this.totals().flushes,
       byWalkRange: 0,
       all: this.#wholeFlushes,
-      commands: given.reduce((sum, count) => sum + count, this.#flushes),
-      syncs: waits + this.#flushes,
+      commands: given.reduce((sum, count) => sum + count, flushes),
+      syncs: waits + flushes,
       commandsByName,
       cycles: this.cycles,
       waitCycles: this.waitCycles,
@@ -281,42 +260,8 @@ export class PanthorDriver implements IommuDriver, PanthorHost {
       tablesUsed: used,
       tablesReturned: returned,
       evictions: this.mmu.counters.evictions,
-      resets: this.resets,
+      resets: this.host.resets,
     };
-  }
-
-  // What the driver stands on.
-
-  waitForFlush(): boolean {
-    const device = this.#device;
-    const began = device.now;
-    this.#flushes++;
-    const limit = began + FLUSH_TIMEOUT * device.config.timing.clockMHz;
-    device.now = Math.min(Math.max(began, device.gpuBusyUntil), limit);
-    this.#flushWaitCycles += device.now - began;
-    // The GPU's own handler.
-    const status = device.read32(GPU_CONTROL.GPU_INT_STAT.offset) & GpuInterrupt.CLEAN_CACHES_COMPLETED;
-    if (status !== 0) device.write32(GPU_CONTROL.GPU_INT_CLEAR.offset, status);
-    return status !== 0;
-  }
-
-  /** The reset runs when the operation that found the GPU stuck is over. */
-  resetQueued(): void {}
-
-  reportFault(): void {}
-
-  warn(code: PanthorWarning): void {
-    this.warnings.set(code, (this.warnings.get(code) ?? 0) + 1);
-    this.#machine.log?.(`panthor: ${code}`);
-  }
-
-  error(text: string): void {
-    this.#machine.log?.(`panthor: ${text}`);
-  }
-
-  flushBug(): FlushBug {
-    if (this.#prng.chance(this.#bugs.skipInvalidation)) return 'forgotten';
-    return this.#prng.chance(this.#bugs.wholeSpace) ? 'whole-space' : 'none';
   }
 
   #run({ context: vm }: PanthorDomain, operation: VmOperation): number {
@@ -324,25 +269,8 @@ export class PanthorDriver implements IommuDriver, PanthorHost {
     this.#operations++;
     const result = this.#cpu.measure(() => runOperation(vm, operation, false));
     vm.finish();
-    this.#resetIfDue();
+    this.host.resetIfDue(this.mmu);
     return result;
-  }
-
-  #start(): void {
-    this.#device.write32(GPU_CONTROL.GPU_INT_MASK.offset, GpuInterrupt.CLEAN_CACHES_COMPLETED);
-    this.mmu.init();
-  }
-
-  #resetIfDue(): void {
-    if (!this.mmu.spaces.resetPending) return;
-    const device = this.#device;
-    this.resets++;
-    this.mmu.preReset();
-    device.write32(GPU_CONTROL.GPU_CMD.offset, GpuCommand.RESET | (ResetKind.SOFT << 8));
-    device.now = Math.max(device.now, device.gpuBusyUntil);
-    device.write32(GPU_CONTROL.GPU_INT_CLEAR.offset, GpuInterrupt.RESET_COMPLETED);
-    device.write32(GPU_CONTROL.GPU_INT_MASK.offset, GpuInterrupt.CLEAN_CACHES_COMPLETED);
-    this.mmu.postReset();
   }
 
   /** VMs get and lose address spaces: whoever watches the TLBs must know. */
@@ -376,25 +304,4 @@ function contiguousBuffer(name: number, pa: number, size: number): PanthorBuffer
       return start >= pa && start + HUGE_PAGE <= pa + size;
     },
   };
-}
-
-function newTotals(): PanthorTotals {
-  return {
-    operations: 0,
-    reserved: 0,
-    used: 0,
-    returned: 0,
-    locks: 0,
-    lockedBytes: 0,
-    excessBytes: 0,
-    flushes: 0,
-    remappedBytes: 0,
-  };
-}
-
-function addVm(totals: PanthorTotals, { counters, tables }: PanthorVm): void {
-  for (const key of Object.keys(counters) as (keyof VmCounters)[]) totals[key] += counters[key];
-  totals.reserved += tables.reserved;
-  totals.used += tables.used;
-  totals.returned += tables.returned;
 }

@@ -97,7 +97,7 @@ describe.each(PANTHOR_KERNELS)('a machine with panthor %s', (kernel) => {
     }
     expect(rig.driver.mmu.counters.evictions).toBeGreaterThan(50);
     expect([...machine.sanitizer.countsByKind()]).toEqual([]);
-    expect([...driver.warnings]).toEqual([]);
+    expect([...driver.host.warnings]).toEqual([]);
     for (const domain of domains) machine.freeDomain(domain);
     machine.tables.close();
     expect(machine.sanitizer.total).toBe(0);
@@ -124,7 +124,7 @@ describe.each(PANTHOR_KERNELS)('a machine with panthor %s', (kernel) => {
     expect(rig.reach(domain, IOVA)).toBe(PA);
     rig.device.stick(domain.asid);
     rig.unmap(domain, IOVA, PAGE);
-    expect(rig.driver.resets).toBe(1);
+    expect(rig.driver.host.resets).toBe(1);
     expect(rig.driver.mmu.allocated).toBe(0);
     rig.machine.driver.map(domain, IOVA + PAGE, PA + PAGE, PAGE, RW);
     expect(rig.reach(domain, IOVA + PAGE)).toBe(PA + PAGE);
@@ -189,7 +189,7 @@ describe('a flush that goes wrong', () => {
     rig.machine.driver.map(domain, IOVA, PA, 64 * PAGE, RW);
     rig.reach(domain, IOVA);
     rig.reach(domain, IOVA + 48 * PAGE);
-    rig.driver.flushBug = () => bug;
+    rig.driver.host.flushBug = () => bug;
     rig.unmap(domain, IOVA, 64 * PAGE);
     rig.reach(domain, IOVA + 48 * PAGE);
     return [...rig.machine.sanitizer.countsByKind().keys()].sort();
