@@ -6,7 +6,6 @@ import {
   type DirtyRecorder,
   Errno,
   Gfp,
-  getField,
   type IotlbGather,
   type Machine,
   newGather,
@@ -16,43 +15,25 @@ import {
 import { mapRange, unmapRange } from '../../dma-iommu/index.ts';
 import type { DomainConfig, IommuCounters, IommuDriver } from '../../iommu.ts';
 import type { Smmuv3 } from '../device/index.ts';
-import {
-  type CommandName,
-  decodeEvent,
-  EVENT_BYTES,
-  EVENT_FIELDS,
-  type EventRecord,
-  GERROR,
-  Gerror,
-  Opcode,
-  PAGE_REQUEST,
-  PAGE_REQUEST_WORDS,
-  PageResponse,
-  REGISTERS,
-  type Smmuv3Features,
-} from '../spec/index.ts';
+import { type CommandName, EVENT_BYTES, Opcode, type Smmuv3Features } from '../spec/index.ts';
 import { Attacher } from './attacher.ts';
-import { type DriverConfig, DriverSchema } from './config.ts';
+import { DriverSchema } from './config.ts';
 import { DevicePort } from './device-port.ts';
 import type { Smmuv3Domain } from './domain.ts';
 import { Domains } from './domains.ts';
+import { Interrupts, REQUEST_BYTES } from './interrupts.ts';
 import { Invalidator } from './invalidation/index.ts';
 import { KERNEL_TRAITS } from './kernel.ts';
-import { type Master, Masters } from './masters.ts';
+import { Masters } from './masters.ts';
 import type { SmmuPlatform, SmmuPort } from './port.ts';
 import { type ProbedSmmu, ProbeError, probeSmmu } from './probe.ts';
-import { answerableFault, CommandQueue, type CpuClock, RecordQueue } from './queues/index.ts';
+import { CommandQueue, type CpuClock } from './queues/index.ts';
 import { SmmuReset } from './reset.ts';
 import { type AttachOptions, Streams } from './streams.ts';
 import { type CoherentMemory, StreamTable, StructureMemory, safeInStreamTableEntry } from './tables/index.ts';
 
 /** What the probe returns when the SMMU does not acknowledge what is written. */
 const SILENT = Errno.ETIMEDOUT;
-/** Errors of which Linux's handler knows (`GERROR_ERR_MASK`). */
-const KNOWN_ERRORS = Object.values(GERROR).reduce((bits, { lowMask }) => bits | lowMask, 0);
-
-/** How the answer to a waiting transaction reads in CMD_RESUME. */
-const RESUMES = { retry: { Ac: 1 }, abort: { Ab: 1 }, terminate: {} } as const;
 
 /**
  * Linux's arm-smmu-v3 driver of 6.12 or 7.3, as far as translation goes: probes the SMMU, builds its stream table, queues and context
@@ -81,18 +62,12 @@ export class Smmuv3Driver implements IommuDriver {
   /** Devices, for callers that describe them; {@link attach} makes one for each stream. */
   readonly masters: Masters;
   readonly attacher: Attacher;
-  /** Sees every event record that {@link handleEvents} takes from the queue. */
-  onEvent: ((record: EventRecord) => void) | null = null;
+  /** Event records, page requests and errors, and the answers to them. */
+  readonly interrupts: Interrupts;
   /** Never told: ASIDs and VMIDs stay with their domains. */
   onRetag: IommuDriver['onRetag'] = null;
-  readonly eventQueue: RecordQueue;
-  /** The page requests of PCIe devices; null without PRI. */
-  readonly pageRequests: RecordQueue | null;
 
-  readonly #port: SmmuPort;
   readonly #clock: CpuClock;
-  readonly #platform: SmmuPlatform;
-  readonly #config: DriverConfig;
   readonly #reset: SmmuReset;
   readonly #streams: Streams;
   readonly #domains: Domains;
@@ -127,10 +102,7 @@ export class Smmuv3Driver implements IommuDriver {
     const device = parts.smmu === undefined ? null : new DevicePort(parts.smmu, structures, config.cost);
     const port = parts.port ?? device;
     if (port === null) throw new ConfigError('smmu', undefined, 'an SMMU or a port to one');
-    this.#port = port;
     this.#clock = device ?? { now: 0 };
-    this.#platform = platform;
-    this.#config = config;
     const probed = probeSmmu(port, config);
     const { features } = probed;
     this.probed = probed;
@@ -138,8 +110,7 @@ export class Smmuv3Driver implements IommuDriver {
     const memory = new StructureMemory(parts.coherent ?? pagesOf(machine.pages, structures));
     const commandQueue = memory.allocate(2 ** (probed.commandQueueBits + 4));
     const eventQueue = memory.allocate(EVENT_BYTES * 2 ** probed.eventQueueBits);
-    const requestBytes = 4 * PAGE_REQUEST_WORDS;
-    const priQueue = features.pri ? memory.allocate(requestBytes * 2 ** probed.priQueueBits) : -1;
+    const priQueue = features.pri ? memory.allocate(REQUEST_BYTES * 2 ** probed.priQueueBits) : -1;
     this.streamTable = new StreamTable(memory, probed, traits.relaxedEntryBits ? safeInStreamTableEntry : undefined);
     const { view } = memory;
     this.queue = new CommandQueue({
@@ -151,27 +122,6 @@ export class Smmuv3Driver implements IommuDriver {
       base: commandQueue,
       log2Size: probed.commandQueueBits,
     });
-    this.eventQueue = new RecordQueue({
-      port,
-      memory: view,
-      base: eventQueue,
-      log2Size: probed.eventQueueBits,
-      entryBytes: EVENT_BYTES,
-      prod: REGISTERS.EVENTQ_PROD,
-      cons: REGISTERS.EVENTQ_CONS,
-    });
-    this.pageRequests =
-      priQueue < 0
-        ? null
-        : new RecordQueue({
-            port,
-            memory: view,
-            base: priQueue,
-            log2Size: probed.priQueueBits,
-            entryBytes: requestBytes,
-            prod: REGISTERS.PRIQ_PROD,
-            cons: REGISTERS.PRIQ_CONS,
-          });
     this.invalidator = new Invalidator(this.queue, probed, traits, config);
     this.#domains = new Domains(probed, machine, config, this.invalidator);
     this.masters = new Masters(probed, traits, this.streamTable, platform);
@@ -187,9 +137,19 @@ export class Smmuv3Driver implements IommuDriver {
     });
     this.#streams = new Streams(probed, this.masters, this.attacher);
     this.#reset = new SmmuReset(port, platform, probed, config);
-    port.onGlobalError = () => {
-      this.handleGlobalErrors();
-    };
+    this.interrupts = new Interrupts({
+      port,
+      clock: this.#clock,
+      memory: view,
+      probed,
+      config,
+      platform,
+      queue: this.queue,
+      masters: this.masters,
+      reset: this.#reset,
+      events: eventQueue,
+      requests: priQueue,
+    });
     const { base, configuration } = this.streamTable;
     const at = { streamTable: base, streamTableFormat: configuration, commandQueue, eventQueue, priQueue };
     if (!this.#reset.start(at, this.queue)) {
@@ -219,17 +179,7 @@ export class Smmuv3Driver implements IommuDriver {
   }
 
   get faultCapacity(): number {
-    return 2 ** this.eventQueue.log2Size;
-  }
-
-  /** Event records handled. */
-  get events(): number {
-    return this.eventQueue.taken;
-  }
-
-  /** Cycles that the CPU spent on event records. */
-  get eventCycles(): number {
-    return this.eventQueue.taken * this.#config.cost.event;
+    return 2 ** this.interrupts.events.log2Size;
   }
 
   /** Everything off (Linux `arm_smmu_device_shutdown`). @returns whether the SMMU acknowledged it */
@@ -326,63 +276,13 @@ export class Smmuv3Driver implements IommuDriver {
     this.invalidator.flushDomain(domain);
   }
 
-  /** Takes every record from the event queue, reports the faults that wait, and acknowledges an overflow. @returns how many. */
+  /** Cycles that the CPU spent on event records. */
+  get eventCycles(): number {
+    return this.interrupts.eventCycles;
+  }
+
   handleEvents(): number {
-    const handled = this.eventQueue.drain((words, at) => {
-      const fault = answerableFault(words, at);
-      const master = fault === null ? undefined : this.masters.byStream(getField(words, at, EVENT_ID.StreamID));
-      if (fault !== null && master !== undefined) this.#platform.reportFault?.(master.device, fault);
-      if (this.onEvent === null) return;
-      const record = decodeEvent(words, at);
-      if (record !== null) this.onEvent(record);
-    });
-    this.#clock.now += handled * this.#config.cost.event;
-    return handled;
-  }
-
-  /** Takes every page request; nobody serves them, so the last one of a group is denied (Linux `arm_smmu_handle_ppr`). @returns how many. */
-  handlePageRequests(): number {
-    const handle = (words: Uint32Array, at: number): void => {
-      if (getField(words, at, PAGE_REQUEST.Last) === 0) return;
-      this.queue.add('PRI_RESP', {
-        StreamID: getField(words, at, PAGE_REQUEST.StreamID),
-        SSV: getField(words, at, PAGE_REQUEST.SSV),
-        SubstreamID: getField(words, at, PAGE_REQUEST.SubstreamID),
-        PRGIndex: getField(words, at, PAGE_REQUEST.PRGIndex),
-        Resp: PageResponse.DENIED,
-      });
-      this.queue.flush();
-    };
-    return this.pageRequests?.drain(handle) ?? 0;
-  }
-
-  /** The global error interrupt (Linux `arm_smmu_gerror_handler`). @returns whether there was an error */
-  handleGlobalErrors(): boolean {
-    const port = this.#port;
-    const errors = port.read32(REGISTERS.GERROR.offset);
-    const active = errors ^ port.read32(REGISTERS.GERRORN.offset);
-    if ((active & KNOWN_ERRORS) === 0) return false;
-    if ((active & Gerror.SFM_ERR) !== 0) this.#reset.stop();
-    if ((active & Gerror.CMDQ_ERR) !== 0) this.queue.skipError();
-    port.write32(REGISTERS.GERRORN.offset, errors);
-    return true;
-  }
-
-  /** Answers a stalled transaction, from its event record. There is nothing to wait for: a SYNC says nothing about it. */
-  respond(record: EventRecord, answer: keyof typeof RESUMES): void {
-    const { StreamID = 0, STAG = 0 } = record.fields;
-    this.#resume(StreamID, STAG, answer);
-  }
-
-  /** Answers a fault that a device waits for (Linux `arm_smmu_page_response`). */
-  respondTo(master: Master, tag: number, answer: keyof typeof RESUMES): void {
-    const [streamId] = master.streamIds;
-    if (master.stalls && streamId !== undefined) this.#resume(streamId, tag, answer);
-  }
-
-  #resume(StreamID: number, STAG: number, answer: keyof typeof RESUMES): void {
-    this.queue.add('RESUME', { StreamID, STAG, ...RESUMES[answer] });
-    this.queue.flush();
+    return this.interrupts.handleEvents();
   }
 
   /** All counters as one plain object. */
@@ -395,12 +295,11 @@ export class Smmuv3Driver implements IommuDriver {
     }
     const { commands, syncs, cycles, waitCycles } = queue;
     const { byAddress, byWalkRange, all } = invalidator;
-    const { events, eventCycles } = this;
+    const { taken: events } = this.interrupts.events;
+    const { eventCycles } = this;
     return { commandsByName, commands, syncs, byAddress, byWalkRange, all, cycles, waitCycles, events, eventCycles };
   }
 }
-
-const EVENT_ID = EVENT_FIELDS.F_TRANSLATION;
 
 /** Coherent memory from the allocator of pages. */
 function pagesOf(pages: TableAllocator, view: TableMemory): CoherentMemory {

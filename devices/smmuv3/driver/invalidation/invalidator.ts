@@ -76,15 +76,21 @@ export class Invalidator implements TlbFlushOps {
   }
 
   addPage(gather: IotlbGather | null, iova: number, granule: number, cookie: unknown): void {
+    this.addPages(gather, iova, granule, 1, cookie);
+  }
+
+  /** Only the first page can be of another size than what was gathered, or apart from it: each of the others touches the one before. */
+  addPages(gather: IotlbGather | null, iova: number, granule: number, count: number, cookie: unknown): void {
     const domain = cookie as Smmuv3Domain;
+    const size = count * granule;
     if (gather === null) {
-      // Kernel 6.1's block split: there is nothing to gather in, so the page goes at once.
-      this.#leaves(domain, iova, granule, granule);
+      // Kernel 6.1's block split: there is nothing to gather in, so each page goes at once.
+      for (let at = iova; at < iova + size; at += granule) this.#leaves(domain, at, granule, granule);
       return;
     }
-    const last = iova + granule - 1;
-    const disjoint = gather.end !== 0 && (last + 1 < gather.start || iova > gather.end + 1);
+    const disjoint = gather.end !== 0 && (iova + granule < gather.start || iova > gather.end + 1);
     if ((gather.pageSize !== 0 && gather.pageSize !== granule) || disjoint) this.sync(domain, gather);
+    const last = iova + size - 1;
     gather.pageSize = granule;
     if (gather.start > iova) gather.start = iova;
     if (gather.end < last) gather.end = last;

@@ -63,7 +63,7 @@ describe.each(Object.keys(SIZES) as (keyof typeof SIZES)[])('tables of our own e
       const domain = driver.createDomain({ format, pageSizes, ias });
       driver.attach(domain, 0x12);
       const records: EventRecord[] = [];
-      driver.onEvent = (record) => records.push(record);
+      driver.interrupts.onEvent = (record) => records.push(record);
       const leaves = randomLeaves(sizes, 60, ias, 44, 7);
       for (const { iova, pa, size, prot } of leaves) expect(driver.map(domain, iova, pa, size, prot)).toBe(0);
       const page = sizes[0];
@@ -174,7 +174,7 @@ describe('nested translation', () => {
     driver.queue.add('CFGI_STE', { StreamID: 0x30, Leaf: 1 });
     driver.queue.sync();
     const records: EventRecord[] = [];
-    driver.onEvent = (record) => records.push(record);
+    driver.interrupts.onEvent = (record) => records.push(record);
     const access = (iova: number, flags: number = AccessFlag.READ): number => {
       const done = translates(parts.smmu, 0x30, -1, iova, flags);
       return done ? last.pa : -1;
@@ -241,7 +241,7 @@ describe('context descriptors', () => {
       expect(translates(smmu, 0x40, 3, 0x1000, 0) && last.pa).toBe(0x5000_3000);
       expect(translates(smmu, 0x40, 9, 0x1000, 0) && last.pa).toBe(0x5000_9000);
       const names: string[] = [];
-      driver.onEvent = ({ name }) => names.push(name);
+      driver.interrupts.onEvent = ({ name }) => names.push(name);
       // Substream 0 is kept for traffic without one; 5 has no descriptor; 2^bits does not exist.
       for (const substream of [0, 5, 2 ** substreamBits]) translates(smmu, 0x40, substream, 0x1000, 0);
       driver.handleEvents();
@@ -269,7 +269,7 @@ describe('context descriptors', () => {
     set(0);
     expect(translates(smmu, 0x40, -1, 0x7000, 0)).toBe(false);
     const names: string[] = [];
-    driver.onEvent = ({ name }) => names.push(name);
+    driver.interrupts.onEvent = ({ name }) => names.push(name);
     driver.handleEvents();
     expect(names).toEqual(['F_STREAM_DISABLED']);
   });
@@ -291,7 +291,7 @@ describe('the upper half', () => {
       driver.iotlbSync(domain, gather);
       expect(translates(smmu, 0x50, -1, iova, flags)).toBe(false);
       const addresses: (number | undefined)[] = [];
-      driver.onEvent = ({ fields: { InputAddress } }) => addresses.push(InputAddress);
+      driver.interrupts.onEvent = ({ fields: { InputAddress } }) => addresses.push(InputAddress);
       driver.handleEvents();
       expect(addresses).toEqual([2 ** 64 - 2 ** ias + iova]);
     }
@@ -397,7 +397,7 @@ describe('ATS', () => {
   it('answers for a stream that aborts with Unsupported Request and no record, for one that bypasses with a record', () => {
     const { smmu, driver, domain } = withAts();
     const names: string[] = [];
-    driver.onEvent = ({ name }) => names.push(name);
+    driver.interrupts.onEvent = ({ name }) => names.push(name);
     const request = (): AtsStatus => smmu.ats.translate(last.ask(0, 0x70, -1, 0x1000, AccessFlag.READ, 0));
     driver.detach(domain, 0x70);
     expect(request()).toBe(AtsStatus.UNSUPPORTED);
@@ -413,7 +413,7 @@ describe('ATS', () => {
     const { smmu, driver } = withAts();
     driver.attach(driver.createDomain(), 0x71);
     const names: string[] = [];
-    driver.onEvent = ({ name }) => names.push(name);
+    driver.interrupts.onEvent = ({ name }) => names.push(name);
     expect(smmu.ats.translate(last.ask(0, 0x71, -1, 0x1000, AccessFlag.READ, 0))).toBe(AtsStatus.UNSUPPORTED);
     expect(smmu.ats.access(0x71, -1, 0x4000_0000, AccessFlag.READ)).toBe(false);
     expect(smmu.ats.access(0x70, -1, 0x4000_0000, AccessFlag.READ)).toBe(true);
@@ -468,7 +468,7 @@ describe('page requests', () => {
     const request = { StreamID: 0x70, R: 1, Last: 1, PRGIndex: 9, Address: 0x12_3000 };
     expect(smmu.ats.requestPage(request)).toBe(true);
     expect(wires).toEqual(['priq']);
-    const at = memory.index(driver.pageRequests?.base ?? 0);
+    const at = memory.index(driver.interrupts.pageRequests?.base ?? 0);
     expect([...memory.words.subarray(at, at + 4)]).toEqual([0x70, 0x5000_0000, 0x12_3009, 0]);
     driver.queue.add('PRI_RESP', { StreamID: 0x70, PRGIndex: 9, Resp: 2 });
     driver.queue.sync();
@@ -478,7 +478,7 @@ describe('page requests', () => {
     expect(responses).toHaveLength(2);
     expect(smmu.pageRequests.overflown).toBe(true);
     // Nobody serves page requests: the driver denies each group, once per last request.
-    expect(driver.handlePageRequests()).toBe(2);
+    expect(driver.interrupts.handlePageRequests()).toBe(2);
     expect(responses.slice(2)).toEqual([
       [-1, 9, 0],
       [-1, 9, 0],

@@ -471,7 +471,7 @@ describe('stalled transactions', () => {
     driver.attach(domain, 0x20, 0, { stalls: true });
     driver.map(domain, 0x1_0000, 0x4000_0000, 4096, RW);
     const records: EventRecord[] = [];
-    driver.onEvent = (record) => records.push(record);
+    driver.interrupts.onEvent = (record) => records.push(record);
     const ended: [StalledTransaction, Outcome, number][] = [];
     parts.smmu.onStallEnd = (transaction, outcome, request) => ended.push([transaction, outcome, request.pa]);
     const access = (smmu: Smmuv3, iova: number): Outcome =>
@@ -487,7 +487,7 @@ describe('stalled transactions', () => {
       { name: 'F_TRANSLATION', fields: { Stall: 1, STAG: 0, RnW: 0, InputAddress: 0x2_0010 } },
     ]);
     driver.map(domain, 0x2_0000, 0x5000_0000, 4096, RW);
-    driver.respond(records[0] as EventRecord, 'retry');
+    driver.interrupts.respond(records[0] as EventRecord, 'retry');
     expect(ended).toMatchObject([[{ iova: 0x2_0010 }, Outcome.OK, 0x5000_0010]]);
     expect(smmu.faults.stalls.live).toBe(0);
   });
@@ -496,11 +496,11 @@ describe('stalled transactions', () => {
     const { smmu, driver, records, ended, access } = stalling();
     access(smmu, 0x2_0000);
     driver.handleEvents();
-    driver.respond(records[0] as EventRecord, 'retry');
+    driver.interrupts.respond(records[0] as EventRecord, 'retry');
     driver.handleEvents();
     expect(records).toHaveLength(2);
     expect(ended).toEqual([]);
-    driver.respond(records[1] as EventRecord, 'abort');
+    driver.interrupts.respond(records[1] as EventRecord, 'abort');
     expect(ended).toMatchObject([[{}, Outcome.ABORTED, 0]]);
   });
 
@@ -519,7 +519,7 @@ describe('stalled transactions', () => {
     driver.handleEvents();
     expect(records).toHaveLength(1);
     expect(smmu.faults.stalls.waiting).toBe(1);
-    driver.respond(records[0] as EventRecord, 'abort');
+    driver.interrupts.respond(records[0] as EventRecord, 'abort');
     driver.handleEvents();
     expect(records.map(({ fields: { InputAddress } }) => InputAddress)).toEqual([0x2_0000, 0x3_0000]);
     expect(ended).toHaveLength(1);
@@ -547,7 +547,7 @@ describe('stalled transactions', () => {
     expect(smmu.events.lost).toBe(0);
     smmu.write32(REGISTERS.EVENTQ_CONS.offset, 2);
     expect(smmu.events.written).toBe(4);
-    expect([driver.eventQueue.overflows, records.length]).toEqual([0, 0]);
+    expect([driver.interrupts.events.overflows, records.length]).toEqual([0, 0]);
   });
 });
 
@@ -596,7 +596,7 @@ describe('the stream table registers', () => {
     // What lies behind the table looks like an entry that aborts silently.
     expect(translates(smmu, 16, -1, 0x1000, AccessFlag.READ)).toBe(false);
     const names: string[] = [];
-    driver.onEvent = ({ name }) => names.push(name);
+    driver.interrupts.onEvent = ({ name }) => names.push(name);
     driver.handleEvents();
     expect(names).toEqual(['C_BAD_STREAMID']);
   });
@@ -630,7 +630,7 @@ describe('aborted table walks', () => {
     const top = domain.table.registers.kind === 'stage-1' ? domain.table.registers.ttbr : 0;
     memory.words[memory.index(top)] = 0x1000_0003;
     const records: EventRecord[] = [];
-    driver.onEvent = (record) => records.push(record);
+    driver.interrupts.onEvent = (record) => records.push(record);
     expect(translates(smmu, 3, -1, 0x1000, AccessFlag.READ)).toBe(false);
     driver.handleEvents();
     expect(records).toMatchObject([

@@ -28,7 +28,7 @@ describe('Smmuv3Driver', () => {
     expect(translates(smmu, STREAM, -1, 0xffffd000, AccessFlag.READ)).toBe(false);
     expect(last.outcome).toBe(Outcome.ABORTED);
     const records: unknown[] = [];
-    driver.onEvent = (record) => records.push(record);
+    driver.interrupts.onEvent = (record) => records.push(record);
     expect(driver.handleEvents()).toBe(1);
     expect(records).toMatchObject([
       { name: 'F_TRANSLATION', fields: { StreamID: STREAM, RnW: 1, S2: 0, CLASS: 2, InputAddress: 0xffffd000 } },

@@ -21,7 +21,7 @@ function started(asked: Parameters<typeof machineWith>[0] = {}) {
   const parts = machineWith(asked);
   const driver = parts.makeDriver();
   const records: string[] = [];
-  driver.onEvent = ({ name }) => records.push(name);
+  driver.interrupts.onEvent = ({ name }) => records.push(name);
   const { smmu, memory } = parts;
   /** Where an access of the stream at 0x1000 ends up, or the event that it left. */
   const access = (substreamId = -1, streamId = STREAM): number | string => {

@@ -131,17 +131,17 @@ export class ScenarioRun {
         return;
       case 'priq_irq':
         this.#bench.deliver?.('PRIQ', one.record);
-        check.operation(one.op, one.ev, () => driver.handlePageRequests());
+        check.operation(one.op, one.ev, () => driver.interrupts.handlePageRequests());
         return;
       case 'gerror_irq':
         // Nobody puts errors or faults into an SMMU of our own.
         if (this.#bench.deliver === null) return;
-        check.equal('ret', one.ret, Number(check.operation(one.op, one.ev, () => driver.handleGlobalErrors())));
+        check.equal('ret', one.ret, Number(check.operation(one.op, one.ev, () => driver.interrupts.handleGlobalErrors())));
         return;
       case 'page_response':
         if (this.#bench.deliver === null) return;
         check.operation(one.op, one.ev, () =>
-          driver.respondTo(this.#master(one.dev), one.stag, ANSWERS[one.code] ?? 'terminate'),
+          driver.interrupts.respondTo(this.#master(one.dev), one.stag, ANSWERS[one.code] ?? 'terminate'),
         );
         return;
       default:
