@@ -136,7 +136,11 @@ export class ScenarioRun {
       case 'gerror_irq':
         // Nobody puts errors or faults into an SMMU of our own.
         if (this.#bench.deliver === null) return;
-        check.equal('ret', one.ret, Number(check.operation(one.op, one.ev, () => driver.interrupts.handleGlobalErrors())));
+        check.equal(
+          'ret',
+          one.ret,
+          Number(check.operation(one.op, one.ev, () => driver.interrupts.handleGlobalErrors())),
+        );
         return;
       case 'page_response':
         if (this.#bench.deliver === null) return;
