@@ -2,8 +2,15 @@
 (() => {
   const data = JSON.parse(document.getElementById('data').textContent);
   const style = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
-  const compact = (_plot, values) =>
-    values.map((value) => (value === null ? '' : Intl.NumberFormat('en', { notation: 'compact' }).format(value)));
+  /* So many digits that neighbours differ: 13.01M, 13.02M. */
+  const compact = (_plot, values) => {
+    for (let digits = 2; ; digits++) {
+      const format = Intl.NumberFormat('en', { notation: 'compact', maximumSignificantDigits: digits });
+      const texts = values.map((value) => (value === null ? '' : format.format(value)));
+      const shown = texts.filter((text) => text !== '');
+      if (digits > 8 || new Set(shown).size === shown.length) return texts;
+    }
+  };
   const percent = (_plot, values) => values.map((value) => `${Math.round(value * 100)} %`);
   let plots = [];
 

@@ -5,7 +5,9 @@ globalThis.drawPlots = ({ data: { axes, points, effects }, draw, ink, compact })
     'front',
     {
       height: 360,
-      scales: { x: { time: false } },
+      scales: {
+        x: { time: false, range: (_plot, from, to) => [from - (to - from) / 30 - 1e-9, to + (to - from) / 30 + 1e-9] },
+      },
       axes: [
         { values: compact, label: axes[0] },
         { values: compact, label: axes[1] },

@@ -1,6 +1,6 @@
 import { Presets, SingleBar } from 'cli-progress';
 
-/** A bar on the terminal: share of the file, events per second, time left. Silent in a pipe. */
+/** A bar on the terminal: share of the work, events per second, time left. Silent in a pipe. */
 export class Progress {
   readonly #bar: SingleBar | null;
   readonly #started = performance.now();
@@ -10,7 +10,7 @@ export class Progress {
     this.#bar = process.stderr.isTTY
       ? new SingleBar(
           {
-            format: ' {bar} {percentage} %  {rate} events/s  {left} left',
+            format: ' {bar} {percentage} %  {what}  {left} left',
             stream: process.stderr,
             hideCursor: true,
             clearOnComplete: true,
@@ -21,17 +21,18 @@ export class Progress {
       : null;
   }
 
-  /** @param done share of the input that was read, 0 to 1 @param events events so far */
-  update(done: number, events: number): void {
+  /** @param done share of the work, 0 to 1 @param events events so far @param note what to say instead of events per second */
+  update(done: number, events: number, note = ''): void {
     const bar = this.#bar;
     if (bar === null) return;
     const seconds = (performance.now() - this.#started) / 1000;
     const rate = Math.round(events / Math.max(seconds, 1e-3)).toLocaleString('en');
+    const what = note === '' ? `${rate} events/s` : note;
     const thousandths = Math.min(1000, Math.floor(1000 * done));
     const left = done > 0 && seconds > 1 ? duration((seconds / done) * (1 - done)) : '-';
-    if (this.#running) bar.update(thousandths, { rate, left });
+    if (this.#running) bar.update(thousandths, { what, left });
     else {
-      bar.start(1000, thousandths, { rate, left });
+      bar.start(1000, thousandths, { what, left });
       this.#running = true;
     }
   }

@@ -9,7 +9,7 @@ export async function supervise<R>(
   replay: {
     readonly stopped: boolean;
     stop(): void;
-    run(onProgress: (done: number, events: number) => void): Promise<R>;
+    run(onProgress: (done: number, events: number, note?: string) => void): Promise<R>;
   },
   show: (report: R) => ExitCode | Promise<ExitCode>,
 ): Promise<void> {
@@ -26,7 +26,7 @@ export async function supervise<R>(
   };
   for (const signal of Object.keys(ENDINGS)) process.on(signal, stop);
   try {
-    const report = await replay.run((done, events) => progress.update(done, events));
+    const report = await replay.run((done, events, note) => progress.update(done, events, note));
     progress.end();
     const code = await show(report);
     // A pipe that is still open, or a read of one that never returns, would keep the process alive.

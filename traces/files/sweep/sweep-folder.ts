@@ -24,6 +24,7 @@ const FAILURE = 'failure.txt';
  *     sweep.json  manifest.csv  summary.csv  summary.json  index.html
  *     runs/ID/config.json  runs/ID/stats.txt  runs/ID/report.json     of a finished run, the report written last
  *     runs/ID/config.json  runs/ID/failure.txt                        of one that came to no report
+ *     slurm/N/                                                        each job array that was submitted
  *     events.bin                                                      while runs are missing: the captures as they were read
  *
  * Every file appears whole or not at all, so that any end leaves what was finished.
@@ -90,6 +91,11 @@ export class SweepFolder {
     const failure = readOrNull(join(this.#folder(run), FAILURE));
     if (failure !== null) return { status: 'failed', reason: failure.trim(), metrics: {} };
     return { status: 'missing', reason: '', metrics: {} };
+  }
+
+  /** Whether a report stands in the folder of a run, whole or not: what a bar needs to know. */
+  hasReport(run: SweepRun): boolean {
+    return existsSync(join(this.#folder(run), REPORT));
   }
 
   /** The report of a finished run, else null. */

@@ -37,7 +37,9 @@ import {
   wholeNumber,
 } from '../../options/index.ts';
 import { checkWritable, ExitCode, exitWith, supervise, writeJson } from '../../terminal/index.ts';
+import type { Engine } from './engine.ts';
 import { LocalEngine } from './local-engine.ts';
+import { SlurmEngine, settle } from './slurm/index.ts';
 import { summaryText } from './summary-text.ts';
 import { collect, Sweep } from './sweep.ts';
 
@@ -47,7 +49,11 @@ interface SweepFlags extends MachineFlags {
   readonly sample?: string;
   readonly sampleSeed: number;
   readonly out: string;
+  readonly engine: string;
   readonly workers?: number;
+  readonly batch?: number;
+  readonly sbatch: readonly string[];
+  readonly wait: boolean;
   readonly listRuns?: boolean;
   readonly run?: readonly string[];
   readonly collect?: boolean;
@@ -72,6 +78,7 @@ Examples:
   tablewalk sweep trace.txt.gz --vary mmu.interface.mainTlb.entries=64..4096*2 --vary allocator=page,pool --out study
   tablewalk sweep trace.txt.gz --vary mmu.walkSlots=1..32 --vary invalidation.flushQueue.size=16..4096 --sample lhs:200 --out study
   tablewalk sweep trace.txt.gz --points points.csv --out study
+  tablewalk sweep trace.txt.gz --points points.csv --out study --engine slurm --sbatch --partition=long
   tablewalk sweep --out study --pareto invalidationCycles,peakFootprintBytes --collect
 
 By other means (GNU parallel, Kubernetes, make): list the runs, do each anywhere that sees the folder, collect.
@@ -100,6 +107,19 @@ export function register(program: Command): void {
     .option('--sample <kind:n>', 'only n of all combinations: random:n, or lhs:n for a Latin hypercube')
     .option('--sample-seed <n>', 'seed of the sample', wholeNumber(0), 1)
     .option('--workers <n>', 'threads to run on (default: one per core)', wholeNumber(1))
+    .option('--engine <name>', 'who runs them: local, the cores of this machine; slurm, a job array', 'local')
+    .option(
+      '--batch <n>',
+      'runs of one task of the array (default: so many that there are at most 256 tasks)',
+      wholeNumber(1),
+    )
+    .option(
+      '--sbatch <option>',
+      'an option of sbatch, such as --sbatch --partition=long; may be repeated',
+      (one, sofar: string[]) => [...sofar, one],
+      [],
+    )
+    .option('--no-wait', 'only submit the array; --collect looks later what came of it')
     .option('--list-runs', 'only write the plan and print the id and the values of every run, with tabs between')
     .option('--run <id...>', 'only do these runs, here and now')
     .option('--collect', 'only put what is finished side by side')
@@ -140,11 +160,33 @@ async function sweep(captures: readonly string[], flags: SweepFlags): Promise<vo
     return summary.counts.failed + summary.counts.missing === 0 ? ExitCode.OK : ExitCode.FOUND;
   };
   if (flags.collect === true) {
+    const note = await settle(folder, runs);
     exitWith(show(collect(folder, plan, runs, pareto)));
+    if (note !== '' && flags.json !== '-') process.stdout.write(`${note}\n`);
     return;
   }
-  const engine = new LocalEngine(folder, flags.workers ?? availableParallelism());
-  await supervise(new Sweep(folder, plan, runs, found, engine, pareto), show);
+  const engine = engineOf(folder, flags);
+  await supervise(new Sweep(folder, plan, runs, found, engine, pareto), (summary) => {
+    if (flags.wait) return show(summary);
+    const told = engine.job === '' ? 'Nothing to do' : `Slurm job ${engine.job} is submitted`;
+    process.stdout.write(`${told}: tablewalk sweep --out ${flags.out} --collect\n`);
+    return ExitCode.OK;
+  });
+}
+
+function engineOf(folder: SweepFolder, { engine, workers, batch, sbatch, wait }: SweepFlags): Engine {
+  if (engine === 'slurm') {
+    if (workers !== undefined) throw new ConfigError('--workers', workers, '--engine local beside it');
+    return new SlurmEngine(folder, { batch: batch ?? null, sbatch, wait });
+  }
+  if (engine !== 'local') throw new ConfigError('--engine', engine, 'local or slurm');
+  const [option] = [
+    batch === undefined ? [] : ['--batch'],
+    sbatch.length === 0 ? [] : ['--sbatch'],
+    wait ? [] : ['--no-wait'],
+  ].flat();
+  if (option !== undefined) throw new ConfigError(option, engine, '--engine slurm beside it');
+  return new LocalEngine(folder, workers ?? availableParallelism());
 }
 
 /** The plan that the options describe. @throws ConfigError, InputError */

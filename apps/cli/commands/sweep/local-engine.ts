@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import workerpool from 'workerpool';
 import type { SweepFolder, SweepRun } from '../../../../traces/index.ts';
-import type { Engine } from './engine.ts';
+import type { Engine, SweepProgress } from './engine.ts';
 import type { RunProgress } from './worker.ts';
 
 /**
@@ -9,6 +9,7 @@ import type { RunProgress } from './worker.ts';
  * The threads start from the very file that this is bundled into.
  */
 export class LocalEngine implements Engine {
+  readonly job = '';
   readonly #folder: SweepFolder;
   readonly #workers: number;
   #stop: () => void = () => {};
@@ -24,7 +25,7 @@ export class LocalEngine implements Engine {
     this.#stop();
   }
 
-  async run(runs: readonly SweepRun[], onProgress: (done: number, events: number) => void): Promise<void> {
+  async run(runs: readonly SweepRun[], onProgress: SweepProgress): Promise<void> {
     const workers = Math.min(this.#workers, runs.length);
     const pool = workerpool.pool(fileURLToPath(import.meta.url), { workerType: 'thread', maxWorkers: workers });
     const stopped = new Promise<void>((resolve) => {

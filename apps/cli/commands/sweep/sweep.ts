@@ -9,7 +9,7 @@ import {
   sweepPage,
 } from '../../../../traces/index.ts';
 import { SWEEP_ASSETS } from '../../html/index.ts';
-import type { Engine } from './engine.ts';
+import type { Engine, SweepProgress } from './engine.ts';
 
 /** Reads the captures, has an engine run what is not finished, and puts what there is side by side. */
 export class Sweep {
@@ -49,14 +49,14 @@ export class Sweep {
     this.#engine.stop();
   }
 
-  async run(onProgress: (done: number, events: number) => void): Promise<SweepSummary> {
+  async run(onProgress: SweepProgress): Promise<SweepSummary> {
     const todo = this.#runs.filter((run) => ['missing', 'failed'].includes(this.#folder.result(run).status));
     if (todo.length > 0 && (await this.#pack(onProgress))) await this.#engine.run(todo, onProgress);
     return collect(this.#folder, this.#plan, this.#runs, this.#pareto);
   }
 
   /** @returns whether the events are there */
-  async #pack(onProgress: (done: number, events: number) => void): Promise<boolean> {
+  async #pack(onProgress: SweepProgress): Promise<boolean> {
     if (this.#folder.hasEvents) return true;
     this.#packing = new EventPacking(this.#captures, this.#plan.reading, this.#folder.events);
     // The reading is a small part of the whole: it shows as the beginning of the first run.

@@ -1,0 +1,2 @@
+/** Sweeps as job arrays of Slurm. */
+export { SlurmEngine, settle } from './slurm-engine.ts';
