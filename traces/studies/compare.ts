@@ -167,8 +167,8 @@ function bestColumns(columns: readonly CompareColumn[]): Record<string, number[]
 /** Figures of work that was asked for and not done. */
 const REFUSALS: readonly string[] = ['refused', 'failedInRun'];
 
-/** Maps and unmaps of the capture that one combination did not do, or not wholly. */
-export function unfinishedWork({ metrics }: CompareColumn): number {
+/** Maps and unmaps of the capture that one run did not do, or not wholly. */
+export function unfinishedWork({ metrics }: Pick<CompareColumn, 'metrics'>): number {
   return REFUSALS.reduce((sum, key) => sum + (metrics[key] ?? 0), 0);
 }
 

@@ -1,5 +1,5 @@
 import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, inject, it } from 'vitest';
@@ -14,7 +14,10 @@ afterAll(() => rmSync(directory, { recursive: true }));
 const pause = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 100));
 const slurm = (...command: string[]): string => execFileSync(command[0] ?? '', command.slice(1), { encoding: 'utf8' });
 
-function begin(out: string, vary: string): { readonly child: ChildProcess; readonly done: Promise<[number | null, string]> } {
+function begin(
+  out: string,
+  vary: string,
+): { readonly child: ChildProcess; readonly done: Promise<[number | null, string]> } {
   const args = ['sweep', MEDIUM, '--vary', vary, '--engine', 'slurm', '--batch', '2', '--out', out, '--json', '-'];
   const child = spawn(process.execPath, [inject('cli'), ...args], { stdio: ['ignore', 'pipe', 'inherit'] });
   let stdout = '';
@@ -41,16 +44,26 @@ describe.skipIf(!hasSlurm)('tablewalk sweep --engine slurm', () => {
   it('finishes every run, though one task is put back into the queue and another is killed in the middle', async () => {
     const out = join(directory, 'study');
     const { done } = begin(out, 'seed=1..6');
-    const [first, second] = await tasksOf(out, (tasks) => tasks.filter(([, , state]) => state === 'RUNNING').length > 1)
-      .then((tasks) => tasks.filter(([, , state]) => state === 'RUNNING'));
-    const [job = '', task = ''] = first ?? [];
-    const [, pid = ''] = slurm('scontrol', 'listpids', second?.[0] ?? '').split('\n').map((line) => line.split(' ')[0]);
+    const [first, second] = await tasksOf(
+      out,
+      (tasks) => tasks.filter(([, , state]) => state === 'RUNNING').length > 1,
+    ).then((tasks) => tasks.filter(([, , state]) => state === 'RUNNING'));
+    let pid: string | undefined;
+    while (pid === undefined) {
+      // A task that Slurm calls running has its process a little later.
+      await pause();
+      const { stdout } = spawnSync('scontrol', ['listpids', second?.[0] ?? ''], { encoding: 'utf8' });
+      pid = stdout.match(/^(\d+)/m)?.[1];
+    }
     process.kill(Number(pid), 'SIGKILL');
-    slurm('scontrol', 'requeue', job);
-    const isDelayed = ([, one, , reason]: readonly string[]): boolean => one === task && reason === 'BeginTime';
-    await tasksOf(out, (tasks) => tasks.some(isDelayed));
-    // Slurm would let it wait for two minutes.
-    slurm('scontrol', 'update', `JobId=${job}`, 'StartTime=now');
+    const task = `${JSON.parse(readFileSync(join(out, 'slurm', '1', 'submission.json'), 'utf8')).job}_${first?.[1]}`;
+    slurm('scontrol', 'requeue', task);
+    // Slurm would let it wait for two minutes, once it is back in the queue.
+    while (spawnSync('scontrol', ['update', `JobId=${task}`, 'StartTime=now']).status !== 0) await pause();
+    while (slurm('squeue', '--noheader', `--jobs=${task}`, '--format=%r').trim() === 'BeginTime') {
+      await pause();
+      spawnSync('scontrol', ['update', `JobId=${task}`, 'StartTime=now']);
+    }
     const [code, stdout] = await done;
     expect(JSON.parse(stdout).counts).toEqual({ finished: 6, refused: 0, failed: 0, missing: 0 });
     expect(code).toBe(0);
@@ -64,7 +77,8 @@ describe.skipIf(!hasSlurm)('tablewalk sweep --engine slurm', () => {
     child.kill('SIGINT');
     const [code] = await done;
     expect(code).toBe(130);
-    while (/RUNNING|PENDING/.test(spawnSync('squeue', ['-h', `-j${job}`, '-o%T'], { encoding: 'utf8' }).stdout)) await pause();
+    while (/RUNNING|PENDING/.test(spawnSync('squeue', ['-h', `-j${job}`, '-o%T'], { encoding: 'utf8' }).stdout))
+      await pause();
     const { counts, rows } = JSON.parse(tablewalk(['sweep', '--out', out, '--collect', '--json', '-']).stdout);
     expect([counts.finished + counts.failed, counts.missing]).toEqual([40, 0]);
     const failed = rows.filter(({ status }: { status: string }) => status === 'failed');
@@ -73,12 +87,15 @@ describe.skipIf(!hasSlurm)('tablewalk sweep --engine slurm', () => {
 
   it('submits and returns, and says by its id which run failed and why', async () => {
     const out = join(directory, 'submitted');
-    const vary = ['--vary', 'allocator=page,failing:after=1/page', '--limit', '100'];
-    const submitted = tablewalk(['sweep', MEDIUM, ...vary, '--engine', 'slurm', '--no-wait', '--out', out]);
+    const args = ['sweep', MEDIUM, '--vary', 'seed=1,2', '--limit', '100', '--out', out];
+    const [, failing = ''] = tablewalk([...args, '--list-runs']).stdout.match(/^(\w+)\tseed=2$/m) ?? [];
+    mkdirSync(join(out, 'runs', failing, 'stats.txt'), { recursive: true });
+    const submitted = tablewalk([...args, '--engine', 'slurm', '--no-wait']);
     expect(submitted.stdout).toMatch(/^Slurm job \d+ is submitted: /);
     let collected = tablewalk(['sweep', '--out', out, '--collect']);
     while (collected.stdout.includes('Slurm job')) collected = tablewalk(['sweep', '--out', out, '--collect']);
     expect(collected.stdout).toContain('1 of 2 runs finished, 1 failed');
+    expect(collected.stdout).toMatch(new RegExp(`^  ${failing}  seed=2: --out: found .*stats.txt`, 'm'));
   });
 });
 

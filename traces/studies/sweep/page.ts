@@ -27,7 +27,7 @@ export function sweepPage(summary: SweepSummary, assets: HtmlAssets): string {
 <p>${htmlText(countsText(summary))}</p>
 </header>
 <main>
-<section><h2>Front</h2><p>Filled: no other run is at least as good in both figures and better in one.</p>
+<section><h2>Front</h2><p>Filled: no other run that refused as little is at least as good in both figures and better in one.</p>
 ${htmlPlot('front', axes.map(metricLabel).join(' against '))}
 </section>
 <section><h2>What each variation does</h2><p>Mean, least and most over all values of the others.</p><div class="plots">

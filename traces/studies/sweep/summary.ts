@@ -1,4 +1,5 @@
 import { csvText, METRICS, type Metric } from '../../report/index.ts';
+import { unfinishedWork } from '../compare.ts';
 import { type ParetoAxes, paretoFront } from './pareto.ts';
 import type { SweepPlan, SweepRun } from './plan.ts';
 
@@ -45,10 +46,17 @@ export function summarize(
   pareto: ParetoAxes,
 ): SweepSummary {
   const [first, second] = pareto;
+  // A run that refused more than another did less work: it would get onto the front by its failures.
+  const finished = results.filter(({ status }) => status === 'finished');
+  const least = finished.reduce((sofar, result) => Math.min(sofar, unfinishedWork(result)), Number.POSITIVE_INFINITY);
   const front = new Set(
     paretoFront(
       pareto,
-      results.map(({ metrics }) => [metrics[first.key] ?? null, metrics[second.key] ?? null]),
+      results.map((result) =>
+        unfinishedWork(result) > least
+          ? [null, null]
+          : [result.metrics[first.key] ?? null, result.metrics[second.key] ?? null],
+      ),
     ),
   );
   const counts = { finished: 0, refused: 0, failed: 0, missing: 0 };

@@ -30,7 +30,9 @@ export function summaryText(summary: SweepSummary, columns: readonly Metric[], f
       ]);
     }
     lines.push(table.toString());
-    lines.push(`* is on the front of ${pareto.join(' and ')}: no other run is as good in both and better in one.`);
+    lines.push(
+      `* is on the front of ${pareto.join(' and ')}: no other run that refused as little is as good in both and better in one.`,
+    );
     if (isLong) lines.push(`${finished.length - shown.length} more runs are in ${folder}/summary.csv.`);
   }
   lines.push(`${countsText(summary)}: ${folder}/summary.csv, index.html, runs/ID/report.json`);
