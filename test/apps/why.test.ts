@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
@@ -57,6 +57,31 @@ describe('tablewalk why', () => {
       'overrun by one',
       'physical address used as IOVA',
     ]);
+  });
+
+  it('says until when a lazy kernel may have let an unmapped address through', () => {
+    const ask = (time: string): string => tablewalk(['why', capture, '--iova', '0x10000', '--time', time]).stdout;
+    expect(ask('2.01')).toContain(
+      'a lazy kernel may still let an access through: flushed by 2.016000 at the latest, by the timer',
+    );
+    expect(ask('2.01')).toContain('suspicion: hidden by lazy invalidation');
+    expect(ask('2.5')).toContain('even a lazy kernel refuses it');
+    expect(ask('2.5')).not.toContain('hidden by lazy');
+  });
+
+  it('takes the device from the StreamID of a fault line where the capture has one that makes it', () => {
+    const named = join(folder, 'named.txt');
+    const attach = (name: string): string => `${task('0.500000')}attach_device_to_domain: IOMMU: device=${name}`;
+    writeFileSync(
+      named,
+      ['# tracer: nop', attach('0000:00:02.0'), attach('0000:00:03.0'), readFileSync(capture, 'utf8')].join('\n'),
+    );
+    writeFileSync(
+      log,
+      '[ 1.700000] arm-smmu-v3 arm-smmu-v3.0.auto: event: F_TRANSLATION client: 0000:00:03.0 sid: 0x18 ssid: 0x0 iova: 0x12000 ipa: 0x0\n',
+    );
+    const [{ device }] = JSON.parse(tablewalk(['why', named, '--dmesg', log, '--json', '-']).stdout);
+    expect(device).toBe('0000:00:03.0');
   });
 
   it('ends with 1 when an address was never mapped, and when there is no fault', () => {

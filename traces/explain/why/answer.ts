@@ -1,6 +1,7 @@
 /** What a capture says about one address at one time, and what that makes one suspect. */
 import type { Suspicion } from '../faults/index.ts';
 import type { Mapping, MappingHistory } from './history.ts';
+import { type LazyWindow, lazyWindow } from './lazy-window.ts';
 
 export interface Question {
   readonly iova: number;
@@ -21,6 +22,8 @@ export interface DomainAnswer {
   /** The last one there that had gone by then, and the first that came later. */
   readonly before: Mapping | null;
   readonly after: Mapping | null;
+  /** Of `before`: until when a kernel in lazy mode may have let accesses through all the same; null without one. */
+  readonly lazy: LazyWindow | null;
   /** The nearest that lived then, on both sides. */
   readonly below: Mapping | null;
   readonly above: Mapping | null;
@@ -41,6 +44,8 @@ const SHORTLY = 1;
 const READ = 1;
 const WRITE = 2;
 
+const NOTHING = { covering: null, before: null, after: null, lazy: null, below: null, above: null };
+
 export function answer(history: MappingHistory, question: Question): Answer {
   const { iova, time = history.lastTime, device = '' } = question;
   const inDevice = history.devices.map((names) => device === '' || names.includes(device));
@@ -52,7 +57,7 @@ export function answer(history: MappingHistory, question: Question): Answer {
     let draft = drafts.get(mapping.domain);
     if (draft === undefined) {
       const devices = history.devices[mapping.domain] ?? [];
-      draft = { domain: mapping.domain, devices, covering: null, before: null, after: null, below: null, above: null };
+      draft = { ...NOTHING, domain: mapping.domain, devices };
       drafts.set(mapping.domain, draft);
     }
     const lives = livesAt(mapping, time);
@@ -63,6 +68,9 @@ export function answer(history: MappingHistory, question: Question): Answer {
     } else if (lives && mapping.end <= iova) {
       if (draft.below === null || mapping.end > draft.below.end) draft.below = mapping;
     } else if (lives && (draft.above === null || mapping.start < draft.above.start)) draft.above = mapping;
+  }
+  for (const draft of drafts.values()) {
+    if (draft.covering === null && draft.before !== null) draft.lazy = lazyWindow(history, draft.before);
   }
   const domains = [...drafts.values()].sort((a, b) => a.domain - b.domain);
   return { iova, time, device, domains, suspicions: suspicionsOf(history, question, time, domains) };
@@ -87,7 +95,7 @@ function suspicionsOf(
   domains: readonly DomainAnswer[],
 ): Suspicion[] {
   const found: Suspicion[] = [];
-  for (const { domain, covering, before, after, below } of domains) {
+  for (const { domain, covering, before, after, lazy, below } of domains) {
     const where = domains.length === 1 ? '' : ` (domain ${domain})`;
     if (covering !== null) {
       const needed = write === true ? WRITE : READ;
@@ -105,6 +113,12 @@ function suspicionsOf(
     if (before !== null && gone !== null && time - gone.time <= SHORTLY) {
       const evidence = `${range(before)} ended ${span(time - gone.time)} before, on line ${gone.line}${by(gone.pid)}${where}`;
       found.push({ name: 'device not quiet after unmap', evidence });
+      if (lazy !== null && time < lazy.until) {
+        found.push({
+          name: 'hidden by lazy invalidation',
+          evidence: `in lazy mode a TLB may let it through until ${lazy.until.toFixed(6)} at the latest (${lazy.by}), so other accesses may have gone unseen${where}`,
+        });
+      }
     }
     if (after !== null && after.made.time - time <= SHORTLY) {
       const evidence = `${range(after)} is mapped ${span(after.made.time - time)} later, on line ${after.made.line}${where}`;

@@ -3,5 +3,6 @@ export { type Answer, answer, type DomainAnswer, type Question } from './answer.
 export { type MappingDifference, mappingDifferences } from './difference.ts';
 export { couldBeHuge, type HistoryFigures, historyFigures, livingAt } from './figures.ts';
 export { type CaptureFault, type Mapping, MappingHistory, type Moment } from './history.ts';
+export { type LazyWindow, lazyWindow } from './lazy-window.ts';
 export { answerLines, answerRecord } from './lines.ts';
 export { type TableGrowth, type TableMemoryPoint, tableGrowth } from './table-growth.ts';

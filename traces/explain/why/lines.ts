@@ -12,12 +12,15 @@ export function answerLines(answer: Answer): string[] {
     known.length > 0 || suspicions.length > 0
       ? domains.filter((one) => known.includes(one) || domains.length === 1)
       : [];
-  for (const one of beside) lines.push(...domainLines(one));
+  for (const one of beside) lines.push(...domainLines(one, time));
   lines.push(...suspicions.map(({ name, evidence }) => `  suspicion: ${name}: ${evidence}`));
   return lines;
 }
 
-function domainLines({ domain, devices, covering, before, after, below, above }: DomainAnswer): string[] {
+function domainLines(
+  { domain, devices, covering, before, after, lazy, below, above }: DomainAnswer,
+  time: number,
+): string[] {
   const lines = [`  domain ${domain}${devices.length === 0 ? '' : ` of ${devices.join(', ')}`}`];
   lines.push(covering === null ? '    not mapped then' : `    mapped then: ${mappingText(covering)}`);
   for (const [what, mapping] of [
@@ -27,6 +30,11 @@ function domainLines({ domain, devices, covering, before, after, below, above }:
     ['above', above],
   ] as const) {
     if (mapping !== null) lines.push(`    ${what}: ${mappingText(mapping)}`);
+    if (what === 'before' && lazy !== null) {
+      const lets =
+        time < lazy.until ? 'a lazy kernel may still let an access through' : 'even a lazy kernel refuses it';
+      lines.push(`      ${lets}: flushed by ${lazy.until.toFixed(6)} at the latest, by ${lazy.by}`);
+    }
   }
   return lines;
 }
@@ -51,9 +59,10 @@ export function answerRecord(answer: Answer): Record<string, unknown> {
     iova: hex(iova),
     time,
     ...(device === '' ? {} : { device }),
-    domains: domains.map(({ domain, devices, ...mappings }) => ({
+    domains: domains.map(({ domain, devices, lazy, ...mappings }) => ({
       domain,
       devices,
+      lazy,
       ...Object.fromEntries(Object.entries(mappings).map(([name, mapping]) => [name, mappingRecord(mapping)])),
     })),
     suspicions,

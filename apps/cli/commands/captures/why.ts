@@ -12,16 +12,19 @@ import {
   MappingHistory,
   openCaptures,
   type Question,
+  streamIdOf,
 } from '../../../../traces/index.ts';
 import { checkWritable, ExitCode, exitWith, writeJson } from '../../terminal/index.ts';
 
 const AFTER_HELP = `
 Without --iova every fault that the capture tells of, and every fault line of --dmesg, is answered by itself. A line of --dmesg is looked
-up at its time stamp, read as the trace's clock (trace_clock local); without a time stamp at the end of the capture.
+up at its time stamp, read as the trace's clock (trace_clock local); without a time stamp at the end of the capture. Its StreamID names
+the device where the capture has a PCI device whose bus, device and function make that number, as Arm systems commonly wire it.
 
 Suspicions: overrun by one (the first page behind a live mapping), device not quiet after unmap (the mapping ended up to a second
 before), used before it was mapped, physical address used as IOVA (a mapping leads to it), permission. They rest on the order of the
-capture's events alone; what a TLB still held is not known. Where the capture does not name domains they are inferred.
+capture's events alone. What a TLB still held is not known, but until when a lazy kernel's flush queue allows it is said: ten
+milliseconds and the ticks around them, a full queue, or the address being mapped again. Where the capture does not name domains they are inferred.
 
 Examples:
   tablewalk why trace.txt.gz --iova 0xfffff000 --time 5.6
@@ -134,11 +137,12 @@ function logFaults(history: MappingHistory, log: string, device: string | undefi
     if (iova >= 2 ** 52) return [];
     const line = fault.lines[0] ?? 0;
     const stamp = /\[\s*(\d+\.\d+)\s*\]/.exec(lines[line - 1] ?? '')?.[1];
+    const name = device ?? deviceOfStream(history, fault.streamId);
     const question: Question = {
       iova,
       ...(stamp === undefined ? {} : { time: Number(stamp) }),
       ...(fault.write === undefined ? {} : { write: fault.write }),
-      ...(device === undefined ? {} : { device }),
+      ...(name === undefined ? {} : { device: name }),
     };
     const found = answer(history, question);
     // What the line alone makes one suspect stands behind what the capture proves.
@@ -152,6 +156,12 @@ function logFaults(history: MappingHistory, log: string, device: string | undefi
       },
     ];
   });
+}
+
+/** The device of the capture that sends a StreamID; undefined where none is known to. */
+function deviceOfStream(history: MappingHistory, streamId: number | undefined): string | undefined {
+  if (streamId === undefined) return undefined;
+  return history.devices.flat().find((name) => streamIdOf(name) === streamId);
 }
 
 function addressOf(text: string): number {

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import {
   BlobSource,
   couldBeHuge,
+  lazyWindow,
   livingAt,
   MappingHistory,
   mappingDifferences,
@@ -72,5 +73,39 @@ describe('table memory over time', () => {
     expect(points.map(({ tableBytes }) => tableBytes / 4096)).toEqual([4, 4, 5, 4, 4]);
     expect(points.map(({ mappedBytes }) => mappedBytes)).toEqual([4 * K, 0, 2 * M, 0, 2 * M]);
     expect(domains).toEqual([{ domain: 0, peak: 5 * 4096, end: 4 * 4096 }]);
+  });
+});
+
+describe('the window of lazy invalidation', () => {
+  const windowOf = async (...lines: readonly string[]) => {
+    const history = await historyOf(map(1, 0x10000, 0x8000_0000, 4 * K), ...lines);
+    const [first] = history.mappings;
+    if (first === undefined) throw new Error('no mapping');
+    return lazyWindow(history, first);
+  };
+  const others = (count: number): string[] => [
+    ...Array.from({ length: count }, (_, at) =>
+      map(1 + at / 1e4, 0x10_0000 + at * 4096, 0x9000_0000 + at * 4096, 4 * K),
+    ),
+    unmap(2, 0x10000, 4 * K),
+    ...Array.from({ length: count }, (_, at) => unmap(2 + (at + 1) / 1e5, 0x10_0000 + at * 4096, 4 * K)),
+  ];
+
+  it('ends with the timer: ten milliseconds in ticks, and the tick under way', async () => {
+    expect(await windowOf(unmap(2, 0x10000, 4 * K))).toEqual({ until: 2.016, by: 'the timer' });
+  });
+
+  it('ends when the queue of its CPU is found full', async () => {
+    expect((await windowOf(...others(254)))?.by).toBe('the timer');
+    expect(await windowOf(...others(255))).toEqual({ until: 2.00255, by: 'a full queue' });
+  });
+
+  it('ends when the address is mapped again, and is not there for what lives', async () => {
+    const again = map(2.001, 0x10000, 0xa000_0000, 4 * K);
+    expect(await windowOf(unmap(2, 0x10000, 4 * K), again)).toEqual({
+      until: 2.001,
+      by: 'the address being mapped again',
+    });
+    expect(await windowOf()).toBeNull();
   });
 });
