@@ -50,6 +50,7 @@ export {
   type Registers,
   resetGather,
   type ShortRegisters,
+  SPLIT_POLICIES,
   type SplitPolicy,
   type StageOneControl,
   type StageOneRegisters,

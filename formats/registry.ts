@@ -15,6 +15,7 @@ import {
   KERNELS,
   LINUX_VERSIONS,
   type Machine,
+  SPLIT_POLICIES,
 } from './table/index.ts';
 
 const FORMATS: Readonly<Partial<Record<IoPgtableFormat, FormatEntry>>> = {
@@ -75,7 +76,7 @@ function withDefaults(asked: IoPgtableConfig): AdjustedConfig {
 /** The choices that are no part of Linux's configuration, whose names may come from a file. */
 const CHOICES = {
   linux: LINUX_VERSIONS,
-  split: ['in-place', 'refuse', 'unmap-and-remap'],
+  split: SPLIT_POLICIES,
   pgdSizing: ['whole-page', 'exact', 'slab'],
 } as const;
 

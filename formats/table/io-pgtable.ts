@@ -88,13 +88,16 @@ export function errnoName(result: number): string {
 }
 
 /** What a part of a block's unmap does to the block. */
-export type SplitPolicy =
+export const SPLIT_POLICIES = [
   /** Linux up to 6.12: a table takes the block's place in one store. Not hitless on many parts. */
-  | 'in-place'
+  'in-place',
   /** Linux from 6.13 on: warn, and unmap nothing. */
-  | 'refuse'
+  'refuse',
   /** The panthor driver since December 2025: the whole block goes, head and tail are mapped again with smaller pages. */
-  | 'unmap-and-remap';
+  'unmap-and-remap',
+] as const;
+
+export type SplitPolicy = (typeof SPLIT_POLICIES)[number];
 
 /** How much memory a pgd smaller than a page takes. */
 export type PgdSizing =

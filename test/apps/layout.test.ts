@@ -35,6 +35,27 @@ describe('tablewalk layout', () => {
     ]);
   });
 
+  it('compares kernels: one splits the block, the next refuses', () => {
+    const { code, stdout } = tablewalk(['layout', MAP, 'unmap 0x40001000 4k', '--compare', 'linux=6.12,7.3']);
+    expect(code).toBe(1);
+    expect(stdout).toMatch(/^linux=6.12: .*leaves 511 x 4 KiB/);
+    expect(stdout).toMatch(/\nlinux=7.3: .*leaves 1 x 2 MiB.*\n {2}refused: unmap 0x40001000/);
+  });
+
+  it('compares allocators of tables by what they ask of the system while an edit runs', () => {
+    const { stdout } = tablewalk(['layout', 'map 0x40000000 0x80000000 64k rw', '--compare', 'allocator=page,reserve']);
+    const during = [...stdout.matchAll(/(\d+) of them while an edit ran/g)].map(([, count]) => count);
+    expect(during).toEqual(['3', '0']);
+  });
+
+  it('sets the contiguous hint where it is asked to', () => {
+    const leaf = (...more: string[]): string =>
+      /\[0\.\.15\].* (0x[0-9a-f]+)\n/.exec(
+        tablewalk(['layout', 'map 0x40000000 0x80000000 64k rw', ...more]).stdout,
+      )?.[1] ?? '0';
+    expect(BigInt(leaf('--contiguous')) - BigInt(leaf())).toBe(1n << 52n);
+  });
+
   it('ends with 1 when an edit is refused', () => {
     const { code, stdout } = tablewalk(['layout', 'map 0x1001 0x80000000 4k']);
     expect([code, stdout.includes('refused: map 0x1001: EINVAL')]).toEqual([1, true]);
@@ -45,6 +66,8 @@ describe('tablewalk layout', () => {
     [[MAP, '--granule', '8k'], '16k'],
     [[MAP, '--compare', 'colour=red'], 'granule'],
     [[MAP, '--ias', '99'], '13 to 52'],
+    [[MAP, '--allocator', 'wool'], 'carve-out'],
+    [[MAP, '--compare', 'split=never'], 'unmap-and-remap'],
   ])('refuses %j in one line', (args, says) => {
     const { code, stdout, stderr } = tablewalk(['layout', ...args]);
     expect([code, stdout]).toEqual([2, '']);

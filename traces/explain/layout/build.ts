@@ -1,15 +1,21 @@
 /** Tables built from a few mappings, and what stands in them. */
 import {
+  type AllocatorTotals,
   allocIoPgtable,
+  createAllocatorStack,
   errnoName,
   Gfp,
   type IoPgtable,
   type IoPgtableFormat,
   type IotlbGather,
+  type LinuxVersion,
   leafSizes,
+  mapReservation,
   newGather,
   PageCutter,
   Prot,
+  type SplitPolicy,
+  unmapReservation,
 } from '../../../formats/index.ts';
 import { DrawingBoard } from './drawing-board.ts';
 
@@ -21,6 +27,14 @@ export interface LayoutShape {
   readonly oas: number;
   /** Walks that do not see the CPU's caches: the steps show what is cleaned. */
   readonly nonCoherent?: boolean;
+  /** Kernel whose page-table code is followed; default 6.12. */
+  readonly linux?: LinuxVersion;
+  /** What an unmap of a part of a block does; default what that kernel does. */
+  readonly split?: SplitPolicy;
+  /** Sets the contiguous hint on whole runs of leaves; default not, as Linux. */
+  readonly contiguous?: boolean;
+  /** Where tables come from, layer by layer, as `--allocator` takes it; default straight from the board. */
+  readonly allocator?: string;
 }
 
 /** One edit. */
@@ -65,27 +79,45 @@ export interface Layout {
   /** What an edit answered when it did not succeed. */
   readonly refused: readonly string[];
   readonly steps: readonly string[];
+  /** Of a layout with an allocator. */
+  readonly allocator?: AllocatorTotals;
 }
 
 const ROOM = 64 * 2 ** 20;
 const SHORT_SIZES = 2 ** 12 + 2 ** 16 + 2 ** 20 + 2 ** 24;
 
-/** @throws ConfigError for a shape that the format refuses */
+/** @throws ConfigError for a shape that the format refuses, or an allocator that cannot be */
 export function buildLayout(shape: LayoutShape, edits: readonly LayoutEdit[], steps: boolean): Layout {
   const board = new DrawingBoard(ROOM, steps);
-  const { format, granuleShift, ias, oas } = shape;
-  const pageSizes = format === 'ARM_V7S' ? SHORT_SIZES : leafSizes(granuleShift, oas);
-  const coherentWalk = shape.nonCoherent !== true;
-  const table = allocIoPgtable({ format, pageSizes, ias, oas, coherentWalk, tlb: board.tlb }, board.machine, null);
+  const { format, granuleShift, nonCoherent, allocator, ...given } = shape;
+  const pageSizes = format === 'ARM_V7S' ? SHORT_SIZES : leafSizes(granuleShift, shape.oas);
+  const stack =
+    allocator === undefined
+      ? null
+      : createAllocatorStack(allocator, {
+          system: board.system,
+          memory: board.machine.memory,
+          tableSize: 2 ** granuleShift,
+        });
+  const config = { ...given, format, pageSizes, coherentWalk: nonCoherent !== true, allocator: stack, tlb: board.tlb };
+  const table = allocIoPgtable(config, board.machine, null);
   const cutter = new PageCutter(table.config.pageSizes);
   const refused: string[] = [];
-  for (const edit of edits) {
-    board.heading(`${edit.kind} ${hex(edit.iova)} ${edit.kind === 'map' ? `${hex(edit.pa)} ` : ''}${hex(edit.size)}`);
-    const error = applyEdit(table, cutter, edit, newGather());
-    if (edit.kind === 'unmap') board.heading('iotlb_sync: the TLBI of what was gathered, and wait');
-    if (error !== '') refused.push(`${edit.kind} ${hex(edit.iova)}: ${error}`);
+  for (const [number, edit] of edits.entries()) {
+    const { kind, iova, pa, size } = edit;
+    board.heading(`${kind} ${hex(iova)} ${kind === 'map' ? `${hex(pa)} ` : ''}${hex(size)}`);
+    const needed =
+      kind === 'map'
+        ? mapReservation(table.geometry, iova, size)
+        : unmapReservation(table.geometry, table.config.pageSizes, iova, size, table.config.split);
+    const begun = stack?.beginOperation(number, needed, table) ?? true;
+    const error = begun ? applyEdit(table, cutter, edit, newGather()) : 'ENOMEM, no tables to reserve';
+    stack?.endOperation();
+    if (kind === 'unmap') board.heading('iotlb_sync: the TLBI of what was gathered, and wait');
+    if (error !== '') refused.push(`${kind} ${hex(iova)}: ${error}`);
   }
-  return { ...drawn(table, board), refused, steps: board.steps };
+  const made = { ...drawn(table, board), refused, steps: board.steps };
+  return stack === null ? made : { ...made, allocator: stack.report().total };
 }
 
 /** As Linux's iommu_map and iommu_unmap do it: the largest pages that fit, until all is done. Empty when it is. */

@@ -1,10 +1,12 @@
 /** Layouts as text. */
+import type { AllocatorTotals } from '../../../formats/index.ts';
 import { sizeText } from '../../quantity.ts';
 import type { DrawnTable, EntryRun, Layout } from './build.ts';
 
 export function layoutLines(layout: Layout): string[] {
   const lines = layout.tables.flatMap(tableLines);
   lines.push(summaryLine(layout), ...layout.refused.map((text) => `refused: ${text}`));
+  if (layout.allocator !== undefined) lines.push(allocatorLine(layout.allocator));
   if (layout.steps.length > 0) lines.push('', ...foldedSteps(layout.steps));
   return lines;
 }
@@ -18,6 +20,15 @@ export function summaryLine({ tables, tableBytes, leaves, mappedBytes }: Layout)
   return (
     `${tables.length} tables (${byLevel.join(', ')}), ${sizeText(tableBytes)}; ` +
     `leaves ${bySize.join(', ') || 'none'}, ${sizeText(mappedBytes)} mapped`
+  );
+}
+
+/** One line: what the allocator of tables was asked for, and what it asked the system for. */
+export function allocatorLine(totals: AllocatorTotals): string {
+  const { allocations, frees, hits, systemCalls, systemAllocations, callsInRun, failures } = totals;
+  return (
+    `allocator: ${allocations} tables taken (${hits} from stock), ${frees} given back, ${failures} refused; ` +
+    `${systemCalls} calls to the system for ${systemAllocations} blocks, ${callsInRun} of them while an edit ran`
   );
 }
 

@@ -1,5 +1,5 @@
 /** A small memory for tables that are built to be looked at, which keeps what the page-table code does to it. */
-import type { Machine, TableMemory, TlbFlushOps } from '../../../formats/index.ts';
+import type { Machine, SystemPages, TableMemory, TlbFlushOps } from '../../../formats/index.ts';
 import { NO_PAGES } from '../../../formats/index.ts';
 
 /** Where the first table stands: in range of the 32-bit formats. */
@@ -12,6 +12,8 @@ export class DrawingBoard {
   readonly steps: string[] = [];
   readonly machine: Machine;
   readonly tlb: TlbFlushOps;
+  /** The same memory as the system below an allocator of tables. */
+  readonly system: SystemPages;
   readonly #words: Uint32Array;
   readonly #records: boolean;
   #next = BASE;
@@ -43,6 +45,11 @@ export class DrawingBoard {
       },
       warn: (code, ...values) => this.#step(`warning ${code}: ${values.map(hex).join(', ')}`),
     };
+    this.system = {
+      cycles: 0,
+      alloc: (size) => this.#alloc(size, 'ask the system for'),
+      free: (pa, size) => this.#step(`give ${size} bytes at ${hex(pa)} back to the system`),
+    };
     this.tlb = {
       flushAll: () => this.#step('TLBI: the whole address space'),
       flushWalk: (iova, size) => this.#step(`TLBI with walk caches, and wait: ${hex(iova)}, ${hex(size)} bytes`),
@@ -66,12 +73,12 @@ export class DrawingBoard {
     return this.entry(pa, Math.min(size, 8));
   }
 
-  #alloc(size: number): number {
+  #alloc(size: number, what = 'allocate a table of'): number {
     const align = 2 ** Math.ceil(Math.log2(Math.max(size, 64)));
     const pa = Math.ceil(this.#next / align) * align;
     if (pa + size > BASE + this.#words.length * WORD) return NO_PAGES;
     this.#next = pa + size;
-    this.#step(`allocate a table of ${size} bytes at ${hex(pa)}`);
+    this.#step(`${what} ${size} bytes at ${hex(pa)}`);
     return pa;
   }
 

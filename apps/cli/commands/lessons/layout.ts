@@ -1,8 +1,16 @@
 /** `tablewalk layout`: builds tables from a few mappings and draws them. */
 import { existsSync, readFileSync } from 'node:fs';
 import { type Command, Option } from 'commander';
-import { ConfigError, type IoPgtableFormat } from '../../../../formats/index.ts';
 import {
+  ConfigError,
+  type IoPgtableFormat,
+  LINUX_VERSIONS,
+  type LinuxVersion,
+  SPLIT_POLICIES,
+  type SplitPolicy,
+} from '../../../../formats/index.ts';
+import {
+  allocatorLine,
   BARE_FORMATS,
   type BareFormat,
   buildLayout,
@@ -19,12 +27,14 @@ const AFTER_HELP = `
 EDIT is ${EDIT}; or a file with one on each line, # for remarks.
 Rights: r read, w write, x execute, c cacheable, m MMIO, p privileged.
 
-Entries that are alike and follow one another are folded into runs. The page-table code is the one that replays, as Linux 6.12 has it.
+Entries that are alike and follow one another are folded into runs. The page-table code is the one that replays.
 
 Examples:
   tablewalk layout 'map 0x40000000 0x80000000 2M rw'
   tablewalk layout 'map 0x40000000 0x80000000 32M rw' --compare granule=4k,16k,64k
   tablewalk layout 'map 0x40000000 0x80000000 2M rw' 'unmap 0x40001000 4k' --steps --walk non-coherent
+  tablewalk layout 'map 0x40000000 0x80000000 2M rw' 'unmap 0x40001000 4k' --compare linux=6.12,7.3
+  tablewalk layout 'map 0x40000000 0x80000000 64k rw' --compare allocator=page,pool,reserve
 
 Exit code: 0 done, 1 an edit was refused, 2 a wrong option or file.`;
 
@@ -34,6 +44,10 @@ interface LayoutFlags {
   readonly ias?: string;
   readonly oas?: string;
   readonly walk: string;
+  readonly linux?: LinuxVersion;
+  readonly split?: SplitPolicy;
+  readonly contiguous?: true;
+  readonly allocator?: string;
   readonly compare?: string;
   readonly steps?: true;
   readonly json?: string;
@@ -58,7 +72,22 @@ export function register(program: Command): void {
         .choices(['coherent', 'non-coherent'])
         .default('coherent'),
     )
-    .option('--compare <field=A,B>', 'side by side with granule, format, ias or oas varied')
+    .addOption(
+      new Option('--linux <version>', 'kernel whose page-table code builds them (default: 6.12)').choices(
+        LINUX_VERSIONS,
+      ),
+    )
+    .addOption(
+      new Option('--split <policy>', "what an unmap of a part of a block does (default: the kernel's way)").choices(
+        SPLIT_POLICIES,
+      ),
+    )
+    .option('--contiguous', 'set the contiguous hint on whole runs of leaves, which Linux does not')
+    .option(
+      '--allocator <layers>',
+      'where tables come from, as replay --allocator takes it (its --help lists the layers)',
+    )
+    .option('--compare <field=A,B>', 'side by side with granule, format, ias, oas, linux, split or allocator varied')
     .option('--steps', 'show every table, store, cache clean and TLB invalidation in order')
     .option('--json <file>', 'write the tables as JSON; - is standard output, instead of text')
     .addHelpText('after', AFTER_HELP)
@@ -79,6 +108,7 @@ function run(texts: readonly string[], flags: LayoutFlags): void {
         ? variants.flatMap(({ layout }) => layoutLines(layout))
         : variants.flatMap(({ name, layout }) => [
             `${name}: ${summaryLine(layout)}`,
+            ...(layout.allocator === undefined ? [] : [`  ${allocatorLine(layout.allocator)}`]),
             ...layout.refused.map((text) => `  refused: ${text}`),
           ]);
     process.stdout.write(`${lines.join('\n')}\n`);
@@ -98,7 +128,7 @@ function editsOf(text: string): LayoutEdit[] {
     });
 }
 
-const COMPARED = ['granule', 'format', 'ias', 'oas'];
+const COMPARED = ['granule', 'format', 'ias', 'oas', 'linux', 'split', 'allocator'];
 
 function variantsOf(flags: LayoutFlags): { readonly name: string; readonly flags: LayoutFlags }[] {
   if (flags.compare === undefined) return [{ name: '', flags }];
@@ -111,7 +141,7 @@ function variantsOf(flags: LayoutFlags): { readonly name: string; readonly flags
 
 const GRANULES: Readonly<Record<string, number>> = { '4k': 12, '16k': 14, '64k': 16 };
 
-function shapeOf({ format, granule, ias, oas, walk }: LayoutFlags): LayoutShape {
+function shapeOf({ format, granule, ias, oas, walk, linux, split, contiguous, allocator }: LayoutFlags): LayoutShape {
   if (!BARE_FORMATS.includes(format)) throw new ConfigError('--format', format, BARE_FORMATS.join(', '));
   const name = format.toUpperCase().replaceAll('-', '_') as IoPgtableFormat;
   const granuleShift = Object.hasOwn(GRANULES, granule.toLowerCase()) ? GRANULES[granule.toLowerCase()] : undefined;
@@ -128,7 +158,17 @@ function shapeOf({ format, granule, ias, oas, walk }: LayoutFlags): LayoutShape 
     ias: bitsOf('--ias', ias, input),
     oas: bitsOf('--oas', oas, short ? 32 : narrow || name === 'ARM_MALI_LPAE' ? 40 : 48),
     nonCoherent: walk === 'non-coherent',
+    ...(linux === undefined ? {} : { linux: oneOf('--linux', linux, LINUX_VERSIONS) }),
+    ...(split === undefined ? {} : { split: oneOf('--split', split, SPLIT_POLICIES) }),
+    ...(contiguous === undefined ? {} : { contiguous }),
+    ...(allocator === undefined ? {} : { allocator }),
   };
+}
+
+/** What --compare varies was not yet checked by the option itself. */
+function oneOf<T extends string>(option: string, value: T, allowed: readonly T[]): T {
+  if (allowed.includes(value)) return value;
+  throw new ConfigError(option, value, allowed.join(', '));
 }
 
 function bitsOf(option: string, text: string | undefined, otherwise: number): number {
