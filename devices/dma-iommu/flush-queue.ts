@@ -3,7 +3,7 @@ import { ConfigError } from '../../formats/index.ts';
 
 /** The lazy mode's queue of IOVAs that are unmapped but not yet invalidated. */
 export const FlushQueueSchema = v.strictObject({
-  /** Entries of the ring, a power of two, 2 to 65536; one stays free. Linux `IOVA_DEFAULT_FQ_SIZE`. */
+  /** Entries of each CPU's ring, a power of two, 2 to 65536; one stays free. Linux `IOVA_DEFAULT_FQ_SIZE`. */
   entries: v.optional(
     v.pipe(
       v.number(),
@@ -14,8 +14,10 @@ export const FlushQueueSchema = v.strictObject({
     ),
     256,
   ),
-  /** Seconds from the first entry to the flush, above 0. Linux `IOVA_DEFAULT_FQ_TIMEOUT`, 10 ms. */
+  /** Seconds from the first entry to the flush, above 0; ticks make it longer. Linux `IOVA_DEFAULT_FQ_TIMEOUT`, 10 ms. */
   timeout: v.optional(v.pipe(v.number(), v.minValue(1e-6), v.maxValue(3600)), 0.01),
+  /** Ticks of the kernel's timer per second, 1 to 10,000: `CONFIG_HZ`, usually 100, 250, 300 or 1000. Default 250, as distributions have it. */
+  hz: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(10_000)), 250),
 });
 export type FlushQueueConfig = v.InferOutput<typeof FlushQueueSchema>;
 
@@ -23,31 +25,80 @@ export type FlushQueueConfig = v.InferOutput<typeof FlushQueueSchema>;
 export interface FlushQueueOwner {
   /** Invalidates every TLB entry of the address space and waits for it. */
   flush(): void;
-  /** `[iova, iova + size)` may be used again. */
-  release(iova: number, size: number): void;
+  /** `[iova, iova + size)` goes back to the allocator of addresses, on this CPU. */
+  release(iova: number, size: number, cpu: number): void;
+}
+
+/** One CPU's ring, with the number of flushes that had been made when each entry came. */
+class Ring {
+  readonly #iovas: Float64Array;
+  readonly #sizes: Float64Array;
+  readonly #stamps: Float64Array;
+  #head = 0;
+  #tail = 0;
+
+  constructor(entries: number) {
+    this.#iovas = new Float64Array(entries);
+    this.#sizes = new Float64Array(entries);
+    this.#stamps = new Float64Array(entries);
+  }
+
+  get pending(): number {
+    return (this.#tail - this.#head) & (this.#iovas.length - 1);
+  }
+
+  get isFull(): boolean {
+    return this.pending === this.#iovas.length - 1;
+  }
+
+  put(iova: number, size: number, stamp: number): void {
+    this.#iovas[this.#tail] = iova;
+    this.#sizes[this.#tail] = size;
+    this.#stamps[this.#tail] = stamp;
+    this.#tail = (this.#tail + 1) & (this.#iovas.length - 1);
+  }
+
+  /** Gives back, oldest first, what came before the last of so many flushes. */
+  free(flushes: number, owner: FlushQueueOwner, cpu: number): void {
+    while (this.#head !== this.#tail && (this.#stamps[this.#head] as number) < flushes) {
+      owner.release(this.#iovas[this.#head] as number, this.#sizes[this.#head] as number, cpu);
+      this.#head = (this.#head + 1) & (this.#iovas.length - 1);
+    }
+  }
 }
 
 /**
- * Lazy invalidation, after Linux 6.12 `drivers/iommu/dma-iommu.c` (`queue_iova`, `fq_flush_timeout`): unmapped IOVAs wait in
- * a ring and are freed together after one invalidation of the whole address space, when the ring is full or when the timer that
- * the first of them started has run out. The timer is not stopped by a full ring, so it may fire soon after. Linux keeps one
- * ring per CPU and one timer for all; this is one ring. Time is handed in, in seconds of the trace.
+ * Lazy invalidation of one domain, after Linux 6.12 to 7.3 `drivers/iommu/dma-iommu.c` (`queue_iova`, `fq_flush_timeout`): unmapped IOVAs
+ * wait in a ring of the CPU that unmapped them, and go back together after one invalidation of the whole address space: when a ring is full,
+ * or when the timer that the first of them started has run out, one timer for all rings. A full ring does not stop the timer, so it may fire
+ * soon after. A CPU whose entries another one's flush has covered gives them back at its next unmap.
+ *
+ * Time is handed in, in seconds of the trace. The timer counts ticks, which are taken to fall on whole multiples of 1 / HZ of the trace's clock:
+ * the timeout is rounded up to ticks (`msecs_to_jiffies`), and the timer wheel adds one, so that no timer fires early (`calc_index` of
+ * `kernel/time/timer.c`). With 10 ms at HZ 250 it fires 12 to 16 ms after the first entry; in captures beside an emulator's own log it does,
+ * to the tick in three of four cases, else one tick later. Not modelled: DMA-SQ domains with one ring for all CPUs (s390), a timer that a busy or
+ * sleeping CPU runs late.
  */
 export class FlushQueue {
-  /** Flushes because the ring was full. */
+  /** Flushes because a ring was full. */
   fullFlushes = 0;
   /** Flushes by the timer. */
   timerFlushes = 0;
+  /** Flushes that must have happened, because an address was used again: see {@link prove}. */
+  provenFlushes = 0;
   /** IOVA ranges that went through. */
   queued = 0;
   readonly #owner: FlushQueueOwner;
-  readonly #timeout: number;
-  readonly #iovas: Float64Array;
-  readonly #sizes: Float64Array;
-  #head = 0;
-  #tail = 0;
+  readonly #entries: number;
+  readonly #hz: number;
+  readonly #ticks: number;
+  readonly #rings: (Ring | undefined)[] = [];
+  /** All flushes so far: Linux `fq_flush_finish_cnt`. */
+  #flushes = 0;
   /** When the timer fires; Infinity while it is off. */
   #deadline = Number.POSITIVE_INFINITY;
+  /** The CPU that started it, which runs it. */
+  #timerCpu = 0;
 
   /** @throws ConfigError naming the field. */
   constructor(config: v.InferInput<typeof FlushQueueSchema>, owner: FlushQueueOwner) {
@@ -56,15 +107,16 @@ export class FlushQueue {
       const issue = parsed.issues[0];
       throw new ConfigError(`flushQueue.${v.getDotPath(issue) ?? ''}`, issue.input, issue.message);
     }
+    const { entries, timeout, hz } = parsed.output;
     this.#owner = owner;
-    this.#timeout = parsed.output.timeout;
-    this.#iovas = new Float64Array(parsed.output.entries);
-    this.#sizes = new Float64Array(parsed.output.entries);
+    this.#entries = entries;
+    this.#hz = hz;
+    this.#ticks = Math.ceil(timeout * hz - ROUNDING) + 1;
   }
 
-  /** Ranges that wait. */
+  /** Ranges that wait, flushed or not. */
   get pending(): number {
-    return (this.#tail - this.#head) & (this.#iovas.length - 1);
+    return this.#rings.reduce((sum, ring) => sum + (ring?.pending ?? 0), 0);
   }
 
   /** When the timer fires, in seconds of the trace; Infinity while nothing started it. */
@@ -72,41 +124,62 @@ export class FlushQueue {
     return this.#deadline;
   }
 
-  /** Puts an unmapped range into the ring at time `now`. Call {@link advance} first, so that an overdue timer fires before. */
-  add(iova: number, size: number, now: number): void {
-    const mask = this.#iovas.length - 1;
-    if (((this.#tail + 1) & mask) === this.#head) {
+  /** Puts a range that this CPU unmapped into its ring at time `now`. Call {@link advance} first, so that an overdue timer fires before. */
+  add(iova: number, size: number, now: number, cpu = 0): void {
+    const ring = this.#ring(Math.max(cpu, 0));
+    ring.free(this.#flushes, this.#owner, cpu);
+    if (ring.isFull) {
       this.fullFlushes++;
       this.#flush();
+      ring.free(this.#flushes, this.#owner, cpu);
     }
-    this.#iovas[this.#tail] = iova;
-    this.#sizes[this.#tail] = size;
-    this.#tail = (this.#tail + 1) & mask;
+    ring.put(iova, size, this.#flushes);
     this.queued++;
-    if (this.#deadline === Number.POSITIVE_INFINITY) this.#deadline = now + this.#timeout;
+    if (this.#deadline !== Number.POSITIVE_INFINITY) return;
+    this.#deadline = (Math.floor(now * this.#hz + ROUNDING) + this.#ticks) / this.#hz;
+    this.#timerCpu = cpu;
   }
 
   /** Lets time pass: fires the timer if it has run out by `now`. @returns whether it fired. */
   advance(now: number): boolean {
     if (now < this.#deadline) return false;
-    this.#deadline = Number.POSITIVE_INFINITY;
     this.timerFlushes++;
-    this.#flush();
+    this.#fire();
     return true;
+  }
+
+  /** The kernel has used an address again that waits here: its timer must have fired by now, earlier than is told by the clock here. */
+  prove(): void {
+    this.provenFlushes++;
+    this.#fire();
   }
 
   /** Flushes whatever waits, as the teardown of a domain does. */
   drain(): void {
+    if (this.pending > 0) this.#fire();
     this.#deadline = Number.POSITIVE_INFINITY;
-    if (this.#head !== this.#tail) this.#flush();
+  }
+
+  #fire(): void {
+    this.#deadline = Number.POSITIVE_INFINITY;
+    this.#flush();
+    for (const ring of this.#rings) ring?.free(this.#flushes, this.#owner, this.#timerCpu);
   }
 
   #flush(): void {
     this.#owner.flush();
-    const mask = this.#iovas.length - 1;
-    while (this.#head !== this.#tail) {
-      this.#owner.release(this.#iovas[this.#head] as number, this.#sizes[this.#head] as number);
-      this.#head = (this.#head + 1) & mask;
+    this.#flushes++;
+  }
+
+  #ring(cpu: number): Ring {
+    let ring = this.#rings[cpu];
+    if (ring === undefined) {
+      ring = new Ring(this.#entries);
+      this.#rings[cpu] = ring;
     }
+    return ring;
   }
 }
+
+/** Of a tick, so that a time that is a whole tick counts as one though its double is a little less. */
+const ROUNDING = 1e-6;

@@ -1,3 +1,4 @@
+import { LatencyHistogram } from '../time/index.ts';
 import { addressText, descriptorText, FindingKind, type FindingSink } from './finding.ts';
 
 /** A stale window that has closed; the object is reused. */
@@ -7,26 +8,25 @@ export class ClosedWindow {
   /** The leaf that TLBs still held. */
   iova = 0;
   size = 0;
-  /** Cycle at which it opened, and how long it stood open, in cycles and in seconds of the trace's clock. */
+  /** Cycle at which it opened, and how long it stood open, in cycles. */
   start = 0;
   cycles = 0;
-  seconds = 0;
   /** Accesses that were served by it, and the cycle of the last one. */
   hits = 0;
   lastHit = 0;
 }
 
 /** Numbers kept of each open window. */
-const Field = { OPERATION: 0, IOVA: 1, SIZE: 2, START: 3, SECONDS: 4, ACCESSES: 5, HITS: 6, LAST_HIT: 7 } as const;
-const FIELDS = 8;
+const Field = { OPERATION: 0, IOVA: 1, SIZE: 2, START: 3, ACCESSES: 4, HITS: 5, LAST_HIT: 6 } as const;
+const FIELDS = 7;
 
 /**
  * Translations that live on in TLBs after their leaf is gone: from the unmap to the last TLB entry that goes. Each window has a
  * mark, a small number that its TLB entries carry; who looks into the TLBs puts it there, and tells of each entry that comes and goes.
  */
 export class StaleWindows {
-  longestCycles = 0;
-  longestSeconds = 0;
+  /** How long windows that have closed stood open, in cycles. */
+  readonly lengths = new LatencyHistogram();
 
   /** Told of each window that closes. */
   onClose: ((window: Readonly<ClosedWindow>) => void) | null = null;
@@ -78,7 +78,6 @@ export class StaleWindows {
     fields[at + Field.IOVA] = iova;
     fields[at + Field.SIZE] = size;
     fields[at + Field.START] = clock.cycles;
-    fields[at + Field.SECONDS] = clock.seconds;
     fields[at + Field.ACCESSES] = accesses;
     fields[at + Field.HITS] = 0;
     this.#leaves[3 * mark] = level;
@@ -149,7 +148,6 @@ export class StaleWindows {
     const fields = this.#open;
     const start = fields[at + Field.START] as number;
     const cycles = clock.cycles - start;
-    const seconds = clock.seconds - (fields[at + Field.SECONDS] as number);
     if (this.onClose !== null) {
       const closed = this.#closed;
       closed.operation = fields[at + Field.OPERATION] as number;
@@ -157,13 +155,11 @@ export class StaleWindows {
       closed.size = fields[at + Field.SIZE] as number;
       closed.start = start;
       closed.cycles = cycles;
-      closed.seconds = seconds;
       closed.hits = fields[at + Field.HITS] as number;
       closed.lastHit = fields[at + Field.LAST_HIT] as number;
       this.onClose(closed);
     }
-    if (cycles > this.longestCycles) this.longestCycles = cycles;
-    if (seconds > this.longestSeconds) this.longestSeconds = seconds;
+    this.lengths.add(cycles);
     this.#freeMarks.push(mark);
   }
 

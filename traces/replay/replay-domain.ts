@@ -19,7 +19,7 @@ export interface ReplayDomain {
   /** All its devices were attached to other domains: its one stream is made up, and nothing uses its table. */
   abandoned: boolean;
   readonly flushQueue: FlushQueue | null;
-  /** What waits in the flush queue. */
+  /** What waits for its flush. */
   readonly queued: LiveRanges;
   /** What the sanitizer knows of it. */
   readonly space: WatchedSpace;
@@ -145,12 +145,11 @@ export class ReplayDomains {
         if (!within) costs.open(OperationKind.FLUSH, 0, 0, number, -1, 0, 0, clock.cycles);
         driver.now = clock.cycles;
         driver.flushDomain(domain);
+        queued.clear();
         clock.cycles += costs.settle();
         if (!within) costs.close();
       },
-      release: (iova, size) => {
-        queued.remove(iova, iova + size);
-      },
+      release: () => {},
     });
   }
 }

@@ -6,6 +6,7 @@ import { DomainTracker, NO_DOMAIN } from '../domains/index.ts';
 import { DeviceAccesses } from './accesses/index.ts';
 import type { Edit, Edits, Refuse } from './edit.ts';
 import { BindEdits, DirectEdits, InvalidationPolicy } from './edits/index.ts';
+import { RecordedMode } from './recorded-mode.ts';
 import { NO_DOMAIN_MEMORY, Refusals, requestText } from './refusal.ts';
 import { type ReplayDomain, ReplayDomains } from './replay-domain.ts';
 import { ReplayTime } from './replay-time.ts';
@@ -24,6 +25,8 @@ export class Replayer {
   readonly domains: ReplayDomains;
   readonly device: DeviceAccesses;
   readonly invalidation: InvalidationPolicy;
+  /** How the capture's kernel invalidated, as far as it shows. */
+  readonly recorded = new RecordedMode();
   /** The jobs of a replay through VM_BIND; null in a direct one. */
   readonly bind: BindEdits | null;
   /** Events taken, the maps and unmaps among them, and the times of the first and the last. */
@@ -55,7 +58,13 @@ export class Replayer {
     this.domains = new ReplayDomains(machine, config, this.tracker.domains, streamOfDevice);
     this.device = new DeviceAccesses(machine, config);
     const isLazy = config.invalidation.mode === 'lazy';
-    this.invalidation = new InvalidationPolicy(machine, isLazy, this.#time, this.domains.all);
+    this.invalidation = new InvalidationPolicy(
+      machine,
+      isLazy,
+      () => this.recorded.verdict === 'strict',
+      this.#time,
+      this.domains.all,
+    );
     const refuse: Refuse = (one, edit, result) => this.#refuse(one, edit, result);
     this.bind =
       config.bind.mode === 'async'
@@ -111,6 +120,7 @@ export class Replayer {
     const replacedBefore = this.tracker.bytesReplaced;
     const at = this.tracker.take(event);
     if (at === NO_DOMAIN) return;
+    this.recorded.take(at, event);
     const number = ++this.#operation;
     const { sanitizer } = this.machine;
     sanitizer.operation = number;

@@ -11,7 +11,9 @@ import {
   type CaptureSection,
   type CostItem,
   type FindingRecord,
+  type FlushQueueSection,
   REPORT_SCHEMA,
+  type RecordedSection,
   type Report,
   type SanitizerSection,
   type SoftwareSection,
@@ -47,6 +49,7 @@ export function buildReport(
       commands: counters.commands + counters.syncs,
       syncs: counters.syncs,
       cycles: exact(counters.cycles),
+      flushQueue: flushQueueSection(replayer),
     },
     translation: translationSection(replayer),
     software: softwareSection(replayer),
@@ -108,12 +111,35 @@ function captureSection(stats: CaptureStats, replayer: Replayer): CaptureSection
     liveBytesAtEnd: tracker.liveBytes,
     domains: tracker.used,
     domainsInferred: tracker.inferred,
+    recorded: recordedSection(stats, replayer),
     ambiguous: tracker.ambiguousMaps + tracker.ambiguousUnmaps,
     bytesMapped: tracker.bytesMapped,
     bytesUnmapped: tracker.bytesUnmapped,
     firstTime: replayer.firstTime,
     lastTime: replayer.lastTime,
     damage: stats.damage.map(({ file, line, reason }) => ({ file, line, reason })),
+  };
+}
+
+/** What the capture's own notes say comes before what its addresses show. */
+function recordedSection({ groups }: CaptureStats, { recorded }: Replayer): RecordedSection {
+  const { verdict, chances, taken } = recorded.evidence();
+  if (groups.lazy > 0 !== groups.strict > 0) {
+    return { mode: groups.lazy > 0 ? 'lazy' : 'strict', basis: 'said', chances, taken };
+  }
+  return { mode: verdict, basis: verdict === 'unknown' ? 'none' : 'inferred', chances, taken };
+}
+
+function flushQueueSection({ domains, config }: Replayer): FlushQueueSection | null {
+  if (config.invalidation.mode === 'strict') return null;
+  const queues = domains.all.flatMap((one) => (one === undefined || one.flushQueue === null ? [] : [one.flushQueue]));
+  const sum = (pick: (queue: (typeof queues)[number]) => number): number =>
+    queues.reduce((total, queue) => total + pick(queue), 0);
+  return {
+    timer: sum(({ timerFlushes }) => timerFlushes),
+    full: sum(({ fullFlushes }) => fullFlushes),
+    proven: sum(({ provenFlushes }) => provenFlushes),
+    ranges: sum(({ queued }) => queued),
   };
 }
 
@@ -216,7 +242,20 @@ function costItems(replayer: Replayer): CostItem[] {
 
 function sanitizerSection(replayer: Replayer): SanitizerSection {
   const { sanitizer } = replayer.machine;
-  const { windows } = sanitizer;
+  const { lengths } = sanitizer.windows;
+  const cycles = {
+    p50: lengths.percentile(0.5),
+    p90: lengths.percentile(0.9),
+    p99: lengths.percentile(0.99),
+    max: exact(lengths.max),
+  };
+  const rate = replayer.config.clockMHz * 1e6;
+  const seconds = {
+    p50: exact(cycles.p50 / rate, 9),
+    p90: exact(cycles.p90 / rate, 9),
+    p99: exact(cycles.p99 / rate, 9),
+    max: exact(cycles.max / rate, 9),
+  };
   return {
     staleWindows: sanitizer.count(FindingKind.STALE_WINDOW),
     staleTlbHits: sanitizer.count(FindingKind.STALE_TLB_HIT),
@@ -225,7 +264,8 @@ function sanitizerSection(replayer: Replayer): SanitizerSection {
     doubleFrees: sanitizer.count(FindingKind.DOUBLE_FREE),
     byKind: Object.fromEntries(sanitizer.countsByKind()),
     reusedBeforeFlush: replayer.invalidation.reusedBeforeFlush,
-    longestWindow: { cycles: exact(windows.longestCycles), seconds: exact(windows.longestSeconds, 9) },
+    longestWindow: { cycles: cycles.max, seconds: seconds.max },
+    windows: { count: lengths.count, cycles, seconds },
     findings: sanitizer.findings.map(findingRecord),
   };
 }

@@ -5,6 +5,9 @@ import type { CaptureSection, FindingRecord, Report, SanitizerSection } from './
 
 export const CHECK_SCHEMA = 'tablewalk.check/1';
 
+/** Columns of a label in the terminal report. */
+export const LABEL_WIDTH = 20;
+
 /** What each kind of finding is, for people. In the order in which they are listed. */
 export const FINDING_MEANINGS: Readonly<Record<FindingKind, string>> = {
   [FindingKind.STALE_WALK]: 'the walker read a descriptor that the CPU had not made visible',
@@ -50,7 +53,10 @@ export interface CheckReport {
   /** Findings of all kinds. */
   readonly total: number;
   readonly byKind: Readonly<Record<string, number>>;
-  readonly longestWindow: { readonly cycles: number; readonly seconds: number };
+  readonly longestWindow: SanitizerSection['longestWindow'];
+  readonly windows: SanitizerSection['windows'];
+  /** How the capture's kernel invalidated. */
+  readonly recorded: CaptureSection['recorded'];
   readonly reusedBeforeFlush: number;
   /** What was wrong with the capture: a replay of half of it finds half of what there is. */
   readonly damaged: number;
@@ -65,7 +71,7 @@ export interface CheckReport {
 
 /** The findings of a replay alone. */
 export function checkReport(report: Report, captures: readonly string[]): CheckReport {
-  const { byKind, longestWindow, reusedBeforeFlush, findings } = report.sanitizer;
+  const { byKind, longestWindow, windows, reusedBeforeFlush, findings } = report.sanitizer;
   return {
     schema: CHECK_SCHEMA,
     complete: report.complete,
@@ -77,6 +83,8 @@ export function checkReport(report: Report, captures: readonly string[]): CheckR
     total: Object.values(byKind).reduce((sum, one) => sum + one, 0),
     byKind,
     longestWindow,
+    windows,
+    recorded: report.capture.recorded,
     reusedBeforeFlush,
     damaged: report.capture.damaged,
     lost: report.capture.lost,
@@ -108,13 +116,7 @@ export function renderCheck(report: CheckReport, options: { color: boolean; most
     const times = byKind[kind] ?? 0;
     if (times > 0) lines.push(`  ${kind.padEnd(22)}${ink.red.bold(count(times).padStart(9))}  ${ink.dim(meaning)}`);
   }
-  if (report.longestWindow.cycles > 0) {
-    lines.push(
-      ink.dim(
-        `  The longest window was ${cycles(report.longestWindow.cycles)}, ${seconds(report.longestWindow.seconds)} of trace time.`,
-      ),
-    );
-  }
+  if (report.windows.count > 0) lines.push(ink.dim(`  Stale windows: ${windowText(report.windows)}.`));
   if (findings.length > 0) {
     lines.push('');
     const shown = firstFindings(findings, options.most);
@@ -145,17 +147,37 @@ export function firstFindings(findings: readonly FindingRecord[], most: number):
   return findings.filter((finding) => firstOfKind.has(finding) || others.has(finding));
 }
 
+/** How long stale windows stood open. */
+export function windowText({ cycles: of, seconds: at }: SanitizerSection['windows']): string {
+  const [p50, p90, p99] = [at.p50, at.p90, at.p99].map(seconds);
+  return `p50 ${p50}, p90 ${p90}, p99 ${p99}, longest ${seconds(at.max)} of trace time (${cycles(of.max)})`;
+}
+
+/** How the capture's kernel invalidated, on what that rests, and a warning where the replay does otherwise. */
+export function recordedLines(
+  { capture: { recorded }, config }: Pick<Report, 'capture' | 'config'>,
+  ink: Ansis,
+): string[] {
+  const { mode, basis, chances, taken } = recorded;
+  if (basis === 'none') return [];
+  const shown = `${count(taken)} of ${count(chances)} buffers soon after one of their size was freed got its address`;
+  const note = basis === 'said' ? 'the recording notes the types of its domains' : `inferred: ${shown}`;
+  const lines = [`  ${'recorded'.padEnd(LABEL_WIDTH)}${mode}${ink.dim(`  ${note}`)}`];
+  if (mode === config.invalidation.mode) return lines;
+  lines.push(
+    mode === 'lazy'
+      ? ink.yellow('  Its kernel was lazy and is replayed strict: --invalidation lazy replays what it did.')
+      : ink.yellow('  Its kernel was strict and is replayed lazy: a lazy one would have used other addresses.'),
+  );
+  return lines;
+}
+
 /** What to think of stale hits where IOVAs are used again before their flush. */
 export function reuseLines({ reusedBeforeFlush }: Pick<SanitizerSection, 'reusedBeforeFlush'>, ink: Ansis): string[] {
   if (reusedBeforeFlush === 0) return [];
   return [
     ink.yellow(`  ${count(reusedBeforeFlush)} maps reuse an IOVA whose invalidation was still queued.`),
-    ink.dim(
-      '  A lazy kernel keeps an IOVA back until its flush. This capture was recorded in strict mode, or its kernel',
-    ),
-    ink.dim(
-      '  flushed at other moments than the queue here: its timer counts ticks, and each of its CPUs has a queue.',
-    ),
+    ink.dim('  A lazy kernel keeps an IOVA back until its flush; this capture was recorded in strict mode.'),
     ink.dim('  Stale hits on those addresses show what such reuse would cost, not what a lazy kernel does.'),
   ];
 }

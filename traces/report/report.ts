@@ -32,6 +32,8 @@ export interface CaptureSection {
   readonly domains: number;
   /** Of those, how many were inferred because the lines name none. */
   readonly domainsInferred: number;
+  /** How its kernel invalidated unmapped addresses, as far as the capture shows. */
+  readonly recorded: RecordedSection;
   /** Events whose domain had to be chosen among several that were possible. */
   readonly ambiguous: number;
   readonly bytesMapped: number;
@@ -44,6 +46,29 @@ export interface CaptureSection {
     readonly line: number;
     readonly reason: string;
   }[];
+}
+
+/**
+ * Strict or lazy, from how soon freed addresses are used again: the DMA API hands out the one that was freed last in a size, and a lazy kernel
+ * holds it back until its flush.
+ */
+export interface RecordedSection {
+  /** `said`: the recording notes the type of its domains; `inferred`: addresses show it; `none`: nothing does. */
+  readonly mode: 'strict' | 'lazy' | 'unknown';
+  readonly basis: 'said' | 'inferred' | 'none';
+  /** Maps within 4 ms of an unmap of the same size in their domain, and such of them as took its address. */
+  readonly chances: number;
+  readonly taken: number;
+}
+
+/** What became of the flush queues of lazy mode. */
+export interface FlushQueueSection {
+  /** Flushes by the timer, because a CPU's ring was full, and such as an address that was used again proves. */
+  readonly timer: number;
+  readonly full: number;
+  readonly proven: number;
+  /** Unmapped ranges that went through. */
+  readonly ranges: number;
 }
 
 export interface TableSection {
@@ -86,6 +111,8 @@ export interface InvalidationSection {
   readonly commands: number;
   readonly syncs: number;
   readonly cycles: number;
+  /** Null in strict mode. */
+  readonly flushQueue: FlushQueueSection | null;
 }
 
 export interface HitsAndMisses {
@@ -138,6 +165,13 @@ export interface FindingRecord {
   readonly detail: string;
 }
 
+export interface WindowLengths {
+  readonly p50: number;
+  readonly p90: number;
+  readonly p99: number;
+  readonly max: number;
+}
+
 export interface SanitizerSection {
   readonly staleWindows: number;
   readonly staleTlbHits: number;
@@ -146,14 +180,15 @@ export interface SanitizerSection {
   readonly doubleFrees: number;
   /** All findings by kind, those above included. */
   readonly byKind: Readonly<Record<string, number>>;
-  /** Maps of an IOVA whose invalidation was still queued: a real kernel would not have handed it out yet. */
+  /** Maps of an IOVA whose invalidation was still queued, in a capture of a strict kernel: a lazy one would have taken another address. */
   readonly reusedBeforeFlush: number;
   readonly longestWindow: { readonly cycles: number; readonly seconds: number };
+  /** How long stale windows stood open, in cycles and in trace time, which is cycles by the clock. Percentiles are known to 1.1 %. */
+  readonly windows: { readonly count: number; readonly cycles: WindowLengths; readonly seconds: WindowLengths };
   /** The first hundred, and the first ten of every kind. */
   readonly findings: readonly FindingRecord[];
 }
 
-/** One line of the bill. */
 /** One thing that time goes into. CPU time and device time pass side by side: they are never added up. */
 export interface CostItem {
   readonly side: 'cpu' | 'device';

@@ -1,11 +1,10 @@
 import { Ansis } from 'ansis';
 import { bytes, count, cycles, pageSize, seconds, share } from '../quantity.ts';
-import { findingLine, firstFindings, reuseLines } from './findings.ts';
+import { findingLine, firstFindings, LABEL_WIDTH, recordedLines, reuseLines, windowText } from './findings.ts';
 import type { HitsAndMisses, Report } from './report.ts';
 
 /** How many findings, or one of each kind when that is more. */
 const LISTED_FINDINGS = 5;
-const LABEL_WIDTH = 20;
 
 export interface TerminalOptions {
   /** What was replayed, for the heading. */
@@ -54,6 +53,7 @@ export function renderReport(report: Report, options: TerminalOptions): string {
       ? 'named by the capture'
       : `${count(capture.domainsInferred)} inferred from collisions and the order of IOVAs; ${count(capture.ambiguous)} of ${count(capture.maps + capture.unmaps)} calls had more than one candidate`,
   );
+  for (const line of recordedLines(report, ink)) lines.push(line);
   row('mapped', bytes(capture.bytesMapped));
   row('unmapped', bytes(capture.bytesUnmapped));
   row('live at end', `${count(capture.liveAtEnd)} ranges`, bytes(capture.liveBytesAtEnd));
@@ -105,6 +105,11 @@ export function renderReport(report: Report, options: TerminalOptions): string {
   row('by walk range', count(invalidation.byWalkRange));
   row('whole space', count(invalidation.all));
   row('commands', count(invalidation.commands), `${count(invalidation.syncs)} CMD_SYNC`);
+  if (invalidation.flushQueue !== null) {
+    const { timer, full, proven, ranges } = invalidation.flushQueue;
+    const proof = proven === 0 ? '' : `, ${count(proven)} that a reused address proves`;
+    row('flush queues', `${count(timer)} by timer`, `${count(full)} by a full ring${proof}; ${count(ranges)} ranges`);
+  }
   row('cycles', cycles(invalidation.cycles));
 
   section('translation');
@@ -291,7 +296,6 @@ function perItem(total: number, items: number): string {
 }
 
 function longest(report: Report): string {
-  const { staleWindows, longestWindow } = report.sanitizer;
-  if (staleWindows === 0) return '';
-  return `longest ${cycles(longestWindow.cycles)}, ${seconds(longestWindow.seconds)} of trace time`;
+  const { windows } = report.sanitizer;
+  return windows.count === 0 ? '' : windowText(windows);
 }

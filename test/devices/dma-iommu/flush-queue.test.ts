@@ -22,16 +22,59 @@ describe('FlushQueue', () => {
     expect(queue.fullFlushes).toBe(1);
   });
 
-  it('flushes 10 ms after the first entry, however many follow', () => {
+  it('flushes at the tick after 10 ms of whole ticks, however many follow', () => {
     const { queue, log } = logged(256);
-    queue.add(1, 1, 5);
+    queue.add(1, 1, 5.001);
     queue.add(2, 1, 5.009);
-    expect(queue.advance(5.0099)).toBe(false);
-    expect(queue.advance(5.01)).toBe(true);
+    // Tick 1250, 2.5 ticks rounded up, and one more: tick 1254.
+    expect(queue.deadline).toBeCloseTo(5.016, 12);
+    expect(queue.advance(5.0159)).toBe(false);
+    expect(queue.advance(5.016)).toBe(true);
     expect(log).toEqual(['flush', 'free 1 1', 'free 2 1']);
     expect(queue.deadline).toBe(Number.POSITIVE_INFINITY);
     queue.add(3, 1, 6);
-    expect(queue.deadline).toBeCloseTo(6.01);
+    expect(queue.deadline).toBeCloseTo(6.016);
+  });
+
+  it.each([
+    [100, 5.02],
+    [250, 5.016],
+    [300, 1504 / 300],
+    [1000, 5.011],
+  ])('counts ticks of 1 / %i s', (hz, deadline) => {
+    const queue = new FlushQueue({ hz }, { flush: () => {}, release: () => {} });
+    queue.add(1, 1, 5.0001);
+    expect(queue.deadline).toBeCloseTo(deadline, 12);
+  });
+
+  it('has a ring for each CPU: one flush covers all, and each CPU gives back its own when it comes by', () => {
+    const freed: string[] = [];
+    let flushes = 0;
+    const queue = new FlushQueue(
+      { entries: 4 },
+      { flush: () => flushes++, release: (iova, _size, cpu) => freed.push(`${iova} on ${cpu}`) },
+    );
+    for (const iova of [10, 11, 12]) queue.add(iova, 1, 0, 1);
+    for (const iova of [20, 21, 22]) queue.add(iova, 1, 0, 2);
+    expect(flushes).toBe(0);
+    queue.add(13, 1, 0, 1);
+    expect(flushes).toBe(1);
+    expect(freed).toEqual(['10 on 1', '11 on 1', '12 on 1']);
+    // The full ring of CPU 2 was flushed with it: no other flush.
+    queue.add(23, 1, 0, 2);
+    expect(flushes).toBe(1);
+    expect(freed.slice(3)).toEqual(['20 on 2', '21 on 2', '22 on 2']);
+    // The timer gives back what is left on the CPU that started it.
+    queue.advance(1);
+    expect(freed.slice(6)).toEqual(['13 on 1', '23 on 1']);
+  });
+
+  it('flushes at once when an address proves that it was flushed', () => {
+    const { queue, log } = logged(8);
+    queue.add(1, 1, 0);
+    queue.prove();
+    expect(log).toEqual(['flush', 'free 1 1']);
+    expect(queue).toMatchObject({ provenFlushes: 1, timerFlushes: 0, deadline: Number.POSITIVE_INFINITY });
   });
 
   it('keeps its timer running through a flush of a full ring, as Linux does', () => {
@@ -39,7 +82,7 @@ describe('FlushQueue', () => {
     queue.add(1, 1, 0);
     queue.add(2, 1, 0.001);
     expect(log).toEqual(['flush', 'free 1 1']);
-    expect(queue.advance(0.01)).toBe(true);
+    expect(queue.advance(0.016)).toBe(true);
     expect(log).toEqual(['flush', 'free 1 1', 'flush', 'free 2 1']);
   });
 
@@ -56,6 +99,7 @@ describe('FlushQueue', () => {
   it('names the wrong field', () => {
     const owner = { flush: () => {}, release: () => {} };
     expect(() => new FlushQueue({ entries: 100 }, owner)).toThrow(/flushQueue.entries.*power of two/);
+    expect(() => new FlushQueue({ hz: 0 }, owner)).toThrow(/flushQueue.hz/);
     expect(() => new FlushQueue({ timeout: 0 }, owner)).toThrow(/flushQueue.timeout/);
   });
 });

@@ -20,12 +20,11 @@ describe('Sanitizer', () => {
     windows.open(mark, 0x1000, 4096, 3, 0x80000f43, 0x600000);
     clock.cycles = 150;
     windows.entryDropped(mark);
-    expect(windows.longestCycles).toBe(0);
+    expect(windows.lengths.max).toBe(0);
     clock.cycles = 400;
     clock.seconds = 1.5;
     windows.entryDropped(mark);
-    expect(windows.longestCycles).toBe(300);
-    expect(windows.longestSeconds).toBe(0.5);
+    expect(windows.lengths.max).toBe(300);
     expect(sanitizer.count(FindingKind.STALE_WINDOW)).toBe(1);
   });
 
@@ -37,10 +36,10 @@ describe('Sanitizer', () => {
     windows.entryMarked(mark);
     clock.cycles = 10;
     windows.entryDropped(mark);
-    expect(windows.longestCycles).toBe(0);
+    expect(windows.lengths.max).toBe(0);
     clock.cycles = 20;
     windows.entryDropped(mark);
-    expect(windows.longestCycles).toBe(20);
+    expect(windows.lengths.max).toBe(20);
   });
 
   it('lets windows that nobody closed last until the end', () => {
@@ -50,7 +49,7 @@ describe('Sanitizer', () => {
     windows.open(mark, 0x1000, 4096, 3, 0x80000f43, 0x600000);
     clock.cycles = 1234;
     windows.finish();
-    expect(windows.longestCycles).toBe(1234);
+    expect(windows.lengths.max).toBe(1234);
   });
 
   it('says of a stale hit who unmapped the translation, and how long before', () => {
@@ -87,7 +86,7 @@ describe('Sanitizer', () => {
       windows.open(mark, at * 4096, 4096, -1, 0, 0);
     }
     for (const mark of marks) windows.entryDropped(mark);
-    expect(windows.longestCycles).toBe(299);
+    expect(windows.lengths.max).toBe(299);
     expect(marks).toContain(windows.takeMark());
   });
 

@@ -16,7 +16,7 @@ describe('runConfig', () => {
   it('fills in a whole machine from nothing, and gives it back unchanged', () => {
     const whole = runConfig({});
     expect(whole.table.format).toBe('arm-64-lpae-s1');
-    expect(whole.invalidation.flushQueue).toEqual({ entries: 256, timeout: 0.01 });
+    expect(whole.invalidation.flushQueue).toEqual({ entries: 256, timeout: 0.01, hz: 250 });
     expect(runConfig(JSON.parse(JSON.stringify(whole)))).toEqual(whole);
   });
 

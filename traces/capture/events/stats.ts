@@ -47,6 +47,10 @@ export class CaptureStats {
   form: 'trace' | 'qemu-log' | 'kernel-log' = 'trace';
   /** The capture says of itself that it is synthetic: nobody recorded it, so nothing that comes out measures anything. */
   synthetic = false;
+  /** IOMMU groups whose domains are strict (type DMA) and lazy (DMA-FQ), where the recording notes that. */
+  readonly groups = { strict: 0, lazy: 0 };
+  /** Ticks per second of the kernel's timers, where the recording notes them; else 0. */
+  hz = 0;
   /** Name of an event that is of no interest, the first one met; empty when there was none. */
   otherName = '';
   /** Earliest and latest time seen; both 0 in a capture without events. */

@@ -134,8 +134,8 @@ export class BindEdits implements Edits {
     const edit = this.#edits.get(job.operation);
     if (kind === 'unmap') this.#device.beforeUnmap(one, iova, size);
     sanitizer.iova = iova;
-    this.#invalidation.begin();
     if (kind === 'map') this.#invalidation.reuse(one, iova, size);
+    this.#invalidation.begin();
     const operation = kind === 'map' ? OperationKind.MAP : OperationKind.UNMAP;
     // A job without a delay runs inside its submission: both are one bill.
     if (!costs.isOpen || costs.operation.number !== job.operation) {
@@ -157,7 +157,14 @@ export class BindEdits implements Edits {
     clock.cycles += Math.round(before);
     const since = clock.cycles;
     if (kind === 'map') this.#invalidation.mapped(one);
-    else this.#invalidation.unmapped(one, iova, size, job.result === 0 ? size : 0);
+    else
+      this.#invalidation.unmapped(
+        one,
+        iova,
+        size,
+        job.result === 0 ? size : 0,
+        this.#edits.get(job.operation)?.cpu ?? -1,
+      );
     costs.close();
     return clock.cycles - since;
   }

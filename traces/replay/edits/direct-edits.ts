@@ -43,8 +43,8 @@ export class DirectEdits implements Edits {
     const { machine, invalidation } = { machine: this.#machine, invalidation: this.#invalidation };
     const { iova, size } = edit;
     const { table } = one.domain;
-    invalidation.begin();
     invalidation.reuse(one, iova, size);
+    invalidation.begin();
     const reserved = machine.tables.reserver === null ? 0 : mapReservation(table.geometry, iova, size);
     let error: number = -Errno.ENOMEM;
     // What is set aside beforehand is part of the price of the map.
@@ -76,7 +76,7 @@ export class DirectEdits implements Edits {
       this.#endEdit(one, this.#prices.unmapCall);
     }
     if (done !== live) this.#refuse(one, edit, `${done} of ${live} mapped bytes unmapped`);
-    this.#invalidation.unmapped(one, iova, size, done);
+    this.#invalidation.unmapped(one, iova, size, done, edit.cpu);
     machine.costs.close();
     this.#device.afterUnmap(one, edit, done);
   }

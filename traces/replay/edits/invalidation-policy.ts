@@ -4,22 +4,39 @@ import type { ReplayDomain } from '../replay-domain.ts';
 import type { ReplayTime } from '../replay-time.ts';
 import { lookForStale } from './stale-search.ts';
 
-/** When the TLBs are told of an unmap: at once and waited for (strict), or for many unmaps together (lazy). */
+/**
+ * When the TLBs are told of an unmap: at once and waited for (strict), or for many unmaps together (lazy).
+ *
+ * A lazy kernel hands out an address again only after its flush. So where a capture of a lazy kernel maps what still waits here, that flush
+ * has happened, and is played before the map. In a capture of a strict kernel such a map proves nothing: a lazy one would have taken another
+ * address; it is counted, and the translations of the old mapping stay.
+ */
 export class InvalidationPolicy {
-  /** Maps of an IOVA whose invalidation was still queued. */
+  /** Maps of an IOVA whose invalidation was still queued, in a capture of a strict kernel. */
   reusedBeforeFlush = 0;
   /** Gathers what the edit under way unmaps. */
   readonly gather: IotlbGather = newGather();
   readonly #machine: Machine;
   readonly #driver: IommuDriver;
   readonly #lazy: boolean;
+  readonly #recordedStrict: () => boolean;
   readonly #time: ReplayTime;
   readonly #domains: readonly (ReplayDomain | undefined)[];
+  /** When the first timer of all domains fires, or before that. */
+  #due = Number.POSITIVE_INFINITY;
 
-  constructor(machine: Machine, lazy: boolean, time: ReplayTime, domains: readonly (ReplayDomain | undefined)[]) {
+  /** @param recordedStrict whether the capture shows so far that its kernel was strict */
+  constructor(
+    machine: Machine,
+    lazy: boolean,
+    recordedStrict: () => boolean,
+    time: ReplayTime,
+    domains: readonly (ReplayDomain | undefined)[],
+  ) {
     this.#machine = machine;
     this.#driver = machine.driver;
     this.#lazy = lazy;
+    this.#recordedStrict = recordedStrict;
     this.#time = time;
     this.#domains = domains;
   }
@@ -31,11 +48,13 @@ export class InvalidationPolicy {
     this.#machine.watch.invalidation.begin();
   }
 
-  /** A range is about to be mapped. */
+  /** A range is about to be mapped. Call it before {@link begin}: a flush is no part of the map. */
   reuse(one: ReplayDomain, iova: number, size: number): void {
     if (!this.#lazy || !one.queued.overlaps(iova, iova + size)) return;
-    this.reusedBeforeFlush++;
-    one.queued.remove(iova, iova + size);
+    if (this.#recordedStrict()) {
+      this.reusedBeforeFlush++;
+      one.queued.remove(iova, iova + size);
+    } else one.flushQueue?.prove();
   }
 
   /** A map is done; whatever it unmapped on the way is invalidated at once, as it is no unmap that a flush queue could know of. */
@@ -44,14 +63,16 @@ export class InvalidationPolicy {
     this.#machine.watch.invalidation.end(true);
   }
 
-  /** An unmap has taken `done` bytes out of the table. */
-  unmapped(one: ReplayDomain, iova: number, size: number, done: number): void {
+  /** An unmap on this CPU has taken `done` bytes out of the table. */
+  unmapped(one: ReplayDomain, iova: number, size: number, done: number, cpu: number): void {
     const { clock, watch } = this.#machine;
-    if (this.#lazy) {
+    const { flushQueue, queued } = one;
+    if (flushQueue !== null) {
       watch.invalidation.end(false);
       if (done > 0) {
-        if (!one.queued.overlaps(iova, iova + size)) one.queued.insert(iova, iova + size, 0);
-        one.flushQueue?.add(iova, size, clock.seconds);
+        flushQueue.add(iova, size, clock.seconds, cpu);
+        if (!queued.overlaps(iova, iova + size)) queued.insert(iova, iova + size, 0);
+        this.#due = Math.min(this.#due, flushQueue.deadline);
       }
     } else {
       this.#sync(one);
@@ -60,22 +81,31 @@ export class InvalidationPolicy {
     if (done > 0) lookForStale(this.#machine, one.domain, one.space, iova, size);
   }
 
-  /** Timers of the time until then fire at their time, not at that of the next event. */
+  /** Timers of the time until then fire at their time, one after the other, not at that of the next event. */
   passTime(seconds: number): void {
-    if (!this.#lazy) return;
-    for (const one of this.#domains) {
-      const queue = one?.flushQueue ?? null;
-      if (queue === null) continue;
-      while (queue.deadline <= seconds) {
-        this.#time.set(queue.deadline);
-        queue.advance(queue.deadline);
-      }
+    while (this.#due <= seconds) {
+      const first = this.#first();
+      this.#due = first?.deadline ?? Number.POSITIVE_INFINITY;
+      if (first === null || this.#due > seconds) return;
+      this.#time.set(this.#due);
+      first.advance(this.#due);
     }
   }
 
-  /** Flushes whatever waits. */
+  /** The timers that still run fire at their time, as they did when the capture was over. */
   end(): void {
+    this.passTime(Number.MAX_VALUE);
     for (const one of this.#domains) one?.flushQueue?.drain();
+  }
+
+  /** The queue whose timer fires first; null when none runs. */
+  #first(): ReplayDomain['flushQueue'] {
+    let first: ReplayDomain['flushQueue'] = null;
+    for (const one of this.#domains) {
+      const queue = one?.flushQueue ?? null;
+      if (queue !== null && queue.deadline < (first?.deadline ?? Number.POSITIVE_INFINITY)) first = queue;
+    }
+    return first;
   }
 
   #sync(one: ReplayDomain): void {

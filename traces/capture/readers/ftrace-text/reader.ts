@@ -7,6 +7,9 @@ import type { LineParser } from '../text-stream.ts';
 import { FtraceFields } from './fields.ts';
 import { FtraceHeader, joinDecimal, MAX_FRACTION, MAX_TIME } from './header.ts';
 
+/** Lines at the top of a capture in which its recorder's notes are looked for. */
+const MOST_NOTES = 10_000;
+
 /**
  * Reads trace text, line by line, without making strings or objects. Takes every form that {@link FtraceHeader} knows, lines without any context,
  * and `perf trace`. Lines of stacks, headers and markers are passed over.
@@ -219,8 +222,19 @@ export class FtraceParser implements LineParser {
           return this.#emitLost(event, -1, written - kept);
         }
       }
-    }
+    } else if (cursor.bytes[start] === Char.HASH) this.#recorderNote(start);
     return this.#notEvent();
+  }
+
+  /** What a script of `tablewalk record-script` notes of its machine at the top: `# HZ: 250`, `# IOMMU group 3: DMA-FQ 0000:01:00.0`. */
+  #recorderNote(start: number): void {
+    if (this.#lines.number > MOST_NOTES) return;
+    const { stats } = this.#notes;
+    const line = this.#decoder.decode(this.#lines.cursor.bytes.subarray(start, this.#lines.endOfLine()));
+    const [, hz, type] = /^# (?:HZ: (\d+)|IOMMU group \d+: (DMA|DMA-FQ)\b(?!-))/.exec(line) ?? [];
+    if (hz !== undefined) stats.hz = Number(hz);
+    else if (type === 'DMA') stats.groups.strict++;
+    else if (type === 'DMA-FQ') stats.groups.lazy++;
   }
 
   #notEvent(): boolean {

@@ -161,7 +161,7 @@ export class DatabaseRecorder implements RunWatcher {
     columns.detail.set(row, detail);
   }
 
-  window({ operation, iova, size, start, cycles, seconds, hits, lastHit }: Readonly<ClosedWindow>): void {
+  window({ operation, iova, size, start, cycles, hits, lastHit }: Readonly<ClosedWindow>): void {
     const table = this.#out.windows;
     const { columns } = table;
     const row = table.row();
@@ -170,7 +170,7 @@ export class DatabaseRecorder implements RunWatcher {
     columns.size.set(row, size);
     columns.start.set(row, start);
     columns.cycles.set(row, cycles);
-    columns.seconds.set(row, seconds);
+    columns.seconds.set(row, cycles / (this.#replayer.config.clockMHz * 1e6));
     columns.hits.set(row, hits);
     columns.last_hit.set(row, hits === 0 ? null : lastHit);
   }
