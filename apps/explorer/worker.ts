@@ -10,4 +10,4 @@ interface WorkerScope {
 
 const scope = globalThis as unknown as WorkerScope;
 const session = new Session(LESSONS, (reply) => scope.postMessage(reply));
-scope.onmessage = ({ data }) => session.take(data);
+scope.onmessage = ({ data }) => void session.take(data);

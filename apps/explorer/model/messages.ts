@@ -1,5 +1,6 @@
 /** What page and worker say to each other. */
 import type { ExplainedFault, ExplainedStructure } from '../../../traces/browser.ts';
+import type { GivenFile, Samples } from './replay/index.ts';
 import type { EntryView, Snapshot } from './snapshot.ts';
 
 export type Request =
@@ -12,6 +13,12 @@ export type Request =
   | { readonly kind: 'lesson'; readonly id: string; readonly step: number }
   /** Does the step for the learner. */
   | { readonly kind: 'show' }
+  /** A capture, or the two files of a memory image. */
+  | { readonly kind: 'files'; readonly files: readonly GivenFile[] }
+  /** Goes to where so many events of the capture have happened. */
+  | { readonly kind: 'seek'; readonly event: number }
+  /** Puts capture or image away. */
+  | { readonly kind: 'close' }
   | { readonly kind: 'entry'; readonly stage: 1 | 2; readonly table: number; readonly index: number }
   | { readonly kind: 'explain'; readonly text: string };
 
@@ -35,14 +42,28 @@ export interface Explained {
   readonly note: string;
 }
 
+/** What was brought to the page. */
+export interface SourceView {
+  readonly kind: 'capture' | 'image';
+  readonly name: string;
+  /** Of a capture: its events, where it stands now, and whether it was read to its end. */
+  readonly events: number;
+  readonly at: number;
+  readonly complete: boolean;
+}
+
 export type Reply =
   | {
       readonly kind: 'state';
       readonly snapshot: Snapshot;
       readonly params: Readonly<Record<string, string>>;
       readonly lesson: LessonView | null;
+      readonly source: SourceView | null;
       readonly lessons: readonly { readonly id: string; readonly title: string }[];
     }
   | { readonly kind: 'entry'; readonly entry: EntryView | null }
   | ({ readonly kind: 'explained' } & Explained)
+  /** Work that takes its time. @see {@link Samples}: the plots of a capture, once it was replayed */
+  | { readonly kind: 'progress'; readonly done: number; readonly what: string }
+  | { readonly kind: 'samples'; readonly samples: Samples }
   | { readonly kind: 'refused'; readonly text: string };

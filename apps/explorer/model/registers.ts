@@ -29,7 +29,7 @@ export function explainText(whole: string): Explained {
   )) {
     if (structures.length >= MOST_SHOWN) break;
     const values = words.split(',').map((word) => BigInt(word.trim().replaceAll('_', '')));
-    const found = explained(name.toLowerCase(), values, level === undefined ? 3 : Number(level));
+    const found = explained(name, values, level === undefined ? 3 : Number(level));
     if (found.length === 0) unknown.push(name);
     structures.push(...found);
   }
@@ -46,8 +46,9 @@ export function explainText(whole: string): Explained {
   return { structures: shown, faults, note };
 }
 
-function explained(name: string, values: readonly bigint[], level: number): ExplainedStructure[] {
+function explained(given: string, values: readonly bigint[], level: number): ExplainedStructure[] {
   const [first = 0n] = values;
+  const name = given.toLowerCase();
   if (values.some((value) => value >= 1n << 64n)) return [];
   if (Object.hasOwn(SMMUV3_STRUCTURES, name)) {
     const kind = name as Smmuv3StructureName;
@@ -56,5 +57,5 @@ function explained(name: string, values: readonly bigint[], level: number): Expl
   if (name === 'pte') return [explainEntry(first, { format: 'ARM_64_LPAE_S1', level, granuleShift: 12 })];
   if (name === 'pte2') return [explainEntry(first, { format: 'ARM_64_LPAE_S2', level, granuleShift: 12 })];
   if (name === 'mali') return [explainEntry(first, { format: 'ARM_MALI_LPAE', level, granuleShift: 12 })];
-  return values.length === 1 ? explainRegister(name, first) : [];
+  return values.length === 1 ? explainRegister(given, first) : [];
 }

@@ -1,5 +1,6 @@
 import type { Finding, TranslatingDevice, TranslationRegime, WalkMemory } from '../../../emulator/index.ts';
 import type { LayoutEdit, TranslationStory } from '../../../traces/browser.ts';
+import type { DoneLine } from './snapshot.ts';
 
 /** One address space, as a rig has it. */
 export interface RigSpace {
@@ -47,6 +48,10 @@ export interface Spent {
 /** A machine that the page works with: a whole one with a driver, or an MMU alone. */
 export interface Rig {
   readonly device: TranslatingDevice;
+  /** The tables came from elsewhere: no settings describe them. */
+  readonly foreign?: boolean;
+  /** Operations that were done before the page took over, oldest first. */
+  readonly recent?: readonly DoneLine[];
   readonly granule: number;
   /** Cycles since the start. */
   readonly cycles: number;

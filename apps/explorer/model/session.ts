@@ -1,14 +1,16 @@
 import { ConfigError } from '../../../formats/index.ts';
 import { InputError } from '../../../traces/browser.ts';
 import type { Lesson, LessonStep } from './lesson.ts';
-import type { LessonView, Reply, Request } from './messages.ts';
+import type { LessonView, Reply, Request, SourceView } from './messages.ts';
 import { explainText } from './registers.ts';
+import { type GivenFile, openFiles, Playback } from './replay/index.ts';
 import { settingsOf, settingsText } from './settings.ts';
 import { World } from './world.ts';
 
 /** Lines that a link may carry. */
 const MOST_LINES = 60;
 const MOST_ANSWER = 60;
+const LONGEST_COMPLAINT = 400;
 
 /**
  * The worker's side of the page, without a browser: takes what the page asks, keeps the world and the lesson, and answers with plain data.
@@ -24,6 +26,10 @@ export class Session {
   #step = 0;
   #answer = '';
   #reached = false;
+  /** What was brought, with its name; null while the page's own machine is there. */
+  #source: { readonly name: string; readonly playback: Playback | null } | null = null;
+  /** Files that are being opened: newer ones take the place of older. */
+  #opening = 0;
 
   constructor(lessons: readonly Lesson[], post: (reply: Reply) => void) {
     this.#lessons = lessons;
@@ -31,13 +37,15 @@ export class Session {
     this.world = new World(settingsOf({}));
   }
 
-  /** Takes one message. What goes wrong is said in a reply of one line. */
-  take(request: Request): void {
+  /** Takes one message. What goes wrong is said in a reply of one line. @returns when all of it is done */
+  async take(request: Request): Promise<void> {
     try {
-      this.#take(request);
+      if (request.kind === 'files') await this.#openFiles(request.files);
+      else if (request.kind === 'seek') await this.#seek(request.event);
+      else this.#take(request);
     } catch (error) {
       if (!(error instanceof ConfigError || error instanceof InputError || error instanceof RangeError)) throw error;
-      this.#post({ kind: 'refused', text: error.message });
+      this.#post({ kind: 'refused', text: error.message.replace(/\s+/g, ' ').slice(0, LONGEST_COMPLAINT) });
     }
   }
 
@@ -85,7 +93,7 @@ export class Session {
     else this.#enter(step);
   }
 
-  #take(request: Request): void {
+  #take(request: Exclude<Request, { kind: 'files' | 'seek' }>): void {
     switch (request.kind) {
       case 'open':
         this.#open(request.params);
@@ -93,7 +101,11 @@ export class Session {
       case 'do':
         for (const deed of request.deeds) this.do(deed);
         break;
+      case 'close':
+        this.#replace(new World(settingsOf({})));
+        break;
       case 'undo': {
+        if (this.#source !== null) break;
         const { settings, done, address } = this.world;
         this.#replace(
           new World(
@@ -105,6 +117,7 @@ export class Session {
         break;
       }
       case 'reset': {
+        if (this.#source !== null) break;
         if (this.#lesson !== null) this.begin(this.#lesson.id, this.#step);
         else this.#replace(new World(this.world.settings));
         break;
@@ -135,6 +148,39 @@ export class Session {
     this.#show();
   }
 
+  async #openFiles(files: readonly GivenFile[]): Promise<void> {
+    if (files.length === 0) return;
+    const ticket = ++this.#opening;
+    const opened = await openFiles(files, (done, what) => {
+      if (ticket === this.#opening) this.#post({ kind: 'progress', done, what });
+    });
+    if (ticket !== this.#opening) return;
+    const name = files.map((file) => file.name.slice(0, MOST_ANSWER)).join(', ');
+    this.#lesson = null;
+    this.#replace(new World(settingsOf({}), [], opened instanceof Playback ? opened.rig : opened));
+    this.#source = { name, playback: opened instanceof Playback ? opened : null };
+    if (opened instanceof Playback) {
+      this.#post({ kind: 'samples', samples: opened.samples });
+      this.#standAt(opened);
+    }
+    this.#show();
+  }
+
+  async #seek(event: number): Promise<void> {
+    const playback = this.#source?.playback ?? null;
+    if (playback === null || !(event >= 0)) return;
+    if (!(await playback.seek(Math.floor(event))) || this.#source?.playback !== playback) return;
+    this.#standAt(playback);
+    this.#show();
+  }
+
+  /** The world is the capture's, and looks at the operation that was the last. */
+  #standAt({ rig }: Playback): void {
+    if (this.world.rig !== rig || this.world.done.length > 0) this.world = new World(settingsOf({}), [], rig);
+    this.world.space = rig.domain;
+    this.world.address = BigInt(Math.max(0, rig.iova));
+  }
+
   #open(params: Readonly<Record<string, string>>): void {
     const { lesson = '', step = '0', do: lines = '', address = '' } = params;
     this.#lesson = null;
@@ -150,6 +196,8 @@ export class Session {
   /** What a link needs to bring this state back. */
   params(): Record<string, string> {
     const { settings, done, address } = this.world;
+    // What was brought is a file of the person's own: no link has it.
+    if (this.#source !== null) return {};
     const lines = done.map(({ line }) => line).slice(0, MOST_LINES);
     return {
       ...(this.#lesson === null ? {} : { lesson: this.#lesson.id, step: String(this.#step) }),
@@ -165,8 +213,17 @@ export class Session {
       snapshot: this.world.snapshot(),
       params: this.params(),
       lesson: this.#lessonView(),
+      source: this.#sourceView(),
       lessons: this.#lessons.map(({ id, title }) => ({ id, title })),
     });
+  }
+
+  #sourceView(): SourceView | null {
+    if (this.#source === null) return null;
+    const { name, playback } = this.#source;
+    if (playback === null) return { kind: 'image', name, events: 0, at: 0, complete: true };
+    const { capture, rig } = playback;
+    return { kind: 'capture', name, events: capture.count, at: rig.at, complete: capture.complete };
   }
 
   #lessonView(): LessonView | null {
@@ -194,6 +251,7 @@ export class Session {
   }
 
   #set(field: string, value: string): void {
+    if (this.#source !== null) throw new ConfigError('set', field, 'nothing while a capture or an image is open');
     const { settings, done, address } = this.world;
     const given: Record<string, string> = Object.fromEntries(
       Object.entries(settings).map(([name, one]) => [name, String(one)]),
@@ -211,6 +269,8 @@ export class Session {
 
   #replace(world: World): void {
     this.world = world;
+    this.#source = null;
+    this.#opening++;
   }
 
   #start(step: number): void {

@@ -5,9 +5,11 @@ import {
   type NarratedWalk,
   narrateWalk,
   runVmBindDeadlock,
+  type SplitShape,
   sizeText,
   splitIova,
   type TranslationStory,
+  tableFormat,
 } from '../../../traces/browser.ts';
 import { BareRig } from './bare-rig.ts';
 import { MachineRig } from './machine-rig.ts';
@@ -50,10 +52,13 @@ export class World {
   #walk: WalkView | null = null;
   #story: Snapshot['story'] = [];
 
-  /** @throws ConfigError for settings that cannot be together */
-  constructor(settings: Settings, lines: readonly string[] = []) {
+  /**
+   * @param rig what the page works with, where it is not the machine that the settings describe
+   * @throws ConfigError for settings that cannot be together
+   */
+  constructor(settings: Settings, lines: readonly string[] = [], rig: Rig | null = null) {
     this.settings = settings;
-    this.rig = isBare(settings) ? new BareRig(settings) : new MachineRig(settings);
+    this.rig = rig ?? (isBare(settings) ? new BareRig(settings) : new MachineRig(settings));
     this.rig.use(0);
     for (const line of lines) this.run(line);
   }
@@ -82,8 +87,6 @@ export class World {
 
   snapshot(): Snapshot {
     const { settings, rig, address, space } = this;
-    const { format, ias } = settings;
-    const granuleShift = Math.log2(rig.granule);
     const spaces = rig.spaces;
     const current = spaces.find(({ number }) => number === space);
     const look = current === undefined ? null : lookAt(rig, current, address);
@@ -91,11 +94,11 @@ export class World {
     return {
       settings,
       choices: settingChoices(settings),
-      done: this.done,
+      done: [...(rig.recent ?? []), ...this.done],
       cycles: rig.cycles,
       space,
       spaces: spaces.map((one) => spaceView(rig, one, address)),
-      split: splitIova(address, { format: SPLIT_FORMATS[format], granuleShift, ias }),
+      split: splitIova(address, splitShape(this.settings, rig, current)),
       walk: seen ?? (look === null ? null : { source: 'look', line: '', story: look }),
       caches: cacheViews(rig, address),
       findings: findingViews(rig),
@@ -207,6 +210,15 @@ export class World {
     else invalidation.byAddress(iova, asid, vmid, leafOnly);
     return invalidation.dropped;
   }
+}
+
+/** How addresses are cut: as the settings say, or of tables that came from elsewhere as their registers say. */
+function splitShape({ format, ias }: Settings, rig: Rig, space: RigSpace | undefined): SplitShape {
+  const plain = { format: SPLIT_FORMATS[format], granuleShift: Math.log2(rig.granule), ias };
+  const stage = space?.regime?.stage1 ?? space?.regime?.stage2 ?? null;
+  const root = stage?.root0 ?? stage?.root1 ?? null;
+  if (!rig.foreign || stage === null || root === null) return plain;
+  return { format: tableFormat(stage), granuleShift: root.granuleShift, ias: root.inputBits };
 }
 
 function idle(line: string, start: number, text: string, bad = false): DoneLine {

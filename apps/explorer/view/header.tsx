@@ -1,6 +1,6 @@
 import { signal } from '@preact/signals';
 import { keysShown } from './keys.tsx';
-import { act, ask, lesson, lessons, snapshot } from './store.ts';
+import { act, ask, lesson, lessons, openFiles, snapshot, source } from './store.ts';
 
 /** The choices that stand in the header; the others are behind "more". */
 const FIRST = ['mmu', 'format', 'granule', 'ias', 'walk'];
@@ -11,7 +11,8 @@ const more = signal(false);
 export function Header() {
   const now = snapshot.value;
   const choices = now?.choices ?? [];
-  const shown = choices.filter(({ field }) => more.value || FIRST.includes(field));
+  const open = source.value !== null;
+  const shown = open ? [] : choices.filter(({ field }) => more.value || FIRST.includes(field));
   return (
     <header>
       <h1>tablewalk</h1>
@@ -46,6 +47,18 @@ export function Header() {
         </label>
       ))}
       <div class="buttons">
+        <label class="file">
+          open…
+          <input
+            type="file"
+            multiple
+            aria-label="Open a capture, or the two files of a memory image"
+            onChange={({ currentTarget }) => {
+              openFiles([...(currentTarget.files ?? [])]);
+              currentTarget.value = '';
+            }}
+          />
+        </label>
         <button type="button" aria-expanded={more.value} onClick={() => (more.value = !more.value)}>
           {more.value ? 'less' : 'more'}
         </button>

@@ -6,6 +6,7 @@ import { Actions } from './panels/actions.tsx';
 import { Findings } from './panels/findings.tsx';
 import { LessonPanel } from './panels/lesson.tsx';
 import { Registers } from './panels/registers.tsx';
+import { Capture, DropTarget, Progress } from './panels/source.tsx';
 import { Time } from './panels/time.tsx';
 import { busy, complaint, snapshot } from './store.ts';
 import { Tables } from './tables.tsx';
@@ -23,10 +24,12 @@ export function Page() {
           {complaint.value}
         </p>
       )}
+      <Progress />
       {now === null ? (
         <p class="waiting">The emulator starts…</p>
       ) : (
         <main aria-busy={busy.value}>
+          <Capture />
           <LessonPanel />
           <AddressBar />
           <div class="columns">
@@ -43,6 +46,7 @@ export function Page() {
         </main>
       )}
       <KeyList />
+      <DropTarget />
     </>
   );
 }

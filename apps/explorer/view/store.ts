@@ -1,12 +1,29 @@
 /** What the page shows, as signals, and the one way to the worker. */
 import { computed, signal } from '@preact/signals';
-import type { EntryView, Explained, LessonView, Reply, Request, Snapshot } from '../model/index.ts';
+import type {
+  EntryView,
+  Explained,
+  GivenFile,
+  LessonView,
+  Reply,
+  Request,
+  Samples,
+  Snapshot,
+  SourceView,
+} from '../model/index.ts';
 
 export const snapshot = signal<Snapshot | null>(null);
 export const lesson = signal<LessonView | null>(null);
 export const lessons = signal<readonly { readonly id: string; readonly title: string }[]>([]);
 export const entry = signal<EntryView | null>(null);
 export const explained = signal<Explained | null>(null);
+/** Capture or image that is open. */
+export const source = signal<SourceView | null>(null);
+export const samples = signal<Samples | null>(null);
+/** Event of the capture that is looked at: the worker follows. */
+export const scrub = signal(0);
+/** Work that takes its time. */
+export const progress = signal<{ readonly done: number; readonly what: string } | null>(null);
 /** One line about what went wrong last. */
 export const complaint = signal('');
 /** Event of the walk that is shown as the current one; -1 for the last. */
@@ -32,6 +49,7 @@ export function start(): void {
     complaint.value = `The emulator stopped: ${event.message}`;
   };
   ask({ kind: 'open', params: paramsOf(location.hash) });
+  void openServed();
   addEventListener('hashchange', () => {
     if (location.hash !== written) ask({ kind: 'open', params: paramsOf(location.hash) });
   });
@@ -46,6 +64,35 @@ export function ask(request: Request): void {
 /** Does something with the machine: lines of the script, or deeds of the page. */
 export function act(...deeds: string[]): void {
   ask({ kind: 'do', deeds });
+}
+
+/** Opens what a person brought. */
+export function openFiles(files: readonly File[]): void {
+  const given: GivenFile[] = files.map((file) => ({ name: file.name, blob: file }));
+  if (given.length > 0) ask({ kind: 'files', files: given });
+}
+
+/** Looks at another event of the capture. */
+export function seek(event: number): void {
+  scrub.value = event;
+  worker?.postMessage({ kind: 'seek', event } satisfies Request);
+}
+
+/** Opens the files that the page was served with. */
+async function openServed(): Promise<void> {
+  const list: unknown = JSON.parse(document.body.dataset['open'] || '[]');
+  if (!Array.isArray(list) || list.length === 0) return;
+  progress.value = { done: 0, what: 'the files are fetched' };
+  try {
+    const files: GivenFile[] = [];
+    for (const { name, href } of list as { name: string; href: string }[]) {
+      files.push({ name, blob: await (await fetch(href)).blob() });
+    }
+    ask({ kind: 'files', files });
+  } catch (error) {
+    progress.value = null;
+    complaint.value = `The files could not be fetched: ${(error as Error).message}`;
+  }
 }
 
 export function walkTo(at: number): void {
@@ -64,9 +111,12 @@ function take(reply: Reply): void {
         entry.value = null;
       }
       snapshot.value = reply.snapshot;
+      if (reply.source?.name !== source.value?.name) scrub.value = reply.source?.at ?? 0;
+      source.value = reply.source;
+      progress.value = null;
       lesson.value = reply.lesson;
       lessons.value = reply.lessons;
-      written = `#${new URLSearchParams(reply.params).toString()}`;
+      written = hashOf(reply.params);
       if (location.hash !== written) history.replaceState(null, '', written);
       break;
     case 'entry':
@@ -75,10 +125,23 @@ function take(reply: Reply): void {
     case 'explained':
       explained.value = reply;
       break;
+    case 'progress':
+      progress.value = reply;
+      break;
+    case 'samples':
+      samples.value = reply.samples;
+      break;
     case 'refused':
+      progress.value = null;
       complaint.value = reply.text;
       break;
   }
+}
+
+/** Colons, commas and the like stay as they are: a link is read by people, too. */
+function hashOf(params: Readonly<Record<string, string>>): string {
+  const text = new URLSearchParams(params).toString();
+  return `#${text.replaceAll('%3B', ';').replaceAll('%2C', ',').replaceAll('%2F', '/')}`;
 }
 
 function paramsOf(hash: string): Record<string, string> {

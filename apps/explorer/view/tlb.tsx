@@ -1,11 +1,12 @@
 import { signal } from '@preact/signals';
+import { useEffect, useRef } from 'preact/hooks';
 import type { CachedTranslation } from '../../../emulator/index.ts';
 import type { CacheView } from '../model/index.ts';
 import { snapshot } from './store.ts';
 import { addressText, bytesText } from './words.ts';
 
-/** Cells that are drawn of one cache. */
-const MOST_CELLS = 512;
+/** A cache of more cells is drawn as a picture: thousands of elements would be slow to follow a capture. */
+const MOST_CELLS = 64;
 const chosen = signal('');
 
 /** Every cache as a grid, one cell per way; the sets in which a lookup of the address looks are marked. */
@@ -26,7 +27,7 @@ function Cache({ cache }: { cache: CacheView }) {
   const { name, sets, ways, lookups, misses, entries, probed } = cache;
   const at = new Map(entries.map((entry) => [entry.set * ways + entry.way, entry]));
   const columns = sets === 1 ? Math.min(ways, 16) : ways;
-  const cells = Math.min(sets * ways, MOST_CELLS);
+  const cells = sets * ways;
   const [kind = '', which = ''] = chosen.value.split('#');
   const picked = kind === name ? at.get(Number(which)) : undefined;
   return (
@@ -37,29 +38,81 @@ function Cache({ cache }: { cache: CacheView }) {
           {entries.length} of {sets * ways}; {lookups - misses} hits, {misses} misses
         </span>
       </div>
-      <div class="cells" style={{ '--columns': columns }} role="group" aria-label={`Entries of the ${name}`}>
-        {Array.from({ length: cells }, (_, cell) => {
-          const entry = at.get(cell);
-          const lit = probed.includes(Math.floor(cell / ways)) && sets > 1 ? ' probed' : '';
-          if (entry === undefined) return <i key={cell} class={`cell empty${lit}`} />;
-          const key = `${name}#${cell}`;
-          return (
-            <button
-              type="button"
-              key={cell}
-              class={`cell space${entry.asid % 4}${entry.stale ? ' stale' : ''}${entry.table ? ' table' : ''}${lit}`}
-              aria-pressed={chosen.value === key}
-              aria-label={entryText(entry)}
-              title={entryText(entry)}
-              data-mark={entry.stale ? '!' : entry.level >= 0 ? entry.level : entry.size >= 2 ** 21 ? '▬' : ''}
-              onClick={() => (chosen.value = chosen.value === key ? '' : key)}
-            />
-          );
-        })}
-      </div>
-      {sets * ways > MOST_CELLS && <p class="note">the first {MOST_CELLS} cells</p>}
+      {cells > MOST_CELLS ? (
+        <Picture cache={cache} at={at} />
+      ) : (
+        <div class="cells" style={{ '--columns': columns }} role="group" aria-label={`Entries of the ${name}`}>
+          {Array.from({ length: cells }, (_, cell) => {
+            const entry = at.get(cell);
+            const lit = probed.includes(Math.floor(cell / ways)) && sets > 1 ? ' probed' : '';
+            if (entry === undefined) return <i key={cell} class={`cell empty${lit}`} />;
+            const key = `${name}#${cell}`;
+            return (
+              <button
+                type="button"
+                key={cell}
+                class={`cell space${entry.asid % 4}${entry.stale ? ' stale' : ''}${entry.table ? ' table' : ''}${lit}`}
+                aria-pressed={chosen.value === key}
+                aria-label={entryText(entry)}
+                title={entryText(entry)}
+                data-mark={entry.stale ? '!' : entry.level >= 0 ? entry.level : entry.size >= 2 ** 21 ? '▬' : ''}
+                onClick={() => (chosen.value = chosen.value === key ? '' : key)}
+              />
+            );
+          })}
+        </div>
+      )}
       {picked !== undefined && <p class={picked.stale ? 'bad' : 'note'}>{entryText(picked)}</p>}
     </div>
+  );
+}
+
+const CELL = 5;
+const WIDE = 44;
+const SPACE_COLOURS = ['--l2', '--l1', '--l3', '--l0'];
+
+/** A large cache, one square for each entry, set by set from the left. Pointing at one tells its tag. */
+function Picture({ cache, at }: { cache: CacheView; at: ReadonlyMap<number, CachedTranslation> }) {
+  const canvas = useRef<HTMLCanvasElement>(null);
+  const { sets, ways, probed, entries, name } = cache;
+  const total = sets * ways;
+  const rows = Math.ceil(total / WIDE);
+  useEffect(() => {
+    const { current } = canvas;
+    const context = current?.getContext('2d') ?? null;
+    if (current === null || context === null) return;
+    const style = getComputedStyle(current);
+    const colour = (variable: string): string => style.getPropertyValue(variable).trim();
+    context.clearRect(0, 0, current.width, current.height);
+    const lit = new Set(probed);
+    const square = (cell: number, fill: string): void => {
+      context.fillStyle = fill;
+      context.fillRect((cell % WIDE) * CELL, Math.floor(cell / WIDE) * CELL, CELL - 1, CELL - 1);
+    };
+    const [faint, ink, bad] = [colour('--line'), colour('--ink'), colour('--bad')];
+    for (let cell = 0; cell < total; cell++) square(cell, sets > 1 && lit.has(Math.floor(cell / ways)) ? ink : faint);
+    for (const { set, way, asid, stale } of entries) {
+      square(set * ways + way, stale ? bad : colour(SPACE_COLOURS[Math.max(0, asid) % 4] ?? '--l1'));
+    }
+  }, [cache]);
+  const point = (event: MouseEvent): void => {
+    const { current } = canvas;
+    if (current === null) return;
+    const scale = current.width / current.clientWidth;
+    const cell = Math.floor((event.offsetY * scale) / CELL) * WIDE + Math.floor((event.offsetX * scale) / CELL);
+    const entry = at.get(cell);
+    current.title = entry === undefined ? `set ${Math.floor(cell / ways)}: empty` : entryText(entry);
+  };
+  const stale = entries.filter((entry) => entry.stale).length;
+  return (
+    <canvas
+      ref={canvas}
+      width={WIDE * CELL}
+      height={rows * CELL}
+      role="img"
+      aria-label={`${name}: ${entries.length} of ${total} entries are in use, ${stale} should be gone`}
+      onMouseMove={point}
+    />
   );
 }
 

@@ -1,0 +1,67 @@
+import {
+  BLOCK_EVENTS,
+  type ByteSource,
+  CaptureFeed,
+  EventBlock,
+  EventKind,
+  type EventOrigin,
+  type EventSink,
+  InputError,
+  type TraceEvent,
+  whatInstead,
+} from '../../../../traces/browser.ts';
+
+/** Events of a capture that the page keeps: 120 bytes each. */
+const MOST_EVENTS = 2_000_000;
+
+/** A capture read once and kept, so that any event can be gone back to. */
+export class LoadedCapture implements EventSink {
+  readonly name: string;
+  /** Events of all kinds, losses included. */
+  count = 0;
+  /** Those that a replay counts. */
+  events = 0;
+  /** Whether it was read to its end. */
+  complete = true;
+  readonly #blocks: EventBlock[] = [];
+  readonly #origin: EventOrigin;
+
+  private constructor(name: string, origin: EventOrigin) {
+    this.name = name;
+    this.#origin = origin;
+  }
+
+  /** @throws InputError for what is no capture, or holds no map and no unmap */
+  static async read(sources: readonly ByteSource[], onProgress: (done: number) => void): Promise<LoadedCapture> {
+    const name = sources.map((source) => source.name).join(', ');
+    const feed = new CaptureFeed(sources, { limit: MOST_EVENTS });
+    const { sink, stats, complete } = await feed.run((origin) => new LoadedCapture(name, origin), onProgress);
+    if (stats.maps + stats.unmaps === 0) {
+      throw new InputError(
+        name,
+        '',
+        whatInstead(stats),
+        'a capture with maps or unmaps (events iommu:map and iommu:unmap)',
+      );
+    }
+    sink.complete = complete;
+    return sink;
+  }
+
+  take(event: TraceEvent): void {
+    if (event.kind !== EventKind.LOST) this.events++;
+    const at = this.count % BLOCK_EVENTS;
+    if (at === 0) this.#blocks.push(new EventBlock());
+    this.#blocks.at(-1)?.put(at, event);
+    this.count++;
+  }
+
+  /** Overwrites `event` with the one at a place, from 0. */
+  get(at: number, event: TraceEvent): void {
+    this.#blocks[Math.floor(at / BLOCK_EVENTS)]?.get(at % BLOCK_EVENTS, event);
+  }
+
+  deviceName(device: number): string {
+    return this.#origin.devices.name(device);
+  }
+}

@@ -1,0 +1,63 @@
+import type { LoadedCapture } from './loaded-capture.ts';
+import { ReplayRig } from './replay-rig.ts';
+import { Sampler, type Samples } from './samples.ts';
+
+/** Events between two looks whether somebody wants something else. */
+const EVENTS_PER_TURN = 500;
+const TURN_MS = 12;
+
+/** A turn of the worker's loop: messages come in. */
+function turn(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve));
+}
+
+/**
+ * Scrubs through a capture: stands behind any event that is asked for, and gives up on the way when another is asked for meanwhile.
+ */
+export class Playback {
+  readonly capture: LoadedCapture;
+  samples: Samples;
+  rig: ReplayRig;
+  #wanted = 0;
+
+  private constructor(capture: LoadedCapture, rig: ReplayRig, samples: Samples) {
+    this.capture = capture;
+    this.rig = rig;
+    this.samples = samples;
+  }
+
+  /** Replays a capture once, to its end, for the plots. */
+  static async start(capture: LoadedCapture, onProgress: (done: number) => void): Promise<Playback> {
+    const sampler = new Sampler(capture.count);
+    const rig = new ReplayRig(capture, sampler);
+    let looked = performance.now();
+    while (!rig.advance(capture.count, EVENTS_PER_TURN)) {
+      if (performance.now() - looked < 5 * TURN_MS) continue;
+      onProgress(rig.at / capture.count);
+      await turn();
+      looked = performance.now();
+    }
+    return new Playback(capture, rig, sampler.samples);
+  }
+
+  /**
+   * Goes to where `event` events have happened.
+   * @returns false when another place was asked for on the way
+   */
+  async seek(event: number): Promise<boolean> {
+    const ticket = ++this.#wanted;
+    // Who scrubs asks for many places in a row: only the last one is worth the way.
+    await turn();
+    if (ticket !== this.#wanted) return false;
+    if (event < this.rig.at) this.rig = new ReplayRig(this.capture);
+    const { rig } = this;
+    let looked = performance.now();
+    while (!rig.advance(event, EVENTS_PER_TURN)) {
+      if (performance.now() - looked < TURN_MS) continue;
+      await turn();
+      if (ticket !== this.#wanted) return false;
+      looked = performance.now();
+    }
+    return true;
+  }
+}

@@ -1,0 +1,151 @@
+import {
+  Bus,
+  type BusPort,
+  BusView,
+  type Finding,
+  TranslationRequest,
+  type WalkMemory,
+} from '../../../../emulator/index.ts';
+import {
+  EventKind,
+  Replayer,
+  runConfig,
+  streamIdOf,
+  TraceEvent,
+  type TranslationStory,
+  UNKNOWN,
+  watchRun,
+} from '../../../../traces/browser.ts';
+import { accessOf, replaySpaces } from '../machine-rig.ts';
+import type { Rig, RigSpace, Spent } from '../rig.ts';
+import type { DoneLine } from '../snapshot.ts';
+import type { LoadedCapture } from './loaded-capture.ts';
+import type { Sampler } from './samples.ts';
+
+/** Operations before the current event that the time line shows. */
+const SHOWN = 24;
+const NO_COST: Spent = { cycles: 0, causes: [], commands: [], locked: 0 };
+const READ_ONLY = 'this is a capture: it is replayed as it is';
+
+/**
+ * A capture on a machine, stopped behind some event. It only goes forward: to go back, another one begins anew.
+ *
+ * Does: everything that `tablewalk replay` does with its defaults (SMMUv3, 4 KiB pages, strict, each page touched).
+ */
+export class ReplayRig implements Rig {
+  readonly capture: LoadedCapture;
+  readonly replayer: Replayer;
+  readonly walkerMemory: BusPort;
+  readonly cpuMemory: WalkMemory;
+  /** Events that have happened. */
+  at = 0;
+  /** The last operations, oldest first. */
+  readonly recent: DoneLine[] = [];
+  /** Domain of the last map or unmap, and its address. */
+  domain = 0;
+  iova = 0;
+  readonly #event = new TraceEvent();
+  readonly #request = new TranslationRequest();
+  readonly #sampler: Sampler | null;
+
+  /** @param sampler sees the replay; only the first one is looked at from its beginning to its end */
+  constructor(capture: LoadedCapture, sampler: Sampler | null = null) {
+    this.capture = capture;
+    this.#sampler = sampler;
+    this.replayer = new Replayer(runConfig({}), (device) => streamIdOf(capture.deviceName(device)));
+    const { memory, cache } = this.replayer.machine;
+    const bus = new Bus(memory, cache);
+    this.walkerMemory = bus.port('page, as the walker', cache === null ? BusView.COHERENT : BusView.NON_COHERENT);
+    this.cpuMemory = bus.port('page, as the CPU', BusView.COHERENT);
+    if (sampler !== null) watchRun(this.replayer, [sampler]);
+  }
+
+  /** Lets at most `most` events happen, up to event `until`. @returns whether it has come there */
+  advance(until: number, most: number): boolean {
+    const { capture, replayer } = this;
+    const event = this.#event;
+    const end = Math.min(until, capture.count, this.at + most);
+    while (this.at < end) {
+      capture.get(this.at++, event);
+      const start = replayer.machine.clock.cycles;
+      const refused = replayer.refusals.count;
+      replayer.take(event);
+      if (event.kind === EventKind.MAP || event.kind === EventKind.UNMAP) this.#note(event, start, refused);
+      this.#sampler?.event(this.at, this.at === capture.count, replayer);
+    }
+    return this.at >= Math.min(until, capture.count);
+  }
+
+  get device(): Replayer['machine']['device'] {
+    return this.replayer.machine.device;
+  }
+
+  get granule(): number {
+    return this.replayer.machine.granule;
+  }
+
+  get cycles(): number {
+    return this.replayer.machine.clock.cycles;
+  }
+
+  get findings(): readonly Finding[] {
+    return this.replayer.machine.sanitizer.findings;
+  }
+
+  get spaces(): readonly RigSpace[] {
+    return replaySpaces(this.replayer, (domain) => domain).map((space) => {
+      const { devices = [] } = this.replayer.tracker.domains[space.number] ?? {};
+      const names = devices.map((device) => this.capture.deviceName(device)).slice(0, 3);
+      return names.length === 0 ? space : { ...space, title: names.join(', ').slice(0, 60) };
+    });
+  }
+
+  use(): void {}
+
+  edit(): string {
+    return READ_ONLY;
+  }
+
+  spent(): Spent {
+    return NO_COST;
+  }
+
+  access(space: number, iova: number, flags: number): TranslationStory {
+    const one = this.replayer.domains.all[space];
+    if (one === undefined) throw new RangeError('there is no such domain yet');
+    return accessOf(this.replayer, one, this.#request, iova, flags, this.cpuMemory);
+  }
+
+  store(): void {
+    throw new RangeError(READ_ONLY);
+  }
+
+  clean(): void {
+    throw new RangeError(READ_ONLY);
+  }
+
+  wait(): void {
+    throw new RangeError(READ_ONLY);
+  }
+
+  /** Keeps what the time line shows of an operation. */
+  #note({ kind, iova, pa, size, line, time }: TraceEvent, start: number, refused: number): void {
+    const { machine, refusals, firstTime } = this.replayer;
+    this.domain = machine.sanitizer.domain;
+    this.iova = iova;
+    const maps = kind === EventKind.MAP;
+    const bad = refusals.count > refused;
+    const when = `${(time - firstTime).toFixed(6)} s, line ${line}`;
+    this.recent.push({
+      line: `${maps ? 'map' : 'unmap'} 0x${iova.toString(16)}${maps && pa !== UNKNOWN ? ` 0x${pa.toString(16)}` : ''} ${size}`,
+      text: bad ? `${when}: ${refusals.kept.at(-1)?.reason ?? 'refused'}` : when,
+      bad,
+      start,
+      cycles: Math.max(0, machine.clock.cycles - start),
+      by: 'CPU',
+      parts: [],
+      commands: [],
+    });
+    if (this.recent.length > SHOWN) this.recent.shift();
+  }
+}
