@@ -22,12 +22,12 @@ export const NESTING: Lesson = {
     },
     {
       text: "The tables of the guest lie in IPAs as well. So each of its four descriptors has to be found through four reads of stage 2 before it can be read, and what comes out once more: 4 × (4 + 1) + 4 = 24. The grid shows it, row by row. If stage 2 says that a guest's table lies in device memory, S2PTW makes that a fault.",
-      task: 'Choose other caches: "small" under "more", TLBs. Touch the address again: how few reads are left?',
-      goal: ({ world }) =>
-        world.settings.caches === 'small' &&
-        (world.lastAccess?.reads ?? 24) < 24 &&
-        world.lastAccess?.pa === '0xc0000000',
-      solution: ['set caches small', 'touch 0x40000000'],
+      task: 'Choose other caches: "small" under "more", TLBs. Everything is done again with them: how few reads are left of the first touch?',
+      goal: ({ world }) => {
+        const { reads = 0, pa = null } = world.lastAccess ?? {};
+        return world.settings.caches === 'small' && reads > 0 && reads < 24 && pa === '0xc0000000';
+      },
+      solution: ['set caches small'],
     },
     {
       text: "Walk caches of stage 2 and the cache of IPAs spare most of it, since the guest's tables lie close together. A fault can now come from either stage, and on the way to a table as well as at the end.",

@@ -17,7 +17,7 @@ export type TableChoice =
 export const TABLE_TITLES: Readonly<Record<TableChoice, string>> = {
   'arm-64-lpae-s1': 'stage 1',
   'arm-64-lpae-s2': 'stage 2',
-  nested: 'nested (stage 1 over stage 2)',
+  nested: 'nested: stage 1 over 2',
   'arm-32-lpae-s1': '32-bit LPAE, stage 1',
   'arm-32-lpae-s2': '32-bit LPAE, stage 2',
   'arm-mali-lpae': 'Mali LPAE',

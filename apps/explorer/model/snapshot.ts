@@ -40,6 +40,8 @@ export interface SpaceView {
   readonly asid: number;
   readonly vmid: number;
   readonly trees: readonly TreeView[];
+  /** Descriptors that a walk of the address meets: where each is, as its stage sees it, and its entry. */
+  readonly way: readonly { readonly stage: 1 | 2; readonly address: number; readonly index: number }[];
 }
 
 export interface CacheView extends CacheContents {

@@ -23,12 +23,15 @@ const LONGEST_TEXT = 600;
 export function spaceView(rig: Rig, space: RigSpace, address: bigint): SpaceView {
   const { number, title, asid, vmid, regime } = space;
   const onWay = new Set<string>();
+  const way: { stage: 1 | 2; address: number; index: number }[] = [];
   if (regime !== null) {
     for (const step of narrateWalk(rig.cpuMemory, regime, address).steps) {
-      if (step.kind === 'descriptor') onWay.add(`${step.stage} ${Number(step.pa)}`);
+      if (step.kind !== 'descriptor') continue;
+      onWay.add(`${step.stage} ${Number(step.pa)}`);
+      way.push({ stage: step.stage, address: Number(step.address), index: step.index });
     }
   }
-  return { number, title, asid, vmid, trees: space.tables.map((tree) => treeView(rig, tree, onWay)) };
+  return { number, title, asid, vmid, way, trees: space.tables.map((tree) => treeView(rig, tree, onWay)) };
 }
 
 function treeView(rig: Rig, tree: RigTable, onWay: ReadonlySet<string>): TreeView {
@@ -128,7 +131,7 @@ export function entryView(rig: Rig, space: RigSpace, stage: 1 | 2, tablePa: numb
 }
 
 /** The caches that the device's accesses go through, and where a lookup of the address would look. */
-export function cacheViews({ device }: Rig, address: bigint): CacheView[] {
+export function cacheViews({ device }: Rig, address: bigint, stages: readonly number[]): CacheView[] {
   const { caches } = device.mmu;
   const iova = Number(BigInt.asUintN(52, address));
   const all = [
@@ -144,10 +147,12 @@ export function cacheViews({ device }: Rig, address: bigint): CacheView[] {
       const isConfiguration = contents.role === 'configuration cache';
       return { ...contents, probed: cache === undefined || isConfiguration ? [] : probedSets(cache, iova) };
     })
-    .filter(
-      ({ role, entries, name }) =>
-        !/TLB \d+$/.test(name) || name.endsWith(' 0') || entries.length > 0 || role === 'SMMU TLB',
-    );
+    .filter(({ role, entries, name }) => {
+      if (entries.length > 0) return true;
+      // Of interfaces that nobody uses, and of stages that there are not, nothing is ever seen.
+      if (role === 'walk cache') return !/S\d/.test(name) || stages.some((stage) => name.includes(`S${stage}`));
+      return !/TLB \d+$/.test(name) || name.endsWith(' 0');
+    });
 }
 
 export function findingViews({ findings }: Rig): FindingView[] {

@@ -100,7 +100,7 @@ export class World {
       spaces: spaces.map((one) => spaceView(rig, one, address)),
       split: splitIova(address, splitShape(this.settings, rig, current)),
       walk: seen ?? (look === null ? null : { source: 'look', line: '', story: look }),
-      caches: cacheViews(rig, address),
+      caches: cacheViews(rig, address, stagesOf(current)),
       findings: findingViews(rig),
       story: this.#story,
     };
@@ -121,7 +121,7 @@ export class World {
 
   /** Entries that a cache holds; 0 of one that there is not. @param name its beginning */
   held(name: string): number {
-    return cacheViews(this.rig, this.address)
+    return cacheViews(this.rig, this.address, [1, 2])
       .filter((cache) => cache.name.startsWith(name))
       .reduce((sum, { entries }) => sum + entries.length, 0);
   }
@@ -210,6 +210,10 @@ export class World {
     else invalidation.byAddress(iova, asid, vmid, leafOnly);
     return invalidation.dropped;
   }
+}
+
+function stagesOf(space: RigSpace | undefined): number[] {
+  return space?.tables.map(({ stage }) => stage) ?? [];
 }
 
 /** How addresses are cut: as the settings say, or of tables that came from elsewhere as their registers say. */

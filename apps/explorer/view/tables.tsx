@@ -1,7 +1,7 @@
 import { signal } from '@preact/signals';
 import type { DrawnTable, EntryRun } from '../../../traces/browser.ts';
 import type { SpaceView, TreeView } from '../model/index.ts';
-import { act, ask, entry, events, snapshot } from './store.ts';
+import { act, ask, entry, snapshot } from './store.ts';
 import { Structure } from './walk/structure.tsx';
 import { addressText, bytesText, levelClass, roughBytes } from './words.ts';
 
@@ -35,7 +35,7 @@ export function Tables() {
         {space !== undefined && <span class="note">{tagText(space)}</span>}
       </div>
       {space?.trees.map((tree) => (
-        <Tree key={tree.stage} tree={tree} several={space.trees.length > 1} />
+        <Tree key={tree.stage} tree={tree} way={space.way} several={space.trees.length > 1} />
       ))}
       <Descriptor />
     </section>
@@ -48,7 +48,7 @@ function tagText({ title, asid, vmid }: SpaceView): string {
     .join(', ');
 }
 
-function Tree({ tree, several }: { tree: TreeView; several: boolean }) {
+function Tree({ tree, way, several }: { tree: TreeView; way: SpaceView['way']; several: boolean }) {
   const { stage, tables, tableCount, tableBytes, mappedBytes, leaves } = tree;
   const sizes = Object.entries(leaves).map(([size, count]) => `${count} × ${bytesText(Number(size))}`);
   const left = tableCount - tables.length;
@@ -61,7 +61,7 @@ function Tree({ tree, several }: { tree: TreeView; several: boolean }) {
       </p>
       <ul class="plain">
         {tables.map((table) => (
-          <Table key={table.pa} tree={tree} table={table} />
+          <Table key={table.pa} tree={tree} table={table} way={way} />
         ))}
       </ul>
       {left > 0 && <p class="note">and {left} more, which are not on the way of the address</p>}
@@ -69,16 +69,14 @@ function Tree({ tree, several }: { tree: TreeView; several: boolean }) {
   );
 }
 
-function Table({ tree, table }: { tree: TreeView; table: DrawnTable }) {
+function Table({ tree, table, way }: { tree: TreeView; table: DrawnTable; way: SpaceView['way'] }) {
   const { stage, entryBytes } = tree;
   const { pa, level, bytes, iova, runs } = table;
   const key = `${stage} ${pa}`;
   const open = opened.value.has(key);
   const count = bytes / entryBytes;
-  const used = events.value.find(
-    (event) => event.kind === 'read' && event.step.stage === stage && within(Number(event.step.address), pa, bytes),
-  );
-  const index = used?.kind === 'read' ? used.step.index : -1;
+  const used = way.find((one) => one.stage === stage && within(one.address, pa, bytes));
+  const index = used?.index ?? -1;
   const listed = runs.filter(({ kind }) => kind !== 'invalid');
   return (
     <li class={`table ${levelClass(stage, level)}${index >= 0 ? ' onway' : ''}`} style={{ '--depth': level }}>

@@ -26,7 +26,7 @@ export function Tlbs() {
 function Cache({ cache }: { cache: CacheView }) {
   const { name, sets, ways, lookups, misses, entries, probed } = cache;
   const at = new Map(entries.map((entry) => [entry.set * ways + entry.way, entry]));
-  const columns = sets === 1 ? Math.min(ways, 16) : ways;
+  const columns = sets === 1 ? Math.min(ways, 8) : ways;
   const cells = sets * ways;
   const [kind = '', which = ''] = chosen.value.split('#');
   const picked = kind === name ? at.get(Number(which)) : undefined;
@@ -35,7 +35,7 @@ function Cache({ cache }: { cache: CacheView }) {
       <div class="line">
         <h3>{titleOf(cache)}</h3>
         <span class="note">
-          {entries.length} of {sets * ways}; {lookups - misses} hits, {misses} misses
+          {entries.length} of {sets * ways}, {lookups - misses} hits, {misses} {misses === 1 ? 'miss' : 'misses'}
         </span>
       </div>
       {cells > MOST_CELLS ? (
@@ -119,7 +119,7 @@ function Picture({ cache, at }: { cache: CacheView; at: ReadonlyMap<number, Cach
 function titleOf({ name, role }: CacheView): string {
   if (role !== 'walk cache') return name;
   const [, stage = '', level = ''] = /S(\d)L(\d)/.exec(name) ?? [];
-  return stage === '' ? 'walk cache' : `walk cache, stage ${stage} level ${level}`;
+  return stage === '' ? 'walk cache' : `walk cache S${stage} L${level}`;
 }
 
 function entryText({ iova, size, asid, vmid, table, output, stale, global, upper }: CachedTranslation): string {

@@ -143,7 +143,7 @@ export class ReplayRig implements Rig {
       start,
       cycles: Math.max(0, machine.clock.cycles - start),
       by: 'CPU',
-      parts: [],
+      parts: [['map and unmap', 1]],
       commands: [],
     });
     if (this.recent.length > SHOWN) this.recent.shift();

@@ -1,5 +1,6 @@
 import { signal } from '@preact/signals';
-import { act, ask, snapshot } from '../store.ts';
+import { useEffect } from 'preact/hooks';
+import { act, ask, snapshot, source } from '../store.ts';
 
 /** Bugs that the page offers: those that a few lines by hand can show. */
 const BUGS: readonly (readonly [name: string, title: string])[] = [
@@ -34,7 +35,13 @@ function Field({ id, name, label }: { id: string; name: 'iova' | 'pa' | 'size' |
 /** What can be done to the machine. */
 export function Actions() {
   const now = snapshot.value;
+  const address = now?.split.iova ?? '';
+  // What is looked at is what one most likely wants to touch next.
+  useEffect(() => {
+    if (address !== '') fields.value = { ...fields.value, iova: address };
+  }, [address]);
   if (now === null) return null;
+  const brought = source.value !== null;
   const { iova, pa, size, rights, line } = fields.value;
   const planted = now.settings.bugs;
   const nested = now.settings.format === 'nested';
@@ -47,14 +54,21 @@ export function Actions() {
     <section class="actions" aria-labelledby="actions-title">
       <div class="line">
         <h2 id="actions-title">Do</h2>
-        <button type="button" class="quiet" disabled={now.done.length === 0} onClick={() => ask({ kind: 'undo' })}>
+        {brought && <span class="note">what was opened can be touched, and not changed</span>}
+        <button
+          type="button"
+          class="quiet"
+          hidden={brought}
+          disabled={now.done.length === 0}
+          onClick={() => ask({ kind: 'undo' })}
+        >
           undo
         </button>
-        <button type="button" class="quiet" onClick={() => ask({ kind: 'reset' })}>
+        <button type="button" class="quiet" hidden={brought} onClick={() => ask({ kind: 'reset' })}>
           start again
         </button>
       </div>
-      <form class="line" onSubmit={submit(() => act(`map ${iova} ${pa} ${size} ${rights}`))}>
+      <form class="line" hidden={brought} onSubmit={submit(() => act(`map ${iova} ${pa} ${size} ${rights}`))}>
         <Field id="map-iova" name="iova" label={nested ? 'map address' : 'map IOVA'} />
         <Field id="map-pa" name="pa" label={nested ? 'to IPA' : 'to'} />
         <Field id="map-size" name="size" label="size" />
@@ -66,7 +80,7 @@ export function Actions() {
           </button>
         )}
       </form>
-      <form class="line" onSubmit={submit(() => act(`unmap ${iova} ${size}`))}>
+      <form class="line" hidden={brought} onSubmit={submit(() => act(`unmap ${iova} ${size}`))}>
         <Field id="unmap-iova" name="iova" label="unmap" />
         <Field id="unmap-size" name="size" label="size" />
         <button type="submit">unmap</button>
@@ -98,7 +112,7 @@ export function Actions() {
             <option value="invalidate iova IOVA leaf">the address, leaves only</option>
           </select>
         </label>
-        <label class="choice">
+        <label class="choice" hidden={brought}>
           <span>plant a bug</span>
           <select
             value={planted}

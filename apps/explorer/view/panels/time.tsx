@@ -60,7 +60,7 @@ function Moment({ one }: { one: DoneLine }) {
       {by !== 'nobody' && (
         <span class="note">
           . {by === 'CPU' ? 'The CPU' : 'The device'}: {cyclesText(cycles)}
-          {parts.length > 0 && ` (${parts.map(([name, spent]) => `${name} ${Math.round(spent)}`).join(', ')})`}
+          {parts.length > 1 && ` (${parts.map(([name, spent]) => `${name} ${Math.round(spent)}`).join(', ')})`}
           {commands.length > 0 &&
             `; ${commands.map(([name, count]) => (count > 1 ? `${count} × ${name}` : name)).join(', ')}`}
         </span>
