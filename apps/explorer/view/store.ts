@@ -44,7 +44,7 @@ export function start(): void {
   const source = document.getElementById('worker')?.textContent ?? '';
   const url = URL.createObjectURL(new Blob([source], { type: 'text/javascript' }));
   worker = new Worker(url);
-  worker.onmessage = ({ data }: MessageEvent<Reply>) => take(data);
+  worker.onmessage = ({ data }: MessageEvent<Reply>) => takeAtRest(data);
   worker.onerror = (event) => {
     complaint.value = `The emulator stopped: ${event.message}`;
   };
@@ -75,6 +75,7 @@ export function openFiles(files: readonly File[]): void {
 /** Looks at another event of the capture. */
 export function seek(event: number): void {
   scrub.value = event;
+  moved = performance.now();
   worker?.postMessage({ kind: 'seek', event } satisfies Request);
 }
 
@@ -100,6 +101,31 @@ export function walkTo(at: number): void {
 }
 
 let written = '';
+
+/** While somebody scrubs, the plots follow at once, and the tables as soon as he rests for this long. */
+const REST_MS = 90;
+let moved = Number.NEGATIVE_INFINITY;
+let held: Reply | null = null;
+
+/** Takes a reply now, or when the hand rests; of several only the last. */
+function takeAtRest(reply: Reply): void {
+  const wait = reply.kind === 'state' ? moved + REST_MS - performance.now() : 0;
+  if (wait > 0) {
+    if (held === null) setTimeout(release, wait);
+    held = reply;
+  } else {
+    if (reply.kind === 'state') held = null;
+    take(reply);
+  }
+}
+
+function release(): void {
+  if (held !== null) {
+    const reply = held;
+    held = null;
+    takeAtRest(reply);
+  }
+}
 
 function take(reply: Reply): void {
   busy.value = false;

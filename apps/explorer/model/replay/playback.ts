@@ -5,6 +5,8 @@ import { Sampler, type Samples } from './samples.ts';
 /** Events between two looks whether somebody wants something else. */
 const EVENTS_PER_TURN = 500;
 const TURN_MS = 12;
+/** How long a wish has to stand before work begins on it. */
+const SETTLE_MS = 25;
 
 /** A turn of the worker's loop: messages come in. */
 function turn(): Promise<void> {
@@ -47,7 +49,7 @@ export class Playback {
   async seek(event: number): Promise<boolean> {
     const ticket = ++this.#wanted;
     // Who scrubs asks for many places in a row: only the last one is worth the way.
-    await turn();
+    await new Promise((resolve) => setTimeout(resolve, SETTLE_MS));
     if (ticket !== this.#wanted) return false;
     if (event < this.rig.at) this.rig = new ReplayRig(this.capture);
     const { rig } = this;

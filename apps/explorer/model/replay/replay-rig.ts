@@ -68,9 +68,12 @@ export class ReplayRig implements Rig {
     while (this.at < end) {
       capture.get(this.at++, event);
       const start = replayer.machine.clock.cycles;
+      const spent = this.#cpuCycles();
       const refused = replayer.refusals.count;
       replayer.take(event);
-      if (event.kind === EventKind.MAP || event.kind === EventKind.UNMAP) this.#note(event, start, refused);
+      if (event.kind === EventKind.MAP || event.kind === EventKind.UNMAP) {
+        this.#note(event, start, this.#cpuCycles() - spent, refused);
+      }
       this.#sampler?.event(this.at, this.at === capture.count, replayer);
     }
     return this.at >= Math.min(until, capture.count);
@@ -128,8 +131,13 @@ export class ReplayRig implements Rig {
     throw new RangeError(READ_ONLY);
   }
 
+  /** What maps and unmaps have cost the CPU so far. */
+  #cpuCycles(): number {
+    return this.replayer.machine.costs.kinds.reduce((sum, { cycles }) => sum + cycles, 0);
+  }
+
   /** Keeps what the time line shows of an operation. */
-  #note({ kind, iova, pa, size, line, time }: TraceEvent, start: number, refused: number): void {
+  #note({ kind, iova, pa, size, line, time }: TraceEvent, start: number, cycles: number, refused: number): void {
     const { machine, refusals, firstTime } = this.replayer;
     this.domain = machine.sanitizer.domain;
     this.iova = iova;
@@ -141,7 +149,7 @@ export class ReplayRig implements Rig {
       text: bad ? `${when}: ${refusals.kept.at(-1)?.reason ?? 'refused'}` : when,
       bad,
       start,
-      cycles: Math.max(0, machine.clock.cycles - start),
+      cycles,
       by: 'CPU',
       parts: [['map and unmap', 1]],
       commands: [],

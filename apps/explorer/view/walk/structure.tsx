@@ -36,7 +36,7 @@ function Field({ field }: { field: StructureField }) {
       </dt>
       <dd>
         <span class="mono">{width > 4 ? addressText(value) : Number(value)}</span>{' '}
-        <span>{text === '' ? meaning : text}</span>
+        <span>{text !== '' ? text : width > 8 ? '' : meaning}</span>
       </dd>
     </div>
   );
