@@ -1,15 +1,16 @@
 /**
  * How well the domains of plain map and unmap lines are found: captures that name every call's domain or device are read with the names hidden, and
- * what the tracker makes of them is held against the truth. Two baselines: one domain for all, and the greedy tracker that came before (its scores
- * are fixed figures, since its code is gone).
+ * what the tracker makes of them is held against the truth. Baselines: one domain for all; a simple greedy choice; and the streaming tracker that came
+ * before, whose scores are fixed figures, since its code is gone.
  */
-import { DomainTracker, EventKind, NO_DOMAIN, openCaptures, TraceEvent, UNKNOWN } from '../traces/index.ts';
+import { copyEvent, DomainTracker, EventKind, NO_DOMAIN, openCaptures, TraceEvent, UNKNOWN } from '../traces/index.ts';
+import { GreedyDomains } from './greedy-domains.ts';
 
-/** A capture with truth, and what the greedy tracker scored on it: domains, share of calls, share of leaves, contradictions. */
+/** A capture with truth, and what the tracker before scored on it. */
 interface Known {
   readonly name: string;
   readonly path: string;
-  readonly greedy: Score;
+  readonly before: Score;
 }
 
 export interface Score {
@@ -26,17 +27,17 @@ const CAPTURES: readonly Known[] = [
   {
     name: 'dma-dump',
     path: 'traces/samples/dma-dump.ftrace.txt.gz',
-    greedy: { domains: 7, calls: 0.824, leaves: 0.667, contradictions: 0 },
+    before: { domains: 6, calls: 0.872, leaves: 0.888, contradictions: 0 },
   },
   {
     name: 'vfio-dump',
     path: 'traces/samples/vfio-dump.ftrace.txt.gz',
-    greedy: { domains: 8, calls: 0.81, leaves: 0.543, contradictions: 0 },
+    before: { domains: 8, calls: 0.881, leaves: 0.505, contradictions: 0 },
   },
   {
     name: 'medium-dma-events',
     path: 'test/vectors/domains/medium-dma-events.txt.gz',
-    greedy: { domains: 6, calls: 0.879, leaves: 0.694, contradictions: 0 },
+    before: { domains: 6, calls: 0.933, leaves: 0.878, contradictions: 0 },
   },
 ];
 
@@ -112,37 +113,48 @@ function contradicts(event: TraceEvent, pages: ReadonlyMap<number, number>): boo
   return false;
 }
 
-/** Reads a capture with truth and scores the tracker on it with the names hidden. */
+/** Reads a capture with truth and scores what is found with the names hidden. */
 export async function scoreCapture(
   path: string,
-): Promise<{ truth: number; calls: number; single: Score; tracker: Score }> {
+): Promise<{ truth: number; calls: number; single: Score; greedy: Score; tracker: Score }> {
   const reader = await openCaptures([path]);
-  const known = new DomainTracker();
-  const hidden = new DomainTracker();
-  const events: TraceEvent[] = [];
   const truth: number[] = [];
   const found: number[] = [];
+  const events: TraceEvent[] = [];
+  const known = new DomainTracker((_, domain) => truth.push(domain));
+  const hidden = new DomainTracker((_, domain) => found.push(domain));
+  const greedy = new GreedyDomains();
+  const greedily: number[] = [];
   while (await reader.fill()) {
     while (reader.next()) {
-      const { event } = reader;
-      const his = known.take(event);
-      const isCall = event.kind === EventKind.MAP || event.kind === EventKind.UNMAP;
-      event.domain = UNKNOWN;
-      if (isCall) event.device = UNKNOWN;
-      const mine = hidden.take(event);
-      // Where the capture itself leaves the domain open there is no truth to hold against.
-      if (!isCall || (his !== NO_DOMAIN && known.domains[his]?.origin === 'inferred')) continue;
-      events.push(Object.assign(new TraceEvent(), event));
-      truth.push(his);
-      found.push(mine);
+      known.take(reader.event);
+      const plain = new TraceEvent();
+      copyEvent(reader.event, plain);
+      plain.domain = UNKNOWN;
+      if (plain.kind <= EventKind.UNMAP) plain.device = UNKNOWN;
+      events.push(plain);
+      hidden.take(plain);
+      greedily.push(greedy.take(plain));
     }
   }
-  const all = found.map(() => 0);
+  known.end();
+  hidden.end();
+  // Where the capture itself leaves the domain open there is no truth to hold against.
+  const calls = events
+    .map((_, index) => index)
+    .filter((index) => {
+      const his = truth[index] ?? NO_DOMAIN;
+      const isCall = (events[index]?.kind ?? EventKind.OTHER) <= EventKind.UNMAP;
+      return isCall && (his === NO_DOMAIN || known.domains[his]?.origin !== 'inferred');
+    });
+  const pick = <T>(all: readonly T[]): T[] => calls.map((index) => all[index] as T);
+  const scored = (all: readonly number[]): Score => score(pick(events), pick(truth), pick(all));
   return {
     truth: known.used - known.inferred,
-    calls: events.length,
-    single: score(events, truth, all),
-    tracker: score(events, truth, found),
+    calls: calls.length,
+    single: scored(events.map(() => 0)),
+    greedy: scored(greedily),
+    tracker: scored(found),
   };
 }
 
@@ -150,12 +162,13 @@ export async function scoreCapture(
 export async function printDomainScores(): Promise<void> {
   console.log('\nDomains of plain map and unmap lines (captures with truth, names hidden)');
   console.log(row(['', 'domains', 'true', 'calls right', 'leaves right', 'contradictions']));
-  for (const { name, path, greedy } of CAPTURES) {
-    const { truth, calls, single, tracker } = await scoreCapture(path);
+  for (const { name, path, before } of CAPTURES) {
+    const { truth, calls, single, greedy, tracker } = await scoreCapture(path);
     console.log(`${name}, ${calls} calls`);
     for (const [what, one] of [
       ['one domain for all', single],
-      ['greedy (before)', greedy],
+      ['greedy', greedy],
+      ['tracker before', before],
       ['tracker', tracker],
     ] as const) {
       console.log(

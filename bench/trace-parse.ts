@@ -86,7 +86,7 @@ export function traceBenchmarks(): Benchmark[] {
   });
   const ring = ringOf(events);
   const bytesPerEvent = text.length / events.length;
-  let tracker = new DomainTracker();
+  let tracker = new DomainTracker(() => {});
   return [
     {
       name: `parse ftrace text, ${bytesPerEvent.toFixed(0)} bytes an event (aim: ${AIM} MB/s)`,
@@ -126,7 +126,7 @@ export function traceBenchmarks(): Benchmark[] {
       unit: 'event',
       items: events.length,
       prepare() {
-        tracker = new DomainTracker();
+        tracker = new DomainTracker(() => {});
       },
       work() {
         for (const event of events) tracker.take(event);

@@ -1,5 +1,5 @@
 /** Ranges per block: small enough that an insertion moves little, large enough that few blocks have to be searched. */
-const BLOCK = 256;
+const BLOCK = 64;
 
 /** How a range is covered by the live ranges of a set. */
 export const Coverage = {
@@ -15,10 +15,20 @@ export const Coverage = {
 export type Coverage = (typeof Coverage)[keyof typeof Coverage];
 
 class Block {
-  readonly starts = new Float64Array(BLOCK);
-  readonly ends = new Float64Array(BLOCK);
-  readonly tags = new Float64Array(BLOCK);
+  readonly starts: Float64Array;
+  readonly ends: Float64Array;
+  readonly tags: Float64Array;
   count = 0;
+  /** Belongs to several sets since a fork: whoever changes it takes a copy. */
+  shared = false;
+
+  /** @param from a block to copy; empty without */
+  constructor(from?: Block) {
+    this.starts = from === undefined ? new Float64Array(BLOCK) : from.starts.slice();
+    this.ends = from === undefined ? new Float64Array(BLOCK) : from.ends.slice();
+    this.tags = from === undefined ? new Float64Array(BLOCK) : from.tags.slice();
+    this.count = from === undefined ? 0 : from.count;
+  }
 }
 
 /**
@@ -30,10 +40,22 @@ export class LiveRanges {
   count = 0;
   /** Bytes they cover. */
   bytes = 0;
-  readonly #blocks: Block[] = [new Block()];
+  readonly #blocks: Block[];
   /** Place of the last search: the last range that starts at or below the address; index -1 when there is none. */
   #block = 0;
   #index = -1;
+
+  /** @param from a set whose ranges the new one has too. Either may be changed from here on; what neither changes is kept once */
+  constructor(from?: LiveRanges) {
+    if (from === undefined) {
+      this.#blocks = [new Block()];
+      return;
+    }
+    for (const block of from.#blocks) block.shared = true;
+    this.#blocks = from.#blocks.slice();
+    this.count = from.count;
+    this.bytes = from.bytes;
+  }
 
   /** True if any byte of `[start, end)` is live. */
   overlaps(start: number, end: number): boolean {
@@ -63,6 +85,18 @@ export class LiveRanges {
     return this.#here().tags[this.#index] as number;
   }
 
+  /** Writes the tags of the ranges that touch `[start, end)` into `tags`, as many as it holds. @returns how many it wrote */
+  tagsIn(start: number, end: number, tags: Float64Array): number {
+    let written = 0;
+    this.#search(start);
+    if ((this.#index < 0 || this.#endHere() <= start) && !this.#next()) return 0;
+    while (written < tags.length && this.#startHere() < end) {
+      tags[written++] = this.#here().tags[this.#index] as number;
+      if (!this.#next()) break;
+    }
+    return written;
+  }
+
   /** Where the last range begins that begins below `address`, or -1. */
   lastStartBelow(address: number): number {
     this.#search(address - 1);
@@ -78,7 +112,7 @@ export class LiveRanges {
   /** Adds `[start, end)`, which must not overlap a live range. */
   insert(start: number, end: number, tag: number): void {
     this.#search(start);
-    let block = this.#here();
+    let block = this.#own();
     let index = this.#index + 1;
     if (block.count === BLOCK) {
       this.#split();
@@ -107,11 +141,11 @@ export class LiveRanges {
       if (!this.#next()) return 0;
     }
     for (;;) {
-      const block = this.#here();
+      if (this.#startHere() >= end) return removed;
+      const block = this.#own();
       const index = this.#index;
       const from = block.starts[index] as number;
       const to = block.ends[index] as number;
-      if (from >= end) return removed;
       const tag = block.tags[index] as number;
       const low = Math.max(from, start);
       const high = Math.min(to, end);
@@ -137,7 +171,7 @@ export class LiveRanges {
     this.#blocks.length = 1;
     this.#block = 0;
     this.#index = -1;
-    this.#here().count = 0;
+    this.#own().count = 0;
     this.count = 0;
     this.bytes = 0;
   }
@@ -153,6 +187,15 @@ export class LiveRanges {
 
   #here(): Block {
     return this.#blocks[this.#block] as Block;
+  }
+
+  /** The block here, to be changed. */
+  #own(): Block {
+    const block = this.#here();
+    if (!block.shared) return block;
+    const own = new Block(block);
+    this.#blocks[this.#block] = own;
+    return own;
   }
 
   #startHere(): number {

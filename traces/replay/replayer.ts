@@ -50,7 +50,7 @@ export class Replayer {
    */
   constructor(config: RunConfig, streamOfDevice: (device: number) => number, log: Log = SILENT) {
     this.config = config;
-    this.tracker = new DomainTracker(config.domains.single);
+    this.tracker = new DomainTracker((event, domain) => this.#take(event, domain), config.domains.single);
     this.machine = new Machine(config, log);
     this.#log = log;
     const { machine } = this;
@@ -85,21 +85,25 @@ export class Replayer {
       this.events++;
       this.lastTime = event.time;
     }
+    this.tracker.take(event);
+  }
+
+  /** An event whose domain is known by now. */
+  #take(event: TraceEvent, domain: number): void {
+    const { kind } = event;
     // What is due by then happens first, at its own time.
     this.#edits.passTime(event.time);
     this.invalidation.passTime(event.time);
     this.#time.set(event.time);
-    if (kind === EventKind.MAP) this.#edit(event, true);
-    else if (kind === EventKind.UNMAP) this.#edit(event, false);
-    else {
-      this.tracker.take(event);
-      if (kind === EventKind.ATTACH) this.domains.attach(event.device);
-      else if (kind === EventKind.FAULT) this.onFault?.(event);
-    }
+    if (kind === EventKind.MAP) this.#edit(event, domain, true);
+    else if (kind === EventKind.UNMAP) this.#edit(event, domain, false);
+    else if (kind === EventKind.ATTACH) this.domains.attach(event.device);
+    else if (kind === EventKind.FAULT) this.onFault?.(event);
   }
 
   /** The capture is over: what still waits is done. Tables stay as they are. */
   end(): void {
+    this.tracker.end();
     this.#edits.end();
     this.invalidation.end();
     this.device.handleFaults();
@@ -113,12 +117,9 @@ export class Replayer {
     this.machine.tables.close();
   }
 
-  #edit(event: TraceEvent, maps: boolean): void {
+  #edit(event: TraceEvent, at: number, maps: boolean): void {
     if (maps) this.maps++;
     else this.unmaps++;
-    const before = this.tracker.bytesUnmapped;
-    const replacedBefore = this.tracker.bytesReplaced;
-    const at = this.tracker.take(event);
     if (at === NO_DOMAIN) return;
     this.recorded.take(at, event);
     const number = ++this.#operation;
@@ -131,13 +132,13 @@ export class Replayer {
     const size = maps || event.unmappedSize === UNKNOWN ? event.size : event.unmappedSize;
     sanitizer.line = line;
     const prot = event.prot === UNKNOWN ? DEFAULT_PROT : event.prot;
-    const live = this.tracker.bytesUnmapped - before;
+    const live = maps ? 0 : this.tracker.bytesRemoved;
     const edit: Edit = { number, line, cpu, maps, iova, size, pa, prot, live };
     const one = this.domains.at(at);
     if (one === null) this.#refuse(one, edit, NO_DOMAIN_MEMORY);
     else {
       // What a map comes over must have gone before, though its unmap is missing: the kernel never maps over a live mapping.
-      const replaced = this.tracker.bytesReplaced - replacedBefore;
+      const replaced = maps ? this.tracker.bytesReplaced : 0;
       if (replaced > 0) this.#edits.submit(one, { ...edit, maps: false, live: replaced });
       this.#edits.submit(one, edit);
     }

@@ -112,7 +112,7 @@ function captureSection(stats: CaptureStats, replayer: Replayer): CaptureSection
     domains: tracker.used,
     domainsInferred: tracker.inferred,
     recorded: recordedSection(stats, replayer),
-    ambiguous: tracker.ambiguousMaps + tracker.ambiguousUnmaps,
+    ambiguous: tracker.ambiguous,
     bytesMapped: tracker.bytesMapped,
     bytesUnmapped: tracker.bytesUnmapped,
     firstTime: replayer.firstTime,

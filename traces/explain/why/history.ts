@@ -56,10 +56,11 @@ export class MappingHistory {
 
   static async read(reader: CaptureReader): Promise<MappingHistory> {
     const history = new MappingHistory();
-    const tracker = new DomainTracker();
+    const tracker = new DomainTracker((event, domain) => history.#take(event, domain, tracker, reader));
     while (await reader.fill()) {
-      while (reader.next()) history.#take(reader.event, tracker, reader);
+      while (reader.next()) tracker.take(reader.event);
     }
+    tracker.end();
     history.inferred = tracker.inferred;
     for (const [at, { devices }] of tracker.domains.entries()) {
       const names = new Set(devices.map((device) => reader.devices.name(device)));
@@ -69,9 +70,8 @@ export class MappingHistory {
     return history;
   }
 
-  #take(event: TraceEvent, tracker: DomainTracker, reader: CaptureReader): void {
+  #take(event: TraceEvent, domain: number, tracker: DomainTracker, reader: CaptureReader): void {
     if (event.time > this.lastTime) this.lastTime = event.time;
-    const domain = tracker.take(event);
     const device = event.device === UNKNOWN ? '' : reader.devices.name(event.device);
     if (event.kind === EventKind.FAULT && event.iova !== UNKNOWN) {
       this.faults.push({ iova: event.iova, prot: event.prot, device, at: momentOf(event) });
