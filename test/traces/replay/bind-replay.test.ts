@@ -20,6 +20,7 @@ async function feed(capture: string, take: Replayer['take']): Promise<void> {
 async function direct(capture: string, config: ReturnType<typeof runConfig>): Promise<string[][]> {
   const replayer = new Replayer(config, () => -1);
   await feed(capture, (event) => replayer.take(event));
+  replayer.end();
   return replayer.domains.all.map((one) => (one === undefined ? [] : shapeOf(one.domain.table)));
 }
 
