@@ -156,6 +156,15 @@ export class DomainTracker {
     this.#inference.end();
   }
 
+  /** The domain that a capture names so, made if need be. @param name number of the name, as in an event's `domain` */
+  named(name: number): number {
+    const known = this.#byName[name];
+    if (known !== undefined) return known;
+    const at = this.#add('named');
+    this.#byName[name] = at;
+    return at;
+  }
+
   #newInference(): DomainInference {
     return new DomainInference((event, slot) => this.#decided(event, slot));
   }
@@ -218,7 +227,7 @@ export class DomainTracker {
     const { attachments } = this.#inference;
     const group = attachments.groupOf(device);
     if (event.domain !== UNKNOWN) {
-      const domain = this.#domains[this.#named(event.domain)] as Domain;
+      const domain = this.#domains[this.named(event.domain)] as Domain;
       if (!domain.devices.includes(device)) domain.devices.push(device);
       const number = Attachments.groupNumber(group);
       if (number !== UNKNOWN) domain.group = number;
@@ -230,7 +239,7 @@ export class DomainTracker {
   }
 
   #domainOf(event: TraceEvent, slot: number): number {
-    if (event.domain !== UNKNOWN) return this.#named(event.domain);
+    if (event.domain !== UNKNOWN) return this.named(event.domain);
     if (slot !== NO_SLOT) return this.#ofSlot(slot);
     const known = this.#domains.findIndex(({ capture, origin }) => capture === this.#capture && origin === 'single');
     return known >= 0 ? known : this.#add('single');
@@ -249,14 +258,6 @@ export class DomainTracker {
       domain.group = Attachments.groupNumber(group);
       domain.devices.push(...inference.attachments.devicesOf(group));
     }
-    return at;
-  }
-
-  #named(name: number): number {
-    const known = this.#byName[name];
-    if (known !== undefined) return known;
-    const at = this.#add('named');
-    this.#byName[name] = at;
     return at;
   }
 

@@ -68,12 +68,8 @@ export class MachineRig implements Rig {
 
   use(space: number): void {
     if (this.#numbers[space] !== undefined) return;
-    // Domains of a capture get their numbers from its first event in each: a map that goes again is such an event.
     const { tracker, domains } = this.replayer;
-    this.#fill(EventKind.MAP, { kind: 'map', iova: 0, pa: 0, size: 1, prot: 0 }, space);
-    const number = tracker.take(this.#event);
-    this.#event.kind = EventKind.UNMAP;
-    tracker.take(this.#event);
+    const number = tracker.named(space);
     this.#numbers[space] = number;
     domains.at(number);
   }
