@@ -7,8 +7,8 @@ import { type GivenFile, openFiles, Playback } from './replay/index.ts';
 import { settingsOf, settingsText } from './settings.ts';
 import { World } from './world.ts';
 
-/** Lines that a link may carry. */
-const MOST_LINES = 60;
+/** Lines that a link or a saved state may carry. */
+const MOST_LINES = 400;
 const MOST_ANSWER = 60;
 const LONGEST_COMPLAINT = 400;
 

@@ -235,7 +235,7 @@ function accessText(story: TranslationStory): string {
   const cycles = `${latency} cycles`;
   if (fault !== null) {
     const where = fault.stage === 0 ? '' : `, stage ${fault.stage} level ${fault.level}`;
-    return `${fault.name}${where}; ${reads} reads, ${cycles}`;
+    return `${fault.name}${where}; ${reads} ${reads === 1 ? 'read' : 'reads'}, ${cycles}`;
   }
   const hit = events.find((event) => event.kind === 'lookup' && event.hit && event.cache.includes('TLB'));
   const by = hit?.kind === 'lookup' ? `${hit.cache} hit` : `walk, ${reads} ${reads === 1 ? 'read' : 'reads'}`;

@@ -1,6 +1,6 @@
 import { signal } from '@preact/signals';
 import { keysShown } from './keys.tsx';
-import { act, ask, lesson, lessons, openFiles, snapshot, source } from './store.ts';
+import { act, ask, lesson, lessons, openFiles, saveState, snapshot, source } from './store.ts';
 
 /** The choices that stand in the header; the others are behind "more". */
 const FIRST = ['mmu', 'format', 'granule', 'ias', 'walk'];
@@ -52,7 +52,7 @@ export function Header() {
           <input
             type="file"
             multiple
-            aria-label="Open a capture, or the two files of a memory image"
+            aria-label="Open a capture, the two files of a memory image, or a saved state"
             onChange={({ currentTarget }) => {
               openFiles([...(currentTarget.files ?? [])]);
               currentTarget.value = '';
@@ -61,6 +61,9 @@ export function Header() {
         </label>
         <button type="button" aria-expanded={more.value} onClick={() => (more.value = !more.value)}>
           {more.value ? 'less' : 'more'}
+        </button>
+        <button type="button" disabled={open} onClick={saveState}>
+          save
         </button>
         <button type="button" onClick={share}>
           {shared.value === '' ? 'share' : shared.value}

@@ -66,8 +66,36 @@ export function act(...deeds: string[]): void {
   ask({ kind: 'do', deeds });
 }
 
+/** How a saved state is called. */
+const STATE_NAME = 'state.tablewalk.json';
+
+/** Saves the state as a file: the same that a link has, of any length. */
+export function saveState(): void {
+  const link = document.createElement('a');
+  link.href = URL.createObjectURL(new Blob([JSON.stringify(shown, null, 1)], { type: 'application/json' }));
+  link.download = STATE_NAME;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+}
+
+/** Opens a saved state. */
+async function openState(file: File): Promise<void> {
+  try {
+    const saved: unknown = JSON.parse(await file.text());
+    const fields = Object.entries(saved ?? {}).filter(([, value]) => typeof value === 'string');
+    ask({ kind: 'open', params: Object.fromEntries(fields) as Record<string, string> });
+  } catch {
+    complaint.value = `${file.name}: no saved state`;
+  }
+}
+
 /** Opens what a person brought. */
 export function openFiles(files: readonly File[]): void {
+  const [first] = files;
+  if (first?.name.endsWith('.tablewalk.json') === true) {
+    void openState(first);
+    return;
+  }
   const given: GivenFile[] = files.map((file) => ({ name: file.name, blob: file }));
   if (given.length > 0) ask({ kind: 'files', files: given });
 }
@@ -101,6 +129,8 @@ export function walkTo(at: number): void {
 }
 
 let written = '';
+/** What the page shows, as a link or a file says it. */
+let shown: Readonly<Record<string, string>> = {};
 
 /** While somebody scrubs, the plots follow at once, and the tables as soon as he rests for this long. */
 const REST_MS = 90;
@@ -142,6 +172,7 @@ function take(reply: Reply): void {
       progress.value = null;
       lesson.value = reply.lesson;
       lessons.value = reply.lessons;
+      shown = reply.params;
       written = hashOf(reply.params);
       if (location.hash !== written) history.replaceState(null, '', written);
       break;

@@ -117,6 +117,7 @@ function Picture({ cache, at }: { cache: CacheView; at: ReadonlyMap<number, Cach
 }
 
 function titleOf({ name, role }: CacheView): string {
+  if (role === 'configuration cache') return 'configurations';
   if (role !== 'walk cache') return name;
   const [, stage = '', level = ''] = /S(\d)L(\d)/.exec(name) ?? [];
   return stage === '' ? 'walk cache' : `walk cache S${stage} L${level}`;

@@ -207,6 +207,17 @@ describe.skipIf(CHROMIUM === '')('the page in Chromium, from disk', () => {
     }
   });
 
+  it('saves its state as a file, and opens it again', async () => {
+    await open('#do=map+0x40000000+0x80000000+2M+rw;touch+0x40000008&granule=16k');
+    const shown = await page.locator('.columns').textContent();
+    const [download] = await Promise.all([page.waitForEvent('download'), button('save').click()]);
+    await open();
+    await page.getByText('Nothing was done yet.').waitFor();
+    await drop([{ name: download.suggestedFilename(), path: await download.path() }]);
+    await page.getByText('2 MiB').first().waitFor();
+    expect(await page.locator('.columns').textContent()).toBe(shown);
+  });
+
   it('refuses what is no capture in one line, and goes on', async () => {
     await open();
     await drop([{ name: 'x.txt', text: '<script>alert(1)</script>\n'.repeat(2000) }]);

@@ -228,7 +228,7 @@ function plainText(event: Exclude<TranslationEvent, { kind: 'read' }>): string {
     case 'decision':
       return 'decided';
     case 'port':
-      return 'the access goes on to memory';
+      return snapshot.value?.walk?.story.fault ? 'the device gets an abort' : 'the access goes on to memory';
     case 'device':
       return 'the device waits';
   }
