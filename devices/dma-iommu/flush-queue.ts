@@ -68,6 +68,14 @@ class Ring {
 }
 
 /**
+ * When the timer fires that the first entry starts at time `now`, in seconds: at the tick behind the timeout in whole ticks, ticks being whole
+ * multiples of 1 / HZ of the trace's clock.
+ */
+export function timerDeadline(now: number, { timeout, hz }: FlushQueueConfig): number {
+  return (Math.floor(now * hz + ROUNDING) + Math.ceil(timeout * hz - ROUNDING) + 1) / hz;
+}
+
+/**
  * Lazy invalidation of one domain, after Linux 6.12 to 7.3 `drivers/iommu/dma-iommu.c` (`queue_iova`, `fq_flush_timeout`): unmapped IOVAs
  * wait in a ring of the CPU that unmapped them, and go back together after one invalidation of the whole address space: when a ring is full,
  * or when the timer that the first of them started has run out, one timer for all rings. A full ring does not stop the timer, so it may fire
@@ -89,9 +97,7 @@ export class FlushQueue {
   /** IOVA ranges that went through. */
   queued = 0;
   readonly #owner: FlushQueueOwner;
-  readonly #entries: number;
-  readonly #hz: number;
-  readonly #ticks: number;
+  readonly #config: FlushQueueConfig;
   readonly #rings: (Ring | undefined)[] = [];
   /** All flushes so far: Linux `fq_flush_finish_cnt`. */
   #flushes = 0;
@@ -107,11 +113,8 @@ export class FlushQueue {
       const issue = parsed.issues[0];
       throw new ConfigError(`flushQueue.${v.getDotPath(issue) ?? ''}`, issue.input, issue.message);
     }
-    const { entries, timeout, hz } = parsed.output;
     this.#owner = owner;
-    this.#entries = entries;
-    this.#hz = hz;
-    this.#ticks = Math.ceil(timeout * hz - ROUNDING) + 1;
+    this.#config = parsed.output;
   }
 
   /** Ranges that wait, flushed or not. */
@@ -136,7 +139,7 @@ export class FlushQueue {
     ring.put(iova, size, this.#flushes);
     this.queued++;
     if (this.#deadline !== Number.POSITIVE_INFINITY) return;
-    this.#deadline = (Math.floor(now * this.#hz + ROUNDING) + this.#ticks) / this.#hz;
+    this.#deadline = timerDeadline(now, this.#config);
     this.#timerCpu = cpu;
   }
 
@@ -174,7 +177,7 @@ export class FlushQueue {
   #ring(cpu: number): Ring {
     let ring = this.#rings[cpu];
     if (ring === undefined) {
-      ring = new Ring(this.#entries);
+      ring = new Ring(this.#config.entries);
       this.#rings[cpu] = ring;
     }
     return ring;

@@ -59,6 +59,12 @@ const RUN: readonly Row[] = [
   ['invalidation.mode', '', 'strict: each unmap invalidates and waits; lazy: a flush queue does it for many', CHOICE],
   ['invalidation.flushQueue.entries', 'entries', 'ring of ranges that wait for a flush', 'Linux IOVA_DEFAULT_FQ_SIZE'],
   ['invalidation.flushQueue.timeout', 'seconds', 'from the first entry to the flush', 'Linux IOVA_DEFAULT_FQ_TIMEOUT'],
+  [
+    'invalidation.flushQueue.hz',
+    'ticks a second',
+    'of the kernel’s timers, which the timeout is counted in',
+    'Linux CONFIG_HZ; 250 as distributions have it',
+  ],
   ['access.pattern', '', 'what the device does with each mapping', CHOICE],
   ['access.accessSize', 'bytes', 'of one access', CHOICE],
   ['access.accessesPerMap', 'accesses', 'per mapping, for sequential and random', ASSUMED],
@@ -68,6 +74,11 @@ const RUN: readonly Row[] = [
   ['editCosts.writeDescriptor', 'cycles', 'CPU time of each descriptor written, leaf or table', CPU],
   ['editCosts.unmapCall', 'cycles', 'CPU time of each call that unmaps a run of pages', CPU],
   ['editCosts.clearDescriptor', 'cycles', 'CPU time of each descriptor cleared', CPU],
+  ['iovaCosts.magazine', 'cycles', 'CPU time of an IOVA out of or into a magazine of the CPU', CPU],
+  ['iovaCosts.depot', 'cycles', 'CPU time of a magazine out of or into the depot of all CPUs', CPU],
+  ['iovaCosts.treeAllocate', 'cycles', 'CPU time of an IOVA out of the tree', CPU],
+  ['iovaCosts.treeFree', 'cycles', 'CPU time of an IOVA back into the tree', CPU],
+  ['iovaCosts.queue', 'cycles', 'CPU time of a range into the flush queue of lazy mode', CPU],
 ];
 
 const TABLE: readonly Row[] = [

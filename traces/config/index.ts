@@ -6,5 +6,6 @@ export { nearest } from './did-you-mean.ts';
 export { type EditCosts, EditCostsSchema } from './edit-costs.ts';
 export { type ExplainedField, explainFields } from './explain-field.ts';
 export { FIELD_DOCS, type FieldDoc } from './field-docs.ts';
+export type { IovaCosts } from './iova-costs.ts';
 export { type RunConfig, type RunConfigInput, RunConfigSchema, readRunConfig, runConfig } from './run-config.ts';
 export { setField } from './set-field.ts';

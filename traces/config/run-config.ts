@@ -6,6 +6,7 @@ import { AccessSchema } from './access.ts';
 import { checkConfig } from './check.ts';
 import { CPU_PROFILES, type CpuName, DEFAULT_CPU, pricedConfig } from './cpu-profiles.ts';
 import { EditCostsSchema } from './edit-costs.ts';
+import { IovaCostsSchema } from './iova-costs.ts';
 
 const bindSchema = v.strictObject({
   /** Maps and unmaps at once, or as VM_BIND jobs that are prepared first and run later. */
@@ -48,6 +49,7 @@ export const RunConfigSchema = v.strictObject({
   invalidation: v.optional(invalidationSchema, {}),
   access: v.optional(AccessSchema, {}),
   editCosts: v.optional(EditCostsSchema, {}),
+  iovaCosts: v.optional(IovaCostsSchema, {}),
 });
 
 export type RunConfig = v.InferOutput<typeof RunConfigSchema>;

@@ -13,6 +13,8 @@ export interface Edit {
   /** What a map maps to, and with which protection. */
   readonly pa: number;
   readonly prot: number;
+  /** Where the scattered buffer ends that a map begins, or the map itself; -1 where that is not known. */
+  readonly runEnd: number;
   /** Bytes of an unmap's range that are mapped, as far as the capture tells. */
   readonly live: number;
 }

@@ -1,7 +1,8 @@
-import { FlushQueue, type IommuDomain, type Machine } from '../../devices/index.ts';
-import { LiveRanges, OperationKind, type WatchedSpace } from '../../emulator/index.ts';
+import { FlushQueue, type IommuDomain, IovaStock, type Machine } from '../../devices/index.ts';
+import { LiveRanges, type WatchedSpace } from '../../emulator/index.ts';
 import type { RunConfig } from '../config/index.ts';
 import type { DomainInfo } from '../domains/index.ts';
+import { DmaAddresses } from './dma-addresses.ts';
 
 /** StreamIDs of domains whose device the capture does not name begin here where there are so many, above every PCI address of bus 0 to 0x7f. */
 const FIRST_MADE_UP_STREAM = 0x8000;
@@ -21,6 +22,10 @@ export interface ReplayDomain {
   readonly flushQueue: FlushQueue | null;
   /** What waits for its flush. */
   readonly queued: LiveRanges;
+  /** How its IOVA allocator stands; null where the DMA API has no part in its maps. */
+  readonly stock: IovaStock | null;
+  /** Where the next pieces of scattered buffers begin whose first pieces are mapped, and where these buffers end. */
+  readonly pieces: Map<number, number>;
   /** What the sanitizer knows of it. */
   readonly space: WatchedSpace;
 }
@@ -63,13 +68,18 @@ export class ReplayDomains {
     const space = this.#machine.spaceOf(domain);
     space.domain = number;
     const queued = new LiveRanges();
+    const config = this.#config;
+    const dmaApi = config.bind.mode === 'direct' && config.iommu.model !== 'mali';
+    const stock = dmaApi ? new IovaStock(this.#machine.granule) : null;
     const one: ReplayDomain = {
       number,
       domain,
       streams: [],
       abandoned: false,
-      flushQueue: this.#config.invalidation.mode === 'lazy' ? this.#flushQueue(number, domain, queued) : null,
+      flushQueue: config.invalidation.mode === 'lazy' ? this.#flushQueue(domain, queued, stock) : null,
       queued,
+      stock,
+      pieces: new Map(),
       space,
     };
     this.all[number] = one;
@@ -136,20 +146,17 @@ export class ReplayDomains {
     return -1;
   }
 
-  #flushQueue(number: number, domain: IommuDomain, queued: LiveRanges): FlushQueue {
+  #flushQueue(domain: IommuDomain, queued: LiveRanges, stock: IovaStock | null): FlushQueue {
     const { driver, clock, costs } = this.#machine;
+    const addresses = new DmaAddresses(this.#machine, this.#config.iovaCosts);
     return new FlushQueue(this.#config.invalidation.flushQueue, {
       flush: () => {
-        const within = costs.isOpen;
-        // A flush that a full queue makes belongs to the unmap that filled it; the timer's stands alone.
-        if (!within) costs.open(OperationKind.FLUSH, 0, 0, number, -1, 0, 0, clock.cycles);
         driver.now = clock.cycles;
         driver.flushDomain(domain);
         queued.clear();
         clock.cycles += costs.settle();
-        if (!within) costs.close();
       },
-      release: () => {},
+      release: (_iova, size, cpu) => addresses.free({ stock }, size, cpu),
     });
   }
 }

@@ -57,10 +57,9 @@ export class Replayer {
     this.#time = new ReplayTime(machine.clock, config.clockMHz);
     this.domains = new ReplayDomains(machine, config, this.tracker.domains, streamOfDevice);
     this.device = new DeviceAccesses(machine, config);
-    const isLazy = config.invalidation.mode === 'lazy';
     this.invalidation = new InvalidationPolicy(
       machine,
-      isLazy,
+      config,
       () => this.recorded.verdict === 'strict',
       this.#time,
       this.domains.all,
@@ -133,7 +132,7 @@ export class Replayer {
     sanitizer.line = line;
     const prot = event.prot === UNKNOWN ? DEFAULT_PROT : event.prot;
     const live = maps ? 0 : this.tracker.bytesRemoved;
-    const edit: Edit = { number, line, cpu, maps, iova, size, pa, prot, live };
+    const edit: Edit = { number, line, cpu, maps, iova, size, pa, prot, live, runEnd: event.runEnd };
     const one = this.domains.at(at);
     if (one === null) this.#refuse(one, edit, NO_DOMAIN_MEMORY);
     else {

@@ -204,7 +204,9 @@ function softwareSection({ machine: { costs } }: Replayer): SoftwareSection {
   const edit = exact(costs.total(Cause.EDIT, OF_EDITS));
   const sync = exact(costs.total(Cause.SYNC, OF_EDITS));
   const invalidation = exact(costs.total(Cause.COMMAND, OF_EDITS) + costs.total(Cause.WAIT, OF_EDITS));
-  return { cycles: { allocation, edit, sync, invalidation, total: exact(allocation + edit + sync + invalidation) } };
+  const iova = exact(costs.total(Cause.IOVA, OF_EDITS));
+  const total = exact(allocation + edit + sync + invalidation + iova);
+  return { cycles: { allocation, edit, sync, invalidation, iova, total } };
 }
 
 function costItems(replayer: Replayer): CostItem[] {
@@ -223,6 +225,7 @@ function costItems(replayer: Replayer): CostItem[] {
       dma.stats.maps + dma.stats.unmaps + dma.stats.syncs,
       costs.total(Cause.SYNC, OF_EDITS),
     ),
+    cpu('addresses and flush queues', maps + unmaps, costs.total(Cause.IOVA)),
     cpu('issuing commands', driver.commands, costs.total(Cause.COMMAND)),
     cpu('waiting for completion', driver.syncs, costs.total(Cause.WAIT)),
     cpu('handling faults', driver.events, costs.total(Cause.EVENTS)),

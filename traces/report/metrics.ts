@@ -300,6 +300,14 @@ const ROWS: readonly Row[] = [
     ({ software }) => software.cycles.invalidation,
   ],
   [
+    'iovaCycles',
+    'time on addresses',
+    'cycles',
+    'less',
+    'CPU time of the DMA API in its allocator of addresses and in the flush queue of lazy mode.',
+    ({ software }) => software.cycles.iova,
+  ],
+  [
     'commands',
     'commands or register writes',
     'count',
@@ -328,7 +336,7 @@ const ROWS: readonly Row[] = [
     'CPU time in all',
     'cycles',
     'less',
-    'Allocation, edits, cache maintenance and invalidation.',
+    'Allocation, edits, cache maintenance, invalidation and addresses.',
     ({ software }) => software.cycles.total,
   ],
   ['walks', 'table walks', 'count', 'less', 'Translations that read tables.', ({ translation }) => translation.walks],

@@ -143,6 +143,8 @@ export interface SoftwareSection {
     readonly edit: number;
     readonly sync: number;
     readonly invalidation: number;
+    /** The DMA API's allocator of addresses, and the flush queue of lazy mode. */
+    readonly iova: number;
     readonly total: number;
   };
 }

@@ -131,6 +131,7 @@ export function renderReport(report: Report, options: TerminalOptions): string {
     ['edit', cost.edit],
     ['sync', cost.sync],
     ['invalidation', cost.invalidation],
+    ['addresses', cost.iova],
   ] as const) {
     row(label, cycles(value).padEnd(18), share(value, cost.total));
   }
@@ -227,6 +228,7 @@ export function sentences({ capture, breakdown, translation, config, software }:
       ['edits', software.cycles.edit],
       ['cache maintenance', software.cycles.sync],
       ['invalidation', software.cycles.invalidation],
+      ['addresses', software.cycles.iova],
     ] as [string, number][]
   ).sort((a, b) => b[1] - a[1]);
   const spent = ['map', 'unmap'].flatMap((kind) => {

@@ -148,3 +148,29 @@ describe('whether the kernel of a capture was strict', () => {
     expect(readText(`# IOMMU group 0: DMA 0000:00:02.0\n${calls}`).stats.groups).toEqual({ strict: 1, lazy: 0 });
   });
 });
+
+describe('what addresses cost', () => {
+  it('is paid in strict mode too, and in lazy mode the flush queue besides', async () => {
+    const strict = await replay('medium-strict', { access: { pattern: 'none' } });
+    const lazy = await replay('medium-strict', LAZY);
+    const { iovaCosts } = strict.config;
+    // Each buffer comes and goes at least by a magazine.
+    expect(strict.software.cycles.iova).toBeGreaterThan(2 * strict.capture.unmaps * iovaCosts.magazine);
+    const queue = lazy.capture.unmaps * iovaCosts.queue;
+    expect(lazy.software.cycles.iova).toBeGreaterThan(strict.software.cycles.iova + queue - 1);
+    // Of a scattered buffer only the first piece asks for an address.
+    expect(strict.breakdown.operations['map']?.byCause['iova']).toBeLessThan(
+      strict.capture.unmaps * iovaCosts.magazine + 2000 * iovaCosts.treeAllocate,
+    );
+    const { cycles } = strict.software;
+    expect(cycles.total).toBeCloseTo(
+      cycles.allocation + cycles.edit + cycles.sync + cycles.invalidation + cycles.iova,
+      3,
+    );
+  });
+
+  it('is not for VM_BIND jobs, whose drivers have allocators of their own', async () => {
+    const report = await replay('small-strict', { bind: { mode: 'async' }, access: { pattern: 'none' } });
+    expect(report.software.cycles.iova).toBe(0);
+  });
+});

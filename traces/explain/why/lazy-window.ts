@@ -1,6 +1,6 @@
 /** Until when a kernel in lazy mode may have let a device use what was unmapped. */
 import * as v from 'valibot';
-import { FlushQueueSchema } from '../../../devices/index.ts';
+import { FlushQueueSchema, timerDeadline } from '../../../devices/index.ts';
 import type { Mapping, MappingHistory } from './history.ts';
 
 /** What ended the time in which a TLB entry of an unmapped range could still serve accesses. */
@@ -10,8 +10,7 @@ export interface LazyWindow {
   readonly by: 'the timer' | 'a full queue' | 'the address being mapped again';
 }
 
-/** Ticks of the kernel's timer per second that are taken for granted; distributions set it so (CONFIG_HZ_250). */
-const HZ = 250;
+/** Ring and timer as distributions have them (CONFIG_HZ_250). */
 const QUEUE = v.parse(FlushQueueSchema, {});
 
 /**
@@ -25,8 +24,7 @@ const QUEUE = v.parse(FlushQueueSchema, {});
 export function lazyWindow(history: MappingHistory, mapping: Mapping): LazyWindow | null {
   const { gone, domain, start, end } = mapping;
   if (gone === null) return null;
-  const ticks = Math.ceil(QUEUE.timeout * HZ) + 1;
-  let window: LazyWindow = { until: gone.time + ticks / HZ, by: 'the timer' };
+  let window: LazyWindow = { until: timerDeadline(gone.time, QUEUE), by: 'the timer' };
   const queued: number[] = [];
   for (const other of history.mappings) {
     if (other.domain !== domain || other === mapping) continue;

@@ -49,6 +49,7 @@ export class DirectEdits implements Edits {
     let error: number = -Errno.ENOMEM;
     // What is set aside beforehand is part of the price of the map.
     this.#open(OperationKind.MAP, one, edit);
+    invalidation.addresses.allocate(one, edit);
     if (this.#prepare(one, edit, reserved)) {
       error = machine.driver.map(one.domain, iova, edit.pa, size, edit.prot);
       this.#endEdit(one, this.#prices.mapCall);

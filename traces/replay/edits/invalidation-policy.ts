@@ -1,5 +1,8 @@
-import type { IommuDriver, Machine } from '../../../devices/index.ts';
+import type { FlushQueue, IommuDriver, Machine } from '../../../devices/index.ts';
+import { OperationKind } from '../../../emulator/index.ts';
 import { type IotlbGather, newGather, resetGather } from '../../../formats/index.ts';
+import type { RunConfig } from '../../config/index.ts';
+import { DmaAddresses } from '../dma-addresses.ts';
 import type { ReplayDomain } from '../replay-domain.ts';
 import type { ReplayTime } from '../replay-time.ts';
 import { lookForStale } from './stale-search.ts';
@@ -16,6 +19,8 @@ export class InvalidationPolicy {
   reusedBeforeFlush = 0;
   /** Gathers what the edit under way unmaps. */
   readonly gather: IotlbGather = newGather();
+  /** What the addresses of buffers cost. */
+  readonly addresses: DmaAddresses;
   readonly #machine: Machine;
   readonly #driver: IommuDriver;
   readonly #lazy: boolean;
@@ -28,14 +33,15 @@ export class InvalidationPolicy {
   /** @param recordedStrict whether the capture shows so far that its kernel was strict */
   constructor(
     machine: Machine,
-    lazy: boolean,
+    config: RunConfig,
     recordedStrict: () => boolean,
     time: ReplayTime,
     domains: readonly (ReplayDomain | undefined)[],
   ) {
     this.#machine = machine;
     this.#driver = machine.driver;
-    this.#lazy = lazy;
+    this.#lazy = config.invalidation.mode === 'lazy';
+    this.addresses = new DmaAddresses(machine, config.iovaCosts);
     this.#recordedStrict = recordedStrict;
     this.#time = time;
     this.#domains = domains;
@@ -54,7 +60,7 @@ export class InvalidationPolicy {
     if (this.#recordedStrict()) {
       this.reusedBeforeFlush++;
       one.queued.remove(iova, iova + size);
-    } else one.flushQueue?.prove();
+    } else this.#flush(one, (queue) => queue.prove());
   }
 
   /** A map is done; whatever it unmapped on the way is invalidated at once, as it is no unmap that a flush queue could know of. */
@@ -70,6 +76,7 @@ export class InvalidationPolicy {
     if (flushQueue !== null) {
       watch.invalidation.end(false);
       if (done > 0) {
+        this.addresses.queue(one);
         flushQueue.add(iova, size, clock.seconds, cpu);
         if (!queued.overlaps(iova, iova + size)) queued.insert(iova, iova + size, 0);
         this.#due = Math.min(this.#due, flushQueue.deadline);
@@ -77,6 +84,7 @@ export class InvalidationPolicy {
     } else {
       this.#sync(one);
       watch.invalidation.end(true);
+      if (done > 0) this.addresses.free(one, size, cpu);
     }
     if (done > 0) lookForStale(this.#machine, one.domain, one.space, iova, size);
   }
@@ -85,27 +93,43 @@ export class InvalidationPolicy {
   passTime(seconds: number): void {
     while (this.#due <= seconds) {
       const first = this.#first();
-      this.#due = first?.deadline ?? Number.POSITIVE_INFINITY;
-      if (first === null || this.#due > seconds) return;
-      this.#time.set(this.#due);
-      first.advance(this.#due);
+      const due = first?.flushQueue?.deadline ?? Number.POSITIVE_INFINITY;
+      this.#due = due;
+      if (first === null || due > seconds) return;
+      this.#time.set(due);
+      this.#flush(first, (queue) => queue.advance(due));
     }
   }
 
   /** The timers that still run fire at their time, as they did when the capture was over. */
   end(): void {
     this.passTime(Number.MAX_VALUE);
-    for (const one of this.#domains) one?.flushQueue?.drain();
+    for (const one of this.#domains) {
+      if (one !== undefined && (one.flushQueue?.pending ?? 0) > 0) this.#flush(one, (queue) => queue.drain());
+    }
   }
 
-  /** The queue whose timer fires first; null when none runs. */
-  #first(): ReplayDomain['flushQueue'] {
-    let first: ReplayDomain['flushQueue'] = null;
+  /** The domain whose timer fires first; null when none runs. */
+  #first(): ReplayDomain | null {
+    let first: ReplayDomain | null = null;
+    let due = Number.POSITIVE_INFINITY;
     for (const one of this.#domains) {
-      const queue = one?.flushQueue ?? null;
-      if (queue !== null && queue.deadline < (first?.deadline ?? Number.POSITIVE_INFINITY)) first = queue;
+      const deadline = one?.flushQueue?.deadline ?? Number.POSITIVE_INFINITY;
+      if (one === undefined || deadline >= due) continue;
+      first = one;
+      due = deadline;
     }
     return first;
+  }
+
+  /** A flush that no unmap makes has a bill of its own. */
+  #flush(one: ReplayDomain, how: (queue: FlushQueue) => void): void {
+    const { flushQueue } = one;
+    if (flushQueue === null) return;
+    const { costs, clock } = this.#machine;
+    costs.open(OperationKind.FLUSH, 0, 0, one.number, -1, 0, 0, clock.cycles);
+    how(flushQueue);
+    costs.close();
   }
 
   #sync(one: ReplayDomain): void {
