@@ -19,7 +19,7 @@ const LONGEST_COMPLAINT = 400;
  * another setting and does everything again, `answer WORDS` answers a lesson's question.
  */
 export class Session {
-  world: World;
+  #world: World | null = null;
   readonly #lessons: readonly Lesson[];
   readonly #post: (reply: Reply) => void;
   #lesson: Lesson | null = null;
@@ -34,7 +34,12 @@ export class Session {
   constructor(lessons: readonly Lesson[], post: (reply: Reply) => void) {
     this.#lessons = lessons;
     this.#post = post;
-    this.world = new World(settingsOf({}));
+  }
+
+  /** The world that is shown: one that nothing was done to, unless somebody has brought another. */
+  get world(): World {
+    this.#world ??= new World(settingsOf({}));
+    return this.#world;
   }
 
   /** Takes one message. What goes wrong is said in a reply of one line. @returns when all of it is done */
@@ -176,7 +181,7 @@ export class Session {
 
   /** The world is the capture's, and looks at the operation that was the last. */
   #standAt({ rig }: Playback): void {
-    if (this.world.rig !== rig || this.world.done.length > 0) this.world = new World(settingsOf({}), [], rig);
+    if (this.world.rig !== rig || this.world.done.length > 0) this.#world = new World(settingsOf({}), [], rig);
     this.world.space = rig.domain;
     this.world.address = BigInt(Math.max(0, rig.iova));
   }
@@ -268,7 +273,7 @@ export class Session {
   }
 
   #replace(world: World): void {
-    this.world = world;
+    this.#world = world;
     this.#source = null;
     this.#opening++;
   }

@@ -5,6 +5,7 @@ import { pathToFileURL } from 'node:url';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { buildExplorer } from '../../../apps/explorer/build.mjs';
+import { serveExplorer } from '../../../apps/explorer/index.ts';
 import { LESSONS } from '../../../apps/explorer/lessons/index.ts';
 import { Prng } from '../../../formats/index.ts';
 import { tablewalk } from '../run-cli.ts';
@@ -216,6 +217,33 @@ describe.skipIf(CHROMIUM === '')('the page in Chromium, from disk', () => {
     await drop([{ name: download.suggestedFilename(), path: await download.path() }]);
     await page.getByText('2 MiB').first().waitFor();
     expect(await page.locator('.columns').textContent()).toBe(shown);
+  });
+
+  it('opens what it was served with, under its own content security policy, and asks nobody else', async () => {
+    const files = [
+      {
+        name: 'small.gz',
+        read: async function* () {
+          yield readFileSync('traces/samples/small-strict.ftrace.txt.gz');
+        },
+      },
+    ];
+    const { server, address } = await serveExplorer({ html: readFileSync(file, 'utf8'), files }, 0);
+    const served = await browser.newPage();
+    const asked: string[] = [];
+    served.on('console', (message) => complaints.push(message.text()));
+    served.on('request', (request) => asked.push(request.url()));
+    try {
+      await served.goto(address);
+      await served.getByRole('heading', { name: 'Capture' }).waitFor();
+      await served.getByRole('button', { name: 'read', exact: true }).click();
+      await served.getByText(/descriptors? read/).waitFor();
+      expect(asked.filter((url) => !url.startsWith(address) && !/^(blob|data):/.test(url))).toEqual([]);
+    } finally {
+      await served.close();
+      server.close();
+      server.closeAllConnections();
+    }
   });
 
   it('refuses what is no capture in one line, and goes on', async () => {
