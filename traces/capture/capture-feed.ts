@@ -24,10 +24,25 @@ export interface EventSink {
   take(event: TraceEvent): void;
 }
 
+/** How the clock of an IOMMU's own log was joined with a capture's. */
+export interface ClockOffset {
+  /** Seconds that the log's clock is ahead. */
+  readonly offset: number;
+  /** By what they were matched: unmaps and their invalidations (exact), or maps and the first accesses to them (which come a little later). */
+  readonly by: 'invalidations' | 'accesses';
+  /** Unmaps whose invalidation was found at this distance, and all unmaps; or maps whose first access was, and all maps that could be told apart. */
+  readonly matched: number;
+  readonly of: number;
+  /** Seconds within which nine tenths of the matched ones lie around the offset. */
+  readonly spread: number;
+}
+
 /** What a feed knows of its captures besides their events. */
 export interface EventOrigin {
   /** Device names by number. */
   readonly devices: { name(device: number): string };
+  /** Where accesses of an IOMMU's own log are among the events: how the clocks were joined. */
+  readonly accesses?: ClockOffset;
 }
 
 /** How a feed ended. */

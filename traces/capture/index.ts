@@ -2,6 +2,7 @@
 export * from './accesses/index.ts';
 export {
   CaptureFeed,
+  type ClockOffset,
   type EventFeed,
   type EventOrigin,
   type EventSink,
@@ -30,6 +31,7 @@ export {
   UNKNOWN,
 } from './events/index.ts';
 export * from './packed/index.ts';
+export { pciNameOf, streamIdOf } from './pci-stream.ts';
 export { type CaptureForm, type EventStream, FORMS, SUPPORTED } from './readers/index.ts';
 export { remarks, whatInstead } from './remarks.ts';
 export {

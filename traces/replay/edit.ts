@@ -15,6 +15,8 @@ export interface Edit {
   readonly prot: number;
   /** Where the scattered buffer ends that a map begins, or the map itself; -1 where that is not known. */
   readonly runEnd: number;
+  /** Whether the capture tells the protection; else it is what the DMA API usually asks for. */
+  readonly protTold: boolean;
   /** Bytes of an unmap's range that are mapped, as far as the capture tells. */
   readonly live: number;
 }

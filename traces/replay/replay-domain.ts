@@ -110,6 +110,14 @@ export class ReplayDomains {
     one.streams.unshift(stream);
   }
 
+  /** Lets a stream that no domain has use one. @returns false when the MMU has no such stream */
+  use(one: ReplayDomain, stream: number): boolean {
+    if (stream >= this.#machine.driver.streamCount) return false;
+    this.#attach(one.domain, stream);
+    one.streams.unshift(stream);
+    return true;
+  }
+
   /** Takes every table down. */
   tearDown(): void {
     for (const one of this.all) {

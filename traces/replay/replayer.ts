@@ -1,6 +1,6 @@
 import { type Log, Machine, SILENT } from '../../devices/index.ts';
 import { Prot } from '../../formats/index.ts';
-import { EventKind, type TraceEvent, UNKNOWN } from '../capture/index.ts';
+import { type ClockOffset, EventKind, type TraceEvent, UNKNOWN } from '../capture/index.ts';
 import type { RunConfig } from '../config/index.ts';
 import { DomainTracker, NO_DOMAIN } from '../domains/index.ts';
 import { DeviceAccesses } from './accesses/index.ts';
@@ -77,8 +77,20 @@ export class Replayer {
     return this.#operation;
   }
 
+  /** Takes the accesses of an IOMMU's own log among the events, some time before they are due. */
+  recordAccesses(clock: ClockOffset): void {
+    this.device.record(this.domains, clock);
+  }
+
   take(event: TraceEvent): void {
     const { kind } = event;
+    const { recorded } = this.device;
+    // A fault of the capture names its device, one of the log its stream.
+    const isOfLog = kind === EventKind.ACCESS || (kind === EventKind.FAULT && event.stream !== UNKNOWN);
+    if (recorded !== null && isOfLog) {
+      recorded.take(event);
+      return;
+    }
     if (kind !== EventKind.LOST) {
       if (this.events === 0) this.firstTime = event.time;
       this.events++;
@@ -90,10 +102,8 @@ export class Replayer {
   /** An event whose domain is known by now. */
   #take(event: TraceEvent, domain: number): void {
     const { kind } = event;
-    // What is due by then happens first, at its own time.
-    this.#edits.passTime(event.time);
-    this.invalidation.passTime(event.time);
-    this.#time.set(event.time);
+    this.device.recorded?.passTime(event.time, this.#advance);
+    this.#advance(event.time);
     if (kind === EventKind.MAP) this.#edit(event, domain, true);
     else if (kind === EventKind.UNMAP) this.#edit(event, domain, false);
     else if (kind === EventKind.ATTACH) this.domains.attach(event.device);
@@ -103,6 +113,7 @@ export class Replayer {
   /** The capture is over: what still waits is done. Tables stay as they are. */
   end(): void {
     this.tracker.end();
+    this.device.recorded?.end(this.lastTime);
     this.#edits.end();
     this.invalidation.end();
     this.device.handleFaults();
@@ -115,6 +126,13 @@ export class Replayer {
     this.domains.tearDown();
     this.machine.tables.close();
   }
+
+  /** What is due by then happens first, at its own time. */
+  readonly #advance = (seconds: number): void => {
+    this.#edits.passTime(seconds);
+    this.invalidation.passTime(seconds);
+    this.#time.set(seconds);
+  };
 
   #edit(event: TraceEvent, at: number, maps: boolean): void {
     if (maps) this.maps++;
@@ -130,9 +148,10 @@ export class Replayer {
     // What the kernel says it unmapped counts, where it says so: behind that may be a live neighbour.
     const size = maps || event.unmappedSize === UNKNOWN ? event.size : event.unmappedSize;
     sanitizer.line = line;
-    const prot = event.prot === UNKNOWN ? DEFAULT_PROT : event.prot;
+    const protTold = event.prot !== UNKNOWN;
+    const prot = protTold ? event.prot : DEFAULT_PROT;
     const live = maps ? 0 : this.tracker.bytesRemoved;
-    const edit: Edit = { number, line, cpu, maps, iova, size, pa, prot, live, runEnd: event.runEnd };
+    const edit: Edit = { number, line, cpu, maps, iova, size, pa, prot, protTold, live, runEnd: event.runEnd };
     const one = this.domains.at(at);
     if (one === null) this.#refuse(one, edit, NO_DOMAIN_MEMORY);
     else {

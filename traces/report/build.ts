@@ -33,6 +33,7 @@ export function buildReport(
 ): Report {
   const { machine, config } = replayer;
   const { dma, driver } = machine;
+  const { recorded } = replayer.device;
   const counters = driver.counters();
   const { maps, unmaps, syncs, bytesSynced, linesCleaned } = dma.stats;
   const report = {
@@ -87,6 +88,7 @@ export function buildReport(
     breakdown,
     bind,
     ...(regions === undefined ? {} : { regions }),
+    ...(recorded === null ? {} : { recordedAccesses: recorded.report() }),
     sanitizer: sanitizerSection(replayer),
     costs,
     config,

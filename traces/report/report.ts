@@ -3,6 +3,7 @@
 import type { BindTotals, Deadlock, MemoryUse, RegionCounters } from '../../devices/index.ts';
 import type { AllocatorReport } from '../../formats/index.ts';
 import type { RunConfig } from '../config/index.ts';
+import type { RecordedReport } from '../replay/index.ts';
 
 export const REPORT_SCHEMA = 'tablewalk.report/1';
 
@@ -268,6 +269,8 @@ export interface Report {
   readonly bind: BindSection | null;
   /** What locking and flushing regions came to; absent where the MMU does not work like that. */
   readonly regions?: RegionCounters;
+  /** How the accesses of an IOMMU's own log went; absent without one. */
+  readonly recordedAccesses?: RecordedReport;
   readonly sanitizer: SanitizerSection;
   /** Every cost item, dearest first. */
   readonly costs: readonly CostItem[];

@@ -1,5 +1,5 @@
 import { Ansis } from 'ansis';
-import { bytes, count, cycles, pageSize, seconds, share } from '../quantity.ts';
+import { address, bytes, count, cycles, pageSize, seconds, share } from '../quantity.ts';
 import { findingLine, firstFindings, LABEL_WIDTH, recordedLines, reuseLines, windowText } from './findings.ts';
 import type { HitsAndMisses, Report } from './report.ts';
 
@@ -164,6 +164,11 @@ export function renderReport(report: Report, options: TerminalOptions): string {
     }
   }
 
+  const { recordedAccesses } = report;
+  if (recordedAccesses !== undefined) {
+    section('recorded accesses');
+    for (const [label, value, note] of recordedRows(recordedAccesses)) row(label, value, note);
+  }
   if (report.regions !== undefined) {
     const { regions } = report;
     section('locked regions');
@@ -300,4 +305,36 @@ function perItem(total: number, items: number): string {
 function longest(report: Report): string {
   const { windows } = report.sanitizer;
   return windows.count === 0 ? '' : windowText(windows);
+}
+
+/** What a log of translations said, and what came of it here. */
+function recordedRows(
+  recorded: NonNullable<Report['recordedAccesses']>,
+): [label: string, value: string, note: string][] {
+  const { clock, accesses, right, otherAddress, refused, otherRights, unknownStream, after } = recorded;
+  const rows: [string, string, string][] = [
+    [
+      'clocks',
+      `${clock.offset.toFixed(6)} s apart`,
+      `by ${count(clock.matched)} of ${count(clock.of)} ${clock.by === 'invalidations' ? 'unmaps and their invalidations' : 'maps and the first access to each'}, nine tenths within ${seconds(clock.spread)}`,
+    ],
+    ['in the log', count(accesses), `${count(after)} of them after the capture's last event`],
+    ['as in the log', count(right), `${share(right, accesses - after)} of the rest`],
+  ];
+  if (otherAddress > 0) rows.push(['other address', count(otherAddress), '']);
+  if (refused > 0) rows.push(['refused here', count(refused), '']);
+  if (otherRights > 0) rows.push(['other rights', count(otherRights), '']);
+  if (unknownStream > 0) rows.push(['not made', count(unknownStream), 'no domain has the stream']);
+  rows.push(['moved', count(recorded.moved), 'by up to 2 ms, into the life of their mapping']);
+  if (recorded.faults > 0)
+    rows.push(['faults', count(recorded.faults), `${count(recorded.faultsAgreed)} fault here too`]);
+  if (right < (accesses - after) / 2) rows.push(['', 'Is the log of the same run?', '']);
+  for (const { line, stream, iova, pa, got } of recorded.wrong.slice(0, 3)) {
+    rows.push([
+      '',
+      `line ${line}`,
+      `stream ${address(stream)}, ${address(iova)}: ${address(pa)} in the log, ${got < 0 ? 'refused' : address(got)} here`,
+    ]);
+  }
+  return rows;
 }

@@ -1,6 +1,6 @@
 import type { Log } from '../../devices/index.ts';
 import type { ByteSource } from '../capture/index.ts';
-import { CaptureFeed, type EventFeed, type FeedOptions } from '../capture/index.ts';
+import { CaptureFeed, type EventFeed, type FeedOptions, streamIdOf } from '../capture/index.ts';
 import type { RunConfig } from '../config/index.ts';
 import { Replayer } from '../replay/index.ts';
 import type { Report } from '../report/index.ts';
@@ -47,10 +47,11 @@ export class Replay {
    */
   async run(onProgress: (done: number, events: number) => void = () => {}): Promise<Report> {
     let nameOf = (device: number): string => `device ${device}`;
-    const { sink, stats, complete } = await this.#feed.run(({ devices }) => {
+    const { sink, stats, complete } = await this.#feed.run(({ devices, accesses }) => {
       nameOf = (device) => devices.name(device);
       const streamOf = (device: number): number => streamIdOf(devices.name(device));
       this.replayer = new Replayer(this.#config, streamOf, this.#options.log);
+      if (accesses !== undefined) this.replayer.recordAccesses(accesses);
       this.#options.onStart?.(this.replayer, nameOf);
       return this.replayer;
     }, onProgress);
@@ -58,12 +59,4 @@ export class Replay {
     this.#options.beforeReport?.(sink);
     return buildReport(stats, sink, complete, nameOf);
   }
-}
-
-/** StreamID of a PCI device named `domain:bus:device.function`, as Arm systems commonly wire it (bus, device, function); -1 for other names. */
-export function streamIdOf(device: string): number {
-  const match = /^(?:[0-9a-f]+:)?([0-9a-f]{2}):([0-9a-f]{2})\.([0-7])$/i.exec(device);
-  if (match === null) return -1;
-  const [, bus = '', slot = '', fn = ''] = match;
-  return Number.parseInt(bus, 16) * 256 + Number.parseInt(slot, 16) * 8 + Number(fn);
 }

@@ -1,5 +1,6 @@
 /** How far the clock of an IOMMU's own log is ahead of the clock of the trace of the same run. */
 import { InputError } from '../../input-error.ts';
+import type { ClockOffset } from '../capture-feed.ts';
 
 /** Things that happened at a range, in the order of their times. */
 export class RangeLog {
@@ -43,17 +44,6 @@ function grown(array: Float64Array): Float64Array<ArrayBuffer> {
   return larger;
 }
 
-/** What the matching found. */
-export interface ClockOffset {
-  /** Seconds that the log's clock is ahead. */
-  readonly offset: number;
-  /** Unmaps whose invalidation was found at this distance, and all unmaps. */
-  readonly matched: number;
-  readonly unmaps: number;
-  /** Seconds within which nine tenths of the matched ones lie around the offset. */
-  readonly spread: number;
-}
-
 /** Unmaps in a row that are looked for as one: a single range comes again and again, ten in a row hardly. */
 const RUN = 8;
 /** Matches farther from the median than this are chance. */
@@ -71,7 +61,10 @@ const LEAST = 3;
 export function clockOffset(unmaps: RangeLog, invalidations: RangeLog, file: string): ClockOffset {
   let differences: number[] = [];
   for (let run = RUN; run >= 1 && differences.length < LEAST; run--) differences = votes(unmaps, invalidations, run);
-  if (differences.length < LEAST) {
+  const offset = median(differences);
+  const distances = differences.map((one) => Math.abs(one - offset)).filter((one) => one <= NEAR);
+  // Votes of one run agree; those of two are all over.
+  if (distances.length < Math.max(LEAST, differences.length / 2)) {
     throw new InputError(
       file,
       '',
@@ -79,13 +72,62 @@ export function clockOffset(unmaps: RangeLog, invalidations: RangeLog, file: str
       'the log of the same run, recorded with iommu.strict=1',
     );
   }
-  const offset = median(differences);
-  const distances = differences.map((one) => Math.abs(one - offset)).filter((one) => one <= NEAR);
   distances.sort((a, b) => a - b);
   return {
     offset,
     matched: distances.length,
-    unmaps: unmaps.length,
+    by: 'invalidations',
+    of: unmaps.length,
+    spread: distances[Math.floor(distances.length * 0.9)] ?? 0,
+  };
+}
+
+/** Of the first accesses to mappings such a share follows within so many seconds of each other after the map: less is chance. */
+const PROMPT_SHARE = 0.002;
+const PROMPT_WITHIN = 0.0003;
+/** Maps whose first access comes within so many seconds of the promptest ones count as matched. */
+const PROMPT = 0.005;
+
+/**
+ * The offset where invalidations tell nothing, because a lazy kernel invalidates whole address spaces: no access comes before its map, and some come
+ * at once. Later than the truth by what the promptest device takes, some 0.1 ms.
+ *
+ * @param maps time of each map that nothing else in the capture looks like, by its page and distance
+ * @param accesses time of the first access to each
+ * @throws InputError when too few are in both
+ */
+export function promptOffset(
+  maps: ReadonlyMap<number, ReadonlyMap<number, number>>,
+  accesses: ReadonlyMap<number, ReadonlyMap<number, number>>,
+  file: string,
+): ClockOffset {
+  const differences: number[] = [];
+  let of = 0;
+  for (const [page, distances] of maps) {
+    for (const [distance, time] of distances) {
+      of++;
+      const first = accesses.get(page)?.get(distance);
+      if (first !== undefined && !Number.isNaN(time)) differences.push(first - time);
+    }
+  }
+  differences.sort((a, b) => a - b);
+  const together = Math.max(LEAST, Math.floor(differences.length * PROMPT_SHARE));
+  const offset = differences.find((one, at) => (differences[at + together] ?? Number.NaN) - one <= PROMPT_WITHIN);
+  const matched = differences.filter((one) => Math.abs(one - (offset ?? 0)) <= PROMPT);
+  if (offset === undefined || matched.length < LEAST) {
+    throw new InputError(
+      file,
+      '',
+      `translations of ${differences.length} of the ${of} mappings of the capture, and no range invalidations that follow its unmaps`,
+      'the log of the same run',
+    );
+  }
+  const distances = matched.map((one) => Math.abs(one - offset)).sort((a, b) => a - b);
+  return {
+    offset,
+    by: 'accesses',
+    matched: matched.length,
+    of,
     spread: distances[Math.floor(distances.length * 0.9)] ?? 0,
   };
 }

@@ -1,9 +1,10 @@
 /** A trace and an IOMMU's own log of the same run, as one stream of events in the order of their times. */
 
-import { type CaptureReader, openSources } from '../capture-reader.ts';
+import type { ClockOffset } from '../capture-feed.ts';
+import { type CaptureReader, openSources, type ReaderOptions } from '../capture-reader.ts';
 import { copyEvent, EventKind, TraceEvent } from '../events/index.ts';
 import type { ByteSource } from '../sources/index.ts';
-import { type ClockOffset, clockOffset, RangeLog } from './clock-offset.ts';
+import { clockOffset, promptOffset, RangeLog } from './clock-offset.ts';
 import { LiveMaps, Verdict } from './live-maps.ts';
 
 /**
@@ -29,7 +30,7 @@ export interface AccessCheck extends ClockOffset {
 const WRONG_KEPT = 20;
 
 /**
- * Finds how far the log's clock is ahead. Reads both once.
+ * Finds how far the log's clock is ahead. Reads both once, or twice where the kernel was lazy.
  * @param capture maps and unmaps of the run
  * @param log the IOMMU's own
  * @throws InputError when they are not of one run
@@ -37,7 +38,40 @@ const WRONG_KEPT = 20;
 export async function findClockOffset(capture: ByteSource, log: ByteSource): Promise<ClockOffset> {
   const unmaps = await rangesOf(capture, EventKind.UNMAP);
   const invalidations = await rangesOf(log, EventKind.INVALIDATE);
-  return clockOffset(unmaps, invalidations, log.name);
+  if (invalidations.length >= unmaps.length / FEW) return clockOffset(unmaps, invalidations, log.name);
+  return promptOffset(await firstTimes(capture, EventKind.MAP), await firstTimes(log, EventKind.ACCESS), log.name);
+}
+
+/** A log with fewer invalidations than one for so many unmaps is of a lazy kernel. */
+const FEW = 1000;
+const PAGE = 4096;
+
+/**
+ * When each pair of pages was first accessed, by the page of the IOVA and the distance to the physical one; or when it was mapped, which is NaN for what is
+ * mapped more than once. Of large mappings the first pages.
+ */
+async function firstTimes(source: ByteSource, kind: EventKind): Promise<Map<number, Map<number, number>>> {
+  const times = new Map<number, Map<number, number>>();
+  const reader = await openSources([source]);
+  while (await reader.fill()) {
+    while (reader.next()) {
+      const { event } = reader;
+      if (event.kind !== kind) continue;
+      const distance = event.pa - event.iova;
+      const pages = kind === EventKind.ACCESS ? 1 : Math.min(event.size / PAGE, 64);
+      for (let index = 0; index < pages; index++) {
+        const page = Math.floor(event.iova / PAGE) + index;
+        let distances = times.get(page);
+        if (distances === undefined) {
+          distances = new Map();
+          times.set(page, distances);
+        }
+        if (!distances.has(distance)) distances.set(distance, event.time);
+        else if (kind === EventKind.MAP) distances.set(distance, Number.NaN);
+      }
+    }
+  }
+  return times;
 }
 
 async function rangesOf(source: ByteSource, kind: EventKind): Promise<RangeLog> {
@@ -81,11 +115,17 @@ export class MergedEvents {
 
   /**
    * @param offset seconds that the log's clock is ahead
-   * @param ahead seconds by which events of the capture come earlier than those of the log
+   * @param ahead seconds by which events of the capture come earlier than those of the log; less than 0: by which those of the log do
    * @throws InputError
    */
-  static async open(capture: ByteSource, log: ByteSource, offset: number, ahead = 0): Promise<MergedEvents> {
-    return new MergedEvents(await openSources([capture]), await openSources([log]), offset, ahead);
+  static async open(
+    capture: ByteSource,
+    log: ByteSource,
+    offset: number,
+    ahead = 0,
+    options: ReaderOptions = {},
+  ): Promise<MergedEvents> {
+    return new MergedEvents(await openSources([capture], options), await openSources([log], options), offset, ahead);
   }
 
   /** Moves to the next event; false at the end. @throws InputError */

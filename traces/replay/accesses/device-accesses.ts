@@ -1,17 +1,24 @@
 import type { Machine } from '../../../devices/index.ts';
 import { AccessFlag, TranslationRequest } from '../../../emulator/index.ts';
+import type { ClockOffset } from '../../capture/index.ts';
 import type { RunConfig } from '../../config/index.ts';
 import type { Edit } from '../edit.ts';
-import type { ReplayDomain } from '../replay-domain.ts';
+import type { ReplayDomain, ReplayDomains } from '../replay-domain.ts';
 import { AccessMeter } from './access-meter.ts';
 import { AccessStream } from './access-stream.ts';
 import { MappingOracle } from './mapping-oracle.ts';
+import { type MakeAccess, RecordedAccesses } from './recorded-accesses.ts';
+
+/** Bytes of a recorded access, which the log does not tell: a cache line. */
+const ACCESS_SIZE = 64;
 
 /** The device of a replay: uses each mapping as the configuration says, through the MMU, and has its faults handled. */
 export class DeviceAccesses {
   readonly meter = new AccessMeter();
   /** Null where accesses are not verified. */
   readonly oracle: MappingOracle | null;
+  /** Accesses that a log recorded; null without one. */
+  recorded: RecordedAccesses | null = null;
   readonly #machine: Machine;
   readonly #stream: AccessStream;
   readonly #request = new TranslationRequest();
@@ -30,11 +37,13 @@ export class DeviceAccesses {
   /** The map has succeeded. */
   afterMap(one: ReplayDomain, edit: Edit): void {
     this.oracle?.mapped(one, edit);
+    this.recorded?.mapped(one, edit);
     this.#stream.afterMap(edit.iova, edit.size);
     this.#make(one);
   }
 
   beforeUnmap(one: ReplayDomain, iova: number, size: number): void {
+    this.recorded?.beforeUnmap(one, iova, size);
     this.#stream.beforeUnmap(iova, size);
     this.#make(one);
   }
@@ -42,6 +51,7 @@ export class DeviceAccesses {
   /** The unmap has returned. @param done bytes that it says it unmapped; -1 where it does not say */
   afterUnmap(one: ReplayDomain, edit: Edit, done: number): void {
     this.oracle?.unmapped(one, edit, done);
+    this.recorded?.unmapped(one, edit.iova, edit.size);
     this.#stream.afterUnmap(edit.iova, edit.size);
     this.#make(one);
   }
@@ -55,12 +65,44 @@ export class DeviceAccesses {
     clock.cycles = driver.now;
   }
 
+  /** Takes the accesses of a log from now on. */
+  record(domains: ReplayDomains, clock: ClockOffset): void {
+    const make: MakeAccess = (one, stream, iova, flags) => this.#makeOne(one, stream, iova, flags);
+    this.recorded = new RecordedAccesses(domains, make, clock);
+  }
+
+  #makeOne(one: ReplayDomain, stream: number, iova: number, flags: number): TranslationRequest | null {
+    const { driver, clock, walks } = this.#machine;
+    const request = this.#request;
+    const id = driver.activate(one.domain, stream);
+    walks.space = one.space;
+    this.oracle?.begin(one, id);
+    request.ask(id % this.#machine.device.mmu.config.masters, id, -1, iova, flags, clock.cycles, ACCESS_SIZE);
+    const translated = this.#translate(one, request, stream);
+    driver.idle(one.domain);
+    if (!translated && ++this.#unhandled >= this.#eventBatch) this.handleFaults();
+    return translated ? request : null;
+  }
+
+  /** One access of a domain, asked for already. @returns whether it was translated */
+  #translate(one: ReplayDomain, request: TranslationRequest, stream: number): boolean {
+    const { device, clock, sanitizer } = this.#machine;
+    sanitizer.accessIova = request.iova;
+    sanitizer.accesses++;
+    const translated = device.translate(request);
+    clock.cycles = request.completion;
+    this.meter.add(request, translated, stream, one.number);
+    this.oracle?.check(one, request, translated);
+    if (request.staleMark !== 0) sanitizer.windows.hit(request.staleMark, request.iova);
+    return translated;
+  }
+
   /** Makes the accesses that the stream holds. */
   #make(one: ReplayDomain): void {
     const stream = this.#stream;
     const first = one.streams[0];
     if (first === undefined || !stream.next()) return;
-    const { device, driver, clock, sanitizer, walks } = this.#machine;
+    const { device, driver, clock, walks } = this.#machine;
     const request = this.#request;
     let id = driver.activate(one.domain, first);
     const tbu = id % device.mmu.config.masters;
@@ -68,14 +110,8 @@ export class DeviceAccesses {
     walks.space = one.space;
     oracle?.begin(one, id);
     do {
-      sanitizer.accessIova = stream.iova;
-      sanitizer.accesses++;
       request.ask(tbu, id, -1, stream.iova, AccessFlag.READ, clock.cycles, stream.size);
-      const translated = device.translate(request);
-      clock.cycles = request.completion;
-      this.meter.add(request, translated, first, one.number);
-      oracle?.check(one, request, translated);
-      if (request.staleMark !== 0) sanitizer.windows.hit(request.staleMark, stream.iova);
+      const translated = this.#translate(one, request, first);
       // The event thread is slower than the device: it finds many records at once, but in time for none to be lost.
       if (!translated && ++this.#unhandled >= this.#eventBatch) {
         driver.idle(one.domain);

@@ -34,6 +34,7 @@ import {
 interface ReplayFlags extends MachineFlags, OutputFlags {
   readonly leaves?: string;
   readonly image?: string;
+  readonly accesses?: string;
   readonly strict?: boolean;
   readonly limit?: number;
   readonly logLevel: LogLevel;
@@ -52,6 +53,7 @@ Examples:
   tablewalk replay trace.txt --until 23.942338 --leaves leaves.jsonl
   tablewalk replay trace.txt --until 23.942338 --image image && tablewalk walk image
   tablewalk replay trace.txt --set mmu.interface.mainTlb.entries=512 --json report.json
+  tablewalk replay trace.txt --accesses qemu-smmu.log
   tablewalk replay trace.txt --csv tables --stats stats.txt --html report.html
   tablewalk replay trace.txt --access probe --db run.duckdb && tablewalk sql run.duckdb --ready longest-windows
 
@@ -78,6 +80,10 @@ export function register(program: Command): void {
       '--image <folder>',
       'write a memory image of stream table, context descriptors and tables at the end, which walk reads (SMMUv3)',
     )
+    .option(
+      '--accesses <file>',
+      "QEMU's -trace smmu* log of the same run: its accesses are made, and each translation is held against it",
+    )
     .option('--strict', 'stop at the first damaged record instead of counting and skipping it')
     .option('--log-level <level>', 'log on standard error: silent, error, warn, info or debug', logLevel, 'silent')
     .option('--limit <n>', 'stop after this many events', wholeNumber(1))
@@ -88,7 +94,11 @@ export function register(program: Command): void {
 }
 
 async function run(captures: readonly string[], flags: ReplayFlags): Promise<void> {
-  const config = machineFrom(flags);
+  const { accesses } = flags;
+  if (accesses !== undefined && flags['access'] !== undefined) {
+    throw new ConfigError('--accesses', accesses, 'no --access beside it: the log says what the devices do');
+  }
+  const config = machineFrom(flags, accesses === undefined ? [] : ['access.pattern=none']);
   checkWritable('--json', flags.json, captures);
   checkWritable('--leaves', flags.leaves, captures);
   const outputs = new ReportOutputs(flags, captures);
@@ -100,6 +110,7 @@ async function run(captures: readonly string[], flags: ReplayFlags): Promise<voi
   const options = {
     strict: flags.strict === true,
     log: openLog(flags.logLevel),
+    ...(accesses === undefined ? {} : { accesses }),
     limit: flags.limit ?? Number.POSITIVE_INFINITY,
     until: flags.until ?? Number.POSITIVE_INFINITY,
     onStart: (replayer: Replayer, deviceName: (device: number) => string) => outputs.watch(replayer, deviceName),
