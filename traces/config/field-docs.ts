@@ -68,6 +68,8 @@ const RUN: readonly Row[] = [
   ['access.pattern', '', 'what the device does with each mapping', CHOICE],
   ['access.accessSize', 'bytes', 'of one access', CHOICE],
   ['access.accessesPerMap', 'accesses', 'per mapping, for sequential and random', ASSUMED],
+  ['access.lingerTime', 'seconds', 'for linger: how long the device goes on after an unmap', ASSUMED],
+  ['access.lingerRate', 'accesses a second', 'for linger: to each mapping that is gone', ASSUMED],
   ['access.verify', '', 'each access is held against the capture and a walk of the tables', CHOICE],
   ['access.seed', '', 'seed of the random places', CHOICE],
   ['editCosts.mapCall', 'cycles', 'CPU time of each call that maps a run of pages', CPU],

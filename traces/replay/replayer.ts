@@ -115,6 +115,7 @@ export class Replayer {
     this.tracker.end();
     this.device.recorded?.end(this.lastTime);
     this.#edits.end();
+    this.#passTime(Number.MAX_VALUE);
     this.invalidation.end();
     this.device.handleFaults();
     this.machine.costs.close();
@@ -130,9 +131,19 @@ export class Replayer {
   /** What is due by then happens first, at its own time. */
   readonly #advance = (seconds: number): void => {
     this.#edits.passTime(seconds);
-    this.invalidation.passTime(seconds);
+    this.#passTime(seconds);
     this.#time.set(seconds);
   };
+
+  /** Timers fire, and devices use what is gone, each at its time. */
+  #passTime(seconds: number): void {
+    for (let next = this.device.nextLinger; next <= seconds; next = this.device.nextLinger) {
+      this.invalidation.passTime(next);
+      this.#time.set(next);
+      this.device.linger();
+    }
+    this.invalidation.passTime(seconds);
+  }
 
   #edit(event: TraceEvent, at: number, maps: boolean): void {
     if (maps) this.maps++;

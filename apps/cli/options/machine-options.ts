@@ -48,7 +48,7 @@ const FIELD_OPTIONS: readonly FieldOption[] = [
   {
     flags: '--access <pattern>',
     field: 'access.pattern',
-    about: 'what the device does: none, touch, sequential, random or probe',
+    about: 'what the device does: none, touch, sequential, random, probe or linger',
   },
   { flags: '--access-size <bytes>', field: 'access.accessSize', about: 'bytes of one access' },
   {

@@ -49,7 +49,7 @@ export class AccessStream {
   /** Starts what the device does right after `[iova, iova + size)` was mapped. */
   afterMap(iova: number, size: number): void {
     const pattern = this.#pattern;
-    if (pattern === 'touch' || pattern === 'probe') this.#begin(Step.PER_PAGE, iova, size);
+    if (touches(pattern)) this.#begin(Step.PER_PAGE, iova, size);
     else if (pattern === 'sequential') this.#begin(Step.SEQUENTIAL, iova, size);
     else if (pattern === 'random') this.#begin(Step.RANDOM, iova, size);
     else this.#step = Step.DONE;
@@ -58,7 +58,7 @@ export class AccessStream {
   /** Starts what the device does just before `[iova, iova + size)` is unmapped. */
   beforeUnmap(iova: number, size: number): void {
     const pattern = this.#pattern;
-    if (pattern === 'touch' || pattern === 'probe') this.#begin(Step.PER_PAGE, iova, size);
+    if (touches(pattern)) this.#begin(Step.PER_PAGE, iova, size);
     else this.#step = Step.DONE;
   }
 
@@ -66,6 +66,11 @@ export class AccessStream {
   afterUnmap(iova: number, size: number): void {
     if (this.#pattern === 'probe') this.#begin(Step.PER_PAGE, iova, size);
     else this.#step = Step.DONE;
+  }
+
+  /** One access, at this address. */
+  at(iova: number): void {
+    this.#begin(Step.PER_PAGE, iova, this.#accessSize);
   }
 
   /** Moves to the next access; false when there is none left. */
@@ -100,4 +105,8 @@ export class AccessStream {
     this.#left = this.#accessesPerMap;
     this.#slots = Math.floor(size / this.size);
   }
+}
+
+function touches(pattern: AccessPattern): boolean {
+  return pattern === 'touch' || pattern === 'probe' || pattern === 'linger';
 }

@@ -6,6 +6,7 @@ import type { Edit } from '../edit.ts';
 import type { ReplayDomain, ReplayDomains } from '../replay-domain.ts';
 import { AccessMeter } from './access-meter.ts';
 import { AccessStream } from './access-stream.ts';
+import { LingeringAccesses } from './lingering.ts';
 import { MappingOracle } from './mapping-oracle.ts';
 import { type MakeAccess, RecordedAccesses } from './recorded-accesses.ts';
 
@@ -21,6 +22,8 @@ export class DeviceAccesses {
   recorded: RecordedAccesses | null = null;
   readonly #machine: Machine;
   readonly #stream: AccessStream;
+  /** Null where the device uses nothing that is gone. */
+  readonly #lingering: LingeringAccesses | null;
   readonly #request = new TranslationRequest();
   /** Faults that the device holds when the driver handles them. */
   readonly #eventBatch: number;
@@ -30,6 +33,7 @@ export class DeviceAccesses {
   constructor(machine: Machine, config: RunConfig) {
     this.#machine = machine;
     this.#stream = new AccessStream({ ...config.access, seed: config.access.seed + config.seed }, machine.granule);
+    this.#lingering = config.access.pattern === 'linger' ? new LingeringAccesses(config.access) : null;
     this.oracle = config.access.verify ? new MappingOracle(machine) : null;
     this.#eventBatch = Math.max(1, machine.driver.faultCapacity / 2);
   }
@@ -53,6 +57,24 @@ export class DeviceAccesses {
     this.oracle?.unmapped(one, edit, done);
     this.recorded?.unmapped(one, edit.iova, edit.size);
     this.#stream.afterUnmap(edit.iova, edit.size);
+    this.#make(one);
+    this.#lingering?.unmapped(one, edit.iova, edit.size, this.#machine.clock.seconds);
+  }
+
+  /** When the device uses a mapping next that is gone; Infinity when it does not. */
+  get nextLinger(): number {
+    return this.#lingering?.next ?? Number.POSITIVE_INFINITY;
+  }
+
+  /** Makes that access: it is time for it. */
+  linger(): void {
+    const lingering = this.#lingering;
+    lingering?.take();
+    const one = lingering?.domain ?? null;
+    if (lingering === null || one === null) return;
+    const { sanitizer } = this.#machine;
+    sanitizer.domain = one.number;
+    this.#stream.at(lingering.iova);
     this.#make(one);
   }
 

@@ -57,6 +57,10 @@ Examples:
   tablewalk replay trace.txt --csv tables --stats stats.txt --html report.html
   tablewalk replay trace.txt --access probe --db run.duckdb && tablewalk sql run.duckdb --ready longest-windows
 
+What a device does with its buffers is in no capture of maps and unmaps. --access touch shows cold and warm translations of each buffer; sequential
+and random how hit rates depend on order; probe that a stale window is there, but not how likely it is to be hit; linger how many accesses of a device
+that goes on after the unmap (access.lingerTime, access.lingerRate) a window lets through.
+
 Exit code: 0 done, 1 --bind async found a deadlock, 2 a wrong option, configuration or file, 130 interrupted (the report so far is printed).`;
 
 export function register(program: Command): void {

@@ -71,7 +71,7 @@ describe('what the device does with a mapping', () => {
   it('no access leaves its mapping or crosses a page', () => {
     fc.assert(
       fc.property(
-        fc.constantFrom('touch', 'sequential', 'random', 'probe'),
+        fc.constantFrom('touch', 'sequential', 'random', 'probe', 'linger'),
         fc.integer({ min: 0, max: 12 }),
         fc.integer({ min: 0, max: 50 }),
         fc.integer({ min: 1, max: 20 }),
@@ -98,6 +98,8 @@ describe('what the device does with a mapping', () => {
       pattern: 'touch',
       accessSize: 64,
       accessesPerMap: 16,
+      lingerTime: 0.005,
+      lingerRate: 1000,
       verify: false,
       seed: 1,
     });
