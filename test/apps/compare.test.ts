@@ -1,5 +1,5 @@
 import { spawn, spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, inject, it } from 'vitest';
@@ -21,6 +21,21 @@ describe('tablewalk compare', () => {
     expect(cells('calls to the system allocator')).toEqual(['24', '6', '1 *', '6', '24']);
     expect(cells('calls while an operation ran')).toEqual(['18', '0 *', '0 *', '0 *', '18']);
     expect(run.stdout).toContain('Layers: page, pool/page, batch/page, reserve/pool/page, generic-cache/page.');
+  });
+
+  it('writes one page that asks for nothing, with differences and the best marked', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'tablewalk-compare-'));
+    const page = join(folder, 'page.html');
+    const run = tablewalk(['compare', SMALL, '--limit', '200', '--vary', 'allocator=page,pool', '--html', page]);
+    const html = readFileSync(page, 'utf8');
+    rmSync(folder, { recursive: true });
+    expect([run.code, run.stderr]).toEqual([0, '']);
+    expect(html.length).toBeLessThan(100_000);
+    expect(html).not.toMatch(/<(?:link|img|script[^>]* src|iframe)\b|@import|url\(/);
+    expect(html).toMatch(
+      /calls to the system allocator<\/th><td[^>]*>[\d,]+<\/td><td class="number best"[^>]*>[\d,]+ \*<small>−/,
+    );
+    expect(html).toContain('allocator=pool');
   });
 
   it('varies any option of replay and any field, in every combination', () => {

@@ -15,5 +15,11 @@ const pageAssets = (plots: string): HtmlAssets => ({
 /** What a report page carries with it. */
 export const HTML_ASSETS: HtmlAssets = pageAssets(reportScript);
 
+/** What the page of a comparison carries with it: it has tables alone. */
+export const COMPARE_ASSETS: HtmlAssets = {
+  scripts: ['globalThis.drawPlots = () => {};', pageScript],
+  styles: [pageStyle],
+};
+
 /** What the page of a sweep carries with it. */
 export const SWEEP_ASSETS: HtmlAssets = pageAssets(sweepScript);

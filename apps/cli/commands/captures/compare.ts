@@ -7,13 +7,17 @@ import {
   type CompareColumn,
   type CompareReport,
   CompareRun,
+  checkOutputs,
+  comparePage,
   METRICS,
   type Metric,
   metricLabel,
   parseVariation,
   unfinishedWork,
   type Variation,
+  writeWholeFile,
 } from '../../../../traces/index.ts';
+import { COMPARE_ASSETS } from '../../html/index.ts';
 import {
   addMachineOptions,
   allocatorHelp,
@@ -23,13 +27,14 @@ import {
   metricsNamed,
   wholeNumber,
 } from '../../options/index.ts';
-import { checkWritable, ExitCode, supervise, writeJson } from '../../terminal/index.ts';
+import { ExitCode, supervise, writeJson } from '../../terminal/index.ts';
 
 interface CompareFlags extends MachineFlags {
   readonly vary: readonly string[];
   readonly all?: boolean;
   readonly rows?: string;
   readonly json?: string;
+  readonly html?: string;
   readonly strict?: boolean;
   readonly limit?: number;
 }
@@ -42,6 +47,7 @@ tablewalk sweep.
 Examples:
   tablewalk compare trace.txt.gz --vary allocator=page,pool,batch,reserve,generic-cache
   tablewalk compare trace.txt.gz --vary allocator=pool:high=64,pool:high=512 --vary split=in-place,unmap-and-remap
+  tablewalk compare trace.txt.gz --vary driver=arm-smmu-v3-6.12,arm-smmu-v3-7.3 --html compare.html
   tablewalk compare trace.txt.gz --vary mmu.walkSlots=1,4,16 --invalidation lazy
 
 Exit code: 0 done, 2 a wrong option, configuration or file, 130 interrupted (what was finished is printed).`;
@@ -61,6 +67,7 @@ export function register(program: Command): void {
     .option('--all', 'show every row, also those in which all are equal')
     .option('--rows <names>', 'show only these rows, by their names in --json, with commas between')
     .option('--json <file>', 'write the comparison as JSON; - is standard output, instead of the table')
+    .option('--html <file>', 'write the comparison as one page with differences marked, which opens from disk')
     .option('--strict', 'stop at the first damaged record instead of counting and skipping it')
     .option('--limit <n>', 'stop each replay after this many events', wholeNumber(1))
     .addHelpText('after', allocatorHelp)
@@ -74,10 +81,18 @@ async function compare(captures: readonly string[], flags: CompareFlags): Promis
     strict: flags.strict === true,
     limit: flags.limit ?? Number.POSITIVE_INFINITY,
   });
-  checkWritable('--json', flags.json, captures);
+  checkOutputs(
+    [
+      ['--json', flags.json],
+      ['--html', flags.html],
+    ],
+    captures,
+  );
+  if (flags.html === '-') throw new ConfigError('--html', '-', 'a file: standard output has the table');
   const shown = flags.rows === undefined ? null : metricsNamed('--rows', flags.rows);
   await supervise(run, (report) => {
     writeJson(flags.json, report);
+    if (flags.html !== undefined) writeWholeFile('--html', flags.html, comparePage(report, COMPARE_ASSETS), captures);
     if (flags.json !== '-') process.stdout.write(`${compareText(report, shown, flags.all === true)}\n`);
     return ExitCode.OK;
   });
