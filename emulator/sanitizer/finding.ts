@@ -81,6 +81,10 @@ export interface Finding extends Circumstances {
   readonly operation: number;
   readonly domain: number;
   readonly iova: number;
+  /** Time of the trace's clock at which it was found. */
+  readonly seconds?: number;
+  /** CPU that the operation ran on. */
+  readonly cpu?: number;
 }
 
 /** Where the machine stands: set by whoever drives it, read when something is found. */

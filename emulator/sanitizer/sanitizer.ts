@@ -16,6 +16,8 @@ export class Sanitizer implements FindingSink {
   operation = 0;
   /** Its line of the capture; 0 for none. */
   line = 0;
+  /** CPU that it ran on; -1 where the capture does not say. */
+  cpu = -1;
   /** Domain of that operation. */
   domain = 0;
   /** Its address. */
@@ -59,8 +61,9 @@ export class Sanitizer implements FindingSink {
     this.#counts.set(kind, count);
     const keeps = this.findings.length < KEPT_FINDINGS || count <= KEPT_OF_EACH_KIND;
     if (!keeps && this.onFinding === null) return;
-    const { operation, domain, line } = this;
-    const finding = { kind, operation, domain, iova, ...(line > 0 ? { line } : {}), ...circumstances() };
+    const { operation, domain, line, cpu } = this;
+    const place = line > 0 ? { line, seconds: this.clock.seconds, ...(cpu >= 0 ? { cpu } : {}) } : {};
+    const finding = { kind, operation, domain, iova, ...place, ...circumstances() };
     if (keeps) this.findings.push(finding);
     this.onFinding?.(finding);
   }

@@ -11,6 +11,10 @@ import { NO_DOMAIN_MEMORY, Refusals, requestText } from './refusal.ts';
 import { type ReplayDomain, ReplayDomains } from './replay-domain.ts';
 import { ReplayTime } from './replay-time.ts';
 
+/** Bytes of the granules, largest first. */
+const GRANULE_BYTES = [65536, 16384, 4096];
+const LARGEST_GRANULE = 65536;
+
 /** What a plain `map` line does not tell: a coherent device's buffer, as dma-iommu maps it. */
 const DEFAULT_PROT = Prot.READ | Prot.WRITE | Prot.CACHE;
 
@@ -43,6 +47,8 @@ export class Replayer {
   readonly #time: ReplayTime;
   readonly #log: Log;
   #operation = 0;
+  /** Low bits that are set in any address or size. */
+  #unaligned = 0;
 
   /**
    * @param streamOfDevice StreamID of a device of the capture, or -1
@@ -70,6 +76,11 @@ export class Replayer {
         ? new BindEdits(machine, config, this.#time, this.invalidation, this.device, refuse)
         : null;
     this.#edits = this.bind ?? new DirectEdits(machine, this.invalidation, this.device, config.editCosts, refuse);
+  }
+
+  /** Bytes of the largest granule of which every address and size is a multiple. */
+  get commonGranule(): number {
+    return GRANULE_BYTES.find((bytes) => this.#unaligned % bytes === 0) ?? 4096;
   }
 
   /** Operations so far. */
@@ -159,6 +170,8 @@ export class Replayer {
     // What the kernel says it unmapped counts, where it says so: behind that may be a live neighbour.
     const size = maps || event.unmappedSize === UNKNOWN ? event.size : event.unmappedSize;
     sanitizer.line = line;
+    sanitizer.cpu = cpu;
+    this.#unaligned |= (iova % LARGEST_GRANULE) | (size % LARGEST_GRANULE);
     const protTold = event.prot !== UNKNOWN;
     const prot = protTold ? event.prot : DEFAULT_PROT;
     const live = maps ? 0 : this.tracker.bytesRemoved;

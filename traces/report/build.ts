@@ -1,11 +1,12 @@
-import { FORMAT_NAMES } from '../../devices/index.ts';
+import { FORMAT_NAMES, GRANULES } from '../../devices/index.ts';
 import { Cause, descriptorText, type Finding, FindingKind, OperationKind } from '../../emulator/index.ts';
 import type { TableStats } from '../../formats/index.ts';
-import type { CaptureStats } from '../capture/index.ts';
+import { type CaptureStats, remarks } from '../capture/index.ts';
 import type { RunConfig } from '../config/index.ts';
 import { address, exact } from '../quantity.ts';
 import type { Replayer } from '../replay/index.ts';
 import { SERVED_NAMES } from '../replay/index.ts';
+import { TOOL } from '../version.ts';
 import { breakdownSection } from './breakdown.ts';
 import {
   type CaptureSection,
@@ -30,6 +31,8 @@ export function buildReport(
   replayer: Replayer,
   complete: boolean,
   deviceName: (device: number) => string,
+  captures: readonly string[] = [],
+  until = Number.POSITIVE_INFINITY,
 ): Report {
   const { machine, config } = replayer;
   const { dma, driver } = machine;
@@ -39,7 +42,7 @@ export function buildReport(
   const report = {
     schema: REPORT_SCHEMA,
     complete,
-    capture: captureSection(stats, replayer),
+    capture: captureSection(stats, replayer, complete ? until : Number.POSITIVE_INFINITY),
     table: tableSection(replayer, config),
     dma: { maps, unmaps, syncs, bytesSynced, linesCleaned },
     invalidation: {
@@ -76,6 +79,8 @@ export function buildReport(
   } = report;
   return {
     schema,
+    tool: TOOL,
+    captures,
     complete,
     capture,
     table,
@@ -89,13 +94,13 @@ export function buildReport(
     bind,
     ...(regions === undefined ? {} : { regions }),
     ...(recorded === null ? {} : { recordedAccesses: recorded.report() }),
-    sanitizer: sanitizerSection(replayer),
+    sanitizer: sanitizerSection(replayer, deviceName),
     costs,
     config,
   };
 }
 
-function captureSection(stats: CaptureStats, replayer: Replayer): CaptureSection {
+function captureSection(stats: CaptureStats, replayer: Replayer, until: number): CaptureSection {
   const { tracker } = replayer;
   return {
     events: replayer.events,
@@ -119,6 +124,7 @@ function captureSection(stats: CaptureStats, replayer: Replayer): CaptureSection
     bytesUnmapped: tracker.bytesUnmapped,
     firstTime: replayer.firstTime,
     lastTime: replayer.lastTime,
+    remarks: [...remarks(stats), ...runRemarks(replayer, until)],
     damage: stats.damage.map(({ file, line, reason }) => ({ file, line, reason })),
   };
 }
@@ -144,6 +150,24 @@ function flushQueueSection({ domains, config }: Replayer): FlushQueueSection | n
     ranges: sum(({ queued }) => queued),
   };
 }
+
+/** What the run says of the capture: a granule that it may have been recorded with, and an end that was asked for and never came. */
+function runRemarks({ commonGranule, operations, config, lastTime }: Replayer, until: number): string[] {
+  const said: string[] = [];
+  const granule = Object.entries(GRANULES).find(([, log2]) => 2 ** log2 === commonGranule)?.[0];
+  const larger = commonGranule > 2 ** GRANULES[config.table.granule];
+  if (granule !== undefined && larger && operations >= TELLING_OPERATIONS) {
+    said.push(
+      `Every address and size is a multiple of ${granule}: a kernel with that granule may have recorded it (--granule ${granule}).`,
+    );
+  }
+  if (Number.isFinite(until))
+    said.push(`--until ${until} is after the last event (${lastTime}): all of it was replayed.`);
+  return said;
+}
+
+/** Maps and unmaps that are enough to tell a granule by. */
+const TELLING_OPERATIONS = 32;
 
 function tableSection(replayer: Replayer, config: RunConfig): TableSection {
   const { machine } = replayer;
@@ -245,8 +269,9 @@ function costItems(replayer: Replayer): CostItem[] {
     .sort((a, b) => a.side.localeCompare(b.side) || b.cycles - a.cycles || a.name.localeCompare(b.name, 'en'));
 }
 
-function sanitizerSection(replayer: Replayer): SanitizerSection {
+function sanitizerSection(replayer: Replayer, deviceName: (device: number) => string): SanitizerSection {
   const { sanitizer } = replayer.machine;
+  const devicesOf = (domain: number): string[] => (replayer.tracker.domains[domain]?.devices ?? []).map(deviceName);
   const { lengths } = sanitizer.windows;
   const cycles = {
     p50: lengths.percentile(0.5),
@@ -271,17 +296,20 @@ function sanitizerSection(replayer: Replayer): SanitizerSection {
     reusedBeforeFlush: replayer.invalidation.reusedBeforeFlush,
     longestWindow: { cycles: cycles.max, seconds: seconds.max },
     windows: { count: lengths.count, cycles, seconds },
-    findings: sanitizer.findings.map(findingRecord),
+    findings: sanitizer.findings.map((finding) => findingRecord(finding, devicesOf(finding.domain))),
   };
 }
 
-function findingRecord(finding: Finding): FindingRecord {
-  const { kind, operation, line, domain, iova, level, low, high, cycles, accesses, detail } = finding;
+function findingRecord(finding: Finding, devices: readonly string[]): FindingRecord {
+  const { kind, operation, line, seconds, cpu, domain, iova, level, low, high, cycles, accesses, detail } = finding;
   return {
     kind,
     operation,
     ...(line === undefined ? {} : { line }),
+    ...(seconds === undefined ? {} : { time: exact(seconds, 9) }),
+    ...(cpu === undefined ? {} : { cpu }),
     domain,
+    ...(devices.length === 0 ? {} : { devices }),
     iova: address(iova),
     ...(level === undefined ? {} : { level }),
     ...(low === undefined || high === undefined ? {} : { descriptor: descriptorText(low, high) }),

@@ -63,6 +63,7 @@ export interface CheckReport {
   readonly lost: number;
   readonly refused: number;
   readonly damage: CaptureSection['damage'];
+  readonly remarks: CaptureSection['remarks'];
   /** The first hundred, and the first ten of every kind. */
   readonly findings: readonly FindingRecord[];
   /** The machine that was run. */
@@ -90,6 +91,7 @@ export function checkReport(report: Report, captures: readonly string[]): CheckR
     lost: report.capture.lost,
     refused: report.capture.refused,
     damage: report.capture.damage,
+    remarks: report.capture.remarks,
     findings,
     config: report.config,
   };
@@ -108,8 +110,7 @@ export function renderCheck(report: CheckReport, options: { color: boolean; most
   if (report.refused > 0) lines.push(ink.yellow(`${count(report.refused)} maps or unmaps that the table would not do`));
   if (report.damaged > 0) lines.push(ink.yellow(`${count(report.damaged)} damaged records skipped`));
   for (const { file, line, reason } of report.damage.slice(0, 5)) lines.push(ink.dim(`  ${file}:${line}: ${reason}`));
-  if (operations === 0)
-    lines.push(ink.yellow('No map or unmap in it. Were the events iommu:map and iommu:unmap enabled?'));
+  for (const remark of report.remarks) lines.push(ink.yellow(remark));
   lines.push('');
   if (total === 0) lines.push(ink.green('No findings.'));
   for (const [kind, meaning] of Object.entries(FINDING_MEANINGS)) {
@@ -134,9 +135,12 @@ export function renderCheck(report: CheckReport, options: { color: boolean; most
 }
 
 /** One finding in one line: who, what, where, and why. */
-export function findingLine({ operation, line, kind, domain, iova, detail }: FindingRecord): string {
-  const where = line === undefined ? '' : `, line ${line} of the capture`;
-  return `  #${operation} ${kind}: domain ${domain}, iova ${iova}${where}: ${detail}`;
+export function findingLine(finding: FindingRecord): string {
+  const { operation, line, time, cpu, kind, domain, devices, iova, detail } = finding;
+  const whose = devices === undefined ? '' : ` (${devices.join(', ')})`;
+  const when = time === undefined ? '' : ` at ${time.toFixed(6)}${cpu === undefined ? '' : ` on CPU ${cpu}`}`;
+  const where = line === undefined ? '' : `, line ${line} of the capture${when}`;
+  return `  #${operation} ${kind}: domain ${domain}${whose}, iova ${iova}${where}: ${detail}`;
 }
 
 /** The first few, so chosen that each kind that was found is among them. */

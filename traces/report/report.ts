@@ -41,6 +41,8 @@ export interface CaptureSection {
   readonly bytesUnmapped: number;
   readonly firstTime: number;
   readonly lastTime: number;
+  /** What a person should know of the capture before they believe figures that rest on it, in sentences. */
+  readonly remarks: readonly string[];
   /** The first damaged records. */
   readonly damage: readonly {
     readonly file: string;
@@ -154,8 +156,12 @@ export interface FindingRecord {
   readonly kind: string;
   /** Number of the map or unmap, from 1, in the order of the capture. */
   readonly operation: number;
-  /** Its line of the capture. */
+  /** Its line of the capture, the time at which it was found, and the CPU that the operation ran on. */
   readonly line?: number;
+  readonly time?: number;
+  readonly cpu?: number;
+  /** Devices of the domain that the capture names; absent where it names none. */
+  readonly devices?: readonly string[];
   readonly domain: number;
   readonly iova: string;
   /** Level of the descriptor or the table concerned, where there is one. */
@@ -253,6 +259,10 @@ export interface BindSection {
 
 export interface Report {
   readonly schema: typeof REPORT_SCHEMA;
+  /** What made it. */
+  readonly tool: { readonly name: string; readonly version: string };
+  /** Names of the captures, as they were given. */
+  readonly captures: readonly string[];
   /** False when the replay was interrupted or limited before the end of the capture. */
   readonly complete: boolean;
   readonly capture: CaptureSection;

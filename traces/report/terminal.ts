@@ -1,5 +1,6 @@
 import { Ansis } from 'ansis';
 import { address, bytes, count, cycles, pageSize, seconds, share } from '../quantity.ts';
+import { breakdownLines } from './breakdown-text.ts';
 import { findingLine, firstFindings, LABEL_WIDTH, recordedLines, reuseLines, windowText } from './findings.ts';
 import type { HitsAndMisses, Report } from './report.ts';
 
@@ -65,10 +66,7 @@ export function renderReport(report: Report, options: TerminalOptions): string {
       lines.push(ink.dim(`    line ${line}: ${request}: ${reason}`));
     }
   }
-  if (capture.maps + capture.unmaps === 0) {
-    lines.push(ink.yellow('  No map or unmap in it. Were the events iommu:map and iommu:unmap enabled?'));
-  }
-  if (capture.lost > 0) row('lost', ink.yellow(count(capture.lost)), 'events the recorder lost');
+  for (const remark of capture.remarks) lines.push(ink.yellow(`  ${remark}`));
   if (capture.damaged > 0) {
     row('damaged', ink.yellow(count(capture.damaged)), 'skipped');
     for (const one of capture.damage.slice(0, 5)) {
@@ -146,6 +144,12 @@ export function renderReport(report: Report, options: TerminalOptions): string {
     const { totals } = report.bind;
     const failed = `${count(totals.failed)} failed while they ran, ${count(totals.refused)} refused, ${count(totals.cancelled)} cancelled`;
     row('jobs', `${count(totals.submitted)} submitted`, `${count(totals.done)} done, ${failed}`);
+    const { prepareCycles, runCycles } = report.config.bind;
+    row(
+      'constants',
+      `${cycles(prepareCycles)} to prepare, ${cycles(runCycles)} to run`,
+      'of each job: prices that were set, part of the two lines below',
+    );
     row('prepare', cycles(totals.prepareCycles), `${count(totals.throttled)} submissions waited for room`);
     row('run', cycles(totals.runCycles), `longest ${cycles(totals.worstRunCycles)}`);
     row(
@@ -221,6 +225,7 @@ export function renderReport(report: Report, options: TerminalOptions): string {
     }
     row('in all', cycles(total));
   }
+  lines.push(...breakdownLines(report.breakdown, ink));
   return `${lines.join('\n')}\n`;
 }
 

@@ -1,4 +1,5 @@
 import type { Log } from '../../devices/index.ts';
+import { ConfigError } from '../../formats/index.ts';
 import type { ByteSource } from '../capture/index.ts';
 import { CaptureFeed, type EventFeed, type FeedOptions, streamIdOf } from '../capture/index.ts';
 import type { RunConfig } from '../config/index.ts';
@@ -7,6 +8,8 @@ import type { Report } from '../report/index.ts';
 import { buildReport } from '../report/index.ts';
 
 export interface ReplayOptions extends FeedOptions {
+  /** Names of the captures in the report, where a feed of events has none. */
+  readonly captures?: readonly string[];
   /** Takes what happens on the way; default nobody. */
   readonly log?: Log;
   /** Shown the machine before the first event, to watch it. */
@@ -22,12 +25,14 @@ export class Replay {
   readonly #feed: EventFeed;
   readonly #config: RunConfig;
   readonly #options: ReplayOptions;
+  readonly #names: readonly string[];
 
   /** @param captures what is read, in this order; or a feed of events, for which the options that say how to read have no meaning */
   constructor(captures: readonly ByteSource[] | EventFeed, config: RunConfig, options: ReplayOptions = {}) {
     this.#feed = 'run' in captures ? captures : new CaptureFeed(captures, options);
     this.#config = config;
     this.#options = options;
+    this.#names = 'run' in captures ? (options.captures ?? []) : captures.map(({ name }) => name);
   }
 
   /** Whether {@link stop} ended the replay. */
@@ -55,8 +60,15 @@ export class Replay {
       this.#options.onStart?.(this.replayer, nameOf);
       return this.replayer;
     }, onProgress);
+    if (this.#config.invalidation.mode === 'lazy' && stats.clock !== 'seconds' && sink.operations > 0) {
+      throw new ConfigError(
+        'invalidation.mode',
+        'lazy',
+        `strict: a flush queue's timer runs in seconds, and ${stats.clock === 'ticks' ? 'this capture’s clock counts ticks' : 'this capture’s events carry no time'}`,
+      );
+    }
     sink.end();
     this.#options.beforeReport?.(sink);
-    return buildReport(stats, sink, complete, nameOf);
+    return buildReport(stats, sink, complete, nameOf, this.#names, this.#options.until);
   }
 }

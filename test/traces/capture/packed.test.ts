@@ -52,7 +52,7 @@ describe('packed events', () => {
     const file = join(directory, 'replayed.bin');
     await new EventPacking([SMALL], {}, file).run(() => {});
     const config = runConfig();
-    const report = await new Replay(packedEvents(file), config).run();
+    const report = await new Replay(packedEvents(file), config, { captures: [SMALL] }).run();
     expect(report).toEqual(await new Replay(fileSources([SMALL]), config).run());
     expect(report.breakdown.domains.some(({ devices }) => devices.length > 0)).toBe(true);
   });
