@@ -1,13 +1,13 @@
 import { defineConfig } from 'vitest/config';
 
-/** `npm run soak`: the same tests with many more runs of every property. */
-const soaking = process.env['npm_lifecycle_event'] === 'soak';
+/** `npm run soak:properties`: the same tests with many more runs of every property. */
+const soaking = process.env['npm_lifecycle_event'] === 'soak:properties';
 
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
     globalSetup: ['test/apps/build-cli.ts'],
-    setupFiles: soaking ? ['test/soak.ts'] : [],
+    setupFiles: soaking ? ['test/more-runs.ts'] : [],
     testTimeout: soaking ? 3_600_000 : 180_000,
     // Two workers: continuous integration has two cores, and the conformance and timing suites are processor-bound.
     maxWorkers: 2,

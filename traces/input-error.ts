@@ -11,7 +11,9 @@ export class InputError extends Error {
   readonly allowed: string;
 
   constructor(file: string, position: string, found: string, allowed: string) {
-    super(`${file}: ${position === '' ? '' : `${position}: `}found ${found}, allowed: ${allowed}`);
+    const text = `${file}: ${position === '' ? '' : `${position}: `}found ${found}, allowed: ${allowed}`;
+    // Names in damaged files hold anything; a complaint stays one line, and moves no cursor.
+    super(text.replace(/\p{Cc}/gu, '?'));
     this.file = file;
     this.position = position;
     this.found = found;

@@ -68,7 +68,7 @@ function compareLatencies(
   }
   const rarest = Math.min(...listed.map(([, count]) => count));
   for (const [cycles, count] of latencies) {
-    if (cycles.toFixed(1) in expected) continue;
+    if (Object.hasOwn(expected, cycles.toFixed(1))) continue;
     if (listed.length < 40 || count > rarest) differences.push(difference(`${figure}.${cycles}`, 0, count));
   }
 }

@@ -231,7 +231,7 @@ export function machineOf({ file, config }: Experiment): MmuOptions {
   put('memory', 'latency')(machine, (config.memoryNanoseconds * config.clockGigahertz) as never);
   const apply = (what: string, known: Readonly<Record<string, Setter>>, given: Readonly<Record<string, unknown>>) => {
     for (const [name, value] of Object.entries(given)) {
-      const setter = known[name];
+      const setter = Object.hasOwn(known, name) ? known[name] : undefined;
       if (setter === undefined) {
         throw new InputError(file, `config.${what}.${name}`, 'an unknown parameter', Object.keys(known).join(', '));
       }

@@ -120,6 +120,16 @@ describe('damage invents nothing', () => {
   });
 });
 
+it('a line over 64 KiB at the end of a chunk is counted behind the lines before it', () => {
+  const text = line('1.000000') + line('2.000000') + 'x'.repeat(MAX_LINE + 1);
+  for (const chunks of [[1_000_000], [40], [1000]]) {
+    const { events, stats } = readText(text, chunks);
+    expect(events.map((event) => event.line)).toEqual([1, 2]);
+    expect(stats.damage).toMatchObject([{ line: 3 }]);
+    expect(stats.lines).toBe(3);
+  }
+});
+
 describe('times', () => {
   it.each([
     ['309 digits', '9'.repeat(309)],

@@ -44,6 +44,8 @@ export class TextLines {
   #restBase = 0;
   /** Dropping the rest of a line that was too long. */
   #skipping = false;
+  /** Offset in the text of a line behind those being read that is too long already. */
+  #longTail = NOWHERE;
   /** Offset in the text behind everything fed so far. */
   #fed = 0;
   #ended = false;
@@ -114,6 +116,11 @@ export class TextLines {
         this.cursor.at = start;
         return true;
       }
+      if (this.#longTail !== NOWHERE) {
+        this.number++;
+        this.#tooLong(this.#longTail);
+        this.#longTail = NOWHERE;
+      }
       const rest = this.#rest;
       if (rest === null) {
         this.#notes.stats.lines += this.number - this.#counted;
@@ -151,7 +158,11 @@ export class TextLines {
     const last = chunk.lastIndexOf(Char.LF);
     const end = last < start ? start : last + 1;
     this.#take(chunk, start, end, base);
-    if (end < chunk.length) this.#extendCarry(chunk.subarray(end), base + end, true);
+    if (chunk.length - end > MAX_LINE) {
+      // It is counted behind the lines that stand before it, which are not read yet.
+      this.#longTail = base + end;
+      this.#skipping = true;
+    } else if (end < chunk.length) this.#extendCarry(chunk.subarray(end), base + end, true);
   }
 
   #take(bytes: Uint8Array, start: number, limit: number, base: number): void {

@@ -77,7 +77,8 @@ async function peek(blocks: AsyncGenerator<Block>): Promise<{ first: Uint8Array;
   let { damage } = value;
   while (first.length < SNIFF && damage === '') {
     // The block becomes invalid with the next one.
-    first = first.slice();
+    // Not `slice`, which copies nothing of a Node Buffer.
+    first = new Uint8Array(first);
     ({ value } = await blocks.next());
     if (value === undefined) break;
     first = joined(first, value.bytes);

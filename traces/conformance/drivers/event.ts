@@ -41,7 +41,7 @@ function isEvent(value: unknown): boolean {
   const [kind, first, second, count, last] = value as readonly unknown[];
   if (typeof kind !== 'string') return false;
   if (kind === 'udelay') return value.length === 2 && isCount(first, Number.MAX_SAFE_INTEGER);
-  const form = VALUES[kind];
+  const form = Object.hasOwn(VALUES, kind) ? VALUES[kind] : undefined;
   if (form === undefined) return true;
   if (value.length < 3 || value.length > 5 || !matches(OFFSET, first) || !matches(form, second)) return false;
   if (value.length > 3 && (!isCount(count, MOST_REPEATED) || count === 0)) return false;

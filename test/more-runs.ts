@@ -1,7 +1,7 @@
 import type { IProperty, Parameters } from 'fast-check';
 import { vi } from 'vitest';
 
-/** How many times the usual number of runs every property gets in `npm run soak`. */
+/** How many times the usual number of runs every property gets in `npm run soak:properties`. */
 const FACTOR = 50;
 
 // Properties say how many runs are enough for every day, and some fix their seed; soaking is for what those never met.
