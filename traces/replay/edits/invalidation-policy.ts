@@ -78,7 +78,9 @@ export class InvalidationPolicy {
       if (done > 0) {
         this.addresses.queue(one);
         flushQueue.add(iova, size, clock.seconds, cpu);
-        if (!queued.overlaps(iova, iova + size)) queued.insert(iova, iova + size, 0);
+        // A part of it may wait already, where a domain was inferred wrongly.
+        queued.remove(iova, iova + size);
+        queued.insert(iova, iova + size, 0);
         this.#due = Math.min(this.#due, flushQueue.deadline);
       }
     } else {
