@@ -62,6 +62,9 @@ describe('tablewalk replay --html', () => {
     expect(html).not.toMatch(/<(?:link|img|script[^>]* src|iframe)\b|@import|url\(/);
     expect(html).toContain('852 maps and 242 unmaps were replayed on smmuv3');
     expect(html).toContain('stale-walk');
+    expect(html).toMatch(
+      /<figcaption>CPU time by domain<\/figcaption><table class="bars"><tr><td>[^<]+<\/td><td class="bar">/,
+    );
     expect(html).toContain('uPlot');
     const { points } = JSON.parse(/id="data">(.*?)<\/script>/s.exec(html)?.[1] ?? '');
     const { length } = points.seconds;

@@ -28,6 +28,16 @@ ${htmlPlot('hits', 'Share of accesses that TLBs served')}
 ${htmlPlot('latency', 'Translation time by what served the access, cycles')}
 ${htmlPlot('sizes', 'Mean CPU time by size of the operation, cycles')}
 </div></section>
+<section><h2>Shares</h2><div class="plots">
+${bars(
+  'CPU time by domain',
+  breakdown.domains.map(({ domain, devices, cpu }) => [domainName(domain, devices), cpu.total]),
+)}
+${bars(
+  'Device time by stream',
+  breakdown.streams.map(({ stream, accesses }) => [`stream ${stream}`, accesses.total]),
+)}
+</div></section>
 <section><h2>Findings</h2>
 ${findings(sanitizer)}
 </section>
@@ -58,6 +68,24 @@ ${htmlTable(['part', 'value'], machineRows(report))}
 </section>
 </main>`;
   return htmlPage(title, body, data, assets);
+}
+
+function domainName(domain: number, devices: readonly string[]): string {
+  return devices.length === 0 ? `domain ${domain}` : devices.join(', ');
+}
+
+/** Shares of a whole as bars, the largest first; they need no script. */
+function bars(title: string, parts: readonly (readonly [name: string, value: number])[]): string {
+  const all = parts.reduce((sum, [, value]) => sum + value, 0);
+  const rows = [...parts]
+    .filter(([, value]) => value > 0)
+    .sort((a, b) => b[1] - a[1])
+    .map(
+      ([name, value]) =>
+        `<tr><td>${htmlText(name)}</td><td class="bar"><i style="--share:${(value / all).toFixed(4)}"></i></td><td class="number">${share(value, all)}</td></tr>`,
+    );
+  const body = rows.length === 0 ? '<p class="none">None.</p>' : `<table class="bars">${rows.join('\n')}</table>`;
+  return `<figure><figcaption>${htmlText(title)}</figcaption>${body}</figure>`;
 }
 
 const CPU_HEAD = ['count', 'cycles', 'mean', 'p50', 'p99', 'max', 'most of it'] as const;
