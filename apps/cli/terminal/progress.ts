@@ -7,18 +7,19 @@ export class Progress {
   #running = false;
 
   constructor() {
-    this.#bar = process.stderr.isTTY
-      ? new SingleBar(
-          {
-            format: ' {bar} {percentage} %  {what}  {left} left',
-            stream: process.stderr,
-            hideCursor: true,
-            clearOnComplete: true,
-            fps: 10,
-          },
-          Presets.shades_classic,
-        )
-      : null;
+    this.#bar =
+      process.stderr.isTTY && process.env['TERM'] !== 'dumb'
+        ? new SingleBar(
+            {
+              format: ' {bar} {percentage} %  {what}  {left} left',
+              stream: process.stderr,
+              hideCursor: true,
+              clearOnComplete: true,
+              fps: 10,
+            },
+            Presets.shades_classic,
+          )
+        : null;
   }
 
   /** @param done share of the work, 0 to 1 @param events events so far @param note what to say instead of events per second */

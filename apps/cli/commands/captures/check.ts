@@ -70,7 +70,7 @@ function print(replayed: Report, captures: readonly string[], { json, findings }
   const report = checkReport(replayed, captures);
   writeJson(json, report);
   if (json !== '-') {
-    const color = process.stdout.isTTY && process.env['NO_COLOR'] === undefined;
+    const color = process.stdout.isTTY && process.env['NO_COLOR'] === undefined && process.env['TERM'] !== 'dumb';
     process.stdout.write(renderCheck(report, { color, most: findings }));
   }
   return report.total === 0 ? ExitCode.OK : ExitCode.FOUND;

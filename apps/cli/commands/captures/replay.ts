@@ -130,6 +130,7 @@ async function run(captures: readonly string[], flags: ReplayFlags): Promise<voi
     throw new ConfigError('--bind-delay', flags['bindDelay'], '--bind async beside it');
   }
   await supervise(new ReplayRun(captures, config, options), async (report) => {
+    for (const record of report.capture.damage) options.log.debug(record, 'damaged record skipped');
     await outputs.write(report, titleOf(captures));
     return print(report, captures, flags);
   });
@@ -143,7 +144,10 @@ function print(report: Report, captures: readonly string[], { json, stats, html 
   if ([json, stats, html].includes('-')) return code;
   const title = titleOf(captures);
   process.stdout.write(
-    renderReport(report, { title, color: process.stdout.isTTY && process.env['NO_COLOR'] === undefined }),
+    renderReport(report, {
+      title,
+      color: process.stdout.isTTY && process.env['NO_COLOR'] === undefined && process.env['TERM'] !== 'dumb',
+    }),
   );
   for (const deadlock of deadlocks) process.stdout.write(`${chainText(deadlock).join('\n')}\n`);
   return code;
