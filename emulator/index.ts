@@ -2,14 +2,16 @@
 export * from './memory/index.ts';
 export * from './mmu/config/index.ts';
 export * from './mmu/in-flight/index.ts';
-export { ANY, type InvalidationObserver, type InvalidationPort } from './mmu/invalidation/index.ts';
+export { ANY, type InvalidationObserver, InvalidationPort } from './mmu/invalidation/index.ts';
 export * from './mmu/regime/index.ts';
 export {
+  type AssociativeCache,
   type CacheContents,
   type CachedTranslation,
   type CacheRole,
   cacheContents,
   type MarkDropped,
+  MmuCaches,
   probedSets,
   type StaleMarks,
 } from './mmu/tlb/index.ts';

@@ -32,6 +32,8 @@ export interface StreamOptions {
   readonly ids: number;
   /** Cycles from a response to the next request, and between requests. */
   readonly gap: number;
+  /** Shown the MMU before the first access, its tables being there. */
+  readonly onStart?: (mmu: Mmu) => void;
 }
 
 interface CacheFigures {
@@ -94,6 +96,7 @@ function run(device: TranslatingDevice, options: StreamOptions): StreamReport {
   const histogram = new LatencyHistogram();
   const faults = new Map<string, number>();
   const { mmu } = device;
+  options.onStart?.(mmu);
   const alone = options.outstanding === 1 && !mmu.config.interface.prefetch;
   const add = (request: Readonly<TranslationRequest>): void => {
     histogram.add(request.latency);

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { check, compare, generate, recordScript, replay, sql, tables, why } from './captures/index.ts';
+import { check, compare, generate, missCurve, recordScript, replay, sql, tables, why } from './captures/index.ts';
 import { explain, explorer, layout, scenario, walk } from './lessons/index.ts';
 import { config, conform, device, translate, validate } from './model/index.ts';
 import * as sweep from './sweep/index.ts';
@@ -13,6 +13,7 @@ export const COMMANDS: readonly { readonly register: (program: Command) => void 
   check,
   compare,
   sweep,
+  missCurve,
   config,
   explain,
   why,

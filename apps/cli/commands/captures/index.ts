@@ -2,6 +2,7 @@
 export * as check from './check.ts';
 export * as compare from './compare.ts';
 export * as generate from './generate.ts';
+export * as missCurve from './miss-curve.ts';
 export * as recordScript from './recording/index.ts';
 export * as replay from './replay.ts';
 export * as sql from './sql.ts';
