@@ -2,7 +2,7 @@
 export * from './compare.ts';
 export { comparePage } from './compare-page.ts';
 export * from './miss-curve/index.ts';
-export { Replay, Replay, type ReplayOptions, type ReplayOptions, streamIdOf } from './replay.ts';
+export { Replay, type ReplayOptions } from './replay.ts';
 export * from './sweep/index.ts';
 export * from './validate/index.ts';
 export * from './variation/index.ts';
