@@ -83,7 +83,7 @@ describe('HTML', () => {
     );
     expect(html).not.toMatch(/<script>|<img/);
     expect(html.match(/<\/script>/g)).toHaveLength(1);
-    expect(html.split('&#60;img src=x onerror=&#34;').length - 1).toBe(8);
+    expect(html.split('&#60;img src=x onerror=&#34;').length - 1).toBe(9);
   });
 });
 

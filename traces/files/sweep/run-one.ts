@@ -18,7 +18,7 @@ export async function runOne(
 ): Promise<boolean> {
   if (run.config === null) throw new ConfigError('--run', run.id, 'a run whose values make a machine');
   try {
-    const report = await new Replay(feed, run.config).run(onProgress);
+    const report = await new Replay(feed, run.config, { captures: folder.plan().captures }).run(onProgress);
     if (feed.stopped) return false;
     folder.finish(run, report);
     return true;

@@ -288,7 +288,7 @@ describe('lazy invalidation', () => {
     lazy.add(0x1000, 4096, 0);
     expect(gather.pageSize).toBe(0);
     expect(translates(smmu, STREAM, -1, 0x1000, AccessFlag.READ)).toBe(true);
-    lazy.advance(0.01);
+    lazy.advance(0.016);
     expect(freed).toEqual([0x1000]);
     expect(translates(smmu, STREAM, -1, 0x1000, AccessFlag.READ)).toBe(false);
     expect(driver.counters()).toMatchObject({ byAddress: 0, all: 1 });
