@@ -152,8 +152,17 @@ function flushQueueSection({ domains, config }: Replayer): FlushQueueSection | n
 }
 
 /** What the run says of the capture: a granule that it may have been recorded with, and an end that was asked for and never came. */
-function runRemarks({ commonGranule, operations, config, lastTime }: Replayer, until: number): string[] {
+function runRemarks({ commonGranule, operations, config, lastTime, tracker }: Replayer, until: number): string[] {
   const said: string[] = [];
+  const { contradictions, contradictionLines } = tracker;
+  if (contradictions > 0) {
+    const one = contradictions === 1;
+    const lines = `${one ? 'line' : 'lines'} ${contradictionLines.slice(0, SHOWN_LINES).join(', ')}${contradictions > SHOWN_LINES ? ', ...' : ''}`;
+    said.push(
+      `${contradictions.toLocaleString('en')} ${one ? 'call contradicts' : 'calls contradict'} the inferred domains, or the capture lost events (${lines}): ` +
+        'played as they stand, so warnings, faults and findings near them may come from that and not from the kernel.',
+    );
+  }
   const granule = Object.entries(GRANULES).find(([, log2]) => 2 ** log2 === commonGranule)?.[0];
   const larger = commonGranule > 2 ** GRANULES[config.table.granule];
   if (granule !== undefined && larger && operations >= TELLING_OPERATIONS) {
@@ -165,6 +174,9 @@ function runRemarks({ commonGranule, operations, config, lastTime }: Replayer, u
     said.push(`--until ${until} is after the last event (${lastTime}): all of it was replayed.`);
   return said;
 }
+
+/** Lines of contradictions that a remark names. */
+const SHOWN_LINES = 5;
 
 /** Maps and unmaps that are enough to tell a granule by. */
 const TELLING_OPERATIONS = 32;

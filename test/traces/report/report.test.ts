@@ -97,6 +97,23 @@ describe('what a report remarks', () => {
     await expect(replayLines(ticks, { invalidation: { mode: 'lazy' } })).rejects.toThrow(/invalidation\.mode.*ticks/);
   });
 
+  it('calls that contradict the inferred domains, by their lines', async () => {
+    const call = (time: number, text: string): string =>
+      `   kworker/3:1-40      [003] .....  ${time.toFixed(6)}: ${text}`;
+    // The map of the second half is missing.
+    const lines = [
+      call(1, 'map: IOMMU: iova=0x10000000 - 0x10004000 paddr=0x80000000 size=16384'),
+      call(2, 'unmap: IOMMU: iova=0x10000000 - 0x10008000 size=32768 unmapped_size=32768'),
+    ];
+    const stdin = (async function* () {
+      yield new TextEncoder().encode(`${lines.join('\n')}\n`);
+    })();
+    const report = await new ReplayRun(['-'], runConfig(), { stdin }).run();
+    expect(remarksOf(report)).toContain('1 call contradicts the inferred domains, or the capture lost events (line 2)');
+    expect(renderReport(report, { title: '', color: false })).toContain('1 call contradicts');
+    expect(remarksOf(await replayLines(seconds(4)))).toBe('');
+  });
+
   it('an end that never came', async () => {
     expect(remarksOf(await replayLines(seconds(4), {}, { until: 99 }))).toContain('--until 99 is after the last event');
     expect(remarksOf(await replayLines(seconds(4), {}, { until: 1.001 }))).toBe('');
