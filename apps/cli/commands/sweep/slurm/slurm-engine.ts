@@ -49,19 +49,19 @@ export class SlurmEngine implements Engine {
     // Whoever waited for an earlier array may be gone; its tasks need not be done twice.
     const before = lastSubmission(this.#folder.path);
     let current = before !== null && (await queueState(before.job, NOTHING)) !== null ? before : null;
-    let todo = runs;
-    for (let attempt = 0; attempt <= RETRIES && todo.length > 0 && !this.#stopped; attempt++) {
-      const size = attempt > 0 ? Math.ceil(todo.length / MOST_TASKS) : (batch ?? Math.ceil(todo.length / TASKS));
-      current ??= await submitRuns(this.#folder.path, todo, size, this.#options.sbatch);
+    let missing = runs;
+    for (let attempt = 0; attempt <= RETRIES && missing.length > 0 && !this.#stopped; attempt++) {
+      const size = attempt > 0 ? Math.ceil(missing.length / MOST_TASKS) : (batch ?? Math.ceil(missing.length / TASKS));
+      current ??= await submitRuns(this.#folder.path, missing, size, this.#options.sbatch);
       this.job = current.job;
       if (!wait) return;
       const done = await this.#wait(current, runs, onProgress);
       if (!done) return;
       const ends = await endsOf(current);
-      todo = runs.filter((run) => this.#folder.result(run).status === 'missing');
-      const cancelled = todo.filter(({ id }) => ends.get(id)?.startsWith('CANCELLED') === true);
+      missing = runs.filter((run) => this.#folder.result(run).status === 'missing');
+      const cancelled = missing.filter(({ id }) => ends.get(id)?.startsWith('CANCELLED') === true);
       // Somebody took it out of the queue: it stays out.
-      if (cancelled.length > 0 || attempt === RETRIES) fail(this.#folder, todo, current, ends);
+      if (cancelled.length > 0 || attempt === RETRIES) fail(this.#folder, missing, current, ends);
       if (cancelled.length > 0) return;
       current = null;
     }
