@@ -15,7 +15,13 @@ export default defineConfig({
     isolate: false,
     // Only the tests go through vitest's module runner; see test/native.mjs.
     server: {
-      deps: { external: [new RegExp(`^${import.meta.dirname}/(formats|emulator|devices|traces|apps|bench)/`)] },
+      deps: {
+        external: [
+          new RegExp(`^${import.meta.dirname}/(formats|emulator|devices|traces|apps|bench)/`),
+          // The command line as one file, which run-cli.ts runs.
+          /\/tablewalk-cli-[^/]*\/program\.mjs$/,
+        ],
+      },
     },
     execArgv: ['--import', './test/native.mjs'],
   },

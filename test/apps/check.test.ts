@@ -9,15 +9,15 @@ const directory = mkdtempSync(join(tmpdir(), 'tablewalk-check-'));
 afterAll(() => rmSync(directory, { recursive: true }));
 
 describe('tablewalk check', () => {
-  it('of a correct driver finds nothing and exits 0', () => {
-    const run = tablewalk(['check', SMALL]);
+  it('of a correct driver finds nothing and exits 0', async () => {
+    const run = await tablewalk(['check', SMALL]);
     expect(run).toMatchObject({ code: 0, stderr: '' });
     expect(run.stdout).toContain('1,110 events, 1,094 maps and unmaps, 1,694 device accesses');
     expect(run.stdout).toContain('No findings.');
   });
 
-  it('of a broken one prints a line per kind, then the first findings, and exits 1', () => {
-    const run = tablewalk(['check', SMALL, '--break', 'skip-invalidate=0.05', '--findings', '6']);
+  it('of a broken one prints a line per kind, then the first findings, and exits 1', async () => {
+    const run = await tablewalk(['check', SMALL, '--break', 'skip-invalidate=0.05', '--findings', '6']);
     expect(run).toMatchObject({ code: 1, stderr: '' });
     expect(run.stdout).toMatch(
       /^ {2}missing-invalidation +\d+ {2}an unmap returned before all of it was invalidated$/m,
@@ -30,30 +30,30 @@ describe('tablewalk check', () => {
     expect(run.stdout).toMatch(/\d more; the first \d+ of all are kept \(--findings, --json\)/);
   });
 
-  it('plants dropped syncs in a machine whose walk they matter to', () => {
-    const run = tablewalk(['check', SMALL, '--break', 'drop-sync=0.05', '--json', '-']);
+  it('plants dropped syncs in a machine whose walk they matter to', async () => {
+    const run = await tablewalk(['check', SMALL, '--break', 'drop-sync=0.05', '--json', '-']);
     const report = JSON.parse(run.stdout);
     expect(run.code).toBe(1);
     expect(report.config.table.walk).toBe('non-coherent');
     // What the walker read too early shows in what the device reaches.
     expect(Object.keys(report.byKind)[0]).toBe('stale-walk');
-    const coherent = tablewalk(['check', SMALL, '--break', 'drop-sync=0.05', '--walk', 'coherent']);
+    const coherent = await tablewalk(['check', SMALL, '--break', 'drop-sync=0.05', '--walk', 'coherent']);
     // Coherent walks need no sync: leaving some out would look like a driver without bugs.
     expect(coherent.code).toBe(2);
     expect(coherent.stderr).toMatch(/plantedBugs\.dropSync: found 0\.05, allowed: 0 with coherent walks/);
   });
 
-  it('says what was damaged, so that no findings in half a capture are not taken for none in all of it', () => {
+  it('says what was damaged, so that no findings in half a capture are not taken for none in all of it', async () => {
     const path = join(directory, 'half.gz');
     writeFileSync(path, readFileSync(SMALL).subarray(0, 3000));
-    const run = tablewalk(['check', path]);
+    const run = await tablewalk(['check', path]);
     expect(run.stdout).toContain('2 damaged records skipped');
     expect(run.stdout).toContain('the gzip data ends early');
   });
 
-  it('writes findings as JSON, with the machine that found them', () => {
+  it('writes findings as JSON, with the machine that found them', async () => {
     const path = join(directory, 'findings.json');
-    const run = tablewalk(['check', SMALL, '--break', 'late-invalidate', '--json', path]);
+    const run = await tablewalk(['check', SMALL, '--break', 'late-invalidate', '--json', path]);
     expect(run.stdout).toContain('missing-invalidation');
     const report = JSON.parse(readFileSync(path, 'utf8'));
     expect(report.schema).toBe('tablewalk.check/1');
@@ -68,8 +68,8 @@ describe('tablewalk check', () => {
     ['a missing capture', [join(directory, 'nothing')], /no such file/],
     ['no capture', [], /missing required argument/],
     ['JSON nowhere', [SMALL, '--json', join(directory, 'no', 'where')], /--json/],
-  ])('refuses %s in one line, exit code 2', (_, args, said) => {
-    const run = tablewalk(['check', ...args]);
+  ])('refuses %s in one line, exit code 2', async (_, args, said) => {
+    const run = await tablewalk(['check', ...args]);
     expect(run.code).toBe(2);
     expect(run.stdout).toBe('');
     expect(run.stderr).toMatch(said);
@@ -78,9 +78,9 @@ describe('tablewalk check', () => {
 });
 
 describe('tablewalk replay --leaves', () => {
-  it('writes what tablewalk walk --expect takes: on a dump of the same run they are the same leaves', () => {
+  it('writes what tablewalk walk --expect takes: on a dump of the same run they are the same leaves', async () => {
     const path = join(directory, 'leaves.jsonl');
-    const replayed = tablewalk([
+    const replayed = await tablewalk([
       'replay',
       'traces/samples/dma-dump.ftrace.txt.gz',
       ...['--until', '19.877514', '--access', 'none', '--leaves', path],
@@ -89,7 +89,7 @@ describe('tablewalk replay --leaves', () => {
     const leaves = readFileSync(path, 'utf8').trimEnd().split('\n');
     expect(leaves).toHaveLength(3324);
     expect(JSON.parse(leaves[0] ?? '')).toMatchObject({ sid: 0x10, level: 3, size: 4096 });
-    const compared = tablewalk(['walk', 'test/vectors/images/dma', '--expect', path]);
+    const compared = await tablewalk(['walk', 'test/vectors/images/dma', '--expect', path]);
     expect(compared.stderr).toBe('');
     expect(compared.code).toBe(0);
   });
@@ -97,29 +97,29 @@ describe('tablewalk replay --leaves', () => {
   it.each([
     ['where it cannot be written', ['--leaves', join(directory, 'no', 'where')]],
     ['on standard output, where the report is', ['--leaves', '-']],
-  ])('is refused %s, before anything is replayed', (_, options) => {
-    const run = tablewalk(['replay', SMALL, ...options]);
+  ])('is refused %s, before anything is replayed', async (_, options) => {
+    const run = await tablewalk(['replay', SMALL, ...options]);
     expect(run.code).toBe(2);
     expect(run.stderr).toMatch(/^tablewalk: --leaves: [^\n]+\n$/);
   });
 
-  it('is refused, as --json is, where it would overwrite the capture', () => {
+  it('is refused, as --json is, where it would overwrite the capture', async () => {
     const capture = join(directory, 'capture.gz');
     const bytes = readFileSync(SMALL);
     writeFileSync(capture, bytes);
     for (const option of ['--json', '--leaves']) {
-      const run = tablewalk(['replay', capture, option, capture]);
+      const run = await tablewalk(['replay', capture, option, capture]);
       expect(run.code).toBe(2);
       expect(readFileSync(capture).equals(bytes)).toBe(true);
     }
   });
 
-  it('writes the same leaves whether edits are made at once or as VM_BIND jobs', () => {
-    const written = (name: string, ...options: string[]): string => {
+  it('writes the same leaves whether edits are made at once or as VM_BIND jobs', async () => {
+    const written = async (name: string, ...options: string[]): Promise<string> => {
       const path = join(directory, name);
-      expect(tablewalk(['replay', SMALL, '--leaves', path, ...options]).code).toBe(0);
+      expect((await tablewalk(['replay', SMALL, '--leaves', path, ...options])).code).toBe(0);
       return readFileSync(path, 'utf8');
     };
-    expect(written('bound', '--bind', 'async')).toBe(written('direct'));
+    expect(await written('bound', '--bind', 'async')).toBe(await written('direct'));
   });
 });

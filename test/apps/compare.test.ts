@@ -8,8 +8,8 @@ import { tablewalk } from './run-cli.ts';
 const SMALL = 'traces/samples/small-strict.ftrace.txt.gz';
 
 describe('tablewalk compare', () => {
-  it('shows the allocators side by side and marks the best of each row', () => {
-    const run = tablewalk(['compare', SMALL, '--vary', 'allocator=page,pool,batch,reserve,generic-cache']);
+  it('shows the allocators side by side and marks the best of each row', async () => {
+    const run = await tablewalk(['compare', SMALL, '--vary', 'allocator=page,pool,batch,reserve,generic-cache']);
     expect([run.code, run.stderr]).toEqual([0, '']);
     const cells = (label: string) =>
       run.stdout
@@ -23,10 +23,10 @@ describe('tablewalk compare', () => {
     expect(run.stdout).toContain('Layers: page, pool/page, batch/page, reserve/pool/page, generic-cache/page.');
   });
 
-  it('writes one page that asks for nothing, with differences and the best marked', () => {
+  it('writes one page that asks for nothing, with differences and the best marked', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'tablewalk-compare-'));
     const page = join(folder, 'page.html');
-    const run = tablewalk(['compare', SMALL, '--limit', '200', '--vary', 'allocator=page,pool', '--html', page]);
+    const run = await tablewalk(['compare', SMALL, '--limit', '200', '--vary', 'allocator=page,pool', '--html', page]);
     const html = readFileSync(page, 'utf8');
     rmSync(folder, { recursive: true });
     expect([run.code, run.stderr]).toEqual([0, '']);
@@ -38,9 +38,9 @@ describe('tablewalk compare', () => {
     expect(html).toContain('allocator=pool');
   });
 
-  it('varies any option of replay and any field, in every combination', () => {
+  it('varies any option of replay and any field, in every combination', async () => {
     const args = ['--vary', 'linux=6.1,6.12', '--vary', 'mmu.walkSlots=1,2', '--limit', '60', '--json', '-'];
-    const run = tablewalk(['compare', SMALL, ...args]);
+    const run = await tablewalk(['compare', SMALL, ...args]);
     expect(run.stderr).toBe('');
     const report = JSON.parse(run.stdout);
     expect(report.schema).toBe('tablewalk.compare/1');
@@ -64,27 +64,27 @@ describe('tablewalk compare', () => {
     ['allocator=pool:low=-1,pool', 'allocator.pool.low'],
     ['bind=direct,later', 'bind.mode'],
     ['granule=4k,5k', 'table.granule'],
-  ])('refuses --vary %s in one line', (vary, field) => {
-    const run = tablewalk(['compare', SMALL, '--vary', vary]);
+  ])('refuses --vary %s in one line', async (vary, field) => {
+    const run = await tablewalk(['compare', SMALL, '--vary', vary]);
     expect([run.code, run.stdout]).toEqual([2, '']);
     expect(run.stderr).toMatch(new RegExp(`^tablewalk: ${field}[^\n]*\n$`));
   });
 
-  it('shows the rows that are asked for, in their order, and refuses one that there is not', () => {
+  it('shows the rows that are asked for, in their order, and refuses one that there is not', async () => {
     const args = ['compare', SMALL, '--limit', '20', '--vary', 'allocator=page,pool', '--rows'];
-    const labels = tablewalk([...args, 'softwareCycles,allocations'])
-      .stdout.split('\n')
+    const labels = (await tablewalk([...args, 'softwareCycles,allocations'])).stdout
+      .split('\n')
       .filter((line) => line.startsWith('│'))
       .map((line) => line.split('│')[1]?.trim());
     expect(labels).toEqual(['', 'CPU time in all, cycles', 'tables allocated']);
-    const wrong = tablewalk([...args, 'softwareCycles,cost']);
+    const wrong = await tablewalk([...args, 'softwareCycles,cost']);
     expect([wrong.code, wrong.stdout]).toEqual([2, '']);
     expect(wrong.stderr).toMatch(/^tablewalk: --rows: found "cost".*softwareCycles.*\n$/);
   });
 
-  it('wants something to vary, and a capture that it can read more than once', () => {
-    expect(tablewalk(['compare', SMALL]).code).toBe(2);
-    expect(tablewalk(['compare', '-', '--vary', 'seed=1,2']).stderr).toContain('standard input');
+  it('wants something to vary, and a capture that it can read more than once', async () => {
+    expect((await tablewalk(['compare', SMALL])).code).toBe(2);
+    expect((await tablewalk(['compare', '-', '--vary', 'seed=1,2'])).stderr).toContain('standard input');
   });
 });
 
@@ -110,23 +110,23 @@ describe('tablewalk compare, every option', () => {
     ['bind.afterFailure=continue,unusable', 'bind.afterFailure'],
     ['dma.mapErrorAt=[],[1,2]', 'dma.mapErrorAt'],
     ['table.contiguous=true,false', 'table.contiguous'],
-  ])('varies %s', (vary, field) => {
+  ])('varies %s', async (vary, field) => {
     const walk = field === 'plantedBugs.dropSync' ? ['--walk', 'non-coherent'] : [];
-    const run = tablewalk(['compare', SMALL, '--limit', '20', '--json', '-', '--vary', vary, ...walk]);
+    const run = await tablewalk(['compare', SMALL, '--limit', '20', '--json', '-', '--vary', vary, ...walk]);
     expect(run.stderr).toBe('');
     const { varied, columns } = JSON.parse(run.stdout);
     expect([varied[0].field, columns.length]).toEqual([field, varied[0].values.length]);
   });
 
-  it('takes what each preset says, not what the first one said', () => {
+  it('takes what each preset says, not what the first one said', async () => {
     const vary = 'preset=gem5,ideal,mmu-600-agilex5';
-    const { columns } = JSON.parse(tablewalk(['compare', SMALL, '--json', '-', '--vary', vary]).stdout);
+    const { columns } = JSON.parse((await tablewalk(['compare', SMALL, '--json', '-', '--vary', vary])).stdout);
     const latencies = columns.map(({ metrics }: { metrics: Record<string, number> }) => metrics['meanLatency']);
     expect(new Set(latencies).size).toBe(3);
   });
 
-  it('puts direct and asynchronous runs side by side; what only one has is a dash in the other', () => {
-    const run = tablewalk(['compare', SMALL, '--vary', 'bind=direct,async', '--allocator', 'reserve']);
+  it('puts direct and asynchronous runs side by side; what only one has is a dash in the other', async () => {
+    const run = await tablewalk(['compare', SMALL, '--vary', 'bind=direct,async', '--allocator', 'reserve']);
     expect(run.stdout).toMatch(/time in run, cycles\s+│\s+- {3}│\s+[\d,.]+ {1,3}│/);
     expect(run.stdout).toMatch(/CPU time in all, cycles\s+│\s+[\d,.]+ [ *]{2}│\s+[\d,.]+ [ *]{2}│/);
   });
@@ -141,7 +141,7 @@ describe('tablewalk compare, interrupted', () => {
     child.stdout.on('data', (data) => {
       stdout += String(data);
     });
-    await new Promise((resolve) => setTimeout(resolve, 4000));
+    await new Promise((resolve) => setTimeout(resolve, 2000));
     child.kill('SIGINT');
     expect(await new Promise((resolve) => child.on('close', resolve))).toBe(130);
     const report = JSON.parse(stdout);
@@ -170,20 +170,20 @@ describe('tablewalk compare, interrupted', () => {
 });
 
 describe('tablewalk replay --bind async', () => {
-  it('reports what was reserved, used and returned', () => {
-    const run = tablewalk(['replay', SMALL, '--bind', 'async', '--allocator', 'reserve', '--bind-delay', '1000']);
+  it('reports what was reserved, used and returned', async () => {
+    const run = await tablewalk(['replay', SMALL, '--bind', 'async', '--allocator', 'reserve', '--bind-delay', '1000']);
     expect([run.code, run.stderr]).toEqual([0, '']);
     expect(run.stdout).toMatch(/reserved\s+3,040 tables {2}18 used, /);
     expect(run.stdout).toMatch(/3,022 went back unused/);
   });
 
-  it('says that jobs allocate while they run when nothing is reserved', () => {
-    const run = tablewalk(['replay', SMALL, '--bind', 'async']);
+  it('says that jobs allocate while they run when nothing is reserved', async () => {
+    const run = await tablewalk(['replay', SMALL, '--bind', 'async']);
     expect(run.stdout).toContain('--allocator reserve prevents it');
   });
 
-  it('writes its report as JSON', () => {
-    const run = tablewalk(['replay', SMALL, '--bind', 'async', '--json', '-']);
+  it('writes its report as JSON', async () => {
+    const run = await tablewalk(['replay', SMALL, '--bind', 'async', '--json', '-']);
     expect(JSON.parse(run.stdout)).toMatchObject({
       schema: 'tablewalk.report/1',
       complete: true,
@@ -192,7 +192,7 @@ describe('tablewalk replay --bind async', () => {
     });
   });
 
-  it('is a part of the configuration: by --set, by --config, and in the report', () => {
+  it('is a part of the configuration: by --set, by --config, and in the report', async () => {
     const bind = { mode: 'async', runDelay: 5000, maxReservedTables: 64 };
     const directory = mkdtempSync(join(tmpdir(), 'tablewalk-bind-'));
     const file = join(directory, 'bind.json');
@@ -208,8 +208,10 @@ describe('tablewalk replay --bind async', () => {
       'reserve',
     ];
     const fields = Object.entries(bind).flatMap(([name, value]) => ['--set', `bind.${name}=${value}`]);
-    const runs = [short, [...fields, '--allocator', 'reserve'], ['--config', file]].map((args) =>
-      tablewalk(['replay', SMALL, '--json', '-', ...args]),
+    const runs = await Promise.all(
+      [short, [...fields, '--allocator', 'reserve'], ['--config', file]].map((args) =>
+        tablewalk(['replay', SMALL, '--json', '-', ...args]),
+      ),
     );
     rmSync(directory, { recursive: true });
     expect(runs.map(({ code }) => code)).toEqual([0, 0, 0]);
@@ -220,7 +222,7 @@ describe('tablewalk replay --bind async', () => {
     expect(report.bind.totals.peakReserved).toBeLessThanOrEqual(64);
   });
 
-  it('refuses a delay without it', () => {
-    expect(tablewalk(['replay', SMALL, '--bind-delay', '5'])).toMatchObject({ code: 2, stdout: '' });
+  it('refuses a delay without it', async () => {
+    expect(await tablewalk(['replay', SMALL, '--bind-delay', '5'])).toMatchObject({ code: 2, stdout: '' });
   });
 });

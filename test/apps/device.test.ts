@@ -106,13 +106,15 @@ describe('tablewalk device', () => {
   it('takes the place of a server that was killed, but not of one that lives, nor of a file', async () => {
     await serve(...IPMMU);
     const args = ['device', '--socket', socket, '--ram', ram];
-    expect(tablewalk(args).stderr).toMatch(/--socket.*no other server listens on/);
+    expect((await tablewalk(args)).stderr).toMatch(/--socket.*no other server listens on/);
     await end('SIGKILL');
     expect(existsSync(socket)).toBe(true);
     await serve(...IPMMU);
     expect((await end('SIGINT'))[0]).toBe(0);
-    expect(tablewalk(['device', '--socket', ram, '--ram', ram])).toMatchObject({ code: 2 });
-    expect(tablewalk(['device', '--socket', socket, '--ram', join(directory, 'none')]).stderr).toMatch(/--ram-size/);
+    expect(await tablewalk(['device', '--socket', ram, '--ram', ram])).toMatchObject({ code: 2 });
+    expect((await tablewalk(['device', '--socket', socket, '--ram', join(directory, 'none')])).stderr).toMatch(
+      /--ram-size/,
+    );
   });
 
   it.skipIf(!has('gcc'))("the README's C client drives it", async () => {

@@ -4,8 +4,8 @@ import { tablewalk } from './run-cli.ts';
 const MAP = 'map 0x40000000 0x80000000 2M rw';
 
 describe('tablewalk layout', () => {
-  it('draws tables with their entries folded into runs', () => {
-    const { code, stdout } = tablewalk(['layout', MAP, 'map 0x40200000 0x80200000 8k r']);
+  it('draws tables with their entries folded into runs', async () => {
+    const { code, stdout } = await tablewalk(['layout', MAP, 'map 0x40200000 0x80200000 8k r']);
     expect(code).toBe(0);
     expect(stdout).toMatch(/level 2 table at 0x\w+, 4 KiB, from IOVA 0x40000000/);
     expect(stdout).toMatch(/\[0\] +0x40000000 -> 0x80000000, leaves of 2 MiB/);
@@ -13,8 +13,8 @@ describe('tablewalk layout', () => {
     expect(stdout).toContain('4 tables (level 0: 1, level 1: 1, level 2: 1, level 3: 1), 16 KiB');
   });
 
-  it('compares granules', () => {
-    const { stdout } = tablewalk(['layout', MAP, '--compare', 'granule=4k,16k,64k']);
+  it('compares granules', async () => {
+    const { stdout } = await tablewalk(['layout', MAP, '--compare', 'granule=4k,16k,64k']);
     expect(
       stdout
         .split('\n')
@@ -23,8 +23,8 @@ describe('tablewalk layout', () => {
     ).toEqual(['1 x 2 MiB', '128 x 16 KiB', '32 x 64 KiB']);
   });
 
-  it('shows the table cleaned before the entry that points to it is stored', () => {
-    const { stdout } = tablewalk(['layout', MAP, '--steps', '--walk', 'non-coherent', '--json', '-']);
+  it('shows the table cleaned before the entry that points to it is stored', async () => {
+    const { stdout } = await tablewalk(['layout', MAP, '--steps', '--walk', 'non-coherent', '--json', '-']);
     const { steps }: { readonly steps: readonly string[] } = JSON.parse(stdout);
     const edit = steps.slice(steps.findIndex((step) => step.startsWith('map ')));
     expect(edit.slice(1, 5).map((step) => step.split(' ')[0])).toEqual([
@@ -35,29 +35,34 @@ describe('tablewalk layout', () => {
     ]);
   });
 
-  it('compares kernels: one splits the block, the next refuses', () => {
-    const { code, stdout } = tablewalk(['layout', MAP, 'unmap 0x40001000 4k', '--compare', 'linux=6.12,7.3']);
+  it('compares kernels: one splits the block, the next refuses', async () => {
+    const { code, stdout } = await tablewalk(['layout', MAP, 'unmap 0x40001000 4k', '--compare', 'linux=6.12,7.3']);
     expect(code).toBe(1);
     expect(stdout).toMatch(/^linux=6.12: .*leaves 511 x 4 KiB/);
     expect(stdout).toMatch(/\nlinux=7.3: .*leaves 1 x 2 MiB.*\n {2}refused: unmap 0x40001000/);
   });
 
-  it('compares allocators of tables by what they ask of the system while an edit runs', () => {
-    const { stdout } = tablewalk(['layout', 'map 0x40000000 0x80000000 64k rw', '--compare', 'allocator=page,reserve']);
+  it('compares allocators of tables by what they ask of the system while an edit runs', async () => {
+    const { stdout } = await tablewalk([
+      'layout',
+      'map 0x40000000 0x80000000 64k rw',
+      '--compare',
+      'allocator=page,reserve',
+    ]);
     const during = [...stdout.matchAll(/(\d+) of them while an edit ran/g)].map(([, count]) => count);
     expect(during).toEqual(['3', '0']);
   });
 
-  it('sets the contiguous hint where it is asked to', () => {
-    const leaf = (...more: string[]): string =>
+  it('sets the contiguous hint where it is asked to', async () => {
+    const leaf = async (...more: string[]): Promise<string> =>
       /\[0\.\.15\].* (0x[0-9a-f]+)\n/.exec(
-        tablewalk(['layout', 'map 0x40000000 0x80000000 64k rw', ...more]).stdout,
+        (await tablewalk(['layout', 'map 0x40000000 0x80000000 64k rw', ...more])).stdout,
       )?.[1] ?? '0';
-    expect(BigInt(leaf('--contiguous')) - BigInt(leaf())).toBe(1n << 52n);
+    expect(BigInt(await leaf('--contiguous')) - BigInt(await leaf())).toBe(1n << 52n);
   });
 
-  it('ends with 1 when an edit is refused', () => {
-    const { code, stdout } = tablewalk(['layout', 'map 0x1001 0x80000000 4k']);
+  it('ends with 1 when an edit is refused', async () => {
+    const { code, stdout } = await tablewalk(['layout', 'map 0x1001 0x80000000 4k']);
     expect([code, stdout.includes('refused: map 0x1001: EINVAL')]).toEqual([1, true]);
   });
 
@@ -68,8 +73,8 @@ describe('tablewalk layout', () => {
     [[MAP, '--ias', '99'], '13 to 52'],
     [[MAP, '--allocator', 'wool'], 'carve-out'],
     [[MAP, '--compare', 'split=never'], 'unmap-and-remap'],
-  ])('refuses %j in one line', (args, says) => {
-    const { code, stdout, stderr } = tablewalk(['layout', ...args]);
+  ])('refuses %j in one line', async (args, says) => {
+    const { code, stdout, stderr } = await tablewalk(['layout', ...args]);
     expect([code, stdout]).toEqual([2, '']);
     expect(stderr).toMatch(/^tablewalk: .*\n$/);
     expect(stderr).toContain(says);

@@ -8,12 +8,12 @@ const shown = [...readFileSync('README.md', 'utf8').matchAll(/```console\n\$ tab
 );
 
 describe('README.md', () => {
-  it('shows the output of commands', () => {
+  it('shows the output of commands', async () => {
     expect(shown.length).toBeGreaterThan(3);
   });
 
-  it.each(shown)('shows what is printed by tablewalk %s', (command, output) => {
-    const run = tablewalk(command.split(' '));
+  it.each(shown)('shows what is printed by tablewalk %s', async (command, output) => {
+    const run = await tablewalk(command.split(' '));
     expect(run.stderr).toBe('');
     expect(run.stdout).toBe(output);
   });

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { afterAll, describe, expect, inject, it } from 'vitest';
-import { tablewalk } from './run-cli.ts';
+import { tablewalk, tablewalkProcess } from './run-cli.ts';
 
 const SMALL = 'traces/samples/small-strict.ftrace.txt.gz';
 const directory = mkdtempSync(join(tmpdir(), 'tablewalk-replay-'));
@@ -24,14 +24,14 @@ describe('tablewalk replay', () => {
     ['drop-sync', ['--walk', 'non-coherent', '--drop-sync', '0.05']],
     ['gem5', ['--preset', 'gem5']],
   ])('prints the golden report: %s', async (name, options) => {
-    const run = tablewalk(['replay', SMALL, ...options]);
+    const run = await tablewalk(['replay', SMALL, ...options]);
     expect(run.stderr).toBe('');
     expect(run.code).toBe(0);
     await expect(run.stdout).toMatchFileSnapshot(`golden/replay-${name}.txt`);
   });
 
   it('writes the golden JSON report, with every section of its schema', async () => {
-    const run = tablewalk(['replay', SMALL, '--json', '-']);
+    const run = await tablewalk(['replay', SMALL, '--json', '-']);
     const report = JSON.parse(run.stdout);
     expect(report.schema).toBe('tablewalk.report/1');
     expect(Object.keys(report)).toEqual(
@@ -49,32 +49,32 @@ describe('tablewalk replay', () => {
     await expect(run.stdout).toMatchFileSnapshot('golden/replay-strict.json');
   });
 
-  it('writes JSON to a file beside the terminal report', () => {
+  it('writes JSON to a file beside the terminal report', async () => {
     const path = join(directory, 'report.json');
-    const run = tablewalk(['replay', SMALL, '--json', path]);
+    const run = await tablewalk(['replay', SMALL, '--json', path]);
     expect(run.stdout).toContain('page table');
     expect(JSON.parse(readFileSync(path, 'utf8')).capture.maps).toBe(852);
   });
 
-  it('runs the machine that a configuration file describes, and reports it back', () => {
-    const printed = tablewalk(['config', '--preset', 'gem5', '--set', 'mmu.walkSlots=4']);
+  it('runs the machine that a configuration file describes, and reports it back', async () => {
+    const printed = await tablewalk(['config', '--preset', 'gem5', '--set', 'mmu.walkSlots=4']);
     const config = JSON.parse(printed.stdout);
     const path = file('machine.json', JSON.stringify(config));
-    const report = JSON.parse(tablewalk(['replay', SMALL, '--config', path, '--json', '-']).stdout);
+    const report = JSON.parse((await tablewalk(['replay', SMALL, '--config', path, '--json', '-'])).stdout);
     expect(report.config).toEqual(config);
     expect(report.config.mmu.walkSlots).toBe(4);
   });
 
-  it('reads a capture from standard input', () => {
-    const run = tablewalk(['replay', '-', '--json', '-'], gunzipSync(readFileSync(SMALL)));
+  it('reads a capture from standard input', async () => {
+    const run = tablewalkProcess(['replay', '-', '--json', '-'], gunzipSync(readFileSync(SMALL)));
     expect(JSON.parse(run.stdout).capture.events).toBe(1110);
   });
 
-  it('replays two captures one after the other, in domains of their own', () => {
-    const both = JSON.parse(tablewalk(['replay', SMALL, SMALL, '--json', '-']).stdout);
+  it('replays two captures one after the other, in domains of their own', async () => {
+    const both = JSON.parse((await tablewalk(['replay', SMALL, SMALL, '--json', '-'])).stdout);
     expect(both.capture.events).toBe(2220);
     expect(both.capture.liveAtEnd).toBe(
-      2 * JSON.parse(tablewalk(['replay', SMALL, '--json', '-']).stdout).capture.liveAtEnd,
+      2 * JSON.parse((await tablewalk(['replay', SMALL, '--json', '-'])).stdout).capture.liveAtEnd,
     );
   });
 });
@@ -113,8 +113,8 @@ describe('tablewalk replay of bad input: one line on standard error, exit code 2
       /plantedBugs\.dropSync: .*--walk non-coherent/,
     ],
     ['a limit of nothing', [SMALL, '--limit', '0'], /whole number from 1/],
-  ])('%s', (_, args, said) => {
-    const run = tablewalk(['replay', ...args]);
+  ])('%s', async (_, args, said) => {
+    const run = await tablewalk(['replay', ...args]);
     expect(run.code).toBe(2);
     expect(run.stdout).toBe('');
     expect(run.stderr).toMatch(said);
@@ -127,30 +127,30 @@ describe('tablewalk replay of damaged input: counted, skipped, and with --strict
   const lines = text.split('\n');
   const firstMap = lines.findIndex((line) => line.includes(' map: '));
 
-  it('skips a line cut in the middle, and says where it was', () => {
+  it('skips a line cut in the middle, and says where it was', async () => {
     const cut = [...lines];
     cut[firstMap] = cut[firstMap]?.slice(0, 90) ?? '';
     const path = file('cut.txt', cut.join('\n'));
-    const report = JSON.parse(tablewalk(['replay', path, '--json', '-']).stdout);
+    const report = JSON.parse((await tablewalk(['replay', path, '--json', '-'])).stdout);
     expect(report.capture).toMatchObject({ maps: 851, damaged: 1 });
     expect(report.capture.damage[0]).toMatchObject({ line: firstMap + 1 });
-    const strict = tablewalk(['replay', path, '--strict']);
+    const strict = await tablewalk(['replay', path, '--strict']);
     expect(strict.code).toBe(2);
     expect(strict.stderr).toContain(`line ${firstMap + 1}`);
   });
 
-  it('uses what a truncated gzip file still gives', () => {
+  it('uses what a truncated gzip file still gives', async () => {
     const path = file('cut.gz', gzipSync(text));
     truncateSync(path, 8000);
-    const report = JSON.parse(tablewalk(['replay', path, '--json', '-']).stdout);
+    const report = JSON.parse((await tablewalk(['replay', path, '--json', '-'])).stdout);
     expect(report.capture.events).toBeGreaterThan(50);
     expect(report.capture.damaged).toBeGreaterThan(0);
-    expect(tablewalk(['replay', path, '--strict']).code).toBe(2);
+    expect((await tablewalk(['replay', path, '--strict'])).code).toBe(2);
   });
 
-  it('says so when a capture has neither maps nor unmaps', () => {
+  it('says so when a capture has neither maps nor unmaps', async () => {
     const path = file('other.txt', '     sh-1  [000] ..... 1.000000: sched_switch: prev_comm=sh ==> next_comm=init\n');
-    const run = tablewalk(['replay', path]);
+    const run = await tablewalk(['replay', path]);
     expect(run.code).toBe(2);
     expect(run.stderr).toMatch(
       /found 1 event of other kinds \(such as sched_switch\), allowed: .*iommu:map and iommu:unmap/,

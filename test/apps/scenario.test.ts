@@ -2,8 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { tablewalk } from './run-cli.ts';
 
 describe('tablewalk scenario vm-bind-deadlock', () => {
-  it('prints who waits for whom and ends with 1 when tables come from the system', () => {
-    const run = tablewalk(['scenario', 'vm-bind-deadlock', '--allocator', 'page']);
+  it('prints who waits for whom and ends with 1 when tables come from the system', async () => {
+    const run = await tablewalk(['scenario', 'vm-bind-deadlock', '--allocator', 'page']);
     expect([run.code, run.stderr]).toEqual([1, '']);
     expect(run.stdout).toContain('Deadlock. Who waits for whom:');
     const chain = run.stdout.split('\n').filter((line) => line.includes(' -> '));
@@ -16,15 +16,15 @@ describe('tablewalk scenario vm-bind-deadlock', () => {
     ]);
   });
 
-  it('completes and ends with 0 when they are reserved', () => {
-    const run = tablewalk(['scenario', 'vm-bind-deadlock', '--allocator', 'reserve']);
+  it('completes and ends with 0 when they are reserved', async () => {
+    const run = await tablewalk(['scenario', 'vm-bind-deadlock', '--allocator', 'reserve']);
     expect([run.code, run.stderr]).toEqual([0, '']);
     expect(run.stdout).toContain('No deadlock');
     expect(run.stdout).toContain('render-1 is done');
   });
 
-  it('writes the whole story as JSON', () => {
-    const run = tablewalk(['scenario', 'vm-bind-deadlock', '--json', '-']);
+  it('writes the whole story as JSON', async () => {
+    const run = await tablewalk(['scenario', 'vm-bind-deadlock', '--json', '-']);
     expect(run.code).toBe(1);
     expect(JSON.parse(run.stdout)).toMatchObject({ scenario: 'vm-bind-deadlock', deadlock: { kind: 'cycle' } });
   });
@@ -37,8 +37,8 @@ describe('tablewalk scenario vm-bind-deadlock', () => {
     ['--idle-buffers', '100', 'idleBuffers'],
     ['--allocator', 'failing:nth=1', 'allocator'],
     ['--allocator', 'carve-out', 'allocator.carve-out.size'],
-  ])('refuses %s %s in one line', (option, value, field) => {
-    const run = tablewalk(['scenario', 'vm-bind-deadlock', option, value]);
+  ])('refuses %s %s in one line', async (option, value, field) => {
+    const run = await tablewalk(['scenario', 'vm-bind-deadlock', option, value]);
     expect([run.code, run.stdout]).toEqual([2, '']);
     expect(run.stderr).toMatch(new RegExp(`^tablewalk: ${field}.*found.*allowed.*\n$`));
   });
@@ -50,14 +50,14 @@ describe('tablewalk scenario', () => {
     ['vm-bind-deadlock', '--bogus', 'unknown option'],
     ['teardown', '--bogus', 'unknown option'],
     ['no-such-thing', '', 'unknown command'],
-  ])('refuses %s %s in one line that says where help is', (name, rest, what) => {
-    const run = tablewalk(['scenario', name, ...(rest === '' ? [] : [rest])]);
+  ])('refuses %s %s in one line that says where help is', async (name, rest, what) => {
+    const run = await tablewalk(['scenario', name, ...(rest === '' ? [] : [rest])]);
     expect([run.code, run.stdout]).toEqual([2, '']);
     expect(run.stderr).toMatch(new RegExp(`^tablewalk: ${what}[^\n]*\\(tablewalk scenario[^\n]* --help[^\n]*\n$`));
   });
 
-  it('says how many jobs were not done where the limit is the reason and not a deadlock', () => {
-    const run = tablewalk(['scenario', 'vm-bind-deadlock', '--allocator', 'carve-out:size=64K']);
+  it('says how many jobs were not done where the limit is the reason and not a deadlock', async () => {
+    const run = await tablewalk(['scenario', 'vm-bind-deadlock', '--allocator', 'carve-out:size=64K']);
     expect(run.code).toBe(0);
     expect(run.stdout).toContain('bind-8 is failed: no table for the mapping');
     expect(run.stdout).toContain('But 9 of 16 jobs were not done');
@@ -65,16 +65,16 @@ describe('tablewalk scenario', () => {
 });
 
 describe('tablewalk scenario teardown', () => {
-  it('prints the pause, the steps and the total of both ways', () => {
-    const run = tablewalk(['scenario', 'teardown', '--pages', '1000', '--budget', '10']);
+  it('prints the pause, the steps and the total of both ways', async () => {
+    const run = await tablewalk(['scenario', 'teardown', '--pages', '1000', '--budget', '10']);
     expect([run.code, run.stderr]).toEqual([0, '']);
     expect(run.stdout).toMatch(/longest pause, cycles │\s+4,\d+ │\s+31\d,\d+ │/);
     expect(run.stdout).toMatch(/steps\s+│\s+10[01] │\s+1 │/);
     expect(run.stdout).toMatch(/tables left\s+│\s+0 │\s+0 │/);
   });
 
-  it('writes both as JSON', () => {
-    const run = tablewalk(['scenario', 'teardown', '--pages', '100', '--budget-cycles', '3000', '--json', '-']);
+  it('writes both as JSON', async () => {
+    const run = await tablewalk(['scenario', 'teardown', '--pages', '100', '--budget-cycles', '3000', '--json', '-']);
     const report = JSON.parse(run.stdout);
     expect(report.chunked.tablesLeft + report.atOnce.tablesLeft).toBe(0);
     expect(report.chunked.longestPause).toBeLessThan(4000);
@@ -87,14 +87,14 @@ describe('tablewalk scenario teardown', () => {
     ['--budget 5 --budget-cycles 100', 'budgetCycles'],
     ['--allocator failing:nth=1', 'allocator'],
     ['--allocator failing:nth=5', 'allocator'],
-  ])('refuses %s in one line', (args, field) => {
-    const run = tablewalk(['scenario', 'teardown', ...args.split(' ')]);
+  ])('refuses %s in one line', async (args, field) => {
+    const run = await tablewalk(['scenario', 'teardown', ...args.split(' ')]);
     expect([run.code, run.stdout]).toEqual([2, '']);
     expect(run.stderr).toMatch(new RegExp(`^tablewalk: ${field}.*found.*allowed.*\n$`));
   });
 
-  it('refuses a budget of nothing', () => {
-    const run = tablewalk(['scenario', 'teardown', '--budget', '0']);
+  it('refuses a budget of nothing', async () => {
+    const run = await tablewalk(['scenario', 'teardown', '--budget', '0']);
     expect(run.code).toBe(2);
     expect(run.stderr).toContain('budget');
   });

@@ -11,12 +11,17 @@ const list = join(folder, 'list.txt');
 writeFileSync(list, '0x1000\n0x2000\n0x1040\n');
 
 describe('tablewalk translate --reference', () => {
-  it('prints a line per file and ends with 0 when every figure is equal', () => {
-    const { code, stdout, stderr } = tablewalk(['translate', '--reference', run('t_same.mo1'), run('t_inval.NH_ALL')]);
+  it('prints a line per file and ends with 0 when every figure is equal', async () => {
+    const { code, stdout, stderr } = await tablewalk([
+      'translate',
+      '--reference',
+      run('t_same.mo1'),
+      run('t_inval.NH_ALL'),
+    ]);
     expect([code, stdout, stderr]).toEqual([0, 'equal  t_same.mo1\nequal  t_inval.NH_ALL\n', '']);
   });
 
-  it('names figures that differ, and by how much, and ends with 1', () => {
+  it('names figures that differ, and by how much, and ends with 1', async () => {
     const changed = JSON.parse(readFileSync(run('t_same.mo1'), 'utf8'));
     changed.walks = 2;
     const file = join(folder, 'changed.json');
@@ -30,10 +35,10 @@ describe('tablewalk translate --reference', () => {
       '--image',
       join(VECTORS, 'image'),
     ];
-    const text = tablewalk(args);
+    const text = await tablewalk(args);
     expect(text.code).toBe(1);
     expect(text.stdout).toBe('differs  t_same.mo1: 1 figures\n    walks: reference 2, ours 1 (-50.0 %)\n');
-    const json = tablewalk([...args, '--json', '-']);
+    const json = await tablewalk([...args, '--json', '-']);
     expect(JSON.parse(json.stdout)).toEqual({
       files: [
         {
@@ -50,8 +55,8 @@ describe('tablewalk translate --reference', () => {
     ['a missing file', join(folder, 'nowhere.json'), 'no such file'],
     ['no JSON', list, 'JSON'],
     ['another JSON', join(VECTORS, 'image', 'pt.json'), 'config'],
-  ])('refuses %s in one line', (_, file, says) => {
-    const { code, stdout, stderr } = tablewalk(['translate', '--reference', file]);
+  ])('refuses %s in one line', async (_, file, says) => {
+    const { code, stdout, stderr } = await tablewalk(['translate', '--reference', file]);
     expect([code, stdout]).toEqual([2, '']);
     expect(stderr).toMatch(/^tablewalk: .*found.*allowed.*\n$/);
     expect(stderr).toContain(says);
@@ -59,8 +64,16 @@ describe('tablewalk translate --reference', () => {
 });
 
 describe('tablewalk translate --stream', () => {
-  it('gives figures as JSON, and host time on standard error alone', () => {
-    const { code, stdout, stderr } = tablewalk(['translate', '--stream', list, '--preset', 'gem5', '--json', '-']);
+  it('gives figures as JSON, and host time on standard error alone', async () => {
+    const { code, stdout, stderr } = await tablewalk([
+      'translate',
+      '--stream',
+      list,
+      '--preset',
+      'gem5',
+      '--json',
+      '-',
+    ]);
     expect(code).toBe(0);
     expect(JSON.parse(stdout)).toMatchObject({
       requests: 3,
@@ -72,24 +85,32 @@ describe('tablewalk translate --stream', () => {
     expect(stderr).toMatch(/^[\d,]+ requests per second of host time\n$/);
   });
 
-  it('prints the caches that were looked into', () => {
-    const { code, stdout } = tablewalk(['translate', '--stream', list, '--preset', 'qemu']);
+  it('prints the caches that were looked into', async () => {
+    const { code, stdout } = await tablewalk(['translate', '--stream', list, '--preset', 'qemu']);
     expect(code).toBe(0);
     expect(stdout).toContain('requests 3, faults 0');
     expect(stdout).toContain('SMMU TLB');
     expect(stdout).not.toContain('micro-TLB');
   });
 
-  it('says of faults what they are, and what would make them go away', () => {
+  it('says of faults what they are, and what would make them go away', async () => {
     const list = 'test/vectors/gem5/lists/t_same.u64.gz';
-    const run = tablewalk(['translate', '--stream', list, '--preset', 'gem5', '--image', 'test/vectors/gem5/image']);
+    const run = await tablewalk([
+      'translate',
+      '--stream',
+      list,
+      '--preset',
+      'gem5',
+      '--image',
+      'test/vectors/gem5/image',
+    ]);
     expect(run.code).toBe(1);
     expect(run.stdout).toContain('1,000 x permission fault, stage 1 level 3');
     expect(run.stdout).toContain('--privileged');
   });
 
-  it('ends with 1 when something faults', () => {
-    const { code, stdout } = tablewalk(['translate', '--stream', list, '--map', '0x1000:4k:0x1000']);
+  it('ends with 1 when something faults', async () => {
+    const { code, stdout } = await tablewalk(['translate', '--stream', list, '--map', '0x1000:4k:0x1000']);
     expect(code).toBe(1);
     expect(stdout).toContain('faults 1');
   });
@@ -103,8 +124,8 @@ describe('tablewalk translate --stream', () => {
     [['--stream', list, '--map', 'touched', '--image', folder], '--map'],
     [['--stream', list, '--reference', list], '--stream'],
     [[], 'neither'],
-  ])('refuses %j in one line', (args, says) => {
-    const { code, stdout, stderr } = tablewalk(['translate', ...args]);
+  ])('refuses %j in one line', async (args, says) => {
+    const { code, stdout, stderr } = await tablewalk(['translate', ...args]);
     expect([code, stdout]).toEqual([2, '']);
     expect(stderr).toMatch(/^tablewalk: .*\n$/);
     expect(stderr).toContain(says);

@@ -22,16 +22,16 @@ writeFileSync(
 const log = join(folder, 'dmesg.txt');
 const faultAt = (time: string, iova: string): string =>
   `[ ${time}] arm-smmu 15000000.iommu: Unhandled context fault: fsr=0x402, iova=${iova}, fsynr=0x3, cbfrsynra=0x1c00, cb=13`;
-const suspects = (...lines: string[]): string[][] => {
+const suspects = async (...lines: string[]): Promise<string[][]> => {
   writeFileSync(log, `${lines.join('\n')}\n`);
-  const { stdout } = tablewalk(['why', capture, '--dmesg', log, '--json', '-']);
+  const { stdout } = await tablewalk(['why', capture, '--dmesg', log, '--json', '-']);
   const answers: { readonly suspicions: readonly { readonly name: string }[] }[] = JSON.parse(stdout);
   return answers.map(({ suspicions }) => suspicions.map(({ name }) => name));
 };
 
 describe('tablewalk why', () => {
-  it('tells which mapping covered an address, who made it, when it went, and what is beside it', () => {
-    const { code, stdout } = tablewalk(['why', capture, '--iova', '0x11008', '--time', '1.7']);
+  it('tells which mapping covered an address, who made it, when it went, and what is beside it', async () => {
+    const { code, stdout } = await tablewalk(['why', capture, '--iova', '0x11008', '--time', '1.7']);
     expect(code).toBe(0);
     expect(stdout).toContain(
       'mapped then: [0x10000, 0x12000) 8 KiB to 0x80000000, mapped at 1.000000 (line 2) by pid 77 on CPU 1, unmapped at 2.000000 (line 4)',
@@ -39,15 +39,15 @@ describe('tablewalk why', () => {
     expect(stdout).toContain('above: [0x20000, 0x21000)');
   });
 
-  it('tells what was there before and what came after', () => {
+  it('tells what was there before and what came after', async () => {
     const [{ domains }] = JSON.parse(
-      tablewalk(['why', capture, '--iova', '0x10000', '--time', '2.5', '--json', '-']).stdout,
+      (await tablewalk(['why', capture, '--iova', '0x10000', '--time', '2.5', '--json', '-'])).stdout,
     );
     expect([domains[0].covering, domains[0].before.made.line, domains[0].after.made.line]).toEqual([null, 2, 5]);
   });
 
-  it('answers each fault line with the suspicion that the capture proves, first', () => {
-    const found = suspects(
+  it('answers each fault line with the suspicion that the capture proves, first', async () => {
+    const found = await suspects(
       faultAt('2.000100', '0x10000'),
       faultAt('1.700000', '0x12000'),
       faultAt('2.500000', '0x90000010'),
@@ -59,17 +59,18 @@ describe('tablewalk why', () => {
     ]);
   });
 
-  it('says until when a lazy kernel may have let an unmapped address through', () => {
-    const ask = (time: string): string => tablewalk(['why', capture, '--iova', '0x10000', '--time', time]).stdout;
-    expect(ask('2.01')).toContain(
+  it('says until when a lazy kernel may have let an unmapped address through', async () => {
+    const ask = async (time: string): Promise<string> =>
+      (await tablewalk(['why', capture, '--iova', '0x10000', '--time', time])).stdout;
+    expect(await ask('2.01')).toContain(
       'a lazy kernel may still let an access through: flushed by 2.016000 at the latest, by the timer',
     );
-    expect(ask('2.01')).toContain('suspicion: hidden by lazy invalidation');
-    expect(ask('2.5')).toContain('even a lazy kernel refuses it');
-    expect(ask('2.5')).not.toContain('hidden by lazy');
+    expect(await ask('2.01')).toContain('suspicion: hidden by lazy invalidation');
+    expect(await ask('2.5')).toContain('even a lazy kernel refuses it');
+    expect(await ask('2.5')).not.toContain('hidden by lazy');
   });
 
-  it('takes the device from the StreamID of a fault line where the capture has one that makes it', () => {
+  it('takes the device from the StreamID of a fault line where the capture has one that makes it', async () => {
     const named = join(folder, 'named.txt');
     const attach = (name: string): string => `${task('0.500000')}attach_device_to_domain: IOMMU: device=${name}`;
     writeFileSync(
@@ -80,13 +81,13 @@ describe('tablewalk why', () => {
       log,
       '[ 1.700000] arm-smmu-v3 arm-smmu-v3.0.auto: event: F_TRANSLATION client: 0000:00:03.0 sid: 0x18 ssid: 0x0 iova: 0x12000 ipa: 0x0\n',
     );
-    const [{ device }] = JSON.parse(tablewalk(['why', named, '--dmesg', log, '--json', '-']).stdout);
+    const [{ device }] = JSON.parse((await tablewalk(['why', named, '--dmesg', log, '--json', '-'])).stdout);
     expect(device).toBe('0000:00:03.0');
   });
 
-  it('ends with 1 when an address was never mapped, and when there is no fault', () => {
-    expect(tablewalk(['why', capture, '--iova', '0x5000000']).code).toBe(1);
-    expect(tablewalk(['why', capture]).code).toBe(1);
+  it('ends with 1 when an address was never mapped, and when there is no fault', async () => {
+    expect((await tablewalk(['why', capture, '--iova', '0x5000000'])).code).toBe(1);
+    expect((await tablewalk(['why', capture])).code).toBe(1);
   });
 
   it.each([
@@ -94,8 +95,8 @@ describe('tablewalk why', () => {
     [['--iova', '0x1', '--time', 'noon'], 'trace clock'],
     [['--iova', '0x1', '--device', 'gpu'], 'names no device'],
     [['--dmesg', join(folder, 'nowhere')], 'ENOENT'],
-  ])('refuses %j in one line', (args, says) => {
-    const { code, stdout, stderr } = tablewalk(['why', capture, ...args]);
+  ])('refuses %j in one line', async (args, says) => {
+    const { code, stdout, stderr } = await tablewalk(['why', capture, ...args]);
     expect([code, stdout]).toEqual([2, '']);
     expect(stderr).toMatch(/^tablewalk: .*\n$/);
     expect(stderr).toContain(says);

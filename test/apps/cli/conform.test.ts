@@ -18,9 +18,9 @@ function file(name: string, contents: string | Buffer): string {
 const lines = gunzipSync(readFileSync(RACE)).toString();
 
 describe('tablewalk conform', () => {
-  it('prints cases, operations and mismatches per file, and exits 0 when all match', () => {
+  it('prints cases, operations and mismatches per file, and exits 0 when all match', async () => {
     const plain = file('race.jsonl', lines);
-    const { code, stdout, stderr } = tablewalk(['conform', RACE, plain]);
+    const { code, stdout, stderr } = await tablewalk(['conform', RACE, plain]);
     expect([code, stderr]).toEqual([0, '']);
     const rows = stdout.split('\n').map((row) => row.split(/[^\w./-]+/).filter((cell) => cell !== ''));
     expect(rows).toContainEqual([RACE, '28', '70', '0']);
@@ -28,17 +28,17 @@ describe('tablewalk conform', () => {
     expect(rows).toContainEqual(['all', '56', '140', '0']);
   });
 
-  it('shows a mismatch with operation, entry and field, and exits 1', () => {
+  it('shows a mismatch with operation, entry and field, and exits 1', async () => {
     const changed = file('changed.jsonl', lines.replace('[0,"0x400e43"]', '[0,"0x400ec3"]'));
-    const { code, stdout } = tablewalk(['conform', changed]);
+    const { code, stdout } = await tablewalk(['conform', changed]);
     expect(code).toBe(1);
     expect(stdout).toContain('operation 1: dump');
     expect(stdout).toContain('table 0x80005000 level 3 entry 0 = 0x400ec3');
     expect(stdout).toContain('apReadOnly (bit 7): expected 0x1 (read only), found 0x0 (read and write)');
   });
 
-  it('writes only JSON to standard output with --json -', () => {
-    const { code, stdout } = tablewalk(['conform', RACE, '--json', '-', '--filter', 'race/S2']);
+  it('writes only JSON to standard output with --json -', async () => {
+    const { code, stdout } = await tablewalk(['conform', RACE, '--json', '-', '--filter', 'race/S2']);
     expect(code).toBe(0);
     const result = { cases: 15, ops: JSON.parse(stdout).ops, mismatches: 0 };
     expect(JSON.parse(stdout)).toEqual({ files: [{ file: RACE, ...result }], ...result });
@@ -57,8 +57,8 @@ describe('tablewalk conform', () => {
     ],
   ];
   for (const [what, args, message] of WRONG) {
-    it(`exits 2 with one line for ${what}`, () => {
-      const { code, stderr } = tablewalk(['conform', ...args()]);
+    it(`exits 2 with one line for ${what}`, async () => {
+      const { code, stderr } = await tablewalk(['conform', ...args()]);
       expect(stderr).toContain(message);
       expect([code, stderr.trim().split('\n').length]).toEqual([2, 1]);
     });

@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync }
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, inject, it } from 'vitest';
-import { tablewalk } from '../run-cli.ts';
+import { tablewalkProcess } from '../run-cli.ts';
 
 const MEDIUM = 'traces/samples/vfio-dump.ftrace.txt.gz';
 /** A Slurm that answers: `.ci/run` starts one. */
@@ -79,7 +79,7 @@ describe.skipIf(!hasSlurm)('tablewalk sweep --engine slurm', () => {
     expect(code).toBe(130);
     while (/RUNNING|PENDING/.test(spawnSync('squeue', ['-h', `-j${job}`, '-o%T'], { encoding: 'utf8' }).stdout))
       await pause();
-    const { counts, rows } = JSON.parse(tablewalk(['sweep', '--out', out, '--collect', '--json', '-']).stdout);
+    const { counts, rows } = JSON.parse(tablewalkProcess(['sweep', '--out', out, '--collect', '--json', '-']).stdout);
     expect([counts.finished + counts.failed, counts.missing]).toEqual([40, 0]);
     const failed = rows.filter(({ status }: { status: string }) => status === 'failed');
     expect(failed[0].reason).toMatch(/^Slurm ended its task without it: CANCELLED \d+:\d+ \(task \d+_\d+\)/);
@@ -88,12 +88,12 @@ describe.skipIf(!hasSlurm)('tablewalk sweep --engine slurm', () => {
   it('submits and returns, and says by its id which run failed and why', async () => {
     const out = join(directory, 'submitted');
     const args = ['sweep', MEDIUM, '--vary', 'seed=1,2', '--limit', '100', '--out', out];
-    const [, failing = ''] = tablewalk([...args, '--list-runs']).stdout.match(/^(\w+)\tseed=2$/m) ?? [];
+    const [, failing = ''] = tablewalkProcess([...args, '--list-runs']).stdout.match(/^(\w+)\tseed=2$/m) ?? [];
     mkdirSync(join(out, 'runs', failing, 'stats.txt'), { recursive: true });
-    const submitted = tablewalk([...args, '--engine', 'slurm', '--no-wait']);
+    const submitted = tablewalkProcess([...args, '--engine', 'slurm', '--no-wait']);
     expect(submitted.stdout).toMatch(/^Slurm job \d+ is submitted: /);
-    let collected = tablewalk(['sweep', '--out', out, '--collect']);
-    while (collected.stdout.includes('Slurm job')) collected = tablewalk(['sweep', '--out', out, '--collect']);
+    let collected = tablewalkProcess(['sweep', '--out', out, '--collect']);
+    while (collected.stdout.includes('Slurm job')) collected = tablewalkProcess(['sweep', '--out', out, '--collect']);
     expect(collected.stdout).toContain('1 of 2 runs finished, 1 failed');
     expect(collected.stdout).toMatch(new RegExp(`^  ${failing}  seed=2: --out: found .*stats.txt`, 'm'));
   });
@@ -104,7 +104,7 @@ describe('tablewalk sweep --engine', () => {
     [['--engine', 'pbs'], '--engine: found "pbs", allowed: local or slurm'],
     [['--batch', '4'], '--batch: found "local", allowed: --engine slurm beside it'],
   ])('refuses %s', (args, line) => {
-    const run = tablewalk(['sweep', MEDIUM, '--vary', 'seed=1,2', '--out', join(directory, 'refused'), ...args]);
+    const run = tablewalkProcess(['sweep', MEDIUM, '--vary', 'seed=1,2', '--out', join(directory, 'refused'), ...args]);
     expect(run).toMatchObject({ code: 2, stdout: '', stderr: expect.stringContaining(line) });
   });
 });

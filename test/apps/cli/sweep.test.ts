@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, inject, it } from 'vitest';
 import { ReplayRun, readRunConfig } from '../../../traces/index.ts';
-import { tablewalk } from '../run-cli.ts';
+import { tablewalkProcess } from '../run-cli.ts';
 
 const SMALL = 'traces/samples/small-strict.ftrace.txt.gz';
 const directory = mkdtempSync(join(tmpdir(), 'tablewalk-sweep-'));
@@ -27,7 +27,7 @@ const sweep = [
 
 describe('tablewalk sweep', () => {
   it('runs every combination on two threads, each with the report of replay, and puts them side by side', async () => {
-    const run = tablewalk([...sweep, '--workers', '2', '--pareto', 'softwareCycles,peakFootprintBytes']);
+    const run = tablewalkProcess([...sweep, '--workers', '2', '--pareto', 'softwareCycles,peakFootprintBytes']);
     expect([run.stderr, run.code]).toEqual(['', 0]);
     expect(run.stdout).toContain('4 of 4 runs finished');
     const ids = readdirSync(join(out, 'runs'));
@@ -66,13 +66,13 @@ describe('tablewalk sweep', () => {
     writeFileSync(join(out, 'runs', first, 'report.json'), whole.slice(0, 5000));
     rmSync(join(out, 'runs', second), { recursive: true });
     const before = statSync(join(out, 'runs', third, 'report.json')).mtimeMs;
-    const collected = tablewalk(['sweep', '--out', out, '--collect']);
+    const collected = tablewalkProcess(['sweep', '--out', out, '--collect']);
     expect([collected.code, collected.stdout]).toEqual([1, expect.stringContaining('2 of 4 runs finished, 2 missing')]);
 
-    const listed = tablewalk(['sweep', '--out', out, '--list-runs']).stdout.trim().split('\n');
+    const listed = tablewalkProcess(['sweep', '--out', out, '--list-runs']).stdout.trim().split('\n');
     expect(listed.map((line) => line.split('\t').slice(1).join(' '))).toContain('allocator=pool mmu.walkSlots=4');
-    expect(tablewalk(['sweep', '--out', out, '--run', second, third])).toMatchObject({ code: 0, stdout: '' });
-    const rest = tablewalk(['sweep', '--out', out, '--json', '-']);
+    expect(tablewalkProcess(['sweep', '--out', out, '--run', second, third])).toMatchObject({ code: 0, stdout: '' });
+    const rest = tablewalkProcess(['sweep', '--out', out, '--json', '-']);
     expect([rest.code, JSON.parse(rest.stdout).counts]).toEqual([
       0,
       { finished: 4, refused: 0, failed: 0, missing: 0 },
@@ -83,7 +83,7 @@ describe('tablewalk sweep', () => {
 
   it('refuses what does not belong together', () => {
     const refusal = (...args: string[]): string => {
-      const { code, stderr } = tablewalk(args);
+      const { code, stderr } = tablewalkProcess(args);
       expect(code).toBe(2);
       return stderr;
     };

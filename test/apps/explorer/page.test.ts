@@ -189,7 +189,7 @@ describe.skipIf(CHROMIUM === '')('the page in Chromium, from disk', () => {
         .locator('.verdict .mono', { hasText: addressOf(iova) })
         .first()
         .waitFor();
-      const { stdout } = tablewalk([
+      const { stdout } = await tablewalk([
         'walk',
         folder,
         '--sid',

@@ -91,8 +91,8 @@ describe('tablewalk explorer', () => {
     [['explorer', '/nowhere/at/all'], /nothing/],
     [['explorer', '--port', '99999'], /--port/],
     [['explorer', 'traces/samples'], /pt\.json/],
-  ])('%j is refused in one line', (args, says) => {
-    const { code, stderr } = tablewalk(args);
+  ])('%j is refused in one line', async (args, says) => {
+    const { code, stderr } = await tablewalk(args);
     expect([code, stderr.trim().split('\n').length]).toEqual([2, 1]);
     expect(stderr).toMatch(says);
   });

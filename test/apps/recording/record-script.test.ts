@@ -104,8 +104,8 @@ function expectCalls({ events, stats, devices }: ReadBack): void {
 }
 
 describe('tablewalk record-script', () => {
-  it('prints a script that every POSIX shell here can read, with what was asked for in it', () => {
-    const run = tablewalk(['record-script', '--kprobes', '--dma', '--duration', '7']);
+  it('prints a script that every POSIX shell here can read, with what was asked for in it', async () => {
+    const run = await tablewalk(['record-script', '--kprobes', '--dma', '--duration', '7']);
     expect(run).toMatchObject({ code: 0, stderr: '' });
     expect(run.stdout).toBe(
       `${run.stdout.split('\n').slice(0, 2).join('\n')}\n${recordingSettings({ ...ALL, duration: 7 })}${BODY}`,
@@ -171,7 +171,7 @@ describe('tablewalk record-script', () => {
     expect((await readCaptures([run.file])).stats).toMatchObject({ maps: 1, unmaps: 1 });
   });
 
-  it('takes a smaller buffer where memory is short, and fails with what was lost', () => {
+  it('takes a smaller buffer where memory is short, and fails with what was lost', async () => {
     const run = record({ ...MODERN, memory: 1000, stats: 'overrun: 5\ndropped events: 7\n', missed: 3 }, ALL, {
       BUFFER_KB: '3000',
     });
@@ -181,7 +181,7 @@ describe('tablewalk record-script', () => {
     expect(run.code).toBe(1);
   });
 
-  it('writes over no file, and needs tracefs', () => {
+  it('writes over no file, and needs tracefs', async () => {
     const run = record(MODERN, ALL, { TRACEFS: '/nonexistent' });
     expect(run).toMatchObject({ code: 2, said: 'record: TRACEFS: found /nonexistent, which is no mounted tracefs\n' });
     writeFileSync(join(fake?.home ?? '', 'capture.txt'), 'precious');
@@ -193,7 +193,7 @@ describe('tablewalk record-script', () => {
     expect(readFileSync(run.file, 'utf8')).toBe('precious');
   });
 
-  it('gives the plain events to trace-cmd where there is one', () => {
+  it('gives the plain events to trace-cmd where there is one', async () => {
     const tracefs = new FakeTracefs(MODERN);
     fake = tracefs;
     const script = join(tracefs.home, 'record.sh');
@@ -234,7 +234,7 @@ describe('tablewalk record-script', () => {
     expect(tracefs.untouched).toBe(true);
   });
 
-  it('finds tracefs where it is mounted, in a mount namespace of its own', ({ skip }) => {
+  it('finds tracefs where it is mounted, in a mount namespace of its own', async ({ skip }) => {
     const mounted = spawnSync('unshare', ['-rm', 'sh', '-c', 'mount -t tmpfs none /sys/kernel/tracing']).status === 0;
     skip(!mounted, 'no mount namespaces here');
     const tracefs = new FakeTracefs({ ...MODERN, text: callsOf(0, 0, 0) });
