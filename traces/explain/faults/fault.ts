@@ -57,12 +57,35 @@ export type FaultDraft = {
         : ExplainedFault[K];
 };
 
+/** Where the kernel's own decoding says something else than the registers that it printed. */
+export function disagree(fault: FaultDraft, evidence: string): void {
+  fault.suspicions.push({ name: 'decoding disagrees', evidence });
+}
+
 export function newFault(source: FaultSource, name: string, line: number): FaultDraft {
   return { source, name, suspicions: [], lines: [line], details: [] };
 }
 
-/** The JSON of a fault, with its fields in a fixed order. */
+/** The fields of the JSON, in their order. */
+const FIELDS = [
+  'source',
+  'name',
+  'iova',
+  'streamId',
+  'substreamId',
+  'addressSpace',
+  'write',
+  'instruction',
+  'privileged',
+  'stage',
+  'level',
+  'class',
+  'suspicions',
+  'lines',
+] as const satisfies readonly (keyof ExplainedFault)[];
+
+/** The JSON of a fault, with its fields in a fixed order; what the log does not tell is left out. */
 export function faultRecord(fault: ExplainedFault): Omit<ExplainedFault, 'details'> {
-  const { details: _, suspicions, lines, source, name, ...rest } = fault;
-  return { source, name, ...rest, suspicions, lines };
+  const told = FIELDS.filter((field) => fault[field] !== undefined).map((field) => [field, fault[field]]);
+  return Object.fromEntries(told) as Omit<ExplainedFault, 'details'>;
 }

@@ -1,8 +1,9 @@
 import { CSF_EXCEPTIONS, exceptionName, JOB_MANAGER_EXCEPTIONS } from '../../../devices/index.ts';
-import { type FaultDraft, type FaultSource, newFault } from './fault.ts';
+import { disagree, type FaultDraft, type FaultSource, newFault } from './fault.ts';
 import { hexOf, hexText, type LogLine, smallHex } from './log-lines.ts';
 
-const HEADER = /(?:\b(panfrost|panthor|mali|kbase)\b.*)?Unhandled Page fault in AS\s?(\d+) at VA (0x[0-9a-fOol]+)/i;
+const HEADER =
+  /(?:\b(panfrost|panthor|mali|kbase)\b.*)?(?:Unhandled Page|GPU bus) fault in AS\s?(\d+) at (VA|PA) ((?:0x)?[0-9a-fOol]+)/i;
 /** Lines after the header that belong to it. */
 const REACH = 14;
 const ATOMIC = 0;
@@ -21,13 +22,15 @@ export function maliFaults(lines: readonly LogLine[]): FaultDraft[] {
 }
 
 function pageFault(lines: readonly LogLine[], first: number, header: RegExpExecArray): FaultDraft {
-  const [, driver = 'mali', space = '', va = ''] = header;
+  const [, driver = 'mali', space = '', kind = '', address = ''] = header;
   const named = driver.toLowerCase();
   const source: FaultSource = named === 'panfrost' || named === 'panthor' ? named : 'mali';
-  const fault = newFault(source, 'page fault', (lines[first] as LogLine).number);
+  const isPage = kind.toUpperCase() === 'VA';
+  const fault = newFault(source, isPage ? 'page fault' : 'bus fault', (lines[first] as LogLine).number);
   fault.addressSpace = Number(space);
-  const iova = hexOf(va);
-  if (iova !== null) fault.iova = hexText(iova);
+  const iova = hexOf(address);
+  if (iova !== null && isPage) fault.iova = hexText(iova);
+  if (!isPage) fault.details.push(`at physical address ${address}: the walk or the access was refused by the bus`);
   let status = -1;
   let code = -1;
   let access = -1;
@@ -44,7 +47,7 @@ function pageFault(lines: readonly LogLine[], first: number, header: RegExpExecA
     if (kind !== null) access = smallHex(kind[1]);
     if (id !== null) saidSource = smallHex(id[1]);
     if (raw !== null || exception !== null || kind !== null || id !== null) fault.lines.push(number);
-    else if (/decoded fault status|^Reason:/i.test(text)) fault.lines.push(number);
+    else if (/decoded fault status|^(?:Reason|PA_VALID):/i.test(text)) fault.lines.push(number);
   }
   if (status >= 0) {
     check(fault, 'exception type', code, status & 0xff);
@@ -65,16 +68,15 @@ function pageFault(lines: readonly LogLine[], first: number, header: RegExpExecA
 }
 
 function takeException(fault: FaultDraft, code: number, source: FaultSource): void {
-  const names = source === 'panfrost' ? JOB_MANAGER_EXCEPTIONS : CSF_EXCEPTIONS;
-  fault.name = exceptionName(names, code);
-  // 0xC0 to 0xDF: kind in bits 5:3, level in the low bits; from 0xE0 on address size and memory attributes likewise.
-  if (code >= 0xc0 && code <= 0xef) fault.level = code & 3;
+  // The vendor's driver serves both generations of GPUs: what the younger has no name for is the older's.
+  const isOld = source === 'panfrost' || (source === 'mali' && CSF_EXCEPTIONS[code] === undefined);
+  fault.name = exceptionName(isOld ? JOB_MANAGER_EXCEPTIONS : CSF_EXCEPTIONS, code);
+  // 0xC0 to 0xDF: kind in bits 5:3, level in bits 2:0, of which 7 is a space without tables. From 0xE0 on four kinds of four levels.
+  if (code >= 0xe0 && code <= 0xef) fault.level = code & 3;
+  else if (code >= 0xc0 && code <= 0xdf && (code & 7) <= 4) fault.level = code & 7;
 }
 
 function check(fault: FaultDraft, what: string, said: number, is: number): void {
   if (said < 0 || said === is) return;
-  fault.suspicions.push({
-    name: 'decoding disagrees',
-    evidence: `the kernel says ${what} ${hexText(said)}, the raw fault status ${hexText(is)}`,
-  });
+  disagree(fault, `the kernel says ${what} ${hexText(said)}, the raw fault status ${hexText(is)}`);
 }

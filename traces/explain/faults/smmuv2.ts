@@ -1,4 +1,4 @@
-import { type FaultDraft, newFault } from './fault.ts';
+import { disagree, type FaultDraft, newFault } from './fault.ts';
 import { hexOf, hexText, type LogLine, smallHex } from './log-lines.ts';
 
 /** Bits of FSR (Arm IHI 0062, section on SMMU_CBn_FSR). */
@@ -74,8 +74,9 @@ function contextFault(lines: readonly LogLine[], first: number): FaultDraft {
   const fsr = Number(values.get('fsr') ?? -1n);
   if (fsr >= 0) {
     fault.name = flagsOf(FSR_FLAGS, fsr) || 'context fault';
-    const format = FORMATS[(fsr >>> 9) & 3];
-    if (format !== undefined) fault.details.push(`table format ${format}`);
+    // SMMUs before MMU-500 have no FORMAT field, so that 0 says nothing.
+    const format = (fsr >>> 9) & 3;
+    if (format > 0) fault.details.push(`table format ${FORMATS[format] ?? 'reserved'}`);
     if ((fsr & 0x4000_0000) !== 0) fault.details.push('stalled: the transaction waits for RESUME');
     if (fsr >= 0x8000_0000) fault.details.push('more than one fault since the last was read');
   }
@@ -101,11 +102,15 @@ function takeSyndrome(fault: FaultDraft, fsynr: number): void {
 /** Linux from 6.13 on, and the vendor's kernels, decode FSR and FSYNR0 on lines of their own. */
 function checkAgainstKernel(lines: readonly LogLine[], first: number, fault: FaultDraft, fsr: number): void {
   for (let at = first + 1; at < lines.length && at <= first + 6; at++) {
-    const { text, number } = lines[at] as LogLine;
-    if (CONTEXT.test(text)) return;
+    const { text: line, number } = lines[at] as LogLine;
+    if (CONTEXT.test(line)) return;
+    // Mail wraps these lines within their brackets or behind them.
+    const goesOn = /=\s*[0-9a-f]{1,8}\s*\[[^\]]*$|\],\s*$/i.test(line) ? lines[at + 1] : undefined;
+    const text = goesOn === undefined ? line : `${line} ${goesOn.text}`;
     const status = /\bFSR\s*=\s*([0-9a-f]{1,8})\s*\[([^\]]*)\](?:,\s*SID=(0x[0-9a-f]+))?/i.exec(text);
     if (status !== null) {
       fault.lines.push(number);
+      if (goesOn !== undefined) fault.lines.push(goesOn.number);
       const [, raw = '', names = '', sid] = status;
       const flags = names
         .replace(/Format=\d+/, '')
@@ -117,7 +122,7 @@ function checkAgainstKernel(lines: readonly LogLine[], first: number, fault: Fau
         if (Number.parseInt(raw, 16) !== fsr) disagree(fault, `FSR is ${raw} here and ${hexText(fsr)} above`);
         const ours = FSR_FLAGS.filter(([bit]) => ((fsr >>> bit) & 1) === 1).map(([, name]) => name);
         const known = flags.filter((flag) => FSR_FLAGS.some(([, name]) => name === flag));
-        if (known.join() !== ours.join()) {
+        if (known.sort().join() !== [...ours].sort().join()) {
           disagree(fault, `the kernel says ${known.join(' ') || 'nothing'}, FSR ${ours.join(' ') || 'nothing'}`);
         }
       }
@@ -130,6 +135,7 @@ function checkAgainstKernel(lines: readonly LogLine[], first: number, fault: Fau
     const syndrome = /\bFSYNR0\s*=\s*([0-9a-f]{1,8})\s*\[([^\]]*)\]/i.exec(text);
     if (syndrome !== null) {
       fault.lines.push(number);
+      if (goesOn !== undefined) fault.lines.push(goesOn.number);
       const [, raw = '', names = ''] = syndrome;
       if (fault.level === undefined) takeSyndrome(fault, Number.parseInt(raw, 16));
       const level = /PLVL=(\d)/.exec(names)?.[1];
@@ -143,6 +149,11 @@ function checkAgainstKernel(lines: readonly LogLine[], first: number, fault: Fau
         disagree(fault, `the kernel says ${privileged ? 'privileged' : 'unprivileged'}, FSYNR0 the contrary`);
       }
       return;
+    }
+    const software = /(soft|hard) iova-to-phys(?: \(ATOS\))?\s*=\s*(0x[0-9a-f]+)/i.exec(text);
+    if (software !== null) {
+      const where = smallHex(software[2]) === 0 ? 'nothing' : (software[2] ?? '');
+      fault.details.push(`the ${software[1] === 'soft' ? "driver's own" : "hardware's"} walk finds ${where}`);
     }
   }
 }
@@ -182,8 +193,4 @@ function flagsOf(flags: readonly (readonly [bit: number, name: string])[], value
     .filter(([bit]) => ((value >>> bit) & 1) === 1)
     .map(([, name]) => name)
     .join('|');
-}
-
-function disagree(fault: FaultDraft, evidence: string): void {
-  fault.suspicions.push({ name: 'decoding disagrees', evidence });
 }

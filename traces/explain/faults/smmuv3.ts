@@ -1,5 +1,5 @@
 import { EVENT_FIELDS, type EventName, eventName } from '../../../devices/index.ts';
-import { type FaultDraft, newFault } from './fault.ts';
+import { disagree, type FaultDraft, newFault } from './fault.ts';
 import { hexOf, hexText, type LogLine, smallHex } from './log-lines.ts';
 
 /** Lines after the first that may hold its words: other drivers' lines come between. */
@@ -8,9 +8,11 @@ const RECEIVED = /event[:\s]+([0O]x[0-9a-fOl]{1,2})\s+received/i;
 /** A run of digits that may be one of the four 64-bit words, possibly with a space in its middle. */
 const WORD = /\b[0O][xX]([0-9a-fA-FOoIl]{1,8}(?: [0-9a-fA-FOoIl]{8})|[0-9a-fA-FOoIl]{1,16})(?![0-9a-zA-Z])/g;
 const DECODED =
-  /event:\s*([A-Z][A-Z0-9_]+)\s+client:\s*(.*?)\s+sid:\s*(0x[0-9a-f]+)\s+ssid:\s*(0x[0-9a-f]+)(?:\s+iova:\s*(0x[0-9a-f]+))?(?:\s+ipa:\s*(0x[0-9a-f]+))?/i;
+  /event:\s*([A-Z][A-Z0-9_]+)\s+client:\s*(.{0,200}?)\s+sid:\s*(0x[0-9a-f]+)\s+ssid:\s*(0x[0-9a-f]+)(?:\s+iova:\s*(0x[0-9a-f]+))?(?:\s+ipa:\s*(0x[0-9a-f]+))?/i;
 const MANNER = /\b(un)?priv\s+(data|inst)\s+(read|write)\s+s([12])\b(?:\s*"([^"]*)")?/i;
 const DEVICE = /\b(?:arm-smmu-v3|SMMUv3:)\s+(\S+?):/;
+const PAGE_REQUEST =
+  /\bsid (0x[0-9a-f]+)\.(0x[0-9a-f]+): \[(\d+)[^\]]*\]\s*(un)?privileged\s+(\w*)\s*access at iova (0x[0-9a-f]+)/i;
 const COMMAND_ERROR = /CMDQ error \(cons (0x[0-9a-f]+)\):\s*(.*)/i;
 
 const COMMAND_ERRORS: Readonly<Record<number, string>> = {
@@ -44,7 +46,9 @@ export function smmuv3Faults(lines: readonly LogLine[]): FaultDraft[] {
       continue;
     }
     const error = COMMAND_ERROR.exec(text);
+    const request = PAGE_REQUEST.exec(text);
     if (error !== null) faults.push(commandError(error, number));
+    else if (request !== null) faults.push(pageRequest(request, lines, at));
     else if (DECODED.test(text) && !hasRecordBefore(lines, at)) faults.push(decodedAlone(lines, at));
   }
   return faults;
@@ -215,6 +219,23 @@ function hasRecordBefore(lines: readonly LogLine[], at: number): boolean {
   return false;
 }
 
+/** A device asked for a page over PCIe's page request interface, and no one serves such requests. */
+function pageRequest(request: RegExpExecArray, lines: readonly LogLine[], at: number): FaultDraft {
+  const [, stream, substream, group = '', un, rights = '', iova] = request;
+  const fault = newFault('arm-smmu-v3', 'PRI request', (lines[at] as LogLine).number);
+  const before = lines[at - 1];
+  if (before !== undefined && /PRI request received/i.test(before.text)) fault.lines.unshift(before.number);
+  fault.streamId = smallHex(stream);
+  fault.substreamId = smallHex(substream);
+  const address = iova === undefined ? null : hexOf(iova);
+  if (address !== null) fault.iova = hexText(address);
+  fault.write = /w/i.test(rights);
+  fault.instruction = /x/i.test(rights);
+  fault.privileged = un === undefined;
+  fault.details.push(`page request group ${group}`);
+  return fault;
+}
+
 function commandError(error: RegExpExecArray, line: number): FaultDraft {
   const [, cons = '', said = ''] = error;
   const fault = newFault('arm-smmu-v3', 'CMDQ_ERR', line);
@@ -228,8 +249,4 @@ function commandError(error: RegExpExecArray, line: number): FaultDraft {
     disagree(fault, `the line says "${said}", CMDQ_CONS.ERR is ${code} (${means ?? 'reserved'})`);
   }
   return fault;
-}
-
-function disagree(fault: FaultDraft, evidence: string): void {
-  fault.suspicions.push({ name: 'decoding disagrees', evidence });
 }

@@ -8,10 +8,12 @@ const FOUR_GIB = 2n ** 32n;
 
 /** Faults that say that an address is not, or wrongly, mapped: only these have something to do with the address. */
 const OF_ADDRESS =
-  /^(F_TRANSLATION|F_ADDR_SIZE|TF|TRANSLATION|page fault|PAGE FAULT|Page fault|fault)|TRANSLATION_FAULT/i;
+  /^(F_TRANSLATION|F_ADDR_SIZE|TF|TRANSLATION|(?:A[RW] )?page fault|fault|EMEM address decode|io_page_fault|PRI request)|TRANSLATION_FAULT/i;
 
-/** GPUs may use the CPU's own addresses, so large ones say nothing there. */
-const GPUS: ReadonlySet<string> = new Set(['adreno', 'panfrost', 'panthor', 'mali', 'lima']);
+/** Interrupt messages come through these; the others serve GPUs, cameras and displays, which send none. */
+const OF_BUSES: ReadonlySet<string> = new Set(['arm-smmu-v3', 'arm-smmu', 'ipmmu-vmsa', 'trace']);
+/** GPUs may use the CPU's own addresses, and MediaTek has several spaces of 4 GiB, so large ones say nothing there. */
+const OF_LARGE_ADDRESSES: ReadonlySet<string> = new Set(['adreno', 'panfrost', 'panthor', 'mali', 'lima', 'mtk-iommu']);
 
 /** Adds what the address, the kind of access and the level alone make one suspect. What needs a capture is added by `why`. */
 export function suspect(fault: FaultDraft): void {
@@ -25,19 +27,21 @@ export function suspect(fault: FaultDraft): void {
   }
   if (fault.iova === undefined) return;
   const iova = BigInt(fault.iova);
-  const isMiss = OF_ADDRESS.test(fault.name) || source === 'ipmmu-vmsa' || source === 'tegra';
+  const isMiss = OF_ADDRESS.test(fault.name);
   if (iova <= PAGE && isMiss) {
     const what = iova === 0n ? 'the address is 0' : `the address ${fault.iova} lies in the first page`;
     suspicions.push({ name: 'null pointer', evidence: `${what}: a descriptor or register was never given one` });
   }
-  if (write === true && (iova & PAGE) === DOORBELL_OFFSET && iova > PAGE && isMiss && !GPUS.has(source)) {
+  if (write === true && (iova & PAGE) === DOORBELL_OFFSET && iova > PAGE && isMiss && OF_BUSES.has(source)) {
     suspicions.push({
       name: 'GIC doorbell',
       evidence: `a write to offset 0x040 of page ${hexText(iova & ~PAGE)}, where GITS_TRANSLATER is: the interrupt's doorbell is not mapped`,
     });
   }
   const isNear = level === undefined || level <= 1;
-  if (isMiss && iova >= FOUR_GIB && iova < 2n ** 48n && isNear && !GPUS.has(source)) {
+  // With a SubstreamID the address is most often that of a process.
+  const isShared = (fault.substreamId ?? 0) !== 0;
+  if (isMiss && iova >= FOUR_GIB && iova < 2n ** 48n && isNear && !isShared && !OF_LARGE_ADDRESSES.has(source)) {
     suspicions.push({
       name: 'physical address used as IOVA',
       evidence: `${fault.iova} is above 4 GiB${level === undefined ? '' : `, and nothing near it is mapped (level ${level})`}; the DMA API hands out addresses below 4 GiB first`,
