@@ -2,7 +2,7 @@
 export type { Lesson, LessonStart, LessonStep, Seen } from './lesson.ts';
 export * from './messages.ts';
 export { explainText } from './registers.ts';
-export { type GivenFile, LoadedCapture, openFiles, Playback, type Samples } from './replay/index.ts';
+export { type GivenFile, LoadedCapture, openFiles, Playback, type ReplayOption, type Samples } from './replay/index.ts';
 export type { Rig, RigSpace } from './rig.ts';
 export { type Action, numberOf, parseAction } from './script.ts';
 export { Session } from './session.ts';

@@ -1,23 +1,13 @@
 import {
-  AccessFlag,
-  Bus,
   type BusPort,
-  BusView,
   CAUSE_NAMES,
   type Finding,
   TranslationRequest,
   type WalkMemory,
 } from '../../../emulator/index.ts';
-import {
-  EventKind,
-  type LayoutEdit,
-  narrateTranslation,
-  type ReplayDomain,
-  Replayer,
-  TraceEvent,
-  type TranslationStory,
-} from '../../../traces/browser.ts';
-import { type Rig, type RigSpace, type Spent, treesOf } from './rig.ts';
+import { EventKind, type LayoutEdit, Replayer, TraceEvent, type TranslationStory } from '../../../traces/browser.ts';
+import { accessOf, memoryOf, replaySpaces } from './replayer-view.ts';
+import type { Rig, RigSpace, Spent } from './rig.ts';
 import { runConfigOf, type Settings } from './settings.ts';
 
 /** What time passes between two things that a person does, in cycles. */
@@ -37,10 +27,9 @@ export class MachineRig implements Rig {
   /** @throws ConfigError for settings that cannot be together */
   constructor(settings: Settings) {
     this.replayer = new Replayer(runConfigOf(settings), () => -1);
-    const { memory, cache } = this.replayer.machine;
-    const bus = new Bus(memory, cache);
-    this.walkerMemory = bus.port('page, as the walker', cache === null ? BusView.COHERENT : BusView.NON_COHERENT);
-    this.cpuMemory = bus.port('page, as the CPU', BusView.COHERENT);
+    const { walker, cpu } = memoryOf(this.replayer);
+    this.walkerMemory = walker;
+    this.cpuMemory = cpu;
     this.#event.capture = 0;
     this.#event.cpu = 0;
     this.#event.pid = 1;
@@ -168,78 +157,4 @@ export class MachineRig implements Rig {
     const locked = (driver.regions?.().lockedBytes ?? 0) - lockedBefore;
     this.#spent = { cycles: byCause.reduce((sum, one) => sum + one, 0), causes, commands, locked };
   }
-}
-
-/** The address spaces of a replay. @param numberOf what the page calls a domain; below 0 for one that it does not show */
-export function replaySpaces(replayer: Replayer, numberOf: (domain: number) => number): RigSpace[] {
-  const { device } = replayer.machine;
-  const spaces: RigSpace[] = [];
-  for (const one of replayer.domains.all) {
-    if (one === undefined || one.abandoned || numberOf(one.number) < 0) continue;
-    const { domain, streams } = one;
-    const [stream] = streams;
-    const regime = stream === undefined ? null : device.regimeOf(streamInUse(replayer, one));
-    spaces.push({
-      number: numberOf(one.number),
-      title: stream === undefined ? 'no stream' : `stream 0x${stream.toString(16)}`,
-      asid: domain.asid,
-      vmid: domain.vmid,
-      regime,
-      tables: treesOf(regime),
-    });
-  }
-  return spaces;
-}
-
-/** StreamID that a domain's accesses carry: a GPU's address space is given a slot of the hardware first. */
-function streamInUse({ machine }: Replayer, { domain, streams }: ReplayDomain): number {
-  const id = machine.driver.activate(domain, streams[0] ?? 0);
-  machine.driver.idle(domain);
-  return id;
-}
-
-/** One access of a domain's device, told step by step, with the sanitizer watching as in a replay. */
-export function accessOf(
-  replayer: Replayer,
-  one: ReplayDomain,
-  request: TranslationRequest,
-  iova: number,
-  flags: number,
-  cpu: WalkMemory,
-): TranslationStory {
-  const { device, driver, clock, sanitizer, walks, port } = replayer.machine;
-  const id = driver.activate(one.domain, one.streams[0] ?? 0);
-  walks.space = one.space;
-  sanitizer.accessIova = iova;
-  sanitizer.accesses++;
-  request.ask(
-    id % device.mmu.config.masters,
-    id,
-    -1,
-    iova,
-    flags | (one.domain.upper ? AccessFlag.UPPER : 0),
-    clock.cycles,
-  );
-  const story = narrateTranslation(
-    device,
-    request,
-    () => device.translate(request),
-    (pa, low, high) => {
-      if (!port.stale || !cpu.read(pa, 8)) return null;
-      return low === cpu.low >>> 0 && high === cpu.high >>> 0 ? null : wordText(cpu.low, cpu.high);
-    },
-  );
-  clock.cycles = Math.max(clock.cycles, request.completion);
-  if (request.staleMark !== 0) sanitizer.windows.hit(request.staleMark, iova);
-  driver.idle(one.domain);
-  if (story.pa === null) {
-    driver.now = clock.cycles;
-    driver.handleEvents();
-    clock.cycles = Math.max(clock.cycles, driver.now);
-  }
-  return story;
-}
-
-function wordText(low: number, high: number): string {
-  return `0x${((BigInt(high >>> 0) << 32n) | BigInt(low >>> 0)).toString(16)}`;
 }

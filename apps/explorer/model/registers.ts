@@ -1,14 +1,17 @@
 /** What a person pastes: registers, structures, descriptors, fault lines. */
 import {
+  answerFault,
+  answerLines,
   decodeFaults,
   type ExplainedStructure,
   explainEntry,
   explainRegister,
   explainSmmuv3,
+  type MappingHistory,
   SMMUV3_STRUCTURES,
   type Smmuv3StructureName,
 } from '../../../traces/browser.ts';
-import type { Explained } from './messages.ts';
+import type { Explained, FaultAnswer } from './messages.ts';
 
 const MOST_TEXT = 200_000;
 const MOST_SHOWN = 50;
@@ -20,7 +23,7 @@ const USAGE =
  * Finds everything in a text that can be explained: `NAME=0x…` registers, `ste=`, `cd=`, `cmd=`, `event=` with up to eight words,
  * `pte=0x…@LEVEL` for a descriptor of stage 1 with a 4 KiB granule (`pte2=` of stage 2, `mali=`), and fault reports of kernel logs.
  */
-export function explainText(whole: string): Explained {
+export function explainText(whole: string): Omit<Explained, 'answers'> {
   const text = whole.slice(0, MOST_TEXT);
   const structures: ExplainedStructure[] = [];
   const unknown: string[] = [];
@@ -44,6 +47,26 @@ export function explainText(whole: string): Explained {
         ? `Not known: ${left.slice(0, 8).join(', ')}.`
         : '';
   return { structures: shown, faults, note };
+}
+
+/**
+ * What a capture says about each of some faults.
+ *
+ * @param now when a line without a time stamp was printed
+ * @param eventAt how many events of the capture have happened by a time
+ */
+export function answersOf(
+  { faults }: Pick<Explained, 'faults'>,
+  text: string,
+  history: MappingHistory,
+  now: number,
+  eventAt: (time: number) => number,
+): FaultAnswer[] {
+  const lines = text.slice(0, MOST_TEXT).split('\n');
+  return faults.map((fault) => {
+    const found = answerFault(history, fault, lines[(fault.lines[0] ?? 0) - 1] ?? '', { time: now });
+    return found === null ? { lines: [], event: 0 } : { lines: answerLines(found), event: eventAt(found.time) };
+  });
 }
 
 function explained(given: string, values: readonly bigint[], level: number): ExplainedStructure[] {

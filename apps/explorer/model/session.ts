@@ -1,9 +1,9 @@
 import { ConfigError } from '../../../formats/index.ts';
-import { InputError } from '../../../traces/browser.ts';
+import { answer, answerLines, InputError } from '../../../traces/browser.ts';
 import type { Lesson, LessonStep } from './lesson.ts';
 import type { LessonView, Reply, Request, SourceView } from './messages.ts';
-import { explainText } from './registers.ts';
-import { type GivenFile, openFiles, Playback } from './replay/index.ts';
+import { answersOf, explainText } from './registers.ts';
+import { chooseReplay, type GivenFile, openFiles, Playback, replayOptions } from './replay/index.ts';
 import { settingsOf, settingsText } from './settings.ts';
 import { World } from './world.ts';
 
@@ -46,7 +46,10 @@ export class Session {
   async take(request: Request): Promise<void> {
     try {
       if (request.kind === 'files') await this.#openFiles(request.files);
-      else if (request.kind === 'seek') await this.#seek(request.event);
+      else if (request.kind === 'seek') await this.#seek(request.event, request.address);
+      else if (request.kind === 'replay') await this.#replay(request.field, request.value);
+      else if (request.kind === 'explain') await this.#explain(request.text);
+      else if (request.kind === 'why') await this.#why();
       else this.#take(request);
     } catch (error) {
       if (!(error instanceof ConfigError || error instanceof InputError || error instanceof RangeError)) throw error;
@@ -98,7 +101,7 @@ export class Session {
     else this.#enter(step);
   }
 
-  #take(request: Exclude<Request, { kind: 'files' | 'seek' }>): void {
+  #take(request: Exclude<Request, { kind: 'files' | 'seek' | 'replay' | 'explain' | 'why' }>): void {
     switch (request.kind) {
       case 'open':
         this.#open(request.params);
@@ -146,9 +149,6 @@ export class Session {
         this.#post({ kind: 'entry', entry });
         return;
       }
-      case 'explain':
-        this.#post({ kind: 'explained', ...explainText(request.text) });
-        return;
     }
     this.#show();
   }
@@ -171,12 +171,57 @@ export class Session {
     this.#show();
   }
 
-  async #seek(event: number): Promise<void> {
+  async #seek(event: number, address?: string): Promise<void> {
     const playback = this.#source?.playback ?? null;
     if (playback === null || !(event >= 0)) return;
     if (!(await playback.seek(Math.floor(event))) || this.#source?.playback !== playback) return;
     this.#standAt(playback);
+    if (address !== undefined) this.#look(address);
     this.#show();
+  }
+
+  /** Replays the capture anew, with another choice, and stands where it stood. */
+  async #replay(field: string, value: string): Promise<void> {
+    const source = this.#source;
+    const before = source?.playback ?? null;
+    if (source === null || before === null) return;
+    const choices = chooseReplay(before.choices, field, value);
+    const ticket = ++this.#opening;
+    const playback = await Playback.start(before.capture, choices, (done) => {
+      if (ticket === this.#opening) this.#post({ kind: 'progress', done, what: 'the capture is replayed' });
+    });
+    if (ticket !== this.#opening || this.#source !== source) return;
+    const { at } = before.rig;
+    this.#source = { name: source.name, playback };
+    this.#post({ kind: 'samples', samples: playback.samples });
+    if (at < playback.capture.count) await playback.seek(at);
+    if (ticket !== this.#opening) return;
+    this.#standAt(playback);
+    this.#show();
+  }
+
+  /** Pasted words; fault lines are answered by the capture that is open. */
+  async #explain(text: string): Promise<void> {
+    const found = explainText(text);
+    const { playback = null } = this.#source ?? {};
+    if (playback === null || found.faults.length === 0) {
+      this.#post({ kind: 'explained', ...found, answers: [] });
+      return;
+    }
+    const { capture, rig } = playback;
+    const answers = answersOf(found, text, await capture.history(), rig.replayer.lastTime, (time) =>
+      capture.eventAt(time),
+    );
+    this.#post({ kind: 'explained', ...found, answers });
+  }
+
+  async #why(): Promise<void> {
+    const { playback = null } = this.#source ?? {};
+    if (playback === null) return;
+    const iova = Number(this.world.address);
+    const time = playback.rig.replayer.lastTime;
+    const history = await playback.capture.history();
+    this.#post({ kind: 'why', lines: answerLines(answer(history, { iova, time })) });
   }
 
   /** The world is the capture's, and looks at the operation that was the last. */
@@ -226,9 +271,10 @@ export class Session {
   #sourceView(): SourceView | null {
     if (this.#source === null) return null;
     const { name, playback } = this.#source;
-    if (playback === null) return { kind: 'image', name, events: 0, at: 0, complete: true };
-    const { capture, rig } = playback;
-    return { kind: 'capture', name, events: capture.count, at: rig.at, complete: capture.complete };
+    if (playback === null) return { kind: 'image', name, events: 0, at: 0, complete: true, options: [] };
+    const { capture, rig, choices } = playback;
+    const options = replayOptions(choices);
+    return { kind: 'capture', name, events: capture.count, at: rig.at, complete: capture.complete, options };
   }
 
   #lessonView(): LessonView | null {

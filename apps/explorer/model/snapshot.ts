@@ -55,6 +55,8 @@ export interface WalkView {
   /** Of an access, its line; else empty. */
   readonly line: string;
   readonly story: TranslationStory;
+  /** Each of its events in words. */
+  readonly texts: readonly string[];
 }
 
 export interface FindingView {

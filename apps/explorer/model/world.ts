@@ -1,6 +1,7 @@
 import { AccessFlag } from '../../../emulator/index.ts';
 import { ConfigError } from '../../../formats/index.ts';
 import {
+  eventText,
   InputError,
   type NarratedWalk,
   narrateWalk,
@@ -99,7 +100,7 @@ export class World {
       space,
       spaces: spaces.map((one) => spaceView(rig, one, address)),
       split: splitIova(address, splitShape(this.settings, rig, current)),
-      walk: seen ?? (look === null ? null : { source: 'look', line: '', story: look }),
+      walk: seen ?? (look === null ? null : walkView('look', '', look)),
       caches: cacheViews(rig, address, stagesOf(current)),
       findings: findingViews(rig),
       story: this.#story,
@@ -157,7 +158,7 @@ export class World {
         const flags = [...action.rights].reduce((sum, letter) => sum | (ACCESS_FLAGS[letter] ?? 0), 0);
         this.address = BigInt(action.iova);
         const story = this.rig.access(this.space, action.iova, flags);
-        this.#walk = { source: 'access', line, story };
+        this.#walk = walkView('access', line, story);
         const parts = accessParts(story);
         const bad = story.fault !== null || story.stale;
         return { line, text: accessText(story), bad, start, cycles: story.latency, by: 'device', parts, commands: [] };
@@ -210,6 +211,10 @@ export class World {
     else invalidation.byAddress(iova, asid, vmid, leafOnly);
     return invalidation.dropped;
   }
+}
+
+function walkView(source: WalkView['source'], line: string, story: TranslationStory): WalkView {
+  return { source, line, story, texts: story.events.map((event) => eventText(event, story.fault !== null)) };
 }
 
 function stagesOf(space: RigSpace | undefined): number[] {

@@ -20,6 +20,8 @@ export const explained = signal<Explained | null>(null);
 /** Capture or image that is open. */
 export const source = signal<SourceView | null>(null);
 export const samples = signal<Samples | null>(null);
+/** What the capture says about the address that is looked at; empty until somebody asks. */
+export const why = signal<readonly string[]>([]);
 /** Event of the capture that is looked at: the worker follows. */
 export const scrub = signal(0);
 /** Work that takes its time. */
@@ -100,11 +102,11 @@ export function openFiles(files: readonly File[]): void {
   if (given.length > 0) ask({ kind: 'files', files: given });
 }
 
-/** Looks at another event of the capture. */
-export function seek(event: number): void {
+/** Looks at another event of the capture, and at an address of one's own instead of the one that was mapped or unmapped last. */
+export function seek(event: number, address?: string): void {
   scrub.value = event;
   moved = performance.now();
-  worker?.postMessage({ kind: 'seek', event } satisfies Request);
+  worker?.postMessage({ kind: 'seek', event, ...(address === undefined ? {} : { address }) } satisfies Request);
 }
 
 /** Opens the files that the page was served with. */
@@ -166,6 +168,8 @@ function take(reply: Reply): void {
         step.value = -1;
         entry.value = null;
       }
+      if (reply.snapshot.split.iova !== snapshot.value?.split.iova || reply.source?.at !== source.value?.at)
+        why.value = [];
       snapshot.value = reply.snapshot;
       if (reply.source?.name !== source.value?.name) scrub.value = reply.source?.at ?? 0;
       source.value = reply.source;
@@ -184,6 +188,9 @@ function take(reply: Reply): void {
       break;
     case 'progress':
       progress.value = reply;
+      break;
+    case 'why':
+      why.value = reply.lines;
       break;
     case 'samples':
       samples.value = reply.samples;

@@ -2,8 +2,12 @@
 import { sizeText } from '../../quantity.ts';
 import type { TranslationEvent, TranslationStory } from './story.ts';
 
-/** One event as a sentence without its end. */
-export function eventText(event: TranslationEvent): string {
+/**
+ * One event as a sentence without its end.
+ *
+ * @param faulted the access ended with a fault
+ */
+export function eventText(event: TranslationEvent, faulted = false): string {
   switch (event.kind) {
     case 'lookup': {
       const answer = event.hit ? 'hit' : 'miss';
@@ -13,11 +17,11 @@ export function eventText(event: TranslationEvent): string {
       return `walk cache, ${stage}level ${event.level}: hit, the walk begins below it`;
     }
     case 'begin': {
-      const { stage, purpose, address, startLevel, inputBits } = event.step;
+      const { stage, purpose, startLevel, inputBits } = event.step;
       const what = { table: 'the address of a table', context: 'the address of a context', input: 'the address' }[
         purpose
       ];
-      return `stage ${stage} translates ${what} ${address}: ${inputBits} bits, first level ${startLevel}`;
+      return `stage ${stage} translates ${what} ${event.step.address}: ${inputBits} bits, first level ${startLevel}`;
     }
     case 'read': {
       const { stage, level, index, pa, outcome, next, size, fault } = event.step;
@@ -42,7 +46,7 @@ export function eventText(event: TranslationEvent): string {
     case 'decision':
       return 'decided';
     case 'port':
-      return 'the access goes on to memory';
+      return faulted ? 'the device gets an abort' : 'the access goes on to memory';
     case 'device':
       return 'the device waits';
   }
@@ -63,6 +67,6 @@ export function storyLines(story: TranslationStory): string[] {
   let soFar = 0;
   return story.events.map((event) => {
     soFar += event.cycles;
-    return `${String(soFar).padStart(8)}  ${eventText(event)}`;
+    return `${String(soFar).padStart(8)}  ${eventText(event, story.fault !== null)}`;
   });
 }

@@ -1,6 +1,6 @@
 /** Every mapping that a capture tells of, with who made it and when it went. */
 import { LiveRanges } from '../../../emulator/index.ts';
-import { type CaptureReader, EventKind, type TraceEvent, UNKNOWN } from '../../capture/index.ts';
+import { EventKind, type TraceEvent, UNKNOWN } from '../../capture/index.ts';
 import { DomainTracker, Match, NO_DOMAIN } from '../../domains/index.ts';
 
 /** Where in the capture something happened. */
@@ -37,6 +37,16 @@ export interface CaptureFault {
   readonly at: Moment;
 }
 
+/** Where the events of one capture come from: a reader, or whoever keeps them. */
+export interface HistorySource {
+  /** Brings more in; false when there is no more. */
+  fill(): Promise<boolean>;
+  /** Moves to the next event; false when `fill` has to bring more. */
+  next(): boolean;
+  readonly event: TraceEvent;
+  readonly devices: { name(device: number): string };
+}
+
 const PAGE = 4096;
 
 /**
@@ -54,7 +64,7 @@ export class MappingHistory {
   lastTime = Number.NEGATIVE_INFINITY;
   readonly #live: LiveRanges[] = [];
 
-  static async read(reader: CaptureReader): Promise<MappingHistory> {
+  static async read(reader: HistorySource): Promise<MappingHistory> {
     const history = new MappingHistory();
     const tracker = new DomainTracker((event, domain) => history.#take(event, domain, tracker, reader));
     while (await reader.fill()) {
@@ -70,7 +80,7 @@ export class MappingHistory {
     return history;
   }
 
-  #take(event: TraceEvent, domain: number, tracker: DomainTracker, reader: CaptureReader): void {
+  #take(event: TraceEvent, domain: number, tracker: DomainTracker, reader: HistorySource): void {
     if (event.time > this.lastTime) this.lastTime = event.time;
     const device = event.device === UNKNOWN ? '' : reader.devices.name(event.device);
     if (event.kind === EventKind.FAULT && event.iova !== UNKNOWN) {

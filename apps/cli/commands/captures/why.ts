@@ -7,12 +7,11 @@ import {
   answer,
   answerLines,
   answerRecord,
-  decodeFaults,
-  faultRecord,
+  captureFaults,
+  logFaults,
   MappingHistory,
   openCaptures,
   type Question,
-  streamIdOf,
 } from '../../../../traces/index.ts';
 import { checkWritable, ExitCode, exitWith, writeJson } from '../../terminal/index.ts';
 
@@ -45,7 +44,7 @@ interface WhyFlags {
 /** An answer, and the fault that asked for it. */
 interface Answered {
   readonly heading: string;
-  readonly fault: Record<string, unknown> | null;
+  readonly fault: Readonly<Record<string, unknown>> | null;
   readonly answer: Answer;
 }
 
@@ -90,9 +89,9 @@ async function run(capture: string, flags: WhyFlags): Promise<void> {
     };
     answered.push({ heading: '', fault: null, answer: answer(history, question) });
   } else {
-    answered.push(...captureFaults(history, device));
+    answered.push(...captureFaults(history, { device }));
   }
-  if (log !== null) answered.push(...logFaults(history, log, device));
+  if (log !== null) answered.push(...logFaults(history, log, { device }));
   writeJson(
     flags.json,
     answered.map(({ fault, answer: one }) => ({ ...(fault === null ? {} : { fault }), ...answerRecord(one) })),
@@ -113,55 +112,6 @@ async function run(capture: string, flags: WhyFlags): Promise<void> {
 
 function wasMapped({ domains }: Answer): boolean {
   return domains.some(({ covering, before, after }) => (covering ?? before ?? after) !== null);
-}
-
-function captureFaults(history: MappingHistory, device: string | undefined): Answered[] {
-  return history.faults
-    .filter((fault) => device === undefined || fault.device === device)
-    .map((fault) => {
-      const { iova, at, prot } = fault;
-      const write = prot < 0 ? {} : { write: (prot & 2) !== 0 };
-      const name = fault.device === '' ? {} : { device: fault.device };
-      return {
-        heading: `fault on line ${at.line} of the capture`,
-        fault: { source: 'trace', line: at.line },
-        answer: answer(history, { iova, time: at.time, ...write, ...name }),
-      };
-    });
-}
-
-function logFaults(history: MappingHistory, log: string, device: string | undefined): Answered[] {
-  const lines = log.split(/\r\n|\n|\r/);
-  return decodeFaults(log).flatMap((fault) => {
-    const iova = fault.iova === undefined ? Number.POSITIVE_INFINITY : Number(fault.iova);
-    if (iova >= 2 ** 52) return [];
-    const line = fault.lines[0] ?? 0;
-    const stamp = /\[\s*(\d+\.\d+)\s*\]/.exec(lines[line - 1] ?? '')?.[1];
-    const name = device ?? deviceOfStream(history, fault.streamId);
-    const question: Question = {
-      iova,
-      ...(stamp === undefined ? {} : { time: Number(stamp) }),
-      ...(fault.write === undefined ? {} : { write: fault.write }),
-      ...(name === undefined ? {} : { device: name }),
-    };
-    const found = answer(history, question);
-    // What the line alone makes one suspect stands behind what the capture proves.
-    const proven = new Set(found.suspicions.map(({ name }) => name));
-    const suspicions = [...found.suspicions, ...fault.suspicions.filter(({ name }) => !proven.has(name))];
-    return [
-      {
-        heading: `${fault.source}: ${fault.name} (line ${line} of the log)`,
-        fault: { ...faultRecord(fault) },
-        answer: { ...found, suspicions },
-      },
-    ];
-  });
-}
-
-/** The device of the capture that sends a StreamID; undefined where none is known to. */
-function deviceOfStream(history: MappingHistory, streamId: number | undefined): string | undefined {
-  if (streamId === undefined) return undefined;
-  return history.devices.flat().find((name) => streamIdOf(name) === streamId);
 }
 
 function addressOf(text: string): number {

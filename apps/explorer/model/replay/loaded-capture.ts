@@ -6,8 +6,10 @@ import {
   EventKind,
   type EventOrigin,
   type EventSink,
+  type HistorySource,
   InputError,
-  type TraceEvent,
+  MappingHistory,
+  TraceEvent,
   whatInstead,
 } from '../../../../traces/browser.ts';
 
@@ -25,6 +27,7 @@ export class LoadedCapture implements EventSink {
   complete = true;
   readonly #blocks: EventBlock[] = [];
   readonly #origin: EventOrigin;
+  #history: Promise<MappingHistory> | null = null;
 
   private constructor(name: string, origin: EventOrigin) {
     this.name = name;
@@ -59,6 +62,41 @@ export class LoadedCapture implements EventSink {
   /** Overwrites `event` with the one at a place, from 0. */
   get(at: number, event: TraceEvent): void {
     this.#blocks[Math.floor(at / BLOCK_EVENTS)]?.get(at % BLOCK_EVENTS, event);
+  }
+
+  /** Every mapping of it, put together when somebody first asks. */
+  history(): Promise<MappingHistory> {
+    this.#history ??= MappingHistory.read(this.#reader());
+    return this.#history;
+  }
+
+  /** How many events have happened by a time of the trace's clock. */
+  eventAt(time: number): number {
+    const event = new TraceEvent();
+    let low = 0;
+    let high = this.count;
+    while (low < high) {
+      const middle = Math.floor((low + high) / 2);
+      this.get(middle, event);
+      if (event.time <= time) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+
+  #reader(): HistorySource {
+    const event = new TraceEvent();
+    let at = 0;
+    return {
+      event,
+      devices: this.#origin.devices,
+      fill: async () => at < this.count,
+      next: () => {
+        if (at >= this.count) return false;
+        this.get(at++, event);
+        return true;
+      },
+    };
   }
 
   deviceName(device: number): string {

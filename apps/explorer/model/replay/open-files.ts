@@ -52,7 +52,7 @@ export async function openFiles(
   }
   const sources = files.map(({ name, blob }) => new BlobSource(shortName(name), blob));
   const capture = await LoadedCapture.read(sources, (done) => onProgress(done / 2, 'the capture is read'));
-  return Playback.start(capture, (done) => onProgress(0.5 + done / 2, 'the capture is replayed'));
+  return Playback.start(capture, {}, (done) => onProgress(0.5 + done / 2, 'the capture is replayed'));
 }
 
 function shortName(name: string): string {

@@ -1,4 +1,6 @@
+import type { RunConfig } from '../../../../traces/browser.ts';
 import type { LoadedCapture } from './loaded-capture.ts';
+import { type ReplayChoices, replayConfig } from './replay-options.ts';
 import { ReplayRig } from './replay-rig.ts';
 import { Sampler, type Samples } from './samples.ts';
 
@@ -18,20 +20,32 @@ function turn(): Promise<void> {
  */
 export class Playback {
   readonly capture: LoadedCapture;
-  samples: Samples;
+  readonly choices: ReplayChoices;
+  readonly samples: Samples;
   rig: ReplayRig;
+  readonly #config: RunConfig;
   #wanted = 0;
 
-  private constructor(capture: LoadedCapture, rig: ReplayRig, samples: Samples) {
-    this.capture = capture;
+  private constructor(rig: ReplayRig, choices: ReplayChoices, config: RunConfig, samples: Samples) {
+    this.capture = rig.capture;
     this.rig = rig;
+    this.choices = choices;
+    this.#config = config;
     this.samples = samples;
   }
 
-  /** Replays a capture once, to its end, for the plots. */
-  static async start(capture: LoadedCapture, onProgress: (done: number) => void): Promise<Playback> {
+  /**
+   * Replays a capture once, to its end, for the plots.
+   * @throws ConfigError for choices that cannot be together
+   */
+  static async start(
+    capture: LoadedCapture,
+    choices: ReplayChoices,
+    onProgress: (done: number) => void,
+  ): Promise<Playback> {
+    const config = replayConfig(choices);
     const sampler = new Sampler(capture.count);
-    const rig = new ReplayRig(capture, sampler);
+    const rig = new ReplayRig(capture, config, sampler);
     let looked = performance.now();
     while (!rig.advance(capture.count, EVENTS_PER_TURN)) {
       if (performance.now() - looked < 5 * TURN_MS) continue;
@@ -39,7 +53,7 @@ export class Playback {
       await turn();
       looked = performance.now();
     }
-    return new Playback(capture, rig, sampler.samples);
+    return new Playback(rig, choices, config, sampler.samples);
   }
 
   /**
@@ -51,7 +65,7 @@ export class Playback {
     // Who scrubs asks for many places in a row: only the last one is worth the way.
     await new Promise((resolve) => setTimeout(resolve, SETTLE_MS));
     if (ticket !== this.#wanted) return false;
-    if (event < this.rig.at) this.rig = new ReplayRig(this.capture);
+    if (event < this.rig.at) this.rig = new ReplayRig(this.capture, this.#config);
     const { rig } = this;
     let looked = performance.now();
     while (!rig.advance(event, EVENTS_PER_TURN)) {

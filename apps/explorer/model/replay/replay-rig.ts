@@ -1,22 +1,15 @@
-import {
-  Bus,
-  type BusPort,
-  BusView,
-  type Finding,
-  TranslationRequest,
-  type WalkMemory,
-} from '../../../../emulator/index.ts';
+import { type BusPort, type Finding, TranslationRequest, type WalkMemory } from '../../../../emulator/index.ts';
 import {
   EventKind,
   Replayer,
-  runConfig,
+  type RunConfig,
   streamIdOf,
   TraceEvent,
   type TranslationStory,
   UNKNOWN,
   watchRun,
 } from '../../../../traces/browser.ts';
-import { accessOf, replaySpaces } from '../machine-rig.ts';
+import { accessOf, memoryOf, replaySpaces } from '../replayer-view.ts';
 import type { Rig, RigSpace, Spent } from '../rig.ts';
 import type { DoneLine } from '../snapshot.ts';
 import type { LoadedCapture } from './loaded-capture.ts';
@@ -30,17 +23,19 @@ const READ_ONLY = 'this is a capture: it is replayed as it is';
 /**
  * A capture on a machine, stopped behind some event. It only goes forward: to go back, another one begins anew.
  *
- * Does: everything that `tablewalk replay` does with its defaults (SMMUv3, 4 KiB pages, strict, each page touched).
+ * Does: everything that `tablewalk replay` does.
  */
 export class ReplayRig implements Rig {
   readonly capture: LoadedCapture;
+  readonly foreign = true;
   readonly replayer: Replayer;
   readonly walkerMemory: BusPort;
   readonly cpuMemory: WalkMemory;
   /** Events that have happened. */
   at = 0;
-  /** The last operations, oldest first. */
-  readonly recent: DoneLine[] = [];
+  /** Maps and unmaps that have happened. */
+  #given = 0;
+  readonly #recent: DoneLine[] = [];
   /** Domain of the last map or unmap, and its address. */
   domain = 0;
   iova = 0;
@@ -48,15 +43,17 @@ export class ReplayRig implements Rig {
   readonly #request = new TranslationRequest();
   readonly #sampler: Sampler | null;
 
-  /** @param sampler sees the replay; only the first one is looked at from its beginning to its end */
-  constructor(capture: LoadedCapture, sampler: Sampler | null = null) {
+  /**
+   * @param sampler sees the replay; only the first one is looked at from its beginning to its end
+   * @throws ConfigError for a machine that cannot work
+   */
+  constructor(capture: LoadedCapture, config: RunConfig, sampler: Sampler | null = null) {
     this.capture = capture;
     this.#sampler = sampler;
-    this.replayer = new Replayer(runConfig({}), (device) => streamIdOf(capture.deviceName(device)));
-    const { memory, cache } = this.replayer.machine;
-    const bus = new Bus(memory, cache);
-    this.walkerMemory = bus.port('page, as the walker', cache === null ? BusView.COHERENT : BusView.NON_COHERENT);
-    this.cpuMemory = bus.port('page, as the CPU', BusView.COHERENT);
+    this.replayer = new Replayer(config, (device) => streamIdOf(capture.deviceName(device)));
+    const { walker, cpu } = memoryOf(this.replayer);
+    this.walkerMemory = walker;
+    this.cpuMemory = cpu;
     if (sampler !== null) watchRun(this.replayer, [sampler]);
   }
 
@@ -77,6 +74,13 @@ export class ReplayRig implements Rig {
       this.#sampler?.event(this.at, this.at === capture.count, replayer);
     }
     return this.at >= Math.min(until, capture.count);
+  }
+
+  /** The last operations, oldest first. Whose mapping it is may be clear only from what comes behind: such an operation waits. */
+  get recent(): readonly DoneLine[] {
+    const done = this.#recent.length - (this.#given - this.replayer.maps - this.replayer.unmaps);
+    const wait = 'not done yet: whose it is, the next events tell';
+    return this.#recent.map((one, at) => (at < done ? one : { ...one, text: `${one.text}, ${wait}` }));
   }
 
   get device(): Replayer['machine']['device'] {
@@ -144,7 +148,8 @@ export class ReplayRig implements Rig {
     const maps = kind === EventKind.MAP;
     const bad = refusals.count > refused;
     const when = `${(time - firstTime).toFixed(6)} s, line ${line}`;
-    this.recent.push({
+    this.#given++;
+    this.#recent.push({
       line: `${maps ? 'map' : 'unmap'} 0x${iova.toString(16)}${maps && pa !== UNKNOWN ? ` 0x${pa.toString(16)}` : ''} ${size}`,
       text: bad ? `${when}: ${refusals.kept.at(-1)?.reason ?? 'refused'}` : when,
       bad,
@@ -154,6 +159,6 @@ export class ReplayRig implements Rig {
       parts: [['map and unmap', 1]],
       commands: [],
     });
-    if (this.recent.length > SHOWN) this.recent.shift();
+    if (this.#recent.length > SHOWN) this.#recent.shift();
   }
 }

@@ -1,5 +1,6 @@
 import type { ExplainedFault } from '../../../../traces/browser.ts';
-import { act, ask, explained, snapshot } from '../store.ts';
+import type { FaultAnswer } from '../../model/index.ts';
+import { act, ask, explained, source as opened, seek, snapshot } from '../store.ts';
 import { Structure } from '../walk/structure.tsx';
 import { addressText } from '../words.ts';
 
@@ -21,7 +22,7 @@ export function Registers() {
         <div aria-live="polite">
           {found.note !== '' && <p class="note">{found.note}</p>}
           {found.faults.map((fault, at) => (
-            <Fault key={`${at} ${fault.name}`} fault={fault} />
+            <Fault key={`${at} ${fault.name}`} fault={fault} answer={found.answers[at]} />
           ))}
           {found.structures.map((structure, at) => (
             <div key={`${at} ${structure.title}`} class="explained">
@@ -35,7 +36,7 @@ export function Registers() {
   );
 }
 
-function Fault({ fault }: { fault: ExplainedFault }) {
+function Fault({ fault, answer }: { fault: ExplainedFault; answer: FaultAnswer | undefined }) {
   const { source, name, iova, streamId, stage, level, write, suspicions, details } = fault;
   const facts = [
     stage === undefined ? '' : `stage ${stage}`,
@@ -69,6 +70,17 @@ function Fault({ fault }: { fault: ExplainedFault }) {
           <li key={detail}>{detail}</li>
         ))}
       </ul>
+      {answer !== undefined && answer.lines.length > 0 && (
+        <>
+          <p class="note">
+            What {opened.value?.name} says:{' '}
+            <button type="button" class="link" onClick={() => seek(answer.event, iova)}>
+              go to that moment
+            </button>
+          </p>
+          <pre class="mono answer">{answer.lines.join('\n')}</pre>
+        </>
+      )}
     </div>
   );
 }

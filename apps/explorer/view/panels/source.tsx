@@ -1,7 +1,8 @@
 import { signal } from '@preact/signals';
 import { useEffect } from 'preact/hooks';
-import { ask, openFiles, progress, samples, scrub, seek, source } from '../store.ts';
-import { cyclesText, roughBytes } from '../words.ts';
+import { ask, openFiles, progress, samples, scrub, seek, snapshot, source, why } from '../store.ts';
+import { addressText, cyclesText, roughBytes } from '../words.ts';
+import { Playback } from './playback.tsx';
 import { Plot } from './plot.tsx';
 
 const over = signal(false);
@@ -48,7 +49,7 @@ export function Progress() {
 export function Capture() {
   const now = source.value;
   if (now === null) return null;
-  const { kind, name, events, complete } = now;
+  const { kind, name, events, complete, options } = now;
   const points = samples.value;
   return (
     <section class="capture" aria-labelledby="capture-title">
@@ -57,14 +58,33 @@ export function Capture() {
         <span class="mono">{name}</span>
         {kind === 'capture' && (
           <span class="note">
-            {events.toLocaleString('en')} events{complete ? '' : ', the first of more'}, replayed with the defaults of
-            tablewalk replay
+            {events.toLocaleString('en')} events{complete ? '' : ', the first of more'}
           </span>
         )}
         <button type="button" class="quiet" onClick={() => ask({ kind: 'close' })}>
           close it
         </button>
       </div>
+      {options.length > 0 && (
+        <div class="line">
+          <span class="note">replayed on</span>
+          {options.map(({ field, label, options: values, value }) => (
+            <label class="choice" key={field}>
+              <span>{label}</span>
+              <select
+                value={value}
+                onChange={({ currentTarget }) => ask({ kind: 'replay', field, value: currentTarget.value })}
+              >
+                {values.map(([option, title]) => (
+                  <option key={option} value={option}>
+                    {title}
+                  </option>
+                ))}
+              </select>
+            </label>
+          ))}
+        </div>
+      )}
       {kind === 'capture' && points !== null && (
         <>
           <div class="plots">
@@ -74,6 +94,7 @@ export function Capture() {
             <Plot title="99 of 100 accesses within" values={points.p99} text={cyclesText} />
           </div>
           <Scrubber events={events} />
+          <Why />
         </>
       )}
     </section>
@@ -104,6 +125,26 @@ function Scrubber({ events }: { events: number }) {
         {at.toLocaleString('en')} of {events.toLocaleString('en')}
         {behind ? ' …' : ''}
       </span>
+      <Playback events={events} />
     </div>
+  );
+}
+
+/** What the capture says about the address that is looked at, at this moment. */
+function Why() {
+  const address = snapshot.value?.split.iova ?? '0x0';
+  return (
+    <>
+      <div class="line">
+        <button type="button" onClick={() => ask({ kind: 'why' })}>
+          who mapped <span class="mono">{addressText(address)}</span>, and when did it go?
+        </button>
+      </div>
+      {why.value.length > 0 && (
+        <pre class="mono answer" aria-live="polite">
+          {why.value.join('\n')}
+        </pre>
+      )}
+    </>
   );
 }

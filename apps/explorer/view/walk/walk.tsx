@@ -8,6 +8,9 @@ import { Structure } from './structure.tsx';
 
 const playing = signal(false);
 const STEP_MS = 900;
+/** Steps of a played walk are this much faster. */
+const SPEEDS = ['0.5', '1', '2', '4'] as const;
+const speed = signal<string>('1');
 
 /** What the hardware does for an access, one card per thing, in order. */
 export function Walk() {
@@ -20,9 +23,9 @@ export function Walk() {
     const timer = setTimeout(() => {
       if (currentStep.value >= events.value.length - 1) playing.value = false;
       else walkTo(currentStep.value + 1);
-    }, STEP_MS);
+    }, STEP_MS / Number(speed.value));
     return () => clearTimeout(timer);
-  }, [playing.value, current]);
+  }, [playing.value, current, speed.value]);
   const play = (): void => {
     if (!playing.value && current >= total - 1) walkTo(0);
     playing.value = !playing.value;
@@ -54,6 +57,17 @@ export function Walk() {
           >
             {playing.value ? '❚❚' : '▶▶'}
           </button>
+          <select
+            aria-label="Speed of the steps"
+            value={speed.value}
+            onChange={({ currentTarget }) => (speed.value = currentTarget.value)}
+          >
+            {SPEEDS.map((one) => (
+              <option key={one} value={one}>
+                {one}×
+              </option>
+            ))}
+          </select>
         </span>
       </div>
       {walk === null ? (
@@ -143,7 +157,7 @@ function Card({ event, at, open }: { event: TranslationEvent; at: number; open: 
   if (event.kind !== 'read') {
     return (
       <button type="button" class="head" onClick={() => walkTo(at)}>
-        {plainText(event)}
+        {(snapshot.value?.walk?.texts[at] ?? '').replace(/0x[0-9a-f]+/g, addressText)}
       </button>
     );
   }
@@ -195,41 +209,4 @@ function Outcome({ step }: { step: Extract<TranslationEvent, { kind: 'read' }>['
       {step.outcome === 'updated' ? ', flag or dirty state written back' : ''}
     </>
   );
-}
-
-function plainText(event: Exclude<TranslationEvent, { kind: 'read' }>): string {
-  switch (event.kind) {
-    case 'lookup': {
-      if (event.cache !== 'walk cache') return `${event.cache}: ${event.hit ? 'hit' : 'miss'}`;
-      const stage = event.stage === 2 ? 'stage 2 ' : '';
-      if (!event.hit) return `walk cache, ${stage}all levels: miss, start at the first table`;
-      return `walk cache, ${stage}level ${event.level}: hit, the walk begins below it`;
-    }
-    case 'begin': {
-      const { stage, purpose, address, startLevel, inputBits } = event.step;
-      const what =
-        purpose === 'table'
-          ? 'the address of a table'
-          : purpose === 'context'
-            ? 'the address of a context'
-            : 'the address';
-      return `stage ${stage} translates ${what} ${addressText(address)}: ${inputBits} bits, first level ${startLevel}`;
-    }
-    case 'fill':
-      return event.level < 0
-        ? `${event.cache} keeps the translation`
-        : `walk cache keeps stage ${event.stage} level ${event.level}`;
-    case 'link':
-      return 'to the SMMU';
-    case 'return':
-      return 'and back';
-    case 'configuration':
-      return `stream table entry and context descriptor fetched: ${event.count} reads`;
-    case 'decision':
-      return 'decided';
-    case 'port':
-      return snapshot.value?.walk?.story.fault ? 'the device gets an abort' : 'the access goes on to memory';
-    case 'device':
-      return 'the device waits';
-  }
 }
