@@ -3,6 +3,8 @@ import { addressText, descriptorText, FindingKind, type FindingSink } from './fi
 
 /** A stale window that has closed; the object is reused. */
 export class ClosedWindow {
+  /** Its mark, as `TranslationRequest.staleMark` has it; another window may have it from now on. */
+  mark = 0;
   /** The unmap that opened it. */
   operation = 0;
   /** The leaf that TLBs still held. */
@@ -150,6 +152,7 @@ export class StaleWindows {
     const cycles = clock.cycles - start;
     if (this.onClose !== null) {
       const closed = this.#closed;
+      closed.mark = mark;
       closed.operation = fields[at + Field.OPERATION] as number;
       closed.iova = fields[at + Field.IOVA] as number;
       closed.size = fields[at + Field.SIZE] as number;

@@ -34,6 +34,8 @@ export interface ReplayDomain {
 export class ReplayDomains {
   /** By the tracker's number. */
   readonly all: (ReplayDomain | undefined)[] = [];
+  /** The device that the capture names for a stream. */
+  readonly deviceOfStream = new Map<number, number>();
 
   readonly #machine: Machine;
   readonly #config: RunConfig;
@@ -93,6 +95,7 @@ export class ReplayDomains {
   attach(device: number): void {
     const { driver } = this.#machine;
     const stream = this.#streamOfDevice(device);
+    if (stream >= 0) this.deviceOfStream.set(stream, device);
     const number = this.#known.findLastIndex(({ devices }) => devices.includes(device));
     const one = this.all[number];
     if (stream < 0 || stream >= driver.streamCount || one === undefined || one.streams.includes(stream)) return;

@@ -84,7 +84,7 @@ export class ReportOutputs {
     if (perfetto !== undefined) {
       const file = new WholeFile('--perfetto', perfetto, this.#captures);
       this.#traceFile = file;
-      this.#trace = new PerfettoTrace(replayer, (bytes) => file.write(bytes));
+      this.#trace = new PerfettoTrace(replayer, (bytes) => file.write(bytes), deviceName);
       watchers.push(this.#trace);
     }
     const database = this.#database;

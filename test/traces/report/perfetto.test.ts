@@ -1,4 +1,3 @@
-import { PbfReader } from 'pbf';
 import { describe, expect, it } from 'vitest';
 import {
   PerfettoTrace,
@@ -8,89 +7,102 @@ import {
   runConfig,
   watchRun,
 } from '../../../traces/index.ts';
+import { readTimeline, type Slice, type Timeline } from './decode-perfetto.ts';
 
-/** A message as field numbers and values; `nested` says which fields are messages. */
-type Message = Map<number, (number | string | Message)[]>;
-interface Shape {
-  readonly text?: readonly number[];
-  readonly nested?: Readonly<Record<number, Shape>>;
-}
-
-/** The part of Perfetto's schema that the trace may use: anything else fails. */
-const PACKET: Shape = {
-  nested: {
-    11: { text: [23], nested: { 4: { text: [10] } } },
-    60: { text: [2], nested: { 8: {} } },
-  },
-};
-
-function decode(reader: PbfReader, end: number, shape: Shape): Message {
-  const message: Message = new Map();
-  while (reader.pos < end) {
-    const key = reader.readVarint();
-    const field = key >> 3;
-    let value: number | string | Message;
-    if ((key & 7) === 0) value = reader.readVarint();
-    else if (shape.text?.includes(field)) value = reader.readString();
-    else {
-      const inner = shape.nested?.[field];
-      if ((key & 7) !== 2 || inner === undefined) throw new Error(`field ${field} of type ${key & 7}`);
-      const length = reader.readVarint();
-      value = decode(reader, reader.pos + length, inner);
-    }
-    message.set(field, [...(message.get(field) ?? []), value]);
-  }
-  return message;
-}
-
-async function trace(config: RunConfigInput = {}): Promise<{ report: Report; packets: Message[] }> {
+async function trace(config: RunConfigInput = {}, limit = 300): Promise<Timeline & { report: Report }> {
   const pieces: Uint8Array[] = [];
   let written: PerfettoTrace | null = null as PerfettoTrace | null;
   const report = await new ReplayRun(['traces/samples/small-strict.ftrace.txt.gz'], runConfig(config), {
-    onStart: (replayer) => {
-      written = new PerfettoTrace(replayer, (bytes) => pieces.push(bytes));
+    limit,
+    onStart: (replayer, deviceName) => {
+      written = new PerfettoTrace(replayer, (bytes) => pieces.push(bytes), deviceName);
       watchRun(replayer, [written]);
     },
   }).run();
   written?.end();
-  const bytes = Buffer.concat(pieces);
-  const all = decode(new PbfReader(bytes), bytes.length, { nested: { 1: PACKET } });
-  return { report, packets: (all.get(1) ?? []).filter((one): one is Message => one instanceof Map) };
+  return { report, ...readTimeline(Buffer.concat(pieces)) };
 }
 
-const inside = (packet: Message, field: number): Message | null => {
-  const value = packet.get(field)?.[0];
-  return value instanceof Map ? value : null;
-};
+const named = (slices: readonly Slice[], name: string): Slice[] => slices.filter((one) => one.name === name);
+const sum = (slices: readonly Slice[]): number => slices.reduce((all, { duration }) => all + duration, 0);
 
 describe('a Perfetto trace', () => {
-  it('has a slice for every operation and access on a declared track, nested and closed, and the findings', async () => {
-    const { report, packets } = await trace({ table: { walk: 'non-coherent' }, plantedBugs: { dropSync: 0.05 } });
-    const names = new Map<unknown, unknown>();
-    const open = new Map<unknown, unknown[]>();
-    const counts = new Map<unknown, number>();
-    let most = 0;
-    for (const packet of packets) {
-      const track = inside(packet, 60);
-      if (track !== null) names.set(track.get(1)?.[0], track.get(2)?.[0]);
-      const event = inside(packet, 11);
-      if (event === null) continue;
-      expect(packet.get(10)).toEqual([1]);
-      const [uuid, type, name] = [event.get(11)?.[0], event.get(9)?.[0], event.get(23)?.[0]];
-      expect(names.has(uuid)).toBe(true);
-      const stack = open.get(uuid) ?? [];
-      open.set(uuid, stack);
-      if (type === 1) stack.push(packet.get(8)?.[0]);
-      if (type === 2) expect(Number(stack.pop())).toBeLessThanOrEqual(Number(packet.get(8)?.[0]));
-      if (type === 4) most = Math.max(most, Number(event.get(30)?.[0]));
-      else if (type !== 2) counts.set(name, (counts.get(name) ?? 0) + 1);
+  it('has every operation on its CPU, what it spends time on inside it, and every access on its stream', async () => {
+    const { report, tracks, slices, counters } = await trace(
+      { table: { walk: 'non-coherent' } },
+      Number.POSITIVE_INFINITY,
+    );
+    const maps = named(slices, 'map');
+    expect(maps).toHaveLength(report.capture.maps);
+    expect(named(slices, 'unmap')).toHaveLength(report.capture.unmaps);
+    expect(new Set(maps.map(({ track }) => track))).toEqual(new Set(['CPU 0']));
+    expect(maps.every(({ inside }) => inside.length === 0)).toBe(true);
+    expect(maps[0]?.details).toMatchObject({ operation: 1, line: expect.any(Number), iova: expect.any(Number) });
+    const waits = named(slices, 'SYNC wait').filter(({ inside }) => inside.join() === 'unmap');
+    const waited = report.breakdown.operations['unmap']?.byCause['wait'] ?? 0;
+    expect(waited).toBeGreaterThan(0);
+    expect(Math.abs(sum(waits) - waited)).toBeLessThan(waits.length);
+    expect(named(slices, 'cache maintenance').length).toBeGreaterThan(0);
+    for (const { side, name, count } of report.costs) {
+      if (side === 'device') expect(named(slices, name)).toHaveLength(count);
     }
-    for (const stack of open.values()) expect(stack).toEqual([]);
-    expect(counts.get('map')).toBe(report.capture.maps);
-    expect(counts.get('unmap')).toBe(report.capture.unmaps);
-    for (const { side, name, count } of report.costs) if (side === 'device') expect(counts.get(name)).toBe(count);
-    expect(most).toBe(report.table.peakBytes);
-    expect(counts.get('stale-walk')).toBeGreaterThan(0);
-    expect([...names.values()]).toEqual(expect.arrayContaining(['table memory, bytes', 'findings', 'stream 16']));
+    expect(tracks.get('CPU 0')).toBe('CPUs');
+    const devices = [...tracks].filter(([, parent]) => parent === 'devices').map(([name]) => name);
+    expect(devices).toContain('stream 16, 0000:00:02.0');
+    const streams = devices.map((name) => Number(/^stream (\d+)/u.exec(name)?.[1])).sort((a, b) => a - b);
+    expect(streams).toEqual(report.breakdown.streams.map(({ stream }) => stream));
+    expect(Math.max(...(counters.get('page-table memory') ?? []))).toBe(report.table.peakBytes);
+    expect(counters.get('mapped')?.at(-1)).toBe(report.capture.liveBytesAtEnd);
+    const rates = counters.get('TLB hit rate, all levels') ?? [];
+    expect(rates.length).toBe(Math.floor(report.translation.requests / 64));
+    expect(rates.every((rate) => rate >= 0 && rate <= 100)).toBe(true);
+  });
+
+  it('leads from each strict unmap to its own TLBI, with what that dropped', async () => {
+    const { slices } = await trace();
+    const unmaps = named(slices, 'unmap');
+    const tlbis = new Map(named(slices, 'TLBI').map((one) => [one.flows[0], one]));
+    for (const { flows, details, start, duration } of unmaps) {
+      const tlbi = tlbis.get(details['operation'] as number);
+      expect(flows).toEqual([details['operation']]);
+      expect(tlbi).toMatchObject({ inside: ['unmap'], details: { scope: 'range', iova: details['iova'] } });
+      expect(tlbi?.start).toBeGreaterThanOrEqual(start);
+      expect(tlbi?.start).toBeLessThanOrEqual(start + duration);
+    }
+  });
+
+  it('leads from each lazy unmap to the flush that drops it, by way of the last use of its stale translation', async () => {
+    const { report, slices } = await trace({ invalidation: { mode: 'lazy' }, access: { pattern: 'linger' } });
+    const flushed = named(slices, 'TLBI').flatMap(({ flows, inside }) => (inside[0] === 'flush' ? flows : []));
+    expect(new Set(flushed).size).toBe(flushed.length);
+    expect(flushed.length).toBe(report.capture.unmaps);
+    const ends = new Map(named(slices, 'TLBI').flatMap((one) => one.flows.map((flow) => [flow, one.start])));
+    const uses = named(slices, 'last stale use');
+    expect(uses.length).toBeGreaterThan(0);
+    for (const { track, flows, start } of uses) {
+      expect(track).toMatch(/^stream /u);
+      expect(start).toBeLessThanOrEqual(ends.get(flows[0] ?? 0) ?? 0);
+    }
+    expect(named(slices, 'stale-tlb-hit').length).toBe(report.sanitizer.byKind['stale-tlb-hit']);
+  });
+
+  it('has the waits of accesses that come to a region which the driver of a Mali has locked', async () => {
+    const { slices } = await trace({ iommu: { model: 'mali' }, bind: { mode: 'async' } });
+    const waits = named(slices, 'wait on a locked region');
+    expect(waits.length).toBeGreaterThan(0);
+    for (const { track, start, duration } of waits) {
+      const served = slices.find((one) => one.track === track && one.start === start + duration);
+      expect(served?.details).toHaveProperty('iova');
+    }
+  });
+
+  it('has findings with what they say, where they were found', async () => {
+    const { report, slices } = await trace({ table: { walk: 'non-coherent' }, plantedBugs: { dropSync: 0.05 } });
+    const [first] = named(slices, 'stale-walk');
+    const record = report.sanitizer.findings.find(({ kind }) => kind === 'stale-walk');
+    expect(first).toMatchObject({
+      track: 'findings',
+      details: { operation: record?.operation, detail: record?.detail },
+    });
   });
 });

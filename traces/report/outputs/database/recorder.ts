@@ -3,7 +3,6 @@ import {
   CAUSE_NAMES,
   type ClosedWindow,
   descriptorText,
-  FAULT_NAMES,
   type Finding,
   type InvalidationObserver,
   type KnownTable,
@@ -16,6 +15,7 @@ import { type TraceEvent, UNKNOWN } from '../../../capture/index.ts';
 import { type Replayer, SERVED_NAMES, Served } from '../../../replay/index.ts';
 import { METRICS } from '../../metrics.ts';
 import type { Report } from '../../report.ts';
+import { faultOf } from '../fault-name.ts';
 import type { RunWatcher } from '../watch-run.ts';
 import type { Column } from './column.ts';
 import { type ParquetSink, ParquetTable } from './parquet-table.ts';
@@ -307,9 +307,4 @@ export class DatabaseRecorder implements RunWatcher {
     columns.start.set(row, start);
     columns.seconds.set(row, seconds);
   }
-}
-
-/** What was wrong with an access, for people. */
-function faultOf({ fault, contextFault }: TranslationRequest): string {
-  return contextFault !== 0 ? 'configuration' : FAULT_NAMES[fault];
 }

@@ -1,0 +1,1 @@
+export { PerfettoTrace } from './timeline.ts';
