@@ -79,9 +79,20 @@ export const TAGS: Lesson = {
     {
       text: 'TTBR0 and TTBR1 have nothing to do with stages. They are two tables of the same stage 1: TTBR0 for addresses whose upper bits are all zero, TTBR1 for those whose upper bits are all ones. What lies between belongs to neither, and faults. Stage 2 has one table, VTTBR.',
       task: 'Which register holds the table for 0xffff_8000_0000_0000?',
+      start: {
+        settings: { mmu: 'smmuv2', format: 'both-halves' },
+        lines: ['map 0x40000000 0x80000000 4K rw', 'touch 0x40000000'],
+        address: '0x40000000',
+      },
       question: 'Register',
       goal: ({ answer }) => answer === 'ttbr1',
       solution: ['answer ttbr1'],
+    },
+    {
+      text: 'Here both tables are there, as an Adreno GPU has them on an SMMUv2: TTBR1 for what the kernel keeps mapped for all, TTBR0 for one process. The indexes of 0xffff_8000_4000_0000 are those of 0x8000_4000_0000: only the highest bits tell the halves apart.',
+      task: 'Map 0xffff800040000000 to 0x90000000, 4K, and touch it.',
+      goal: ({ world }) => world.lastAccess?.pa === '0x90000000' && world.address > 2n ** 63n,
+      solution: ['map 0xffff800040000000 0x90000000 4K rw', 'touch 0xffff800040000000'],
     },
   ],
 };

@@ -1,4 +1,5 @@
 import {
+  AccessFlag,
   Bus,
   BusView,
   type Finding,
@@ -28,6 +29,7 @@ import {
   newGather,
   PageCutter,
   Prot,
+  Quirk,
   type TableMemory,
 } from '../../../formats/index.ts';
 import {
@@ -37,7 +39,7 @@ import {
   runConfig,
   type TranslationStory,
 } from '../../../traces/browser.ts';
-import { type Rig, type RigSpace, type Spent, treesOf } from './rig.ts';
+import { halfOf, type Rig, type RigSpace, type Spent, treesOf } from './rig.ts';
 import { cachesOf, type Settings } from './settings.ts';
 
 const RAM = 0x8000_0000;
@@ -53,8 +55,8 @@ const ASID = 1;
 const VMID = 1;
 
 /**
- * An MMU without a device around it, for tables that no driver of ours makes: nested ones, and short descriptors. A guest edits stage 1 in
- * what it takes for physical memory, a hypervisor edits stage 2; both invalidate at once.
+ * An MMU without a device around it, for tables that no driver of ours makes: nested ones, short descriptors, and two tables of one stage
+ * 1. A guest edits stage 1 in what it takes for physical memory, a hypervisor edits stage 2; both invalidate at once.
  *
  * Does not: model the CPU's cache, a driver, or what its work costs; watch for bugs.
  */
@@ -69,6 +71,8 @@ export class BareRig implements Rig {
   readonly #memory: PhysicalMemory;
   readonly #stage1: IoPgtable;
   readonly #stage2: IoPgtable | null;
+  /** The table of TTBR1, where there are two of stage 1. */
+  readonly #upper: IoPgtable | null;
   readonly #regime: TranslationRegime;
   readonly #request = new TranslationRequest();
   readonly #commands = new Map<string, number>();
@@ -76,7 +80,8 @@ export class BareRig implements Rig {
   /** @throws ConfigError for sizes that cannot be together */
   constructor(settings: Settings) {
     const nested = settings.format === 'nested';
-    const shift = nested ? GRANULE_SHIFTS[settings.granule] : 12;
+    const halves = settings.format === 'both-halves';
+    const shift = nested || halves ? GRANULE_SHIFTS[settings.granule] : 12;
     this.granule = 2 ** shift;
     const banks = [{ base: RAM, size: RAM_SIZE, node: 0 }];
     this.#memory = new PhysicalMemory({ banks });
@@ -102,8 +107,20 @@ export class BareRig implements Rig {
         { ...host, memory: guestMemory(this.#memory), pages: guestPages(this.#memory, this.granule) },
         null,
       );
+      this.#upper = null;
+    } else if (halves) {
+      const half = (quirks: number, upper: boolean) =>
+        allocIoPgtable(
+          { format: 'ARM_64_LPAE_S1', pageSizes: leafSizes(shift, 48), ias, oas, quirks, tlb: this.#tlb(1, upper) },
+          host,
+          null,
+        );
+      this.#stage2 = null;
+      this.#stage1 = half(0, false);
+      this.#upper = half(Quirk.ARM_TTBR1, true);
     } else {
       this.#stage2 = null;
+      this.#upper = null;
       const format: IoPgtableFormat = 'ARM_V7S';
       this.#stage1 = allocIoPgtable(
         { format, pageSizes: SHORT_SIZES, ias: 32, oas: 32, tlb: this.#tlb(1) },
@@ -131,15 +148,16 @@ export class BareRig implements Rig {
 
   edit(space: number, stage: 1 | 2, edit: LayoutEdit): string {
     this.use(space);
-    const table = stage === 2 ? this.#stage2 : this.#stage1;
-    if (table === null) return 'there is no stage 2 here';
+    const { upper, address } = halfOf(this.#regime, edit.iova);
+    const table = stage === 2 ? this.#stage2 : upper ? this.#upper : this.#stage1;
+    if (table === null) return 'there is no such table here';
     this.#commands.clear();
     const gather = newGather();
-    const refused = applyEdit(table, new PageCutter(table.config.pageSizes), edit, gather);
+    const refused = applyEdit(table, new PageCutter(table.config.pageSizes), { ...edit, iova: address }, gather);
     const { invalidation } = this.#mmu;
     if (gather.end >= gather.start && edit.kind === 'unmap') {
       const { vmid } = this.#regime;
-      if (stage === 1) invalidation.byRange(gather.start, gather.end + 1, ASID, vmid, true);
+      if (stage === 1) invalidation.byRange(gather.start, gather.end + 1, ASID, vmid, true, upper);
       else {
         // What a TLB holds of both stages is not found by an IPA.
         invalidation.byIpaRange(gather.start, gather.end + 1, vmid, true);
@@ -158,7 +176,9 @@ export class BareRig implements Rig {
 
   access(space: number, iova: number, flags: number): TranslationStory {
     this.use(space);
-    const request = this.#request.ask(0, STREAM, -1, iova, flags, this.cycles);
+    const { upper, address } = halfOf(this.#regime, iova);
+    const half = upper ? AccessFlag.UPPER : 0;
+    const request = this.#request.ask(0, STREAM, -1, address, flags | half, this.cycles);
     const story = narrateTranslation(this.#mmu, request, () => this.#mmu.translate(request));
     this.cycles = Math.max(this.cycles, request.completion);
     return story;
@@ -171,6 +191,7 @@ export class BareRig implements Rig {
     this.#memory.written(pa, bytes);
     this.#stage1.entriesChanged();
     this.#stage2?.entriesChanged();
+    this.#upper?.entriesChanged();
   }
 
   clean(): void {}
@@ -209,6 +230,17 @@ export class BareRig implements Rig {
     if (registers.kind === 'short') {
       return { stage1: shortStage1(0, registers.ttbr, null, {}), stage2: null, asid: ASID, vmid: 0 };
     }
+    const upper = this.#upper?.registers;
+    if (registers.kind === 'stage-1' && upper?.kind === 'stage-1') {
+      const stage1 = lpaeStage1({
+        root0: lpaeRoot(registers.ttbr, shift, geometry.ias),
+        root1: lpaeRoot(upper.ttbr, shift, geometry.ias),
+        outputBits: oas,
+        memoryAttributes: memoryAttributes(registers.mairLow, registers.mairHigh),
+        tag: ASID,
+      });
+      return { stage1, stage2: null, asid: ASID, vmid: 0 };
+    }
     if (registers.kind !== 'stage-1' || second?.kind !== 'stage-2' || this.#stage2 === null) {
       throw new TypeError('nested tables have a stage 1 and a stage 2');
     }
@@ -224,11 +256,11 @@ export class BareRig implements Rig {
   }
 
   /** What the editors tell the TLBs while they edit. */
-  #tlb(stage: 1 | 2) {
+  #tlb(stage: 1 | 2, upper = false) {
     const range = (iova: number, size: number): void => {
       const { invalidation } = this.#mmu;
       const { vmid } = this.#regime;
-      if (stage === 1) invalidation.byRange(iova, iova + size, ASID, vmid, false);
+      if (stage === 1) invalidation.byRange(iova, iova + size, ASID, vmid, false, upper);
       else {
         invalidation.byIpaRange(iova, iova + size, vmid, false);
         invalidation.byVmid(vmid, false);

@@ -13,7 +13,7 @@ import {
   type Replayer,
   type TranslationStory,
 } from '../../../traces/browser.ts';
-import { type RigSpace, treesOf } from './rig.ts';
+import { halfOf, type RigSpace, treesOf } from './rig.ts';
 
 /** The machine's memory as the walker and as the CPU see it; nobody is told of reads. */
 export function memoryOf({ machine }: Replayer): { readonly walker: BusPort; readonly cpu: BusPort } {
@@ -64,15 +64,16 @@ export function accessOf(
 ): TranslationStory {
   const { device, driver, clock, sanitizer, walks, port } = replayer.machine;
   const id = driver.activate(one.domain, one.streams[0] ?? 0);
+  const { upper, address } = halfOf(device.regimeOf(id), iova);
   walks.space = one.space;
-  sanitizer.accessIova = iova;
+  sanitizer.accessIova = address;
   sanitizer.accesses++;
   request.ask(
     id % device.mmu.config.masters,
     id,
     -1,
-    iova,
-    flags | (one.domain.upper ? AccessFlag.UPPER : 0),
+    address,
+    flags | (upper || one.domain.upper ? AccessFlag.UPPER : 0),
     clock.cycles,
   );
   const story = narrateTranslation(
@@ -85,7 +86,7 @@ export function accessOf(
     },
   );
   clock.cycles = Math.max(clock.cycles, request.completion);
-  if (request.staleMark !== 0) sanitizer.windows.hit(request.staleMark, iova);
+  if (request.staleMark !== 0) sanitizer.windows.hit(request.staleMark, address);
   driver.idle(one.domain);
   if (story.pa === null) {
     driver.now = clock.cycles;

@@ -1,5 +1,5 @@
 import type { Finding, TranslatingDevice, TranslationRegime, WalkMemory } from '../../../emulator/index.ts';
-import type { LayoutEdit, TranslationStory } from '../../../traces/browser.ts';
+import { type LayoutEdit, splitAddress, type TranslationStory } from '../../../traces/browser.ts';
 import type { DoneLine } from './snapshot.ts';
 
 /** One address space, as a rig has it. */
@@ -35,6 +35,22 @@ export function treesOf(regime: TranslationRegime | null, toPa: (address: number
 
 const SAME = (address: number): number => address;
 
+/**
+ * An address of a script in the half of the space that it belongs to, as that half's table takes it.
+ *
+ * @param iova as a signed 64-bit number: below 0 in the half of TTBR1
+ * @throws RangeError for one that belongs to neither half
+ */
+export function halfOf(
+  regime: TranslationRegime | null,
+  iova: number,
+): { readonly upper: boolean; readonly address: number } {
+  if (iova >= 0 || regime === null) return { upper: false, address: Math.max(0, iova) };
+  const { upper, address } = splitAddress(regime, BigInt.asUintN(64, BigInt(iova)));
+  if (address === null) throw new RangeError('no half of this address space reaches so far');
+  return { upper, address };
+}
+
 /** What an operation of the CPU cost, by cause, and what it sent to the device. */
 export interface Spent {
   readonly cycles: number;
@@ -67,6 +83,7 @@ export interface Rig {
   edit(space: number, stage: 1 | 2, edit: LayoutEdit): string;
   /** What the last edit, wait or flush cost. */
   spent(): Spent;
+  /** @param iova below 0 in the half of TTBR1. @throws RangeError where it belongs to no half */
   access(space: number, iova: number, flags: number): TranslationStory;
   /** The CPU stores a descriptor of 4 or 8 bytes. */
   store(pa: number, bytes: number, value: bigint): void;

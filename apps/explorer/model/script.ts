@@ -40,14 +40,17 @@ export function parseAction(line: string): Action | string {
   if (line.length > MOST_LENGTH) return `a line of ${line.length} characters; allowed: ${MOST_LENGTH}`;
   const words = line.trim().split(/\s+/);
   const [verb = '', ...rest] = words;
-  const iova = numberOf(rest[0]);
+  const iova = addressOf(rest[0]);
   const level = numberOf(rest[1]);
   switch (verb) {
     case 'map':
     case 'unmap':
     case 'map2':
     case 'unmap2': {
-      const edit = parseEdit(line.trim().replace(/^((?:un)?map)2/, '$1'));
+      // Of the upper half the sign stands for the bits that are all ones.
+      const plain = iova < 0 ? ['0x0', ...rest.slice(1)] : rest;
+      const parsed = parseEdit([verb.replace('2', ''), ...plain].join(' '));
+      const edit = parsed !== null && iova < 0 ? { ...parsed, iova } : parsed;
       if (edit === null || edit.size <= 0) return `${verb}: allowed: ${usageOf(verb)}`;
       if (edit.size > 2 ** 34) return `${verb}: found ${edit.size} bytes, allowed: up to 16G`;
       return { kind: 'edit', stage: verb.endsWith('2') ? 2 : 1, edit };
@@ -102,12 +105,19 @@ function invalidation(words: readonly string[]): Action | string {
   }
   const leafOnly = rest.at(-1) === 'leaf';
   const [address, size] = leafOnly ? rest.slice(0, -1) : rest;
-  const iova = numberOf(address);
+  const iova = addressOf(address);
   const bytes = size === undefined ? 0 : numberOf(size);
   if (what !== 'iova' || Number.isNaN(iova) || Number.isNaN(bytes)) {
     return 'invalidate: allowed: all, asid, or iova ADDRESS [SIZE] [leaf]';
   }
   return { kind: 'invalidate', what, iova, size: bytes, leafOnly };
+}
+
+/** An address: a number, or below 0 one of the upper half, whose highest bits are all ones (`0xffff_8000_0000_0000`). */
+function addressOf(text: string | undefined): number {
+  const plain = (text ?? '').replaceAll('_', '');
+  if (!/^0xfff[0-9a-f]{13}$/i.test(plain)) return numberOf(text);
+  return Number(BigInt.asIntN(64, BigInt(plain)));
 }
 
 /** A number as people write it: `0x1000`, `4096`, `4K`, with underscores; NaN for none or one above 2^52. */

@@ -12,7 +12,8 @@ export type TableChoice =
   | 'arm-32-lpae-s1'
   | 'arm-32-lpae-s2'
   | 'arm-mali-lpae'
-  | 'arm-v7s';
+  | 'arm-v7s'
+  | 'both-halves';
 
 export const TABLE_TITLES: Readonly<Record<TableChoice, string>> = {
   'arm-64-lpae-s1': 'stage 1',
@@ -22,6 +23,7 @@ export const TABLE_TITLES: Readonly<Record<TableChoice, string>> = {
   'arm-32-lpae-s2': '32-bit LPAE, stage 2',
   'arm-mali-lpae': 'Mali LPAE',
   'arm-v7s': 'short descriptors',
+  'both-halves': 'stage 1, TTBR0 and TTBR1',
 };
 
 export interface Settings {
@@ -66,14 +68,14 @@ export interface SettingChoice {
 
 /** A bare MMU walks these: no driver of an MMU makes such tables. */
 export function isBare({ format }: Settings): boolean {
-  return format === 'nested' || format === 'arm-v7s';
+  return format === 'nested' || format === 'arm-v7s' || format === 'both-halves';
 }
 
 /** Formats that can be chosen with an MMU. */
 function formatsOf(mmu: MmuName): TableChoice[] {
   const formats: TableChoice[] = [...(MMUS[mmu].formats as readonly TableChoice[])];
   if (mmu === 'smmuv3') formats.push('nested');
-  if (mmu === 'smmuv2') formats.push('arm-v7s');
+  if (mmu === 'smmuv2') formats.push('arm-v7s', 'both-halves');
   return formats;
 }
 

@@ -1,12 +1,14 @@
 /** From a rig to what the page shows of it. */
 import { cacheContents, probedSets, type StageRegime, type WalkMemory } from '../../../emulator/index.ts';
 import {
+  type DrawnTable,
   drawTables,
   explainEntry,
   FINDING_MEANINGS,
   type NewerValue,
   narrateLook,
   narrateWalk,
+  splitAddress,
   type TranslationStory,
   tableFormat,
 } from '../../../traces/browser.ts';
@@ -39,7 +41,7 @@ function treeView(rig: Rig, tree: RigTable, onWay: ReadonlySet<string>): TreeVie
   const root = stageOf(tree);
   const drawn = drawTables(stageMemory(rig.cpuMemory, toPa), regime);
   const ways = [...onWay].filter((way) => way.startsWith(`${stage} `)).map((way) => Number(way.slice(2)));
-  const tables = drawn.tables.filter(({ pa, bytes }, at) => {
+  const tables = signedTables(drawn.tables, root).filter(({ pa, bytes }, at) => {
     const from = toPa(pa);
     return at < MOST_TABLES || ways.some((address) => address >= from && address < from + bytes);
   });
@@ -53,6 +55,17 @@ function treeView(rig: Rig, tree: RigTable, onWay: ReadonlySet<string>): TreeVie
     entryBytes: root.family === 'short' ? 4 : 8,
     lastLevel: root.family === 'short' ? 2 : 3,
   };
+}
+
+/** Tables below TTBR1 have the addresses of the upper half, as signed 64-bit numbers. They come behind those below TTBR0. */
+function signedTables(tables: readonly DrawnTable[], { root1 }: StageRegime): readonly DrawnTable[] {
+  const first = root1 === null ? -1 : tables.findIndex(({ pa }) => pa === root1.base);
+  if (root1 === null || first < 0) return tables;
+  const signed = <T extends { readonly iova: number }>(one: T): T => ({
+    ...one,
+    iova: one.iova - 2 ** root1.inputBits,
+  });
+  return tables.map((table, at) => (at < first ? table : { ...signed(table), runs: table.runs.map(signed) }));
 }
 
 function stageOf({ regime }: RigTable): StageRegime {
@@ -110,7 +123,8 @@ export function entryView(rig: Rig, space: RigSpace, stage: 1 | 2, tablePa: numb
   const { regime, toPa } = tree;
   const root = stageOf(tree);
   const bytes = root.family === 'short' ? 4 : 8;
-  const table = drawTables(stageMemory(rig.cpuMemory, toPa), regime).tables.find(({ pa }) => pa === tablePa);
+  const drawn = drawTables(stageMemory(rig.cpuMemory, toPa), regime);
+  const table = signedTables(drawn.tables, root).find(({ pa }) => pa === tablePa);
   if (table === undefined || !(index >= 0 && index < table.bytes / bytes)) return null;
   const { level, iova } = table;
   const granuleShift = root.root0?.granuleShift ?? root.root1?.granuleShift ?? 12;
@@ -123,7 +137,7 @@ export function entryView(rig: Rig, space: RigSpace, stage: 1 | 2, tablePa: numb
     level,
     index,
     pa: `0x${at.toString(16)}`,
-    iova: `0x${(iova + index * covers).toString(16)}`,
+    iova: `0x${BigInt.asUintN(64, BigInt(iova + index * covers)).toString(16)}`,
     covers,
     structure: explainEntry(value, { format: tableFormat(root), level, granuleShift }),
     newer: seen === value ? null : `0x${seen.toString(16)}`,
@@ -131,9 +145,11 @@ export function entryView(rig: Rig, space: RigSpace, stage: 1 | 2, tablePa: numb
 }
 
 /** The caches that the device's accesses go through, and where a lookup of the address would look. */
-export function cacheViews({ device }: Rig, address: bigint, stages: readonly number[]): CacheView[] {
+export function cacheViews({ device }: Rig, space: RigSpace | undefined, address: bigint): CacheView[] {
   const { caches } = device.mmu;
-  const iova = Number(BigInt.asUintN(52, address));
+  const half = space?.regime == null ? null : splitAddress(space.regime, address);
+  const iova = half?.address ?? Number(BigInt.asUintN(52, address));
+  const stages = space?.tables.map(({ stage }) => stage) ?? [1, 2];
   const all = [
     ...caches.tbus.flatMap(({ microTlb, mainTlb }) => [microTlb, mainTlb]),
     caches.tlb,
@@ -145,7 +161,10 @@ export function cacheViews({ device }: Rig, address: bigint, stages: readonly nu
     .map((contents, at): CacheView => {
       const cache = all[at];
       const isConfiguration = contents.role === 'configuration cache';
-      return { ...contents, probed: cache === undefined || isConfiguration ? [] : probedSets(cache, iova) };
+      return {
+        ...contents,
+        probed: cache === undefined || isConfiguration ? [] : probedSets(cache, iova, half?.upper),
+      };
     })
     .filter(({ role, entries, name }) => {
       if (entries.length > 0) return true;

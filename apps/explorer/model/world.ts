@@ -8,13 +8,14 @@ import {
   runVmBindDeadlock,
   type SplitShape,
   sizeText,
+  splitAddress,
   splitIova,
   type TranslationStory,
   tableFormat,
 } from '../../../traces/browser.ts';
 import { BareRig } from './bare-rig.ts';
 import { MachineRig } from './machine-rig.ts';
-import type { Rig, RigSpace } from './rig.ts';
+import { halfOf, type Rig, type RigSpace } from './rig.ts';
 import { type Action, parseAction } from './script.ts';
 import { isBare, type Settings, settingChoices, type TableChoice } from './settings.ts';
 import type { DoneLine, EntryView, Snapshot, WalkView } from './snapshot.ts';
@@ -29,6 +30,7 @@ const SPLIT_FORMATS = {
   'arm-32-lpae-s2': 'ARM_32_LPAE_S2',
   'arm-mali-lpae': 'ARM_MALI_LPAE',
   'arm-v7s': 'ARM_V7S',
+  'both-halves': 'ARM_64_LPAE_S1',
 } as const satisfies Readonly<Record<TableChoice, string>>;
 
 const ACCESS_FLAGS: Readonly<Record<string, number>> = {
@@ -99,12 +101,19 @@ export class World {
       cycles: rig.cycles,
       space,
       spaces: spaces.map((one) => spaceView(rig, one, address)),
-      split: splitIova(address, splitShape(this.settings, rig, current)),
+      split: this.#split(rig, current),
       walk: seen ?? (look === null ? null : walkView('look', '', look)),
-      caches: cacheViews(rig, address, stagesOf(current)),
+      caches: cacheViews(rig, current, address),
       findings: findingViews(rig),
       story: this.#story,
     };
+  }
+
+  #split(rig: Rig, current: RigSpace | undefined): Snapshot['split'] {
+    const split = splitIova(this.address, splitShape(this.settings, rig, current));
+    const regime = current?.regime ?? null;
+    // Set bits above the input size are no mistake where they lead to the table of TTBR1.
+    return regime !== null && splitAddress(regime, this.address).upper ? { ...split, beyond: '' } : split;
   }
 
   /** The last access, whatever was done since. */
@@ -122,7 +131,7 @@ export class World {
 
   /** Entries that a cache holds; 0 of one that there is not. @param name its beginning */
   held(name: string): number {
-    return cacheViews(this.rig, this.address, [1, 2])
+    return cacheViews(this.rig, undefined, this.address)
       .filter((cache) => cache.name.startsWith(name))
       .reduce((sum, { entries }) => sum + entries.length, 0);
   }
@@ -146,7 +155,7 @@ export class World {
     switch (action.kind) {
       case 'edit': {
         const { edit, stage } = action;
-        this.address = BigInt(edit.iova);
+        this.address = whole(edit.iova);
         const refused = this.rig.edit(this.space, stage, edit);
         const { cycles, causes, commands, locked } = this.rig.spent();
         const what = edit.kind === 'map' ? 'mapped' : 'unmapped';
@@ -156,8 +165,9 @@ export class World {
       }
       case 'touch': {
         const flags = [...action.rights].reduce((sum, letter) => sum | (ACCESS_FLAGS[letter] ?? 0), 0);
-        this.address = BigInt(action.iova);
-        const story = this.rig.access(this.space, action.iova, flags);
+        this.address = whole(action.iova);
+        const told = this.rig.access(this.space, action.iova, flags);
+        const story = { ...told, iova: `0x${this.address.toString(16)}` };
         this.#walk = walkView('access', line, story);
         const parts = accessParts(story);
         const bad = story.fault !== null || story.stale;
@@ -178,14 +188,14 @@ export class World {
       }
       case 'write': {
         const bytes = this.settings.format === 'arm-v7s' ? 4 : 8;
-        const pa = descriptorPa(this.rig, this.current, BigInt(action.iova), action.level);
+        const pa = descriptorPa(this.rig, this.current, whole(action.iova), action.level);
         if (pa < 0) return idle(line, start, `no walk of it comes to level ${action.level}`, true);
-        this.address = BigInt(action.iova);
+        this.address = whole(action.iova);
         this.rig.store(pa, bytes, action.value);
         return idle(line, start, `stored at 0x${pa.toString(16)}`);
       }
       case 'clean': {
-        const pa = descriptorPa(this.rig, this.current, BigInt(action.iova), action.level);
+        const pa = descriptorPa(this.rig, this.current, whole(action.iova), action.level);
         if (pa < 0) return idle(line, start, `no walk of it comes to level ${action.level}`, true);
         this.rig.clean(pa, 8);
         return idle(line, start, `the cache line of 0x${pa.toString(16)} went to memory`);
@@ -201,24 +211,26 @@ export class World {
 
   #invalidate({ what, iova, size, leafOnly }: Extract<Action, { kind: 'invalidate' }>): number {
     const { invalidation } = this.rig.device.mmu;
-    const { asid, vmid } = this.current;
+    const { asid, vmid, regime } = this.current;
+    const { upper, address } = halfOf(regime, iova);
     if (what === 'all') invalidation.all();
     else if (what === 'asid') {
       if (vmid > 0 && asid === 0) invalidation.byVmid(vmid, true);
       else invalidation.byAsid(asid, vmid);
-    } else if (vmid > 0 && asid === 0) invalidation.byIpaRange(iova, iova + Math.max(size, 1), vmid, leafOnly);
-    else if (size > 0) invalidation.byRange(iova, iova + size, asid, vmid, leafOnly);
-    else invalidation.byAddress(iova, asid, vmid, leafOnly);
+    } else if (vmid > 0 && asid === 0) invalidation.byIpaRange(address, address + Math.max(size, 1), vmid, leafOnly);
+    else if (size > 0) invalidation.byRange(address, address + size, asid, vmid, leafOnly, upper);
+    else invalidation.byAddress(address, asid, vmid, leafOnly, upper);
     return invalidation.dropped;
   }
 }
 
-function walkView(source: WalkView['source'], line: string, story: TranslationStory): WalkView {
-  return { source, line, story, texts: story.events.map((event) => eventText(event, story.fault !== null)) };
+/** An address of a line as software writes it. */
+function whole(iova: number): bigint {
+  return BigInt.asUintN(64, BigInt(iova));
 }
 
-function stagesOf(space: RigSpace | undefined): number[] {
-  return space?.tables.map(({ stage }) => stage) ?? [];
+function walkView(source: WalkView['source'], line: string, story: TranslationStory): WalkView {
+  return { source, line, story, texts: story.events.map((event) => eventText(event, story.fault !== null)) };
 }
 
 /** How addresses are cut: as the settings say, or of tables that came from elsewhere as their registers say. */

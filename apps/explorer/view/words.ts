@@ -1,8 +1,8 @@
 /** How numbers are written on the page. */
 
-/** `0x7f3a_4c21_5a80`: digits in fours from the right. */
+/** `0x7f3a_4c21_5a80`: digits in fours from the right. Below 0 it is one of the upper half, as a signed 64-bit number. */
 export function addressText(value: string | number | bigint): string {
-  const digits = BigInt(value).toString(16);
+  const digits = BigInt.asUintN(64, BigInt(value)).toString(16);
   const groups: string[] = [];
   for (let end = digits.length; end > 0; end -= 4) groups.unshift(digits.slice(Math.max(0, end - 4), end));
   return `0x${groups.join('_')}`;

@@ -97,6 +97,38 @@ describe('a line', () => {
   });
 });
 
+describe('an address of the upper half', () => {
+  it('belongs to the table of TTBR1, and an unmap there leaves the lower half alone', async () => {
+    const { session, replies } = newSession();
+    const lines = ['map 0x40000000 0x80000000 4K rw', 'map 0xffff_8000_4000_0000 0x90000000 4K rw'];
+    await session.take({ kind: 'open', params: { mmu: 'smmuv2', format: 'both-halves', do: lines.join(';') } });
+    await session.take({ kind: 'do', deeds: ['touch 0x40000000', 'touch 0xffff800040000000'] });
+    const { snapshot } = lastState(replies);
+    expect([snapshot.walk?.story.pa, snapshot.split.iova, snapshot.split.beyond]).toEqual([
+      '0x90000000',
+      '0xffff800040000000',
+      '',
+    ]);
+    // What maps the address starts there, as a signed number.
+    expect(snapshot.spaces[0]?.trees[0]?.tables.filter(({ iova }) => iova < 0)).toHaveLength(4);
+    await session.take({ kind: 'do', deeds: ['unmap 0xffff800040000000 4K', 'touch 0xffff800040000000'] });
+    expect(lastState(replies).snapshot.walk?.story.fault).toMatchObject({ level: 3 });
+    await session.take({ kind: 'do', deeds: ['touch 0x40000000'] });
+    expect(lastState(replies).snapshot.done.at(-1)?.text).toContain('micro-TLB hit');
+  });
+
+  it('is refused in one line where no table reaches so far', async () => {
+    const { session, replies } = newSession();
+    const deeds = [
+      'map 0xffff800040000000 0x90000000 4K rw',
+      'touch 0xffff800040000000',
+      'invalidate iova 0xffff800040000000',
+    ];
+    await session.take({ kind: 'do', deeds });
+    expect(lastState(replies).snapshot.done.map(({ bad }) => bad)).toEqual([true, true, true]);
+  });
+});
+
 describe('pasted words', () => {
   it('are registers, structures and fault lines', async () => {
     const { session, replies } = newSession();

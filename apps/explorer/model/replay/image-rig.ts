@@ -1,4 +1,5 @@
 import {
+  AccessFlag,
   type Finding,
   FixedContexts,
   Mmu,
@@ -15,7 +16,7 @@ import {
   runConfig,
   type TranslationStory,
 } from '../../../../traces/browser.ts';
-import { type Rig, type RigSpace, type Spent, treesOf } from '../rig.ts';
+import { halfOf, type Rig, type RigSpace, type Spent, treesOf } from '../rig.ts';
 import { cachesOf, settingsOf } from '../settings.ts';
 
 /** Streams that are listed. */
@@ -88,7 +89,9 @@ export class ImageRig implements Rig {
   }
 
   access(space: number, iova: number, flags: number): TranslationStory {
-    const request = this.#request.ask(0, this.#sids[space] ?? 0, -1, iova, flags, this.cycles);
+    const { upper, address } = halfOf(this.spaces[space]?.regime ?? null, iova);
+    const half = upper ? AccessFlag.UPPER : 0;
+    const request = this.#request.ask(0, this.#sids[space] ?? 0, -1, address, flags | half, this.cycles);
     const story = narrateTranslation(this.device, request, () => this.device.translate(request));
     this.cycles = Math.max(this.cycles, request.completion);
     return story;

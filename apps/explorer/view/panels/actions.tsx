@@ -45,7 +45,7 @@ export function Actions() {
   const { iova, pa, size, rights, line } = fields.value;
   const planted = now.settings.bugs;
   const nested = now.settings.format === 'nested';
-  const bare = nested || now.settings.format === 'arm-v7s';
+  const bare = nested || now.settings.format === 'arm-v7s' || now.settings.format === 'both-halves';
   const submit = (deed: () => void) => (event: SubmitEvent) => {
     event.preventDefault();
     deed();
