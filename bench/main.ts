@@ -1,12 +1,14 @@
 /**
  * `npm run bench`: every benchmark, group by group. `npm run bench -- page-table mmu` runs only the groups so named, and
- * `npm run bench -- --list` prints the names.
+ * `npm run bench -- --list` prints the names. `npm run bench -- readers CAPTURE...` measures the readers with captures of yours.
  */
+import { existsSync } from 'node:fs';
 import { printDomainScores } from './domains.ts';
 import { printGroup } from './harness.ts';
 import { memoryBenchmarks } from './memory.ts';
 import { heapGrowth, mmuBenchmarks } from './mmu.ts';
 import { pageTableBenchmarks, pageTableMachineBenchmarks } from './page-table.ts';
+import { printReaders } from './readers.ts';
 import { traceBenchmarks } from './trace-parse.ts';
 import { v7sBenchmarks } from './v7s.ts';
 
@@ -22,6 +24,7 @@ const GROUPS: Readonly<Record<string, () => void | Promise<void>>> = {
   v7s: () => printGroup('Page-table software, short descriptors', v7sBenchmarks()),
   memory: () => printGroup('Memory, bus and page allocator', memoryBenchmarks()),
   'trace-parse': () => printGroup('Captures', traceBenchmarks()),
+  readers: () => printReaders(captures),
   domains: printDomainScores,
   mmu: () => {
     printGroup('Translation, preset gem5', mmuBenchmarks());
@@ -29,7 +32,10 @@ const GROUPS: Readonly<Record<string, () => void | Promise<void>>> = {
   },
 };
 
-const asked = process.argv.slice(2);
+const given = process.argv.slice(2);
+/** What follows a group `readers` and is a file. */
+const captures = given.includes('readers') ? given.filter((name) => existsSync(name) && !(name in GROUPS)) : [];
+const asked = given.filter((name) => !captures.includes(name));
 const names = Object.keys(GROUPS);
 const unknown = asked.filter((name) => name !== '--list' && !names.includes(name));
 if (asked.includes('--list')) {
