@@ -76,7 +76,7 @@ describe('tablewalk compare', () => {
       .split('\n')
       .filter((line) => line.startsWith('│'))
       .map((line) => line.split('│')[1]?.trim());
-    expect(labels).toEqual(['', 'CPU time in all, cycles', 'tables allocated']);
+    expect(labels).toEqual(['allocator', 'CPU time in all, cycles', 'tables allocated']);
     const wrong = await tablewalk([...args, 'softwareCycles,cost']);
     expect([wrong.code, wrong.stdout]).toEqual([2, '']);
     expect(wrong.stderr).toMatch(/^tablewalk: --rows: found "cost".*softwareCycles.*\n$/);

@@ -1,6 +1,5 @@
 /** `tablewalk compare`: the same capture on several machines, side by side. */
 import ansis from 'ansis';
-import Table from 'cli-table3';
 import type { Command } from 'commander';
 import { ConfigError } from '../../../../formats/index.ts';
 import {
@@ -27,7 +26,7 @@ import {
   metricsNamed,
   wholeNumber,
 } from '../../options/index.ts';
-import { ExitCode, supervise, writeJson } from '../../terminal/index.ts';
+import { ExitCode, fittingTables, supervise, tableWidth, writeJson } from '../../terminal/index.ts';
 
 interface CompareFlags extends MachineFlags {
   readonly vary: readonly string[];
@@ -112,12 +111,11 @@ function compareText(report: CompareReport, shown: readonly Metric[] | null, sho
   }
   // A single column has nothing to differ from.
   const all = showAll || shown !== null || columns.length === 1;
-  const table = new Table({
-    head: ['', ...columns.map(({ settings }) => varied.map(({ name }) => settings[name] ?? '').join('\n'))],
-    colAligns: ['left', ...columns.map(() => 'right' as const)],
-    style: { head: [], border: [] },
-    chars: { mid: '', 'left-mid': '', 'mid-mid': '', 'right-mid': '' },
-  });
+  const head = [
+    varied.map(({ name }) => name).join('\n'),
+    ...columns.map(({ settings }) => varied.map(({ name }) => settings[name] ?? '').join('\n')),
+  ];
+  const rows: string[][] = [];
   let equal = 0;
   for (const row of shown ?? METRICS) {
     const values = columns.map(({ metrics }) => metrics[row.key] ?? null);
@@ -130,15 +128,15 @@ function compareText(report: CompareReport, shown: readonly Metric[] | null, sho
       equal++;
       continue;
     }
-    table.push([metricLabel(row), ...columns.map((column, at) => cell(row, column, best.includes(at)))]);
+    rows.push([metricLabel(row), ...columns.map((column, at) => cell(row, column, best.includes(at)))]);
   }
   const lines = [ansis.bold(report.captures.join(', '))];
   if (report.synthetic) lines.push(ansis.yellow('synthetic: a declared workload, nothing here was measured'));
-  if (table.length > 0) lines.push(table.toString());
+  if (rows.length > 0) lines.push(...fittingTables(head, rows, tableWidth()));
   if (varied.some(({ name }) => name === 'allocator')) {
     lines.push(`Layers: ${[...new Set(columns.map(({ stack }) => stack))].join(', ')}.`);
   }
-  if (table.length === 0) lines.push('No row differs (--all shows them).');
+  if (rows.length === 0) lines.push('No row differs (--all shows them).');
   else if (columns.length > 1)
     lines.push(`${equal === 0 ? '' : `${equal} more rows are the same in all (--all shows them). `}* marks the best.`);
   lines.push(...workLines(columns));
