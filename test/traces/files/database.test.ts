@@ -213,8 +213,8 @@ describe('places and queries that cannot be', () => {
   });
 });
 
-describe('README.md', () => {
+describe('traces/report/README.md', () => {
   it.each(READY_QUERIES)('shows $name as it is', ({ name, question, sql }) => {
-    expect(readFileSync('README.md', 'utf8')).toContain(`-- ${name}: ${question}\n${sql};\n`);
+    expect(readFileSync('traces/report/README.md', 'utf8')).toContain(`-- ${name}: ${question}\n${sql};\n`);
   });
 });
