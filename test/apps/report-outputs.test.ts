@@ -70,7 +70,7 @@ describe('tablewalk replay --html', () => {
     const { length } = points.seconds;
     expect(length).toBeGreaterThan(10);
     expect(length).toBeLessThanOrEqual(512);
-    for (const name of ['liveRanges', 'liveBytes', 'tableBytes', 'hitShare', 'microShare']) {
+    for (const name of ['liveRanges', 'liveBytes', 'tableBytes']) {
       expect(points[name]).toHaveLength(length);
     }
     const accesses = points.latencies

@@ -19,11 +19,12 @@ export function comparePage(report: CompareReport, assets: HtmlAssets): string {
   const refused = columns.map(unfinishedWork);
   const uneven = refused.some((one) => one !== refused[0]);
   const head = columns
-    .map(({ settings }) => varied.map(({ name }) => `${htmlText(name)}=${htmlText(settings[name] ?? '')}`).join('<br>'))
+    .map(({ settings }) => varied.map(({ name }) => `<span>${htmlText(settings[name] ?? '')}</span>`).join(''))
     .map((name) => `<th scope="col">${name}</th>`)
     .join('');
+  const names = varied.map(({ name }) => `<span>${htmlText(name)}</span>`).join('');
   const table = (rows: readonly string[]): string =>
-    `<div class="wide"><table class="compare"><thead><tr><th scope="col">figure</th>${head}</tr></thead><tbody>\n${rows.join('\n')}\n</tbody></table></div>`;
+    `<div class="wide"><table class="compare"><thead><tr><th scope="col">${names}</th>${head}</tr></thead><tbody>\n${rows.join('\n')}\n</tbody></table></div>`;
   const body = `<header>
 <h1>Comparison of ${htmlText(title)}</h1>
 ${complete ? '' : '<p class="warning">Stopped before the end: combinations are missing.</p>'}

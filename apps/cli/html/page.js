@@ -26,12 +26,20 @@
       size: axis.side === undefined && axis.values ? 60 : 45,
       ...axis,
     }));
-    const plot = new uPlot({ width: place.clientWidth || 500, height: 240, ...options, axes }, columns, place);
+    const plot = new uPlot(
+      { width: onPaper ? PAPER_WIDTH : place.clientWidth || 500, height: onPaper ? 200 : 240, ...options, axes },
+      columns,
+      place,
+    );
     plots.push(plot);
   }
 
   const ink = (at) => style(`--ink-${(at % 6) + 1}`);
   const bars = (size) => uPlot.paths.bars({ size: [size, 40] });
+
+  /* On paper two plots stand side by side; the layout of paper is not known yet when they are drawn for it. */
+  const PAPER_WIDTH = 340;
+  let onPaper = false;
 
   function drawAll() {
     for (const plot of plots) plot.destroy();
@@ -57,10 +65,12 @@
   matchMedia('(prefers-color-scheme: dark)').addEventListener('change', drawAll);
   addEventListener('beforeprint', () => {
     document.documentElement.classList.add('print');
+    onPaper = true;
     drawAll();
   });
   addEventListener('afterprint', () => {
     document.documentElement.classList.remove('print');
+    onPaper = false;
     drawAll();
   });
   let waiting = 0;

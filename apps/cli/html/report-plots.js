@@ -1,63 +1,85 @@
 /* The plots of a report: over time, translation times, CPU time by size. `page.js` calls this, with its tools, whenever it draws. */
 globalThis.drawPlots = ({ data: { points, sizes }, draw, ink, compact, percent, bars }) => {
+  /* What stands in the legend beside a name: the value under the cursor, and nothing without one. */
+  const under = (format) => (_plot, value) => (value === null || value === undefined ? '' : format(value));
+  const number = under((value) => Math.round(value).toLocaleString('en'));
+  const part = under((value) => `${(100 * value).toFixed(1)} %`);
+  const time = { label: 'time', value: under((value) => `${value.toFixed(3)} s`) };
+  const curve = (label, at, value, more = {}) => ({
+    label,
+    stroke: ink(at),
+    width: 1.5,
+    spanGaps: true,
+    value,
+    points: { show: false },
+    ...more,
+  });
+  const fromZero = { range: (_plot, _from, to) => [0, (to || 1) * 1.05] };
+
   function drawTimes() {
-    const seconds = { time: false };
+    const x = { time: false };
     draw(
       'live',
       {
-        scales: { x: seconds, bytes: {} },
+        scales: { x, y: fromZero, bytes: fromZero },
         axes: [
           { label: 'seconds' },
           { values: compact, label: 'mappings' },
           { scale: 'bytes', side: 1, values: compact, label: 'bytes', grid: { show: false } },
         ],
         series: [
-          { label: 's' },
-          { label: 'mappings', stroke: ink(0), width: 1.5, spanGaps: true },
-          { label: 'bytes mapped', scale: 'bytes', stroke: ink(2), width: 1, dash: [4, 3], spanGaps: true },
-          { label: 'bytes of tables', scale: 'bytes', stroke: ink(1), width: 1.5, spanGaps: true },
+          time,
+          curve('mappings', 0, number),
+          curve('bytes mapped', 2, number, { scale: 'bytes', width: 1, dash: [4, 3] }),
         ],
       },
-      [points.seconds, points.liveRanges, points.liveBytes, points.tableBytes],
+      [points.seconds, points.liveRanges, points.liveBytes],
+    );
+    draw(
+      'tables',
+      {
+        scales: { x, y: fromZero },
+        axes: [{ label: 'seconds' }, { values: compact }],
+        series: [time, curve('bytes of tables', 1, number)],
+      },
+      [points.seconds, points.tableBytes],
     );
     draw(
       'hits',
       {
-        scales: { x: seconds, y: { range: [0, 1] } },
+        scales: { x, y: { range: [0, 1] } },
         axes: [{ label: 'seconds' }, { values: percent }],
-        series: [
-          { label: 's' },
-          { label: 'any TLB', stroke: ink(0), width: 1.5, spanGaps: true },
-          { label: 'micro-TLB', stroke: ink(1), width: 1.5, spanGaps: true },
-        ],
+        series: [time, curve('any TLB', 0, part), curve('micro-TLB', 1, part)],
       },
-      [points.seconds, points.hitShare, points.microShare],
+      [points.hits.seconds, points.hits.any, points.hits.micro],
     );
   }
 
-  /* Half octaves, stacked: the sum of the first levels is drawn behind those before them. */
-  function drawLatency() {
+  /* Half octaves, stacked: the sum of the first parts is drawn behind those before them. */
+  function drawStacks(id, parts) {
     const binOf = (cycles) => Math.floor(2 * Math.log2(Math.max(cycles, 0.5)) + 0.01);
-    const all = points.latencies.flatMap(({ counts }) => counts.map(([from]) => binOf(from)));
+    const all = parts.flatMap(({ counts }) => counts.map(([from]) => binOf(from)));
     const first = Math.min(...all);
     const bins = all.length === 0 ? [] : Array.from({ length: Math.max(...all) - first + 1 }, (_, at) => first + at);
     const below = bins.map(() => 0);
-    const stacks = points.latencies.map(({ served, counts }, at) => {
+    const stacks = parts.map(({ name, counts }, at) => {
       for (const [from, count] of counts) below[binOf(from) - first] += count;
-      return { served, at, sums: [...below] };
+      return { name, at, sums: below.map((sum) => (sum === 0 ? null : sum)) };
     });
     stacks.reverse();
+    const short = Intl.NumberFormat('en', { notation: 'compact', maximumSignificantDigits: 2 });
     draw(
-      'latency',
+      id,
       {
-        scales: {
-          x: { time: false, range: (_plot, from, to) => [from - 1, to + 1] },
-          y: { range: (_plot, _from, to) => [0, to * 1.05] },
-        },
+        scales: { x: { time: false, range: (_plot, from, to) => [from - 1, to + 1] }, y: fromZero },
         axes: [
           {
             values: (_plot, values) =>
-              values.map((value) => (Number.isInteger(value) ? Math.round(2 ** (value / 2)) : '')),
+              values.map((value) => {
+                const cycles = Math.round(2 ** (value / 2));
+                return cycles < 1000 ? `${cycles}` : short.format(cycles);
+              }),
+            incrs: [2, 4, 6, 8, 10, 20],
             label: 'cycles, log scale',
           },
           { values: compact },
@@ -65,8 +87,8 @@ globalThis.drawPlots = ({ data: { points, sizes }, draw, ink, compact, percent, 
         legend: { live: false },
         series: [
           { label: 'cycles' },
-          ...stacks.map(({ served, at }) => ({
-            label: served,
+          ...stacks.map(({ name, at }) => ({
+            label: name,
             fill: ink(at),
             stroke: ink(at),
             paths: bars(0.9),
@@ -93,14 +115,10 @@ globalThis.drawPlots = ({ data: { points, sizes }, draw, ink, compact, percent, 
         },
         axes: [{ values: (_plot, values) => values.map(name), label: 'bytes, from' }, { values: compact }],
         series: [
-          { label: 'bytes', value: (_plot, value) => (value === null ? '--' : name(value)) },
-          ...['map', 'unmap'].map((label, at) => ({
-            label,
-            stroke: ink(at),
-            width: 1.5,
-            points: { show: true, size: 7, fill: ink(at) },
-            spanGaps: true,
-          })),
+          { label: 'bytes', value: under(name) },
+          ...['map', 'unmap'].map((label, at) =>
+            curve(label, at, number, { points: { show: true, size: 7, fill: ink(at) } }),
+          ),
         ],
       },
       [froms.map((from) => Math.log2(Math.max(from, 1))), of('map'), of('unmap')],
@@ -108,6 +126,16 @@ globalThis.drawPlots = ({ data: { points, sizes }, draw, ink, compact, percent, 
   }
 
   drawTimes();
-  drawLatency();
+  drawStacks(
+    'windows',
+    [
+      { name: 'an access came to it', counts: points.windows.used },
+      { name: 'none did', counts: points.windows.untouched },
+    ].filter(({ counts }) => counts.length > 0),
+  );
+  drawStacks(
+    'latency',
+    points.latencies.map(({ served, counts }) => ({ name: served, counts })),
+  );
   drawSizes();
 };

@@ -78,7 +78,7 @@ export class ReportOutputs {
     const { html, perfetto } = this.#flags;
     const watchers: RunWatcher[] = [];
     if (html !== undefined) {
-      this.#series = new RunSeries(replayer);
+      this.#series = new RunSeries(replayer, deviceName);
       watchers.push(this.#series);
     }
     if (perfetto !== undefined) {

@@ -116,7 +116,9 @@ export function readTimeline(bytes: Uint8Array): Timeline {
     open.set(track, stack);
     if (type === 4) {
       const value = event.get(30)?.[0] ?? event.get(44)?.[0];
-      counters.set(track, [...(counters.get(track) ?? []), value as number]);
+      const values = counters.get(track) ?? [];
+      counters.set(track, values);
+      values.push(value as number);
     } else if (type === 2) {
       const slice = stack.pop();
       if (slice === undefined) throw new Error(`an end without a beginning on ${track}`);

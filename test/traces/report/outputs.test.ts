@@ -74,16 +74,17 @@ describe('HTML', () => {
         liveRanges: [],
         liveBytes: [],
         tableBytes: [],
-        hitShare: [],
-        microShare: [],
+        hits: { seconds: [], any: [], micro: [] },
         latencies: [{ served: evil, counts: [] }],
+        windows: { untouched: [], used: [] },
+        streamNames: { 16: evil },
       },
       evil,
       { scripts: [], styles: [] },
     );
     expect(html).not.toMatch(/<script>|<img/);
     expect(html.match(/<\/script>/g)).toHaveLength(1);
-    expect(html.split('&#60;img src=x onerror=&#34;').length - 1).toBe(9);
+    expect(html.split('&#60;img src=x onerror=&#34;').length - 1).toBe(13);
   });
 });
 

@@ -9,7 +9,7 @@ import {
 } from '../../../traces/index.ts';
 import { readTimeline, type Slice, type Timeline } from './decode-perfetto.ts';
 
-async function trace(config: RunConfigInput = {}, limit = 300): Promise<Timeline & { report: Report }> {
+async function trace(config: RunConfigInput = {}, limit = 400): Promise<Timeline & { report: Report }> {
   const pieces: Uint8Array[] = [];
   let written: PerfettoTrace | null = null as PerfettoTrace | null;
   const report = await new ReplayRun(['traces/samples/small-strict.ftrace.txt.gz'], runConfig(config), {

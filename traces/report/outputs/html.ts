@@ -1,4 +1,5 @@
-import { cycles, pageSize, share } from '../../quantity.ts';
+import { count, cycles, pageSize, seconds, share } from '../../quantity.ts';
+import { FINDING_MEANINGS } from '../findings.ts';
 import type { CpuGroup, Report } from '../report.ts';
 import { sentences } from '../terminal.ts';
 import { type HtmlAssets, htmlPage, htmlPlot, htmlTable, htmlText, type PageCell } from './page.ts';
@@ -9,7 +10,7 @@ import type { SeriesPoints } from './run-series.ts';
  * that it reads without scripts too; plots and sorting are the scripts'. Everything that a capture may have written is escaped.
  */
 export function htmlReport(report: Report, points: SeriesPoints, title: string, assets: HtmlAssets): string {
-  const { breakdown, sanitizer, config } = report;
+  const { breakdown, config } = report;
   const data = { points, sizes: breakdown.sizes.map(({ operation, from, cpu }) => [operation, from, cpu.mean]) };
   const body = `<header>
 <h1>${htmlText(title)}</h1>
@@ -18,28 +19,39 @@ ${report.capture.synthetic === true ? '<p class="warning">A declared, synthetic 
 ${sentences(report)
   .map((sentence) => `<p>${htmlText(sentence)}</p>`)
   .join('\n')}
+${remarks(report)}
+<dl class="machine">
+${machineRows(report)
+  .map(([part, value]) => `<div><dt>${htmlText(part)}</dt><dd>${htmlText(value)}</dd></div>`)
+  .join('\n')}
+</dl>
 </header>
 <main>
 <section><h2>Over time</h2><div class="plots">
-${htmlPlot('live', 'Live mappings and table memory')}
+${htmlPlot('live', 'Live mappings')}
+${htmlPlot('tables', 'Memory of page tables, bytes')}
 ${htmlPlot('hits', 'Share of accesses that TLBs served')}
+${htmlPlot('windows', 'Stale windows: how long TLBs held what was unmapped, cycles')}
 </div></section>
-<section><h2>Distributions</h2><div class="plots">
+<section><h2>Costs</h2><div class="plots">
 ${htmlPlot('latency', 'Translation time by what served the access, cycles')}
 ${htmlPlot('sizes', 'Mean CPU time by size of the operation, cycles')}
-</div></section>
-<section><h2>Shares</h2><div class="plots">
+${bars('CPU time by cause', causes(report))}
+${bars(
+  'Device time by what served the access',
+  report.costs.filter(({ side }) => side === 'device').map(({ name, cycles: spent }) => [name, spent]),
+)}
 ${bars(
   'CPU time by domain',
   breakdown.domains.map(({ domain, devices, cpu }) => [domainName(domain, devices), cpu.total]),
 )}
 ${bars(
-  'Device time by stream',
-  breakdown.streams.map(({ stream, accesses }) => [`stream ${stream}`, accesses.total]),
+  'Device time by device',
+  breakdown.streams.map(({ stream, accesses }) => [streamName(points, stream), accesses.total]),
 )}
 </div></section>
 <section><h2>Findings</h2>
-${findings(sanitizer)}
+${findings(report)}
 </section>
 <section><h2>CPU time by operation</h2>
 ${htmlTable(
@@ -59,31 +71,84 @@ ${costTable(report, 'device', 'Device')}
 ${domainTable(report)}
 ${htmlTable(
   ['stream', 'accesses', 'faults', 'cycles', 'mean', 'p99', 'max'],
-  breakdown.streams.map(({ stream, accesses: a }) => [stream, a.count, a.faults, a.total, a.mean, a.p99, a.max]),
+  breakdown.streams.map(({ stream, accesses: a }) => [
+    streamName(points, stream),
+    a.count,
+    a.faults,
+    a.total,
+    a.mean,
+    a.p99,
+    a.max,
+  ]),
 )}
 </section>
-<section><h2>Machine</h2>
-${htmlTable(['part', 'value'], machineRows(report))}
-<details><summary>The whole configuration</summary><pre>${htmlText(JSON.stringify(config, null, 2))}</pre></details>
+<section><h2>Configuration</h2>
+<details><summary>The whole machine, as JSON</summary><pre>${htmlText(JSON.stringify(config, null, 2))}</pre></details>
 </section>
 </main>`;
   return htmlPage(title, body, data, assets);
+}
+
+/** What a person should know before they believe figures, as the capture and the run show it. */
+function remarks({ capture }: Report): string {
+  const { refused, damaged, lost, domains, domainsInferred, unmatchedUnmaps } = capture;
+  const lines = [
+    ...(domainsInferred > 0
+      ? [`${domainsInferred} of ${domains} domains are inferred: figures by domain rest on that.`]
+      : []),
+    ...(refused > 0 ? [`The tables refused ${count(refused)} maps and unmaps, in whole or in part.`] : []),
+    ...(unmatchedUnmaps > 0 ? [`${count(unmatchedUnmaps)} unmaps are of a range that no domain holds.`] : []),
+    ...(damaged > 0 ? [`${count(damaged)} damaged lines or records were skipped.`] : []),
+    ...(lost > 0 ? [`The recorder says that it lost ${count(lost)} events.`] : []),
+    ...capture.remarks,
+  ];
+  if (lines.length === 0) return '';
+  return `<ul class="remarks">\n${lines.map((line) => `<li>${htmlText(line)}</li>`).join('\n')}\n</ul>`;
+}
+
+/** What each cause is called where shares are drawn. */
+const CAUSE_TEXTS: Readonly<Record<string, string>> = {
+  allocation: 'table memory',
+  edit: 'table edits',
+  sync: 'cache maintenance',
+  command: 'invalidation: commands',
+  wait: 'invalidation: waits',
+  events: 'fault handling',
+  bind: 'VM_BIND jobs',
+  iova: 'addresses of the DMA API',
+};
+
+function causes({ breakdown }: Report): [name: string, cycles: number][] {
+  const groups = Object.values(breakdown.operations);
+  return Object.entries(CAUSE_TEXTS).map(([cause, name]) => [
+    name,
+    groups.reduce((sum, { byCause }) => sum + (byCause[cause] ?? 0), 0),
+  ]);
+}
+
+function streamName({ streamNames }: SeriesPoints, stream: number): string {
+  const device = streamNames[stream];
+  return device === undefined ? `stream ${stream}` : `stream ${stream}, ${device}`;
 }
 
 function domainName(domain: number, devices: readonly string[]): string {
   return devices.length === 0 ? `domain ${domain}` : devices.join(', ');
 }
 
-/** Shares of a whole as bars, the largest first; they need no script. */
+/** Bars of one figure. */
+const MOST_BARS = 12;
+
+/** Shares of a whole as bars, the largest first, the smallest together; they need no script. */
 function bars(title: string, parts: readonly (readonly [name: string, value: number])[]): string {
   const all = parts.reduce((sum, [, value]) => sum + value, 0);
-  const rows = [...parts]
-    .filter(([, value]) => value > 0)
-    .sort((a, b) => b[1] - a[1])
-    .map(
-      ([name, value]) =>
-        `<tr><td>${htmlText(name)}</td><td class="bar"><i style="--share:${(value / all).toFixed(4)}"></i></td><td class="number">${share(value, all)}</td></tr>`,
-    );
+  const sorted = parts.filter(([, value]) => value > 0).sort((a, b) => b[1] - a[1]);
+  const few = sorted.length <= MOST_BARS ? sorted : sorted.slice(0, MOST_BARS - 1);
+  const others = sorted.slice(few.length);
+  const rest = others.reduce((sum, [, value]) => sum + value, 0);
+  const rows = [...few, ...(others.length > 0 ? [[`${others.length} others`, rest] as const] : [])].map(
+    ([name, value]) =>
+      `<tr><td>${htmlText(name)}</td><td class="bar"><i style="--share:${(value / all).toFixed(4)}"></i></td><td class="number">${share(value, all)}</td></tr>`,
+  );
   const body = rows.length === 0 ? '<p class="none">None.</p>' : `<table class="bars">${rows.join('\n')}</table>`;
   return `<figure><figcaption>${htmlText(title)}</figcaption>${body}</figure>`;
 }
@@ -133,29 +198,46 @@ function domainTable({ breakdown: { domains } }: Report): string {
   );
 }
 
-function findings({ byKind, findings: records, longestWindow, staleWindows }: Report['sanitizer']): string {
+/** The kinds with their first finding each, and all that were kept folded away. */
+function findings({ sanitizer: { byKind, findings: records, windows } }: Report): string {
   const kinds = Object.entries(byKind);
   if (kinds.length === 0) return '<p class="none">The sanitizer found nothing.</p>';
-  const longest = staleWindows === 0 ? '' : `<p>The longest stale window took ${cycles(longestWindow.cycles)}.</p>`;
-  return `${htmlTable(['kind', 'times'], kinds)}${longest}${htmlTable(
-    ['kind', 'operation', 'line', 'domain', 'IOVA', 'what'],
-    records.map(({ kind, operation, line, domain, iova, detail }) => [
+  const meanings: Readonly<Record<string, string>> = FINDING_MEANINGS;
+  const { p50, p99, max } = windows.cycles;
+  const lengths =
+    windows.count === 0
+      ? ''
+      : `<p>${count(windows.count)} stale windows: half were shorter than ${cycles(p50)}, 99 of 100 than ${cycles(p99)}; the longest took ${cycles(max)}, ${seconds(windows.seconds.max)}.</p>`;
+  return `${htmlTable(
+    ['kind', 'times', 'what it means', 'first: line', 'IOVA', 'what was found'],
+    kinds.map(([kind, times]) => {
+      const first = records.find((one) => one.kind === kind);
+      return [kind, times, meanings[kind] ?? '', first?.line ?? '', first?.iova ?? '', first?.detail ?? ''];
+    }),
+  )}${lengths}<details><summary>${records.length} findings with their lines</summary>${htmlTable(
+    ['kind', 'line', 'operation', 'time, s', 'CPU', 'domain', 'devices', 'IOVA', 'what'],
+    records.map(({ kind, operation, line, time, cpu, domain, devices, iova, detail }) => [
       kind,
-      operation,
       line ?? '',
+      operation,
+      time === undefined ? '' : time.toFixed(6),
+      cpu ?? '',
       domain,
+      devices?.join(', ') ?? '',
       iova,
       detail,
     ]),
-  )}`;
+  )}</details>`;
 }
 
-function machineRows({ config, table: format, invalidation, allocation }: Report): PageCell[][] {
+function machineRows({ config, table: format, invalidation, allocation }: Report): [part: string, value: string][] {
   return [
     ['MMU', `${config.iommu.model}, TLBs of ${config.preset}, ${config.clockMHz} MHz`],
     ['table format', `${format.format}, ${format.granule} granule, ias ${format.ias}, oas ${format.oas}`],
     ['table walks', format.coherentWalk ? 'coherent' : 'non-coherent'],
     ['invalidation', invalidation.mode],
     ['tables from', allocation.stack],
+    ['CPU prices', config.cpu],
+    ['device accesses', config.access.pattern],
   ];
 }

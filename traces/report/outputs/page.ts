@@ -44,14 +44,33 @@ export function htmlPlot(id: string, title: string): string {
   return `<figure><figcaption>${title}</figcaption><div id="${id}" role="img" aria-label="${title}"></div></figure>`;
 }
 
-/** A table whose columns can be sorted. */
+/** A table whose columns can be sorted. A column of figures stands to the right, its head too. */
 export function htmlTable(head: readonly string[], rows: readonly (readonly PageCell[])[]): string {
   if (rows.length === 0) return '<p class="none">None.</p>';
+  const heads = head.map((name, at) => {
+    const figures = rows.every((row) => figureOf(row[at] ?? '') !== null || row[at] === '-' || row[at] === '');
+    return `<th scope="col"${figures ? ' class="number"' : ''}><button type="button">${htmlText(name)}</button></th>`;
+  });
   const body = rows.map((row) => `<tr>${row.map(cellHtml).join('')}</tr>`).join('\n');
-  return `<div class="wide"><table><thead><tr>${head.map((name) => `<th scope="col"><button type="button">${htmlText(name)}</button></th>`).join('')}</tr></thead><tbody>\n${body}\n</tbody></table></div>`;
+  return `<div class="wide"><table><thead><tr>${heads.join('')}</tr></thead><tbody>\n${body}\n</tbody></table></div>`;
 }
 
+/** From so many letters on a text is a sentence, which takes room. */
+const SENTENCE = 40;
+
 function cellHtml(cell: PageCell): string {
-  if (typeof cell === 'string') return `<td>${htmlText(cell)}</td>`;
+  const value = figureOf(cell);
+  if (typeof cell === 'string') {
+    if (value !== null) return `<td class="number" data-value="${value}">${htmlText(cell)}</td>`;
+    const kind = cell.length > SENTENCE ? ' class="sentence"' : cell === '-' ? ' class="number"' : '';
+    return `<td${kind}>${htmlText(cell)}</td>`;
+  }
   return `<td class="number" data-value="${cell}">${Number.isInteger(cell) || cell >= 1000 ? count(cell) : cell.toFixed(1)}</td>`;
+}
+
+/** A figure to sort by: a number, or a share as text. */
+function figureOf(cell: PageCell): number | null {
+  if (typeof cell === 'number') return cell;
+  const [, share] = /^(\d+(?:\.\d+)?) %$/.exec(cell) ?? [];
+  return share === undefined ? null : Number(share);
 }
