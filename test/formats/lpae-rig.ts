@@ -87,11 +87,13 @@ export class LpaeRig implements Machine, DmaPort, TlbFlushOps, TableAllocator {
 
   /** The first descriptor of a live table that a device without snooping sees otherwise than the CPU, or null. */
   staleDescriptor(): number | null {
+    const { words } = this.memory;
+    const seen = this.#device.words;
     for (const [pa, size] of this.#mapped) {
       const cpu = this.memory.index(pa);
       const device = this.#device.index(pa);
       for (let i = 0; i < size / 4; i++) {
-        const difference = ((this.memory.words[cpu + i] ?? 0) ^ (this.#device.words[device + i] ?? 0)) >>> 0;
+        const difference = ((words[cpu + i] ?? 0) ^ (seen[device + i] ?? 0)) >>> 0;
         if (difference !== 0 && !(i % 2 === 1 && difference === SW_SYNC_HIGH)) return pa + 4 * i;
       }
     }

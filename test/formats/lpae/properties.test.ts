@@ -221,7 +221,9 @@ class Driver {
 
   #probe(iova: number): void {
     this.calls.push({ op: 'iova_to_phys', iova });
-    expect([iova, this.table.iovaToPhys(iova)]).toEqual([iova, this.model.lookup(iova)]);
+    const found = this.table.iovaToPhys(iova);
+    const wanted = this.model.lookup(iova);
+    if (found !== wanted) expect({ iova, pa: found }).toEqual({ iova, pa: wanted });
   }
 
   /** Compares everything that is mapped, and every table, with what should be there. */
@@ -244,7 +246,7 @@ class Driver {
     let expected: number[] = [];
     this.table.visitLeaves((iova, pa, size, level, low, high) => {
       if ((high & 0x100000) === 0) {
-        expect(left).toBe(0);
+        if (left !== 0) expect(left).toBe(0);
         return;
       }
       expect(contiguous).toBe(true);
@@ -254,7 +256,9 @@ class Driver {
         expect([iova % (length * size), pa % (length * size)]).toEqual([0, 0]);
         left = length;
       } else {
-        expect([iova, pa, low & 0xfff, high >>> 20]).toEqual(expected);
+        const [nextIova, nextPa, lowBits, highBits] = expected;
+        const follows = iova === nextIova && pa === nextPa && (low & 0xfff) === lowBits && high >>> 20 === highBits;
+        if (!follows) expect([iova, pa, low & 0xfff, high >>> 20]).toEqual(expected);
       }
       expected = [iova + size, pa + size, low & 0xfff, high >>> 20];
       left--;

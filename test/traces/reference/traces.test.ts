@@ -1,15 +1,15 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { runExperiment, type TranslationRecord } from '../../../traces/index.ts';
-import { experimentOf, image, listOf, VECTORS } from './vectors.ts';
+import { experimentOf, image, listOf, traced, VECTORS } from './vectors.ts';
 
 /** Bytes of a record of the reference's traces. */
 const RECORD_BYTES = 48;
 
-describe('the MMU against gem5, every translation of a trace', () => {
-  it.each(readdirSync(join(VECTORS, 'traces')).map((file) => file.replace('.trace.bin.gz', '')))('%s', (name) => {
+describe('the MMU against gem5, every translation of a trace and every figure of its experiment', () => {
+  it.each(traced)('%s', (name) => {
     const bytes = gunzipSync(readFileSync(join(VECTORS, 'traces', `${name}.trace.bin.gz`)));
     const trace = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
     const experiment = experimentOf(name);
@@ -33,7 +33,8 @@ describe('the MMU against gem5, every translation of a trace', () => {
       }
       at += RECORD_BYTES;
     };
-    runExperiment(experiment, image, listOf(experiment.config.list), compare);
+    const result = runExperiment(experiment, image, listOf(experiment.config.list), compare);
+    expect(result.differences).toEqual([]);
     expect(first).toBe('');
     expect(different).toBe(0);
     expect(at).toBe(bytes.length);

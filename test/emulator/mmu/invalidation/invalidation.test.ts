@@ -186,13 +186,21 @@ class Rig {
     const done = mmu.translate(request.ask(0, stream, -1, iova, flags, this.now));
     this.now = request.completion + 1;
     const right = walker.translate(this.regimes[stream] as TranslationRegime, iova, false, needed);
+    // Hundreds of thousands of answers: only one that differs is worth an assertion.
+    const same =
+      done === right &&
+      request.fault === walker.fault &&
+      (done
+        ? request.pa === walker.outputAddress && request.permissions === walker.permissions
+        : request.faultStage === walker.faultStage && request.faultLevel === walker.faultLevel);
+    if (same) return;
     const ours = done
       ? { pa: request.pa, permissions: request.permissions, fault: request.fault }
       : { fault: request.fault, stage: request.faultStage, level: request.faultLevel };
     const theirs = right
       ? { pa: walker.outputAddress, permissions: walker.permissions, fault: FaultKind.NONE }
       : { fault: walker.fault, stage: walker.faultStage, level: walker.faultLevel };
-    expect({ stream, iova, ...ours }).toEqual({ stream, iova, ...theirs });
+    expect({ stream, iova, done, ...ours }).toEqual({ stream, iova, done: right, ...theirs });
   }
 }
 
