@@ -65,7 +65,7 @@ export class MachineRig implements Rig {
 
   edit(space: number, stage: 1 | 2, edit: LayoutEdit): string {
     if (stage === 2) return 'there is no second stage here';
-    if (edit.iova < 0) return 'there is no table of TTBR1 here: an SMMUv2 can have one ("stage 1, TTBR0 and TTBR1")';
+    if (edit.iova < 0) return 'there is no table of TTBR1 here: an SMMUv2 can have one (tables: TTBR0 and TTBR1)';
     this.use(space);
     const { replayer } = this;
     const { machine, tracker, refusals } = replayer;

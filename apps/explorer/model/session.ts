@@ -221,7 +221,8 @@ export class Session {
     const iova = Number(this.world.address);
     const time = playback.rig.replayer.lastTime;
     const history = await playback.capture.history();
-    this.#post({ kind: 'why', lines: answerLines(answer(history, { iova, time })) });
+    // A replay counts its domains as the history does.
+    this.#post({ kind: 'why', lines: answerLines(answer(history, { iova, time, domain: this.world.space })) });
   }
 
   /** The world is the capture's, and looks at the operation that was the last. */

@@ -18,12 +18,12 @@ export type TableChoice =
 export const TABLE_TITLES: Readonly<Record<TableChoice, string>> = {
   'arm-64-lpae-s1': 'stage 1',
   'arm-64-lpae-s2': 'stage 2',
-  nested: 'nested: stage 1 over 2',
+  nested: 'nested (1 over 2)',
   'arm-32-lpae-s1': '32-bit LPAE, stage 1',
   'arm-32-lpae-s2': '32-bit LPAE, stage 2',
   'arm-mali-lpae': 'Mali LPAE',
   'arm-v7s': 'short descriptors',
-  'both-halves': 'stage 1, TTBR0 and TTBR1',
+  'both-halves': 'TTBR0 and TTBR1',
 };
 
 export interface Settings {
@@ -121,10 +121,10 @@ export function settingChoices(settings: Settings): SettingChoice[] {
       field: 'walk',
       label: 'walks',
       options: isBare(settings)
-        ? [['coherent', 'see the CPU cache']]
+        ? [['coherent', 'see caches']]
         : [
-            ['coherent', 'see the CPU cache'],
-            ['non-coherent', 'see memory only'],
+            ['coherent', 'see caches'],
+            ['non-coherent', 'see memory'],
           ],
     },
     {

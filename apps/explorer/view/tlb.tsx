@@ -35,7 +35,8 @@ function Cache({ cache }: { cache: CacheView }) {
       <div class="line">
         <h3>{titleOf(cache)}</h3>
         <span class="note">
-          {entries.length} of {sets * ways}, {lookups - misses} hits, {misses} {misses === 1 ? 'miss' : 'misses'}
+          {entries.length} of {sets * ways}, {lookups - misses} {lookups - misses === 1 ? 'hit' : 'hits'}, {misses}{' '}
+          {misses === 1 ? 'miss' : 'misses'}
         </span>
       </div>
       {cells > MOST_CELLS ? (

@@ -9,6 +9,8 @@ export interface Question {
   readonly time?: number;
   /** Name of the device: only the domains that it is in. */
   readonly device?: string;
+  /** Only this domain. */
+  readonly domain?: number;
   /** Whether the access that faulted was a write, where that is known. */
   readonly write?: boolean;
 }
@@ -47,10 +49,11 @@ const WRITE = 2;
 const NOTHING = { covering: null, before: null, after: null, lazy: null, below: null, above: null };
 
 export function answer(history: MappingHistory, question: Question): Answer {
-  const { iova, time = history.lastTime, device = '' } = question;
+  const { iova, time = history.lastTime, device = '', domain } = question;
   const inDevice = history.devices.map((names) => device === '' || names.includes(device));
   // A device that the capture never names may be in any domain.
-  const chosen = inDevice.some((is) => is) ? inDevice : history.devices.map(() => true);
+  const inDomain = (is: boolean, at: number): boolean => is && (domain === undefined || domain === at);
+  const chosen = (inDevice.some((is) => is) ? inDevice : history.devices.map(() => true)).map(inDomain);
   const drafts = new Map<number, { -readonly [K in keyof DomainAnswer]: DomainAnswer[K] }>();
   for (const mapping of history.mappings) {
     if (chosen[mapping.domain] !== true) continue;

@@ -36,7 +36,7 @@ export class ReplayRig implements Rig {
   /** Maps and unmaps that have happened. */
   #given = 0;
   readonly #recent: DoneLine[] = [];
-  /** Domain of the last map or unmap, and its address. */
+  /** Domain of the last map or unmap that was done, and its address. */
   domain = 0;
   iova = 0;
   readonly #event = new TraceEvent();
@@ -144,7 +144,7 @@ export class ReplayRig implements Rig {
   #note({ kind, iova, pa, size, line, time }: TraceEvent, start: number, cycles: number, refused: number): void {
     const { machine, refusals, firstTime } = this.replayer;
     this.domain = machine.sanitizer.domain;
-    this.iova = iova;
+    this.iova = machine.sanitizer.iova;
     const maps = kind === EventKind.MAP;
     const bad = refusals.count > refused;
     const when = `${(time - firstTime).toFixed(6)} s, line ${line}`;
