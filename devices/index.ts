@@ -1,6 +1,4 @@
-export * from './access-pattern.ts';
 export * from './dma-iommu/index.ts';
-export * from './dma-master.ts';
 export * from './iommu.ts';
 export * from './ipmmu/index.ts';
 export * from './machine/index.ts';

@@ -4,6 +4,9 @@ import { nearest } from './did-you-mean.ts';
 
 type Schema = v.GenericSchema | v.ObjectEntries[string];
 
+/** Fields that had another name once. */
+const RENAMED: Readonly<Record<string, string>> = { 'mmu.interface': 'mmu.tbu' };
+
 /**
  * Checks plain JSON against a schema and fills in the defaults.
  * @throws ConfigError for the first field that is wrong: its dotted path, what was found, what is allowed.
@@ -16,7 +19,7 @@ export function checkConfig<const S extends v.GenericSchema>(schema: S, input: u
   if (issue.expected === 'never') {
     // A field that is not there: its neighbours are what is allowed.
     const fields = fieldsAt(schema, path.slice(0, -1));
-    const meant = nearest(path[path.length - 1] ?? '', fields);
+    const meant = RENAMED[path.join('.')] ?? nearest(path[path.length - 1] ?? '', fields);
     const perhaps = meant === null ? '' : `perhaps ${meant} is meant; `;
     throw new ConfigError(
       path.join('.'),

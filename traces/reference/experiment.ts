@@ -18,7 +18,7 @@ export interface ExperimentConfig {
   readonly ids: number;
   /** Cycles between two requests. */
   readonly gap: number;
-  /** SMMU and interface parameters that differ from gem5's defaults, by gem5's name. */
+  /** SMMU and TBU parameters that differ from gem5's defaults, by gem5's name. */
   readonly smmu: Readonly<Record<string, number | boolean | string>>;
   readonly ifc: Readonly<Record<string, number | boolean | string>>;
   readonly memoryNanoseconds: number;
@@ -212,13 +212,13 @@ const SMMU_PARAMETERS: Readonly<Record<string, Setter>> = {
 
 /** Parameters of gem5's SMMUv3DeviceInterface object. */
 const INTERFACE_PARAMETERS: Readonly<Record<string, Setter>> = {
-  ...cacheParameters('utlb', 'interface', 'microTlb'),
-  ...cacheParameters('tlb', 'interface', 'mainTlb'),
-  port_width: put('interface', 'portWidth'),
-  wrbuf_slots: put('interface', 'writeBufferSlots'),
-  xlate_slots: put('interface', 'slots'),
-  prefetch_enable: put('interface', 'prefetch'),
-  prefetch_reserve_last_way: put('interface', 'prefetchOwnsLastWay'),
+  ...cacheParameters('utlb', 'tbu', 'microTlb'),
+  ...cacheParameters('tlb', 'tbu', 'mainTlb'),
+  port_width: put('tbu', 'portWidth'),
+  wrbuf_slots: put('tbu', 'writeBufferSlots'),
+  xlate_slots: put('tbu', 'slots'),
+  prefetch_enable: put('tbu', 'prefetch'),
+  prefetch_reserve_last_way: put('tbu', 'prefetchOwnsLastWay'),
 };
 
 /**

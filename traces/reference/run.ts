@@ -59,7 +59,7 @@ export function runExperiment(
   mmu.enabled = (config.cr0 & SMMUEN) !== 0;
   const commands = new CommandConsumer(mmu, image, features, NO_EFFECTS);
   const recorder = new FigureRecorder(ticksPerCycle);
-  const alone = config.mo === 1 && !mmu.config.interface.prefetch;
+  const alone = config.mo === 1 && !mmu.config.tbu.prefetch;
   const run = alone ? runAlone : runInFlight;
   const cyclesTotal = run(experiment, mmu, commands, list, recorder, ticksPerCycle, onRecord);
   const figures = figuresOf(recorder, mmu.counters(), cyclesTotal, ticksPerCycle);

@@ -97,7 +97,7 @@ function run(device: TranslatingDevice, options: StreamOptions): StreamReport {
   const faults = new Map<string, number>();
   const { mmu } = device;
   options.onStart?.(mmu);
-  const alone = options.outstanding === 1 && !mmu.config.interface.prefetch;
+  const alone = options.outstanding === 1 && !mmu.config.tbu.prefetch;
   const add = (request: Readonly<TranslationRequest>): void => {
     histogram.add(request.latency);
     if (request.outcome !== Outcome.OK) faults.set(faultOf(request), (faults.get(faultOf(request)) ?? 0) + 1);

@@ -204,8 +204,8 @@ export function settingsText(settings: Settings): Record<string, string> {
 /** TLBs that a person can look at: every cache has a handful of entries, and the times of the default machine. */
 const SMALL: MmuOptions = {
   masters: 1,
-  interface: {
-    ...PRESETS['mmu-600-agilex5'].interface,
+  tbu: {
+    ...PRESETS['mmu-600-agilex5'].tbu,
     microTlb: { entries: 4, ways: 'full', policy: 'lru', latency: 1, ports: 1 },
     mainTlb: { entries: 16, ways: 4, policy: 'lru', latency: 3, ports: 3 },
   },

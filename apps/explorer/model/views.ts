@@ -168,7 +168,7 @@ export function cacheViews({ device }: Rig, space: RigSpace | undefined, address
     })
     .filter(({ role, entries, name }) => {
       if (entries.length > 0) return true;
-      // Of interfaces that nobody uses, and of stages that there are not, nothing is ever seen.
+      // Of TBUs that nobody uses, and of stages that there are not, nothing is ever seen.
       if (role === 'walk cache') return !/S\d/.test(name) || stages.some((stage) => name.includes(`S${stage}`));
       return !/TLB \d+$/.test(name) || name.endsWith(' 0');
     });

@@ -77,7 +77,7 @@ export function parseMaliConfig(input: unknown): MaliConfig {
   throw new ConfigError(`mali.${v.getDotPath(issue) ?? ''}`, issue.input, issue.expected ?? issue.message);
 }
 
-/** The configuration of the emulator's MMU for a GPU: one interface per core and one for the tiler. */
+/** The configuration of the emulator's MMU for a GPU: one TBU per core and one for the tiler. */
 export function mmuOptionsOf(config: MaliConfig, mmu: MmuOptions = PRESETS['mali-assumed']): MmuOptions {
   return {
     ...mmu,

@@ -73,7 +73,7 @@ const walkCache = v.pipe(
 );
 
 /** One translation buffer unit: what stands between a master and the SMMU proper. */
-const interfaceSchema = v.strictObject({
+const tbuSchema = v.strictObject({
   /** Width of the port to the master in bytes; a write takes size / width cycles on it. */
   portWidth: v.optional(count(1, 1024), 16),
   /** Translations that may be in flight. */
@@ -96,9 +96,9 @@ const invalidationSchema = v.strictObject({
   commandsPerRead: v.optional(count(1, 64), 4),
   /** Cycles to decode and issue one command. */
   issue: v.optional(cycles, 4),
-  /** Cycles for a command to reach every interface and for its acknowledgement to come back. Commands follow each other in a pipeline. */
+  /** Cycles for a command to reach every TBU and for its acknowledgement to come back. Commands follow each other in a pipeline. */
   broadcast: v.optional(cycles, 40),
-  /** Cycles an interface is busy with one invalidation by address: it probes one set per page size. */
+  /** Cycles a TBU is busy with one invalidation by address: it probes one set per page size. */
   byAddress: v.optional(cycles, 6),
   /** Sets of a TLB that a search by ASID, VMID or range goes through per cycle. */
   setsPerCycle: v.optional(count(1, 65536), 8),
@@ -109,11 +109,11 @@ const invalidationSchema = v.strictObject({
 });
 
 export const MmuSchema = v.strictObject({
-  /** Masters, each behind an interface of its own. */
+  /** Masters, each behind a TBU of its own. */
   masters: v.optional(count(1, 1024), 1),
-  /** Interface of every master. */
-  interface: v.optional(interfaceSchema, {}),
-  /** Cycles from an interface to the SMMU and back; 1 of each is the slot on the link. */
+  /** TBU of every master. */
+  tbu: v.optional(tbuSchema, {}),
+  /** Cycles from a TBU to the MMU and back; 1 of each is the slot on the link. */
   link: v.optional(
     v.strictObject({
       request: v.optional(v.pipe(cycles, v.minValue(1)), 8),
@@ -130,7 +130,7 @@ export const MmuSchema = v.strictObject({
   /** Width of the port to memory in bytes. */
   portWidth: v.optional(count(1, 1024), 16),
   configurationCache: v.optional(cache(true, 64, 4, 3, 3), {}),
-  /** TLB of the SMMU itself, shared by all interfaces, tagged by ASID and VMID (MMU-500 calls it macro TLB). */
+  /** TLB of the SMMU itself, shared by all TBUs, tagged by ASID and VMID (MMU-500 calls it macro TLB). */
   tlb: v.optional(cache(false, 2048, 4, 3, 3), {}),
   walkCache: v.optional(walkCache, {}),
   /** Stage-2 translations by IPA. */
@@ -162,7 +162,7 @@ export type MmuConfig = v.InferOutput<typeof MmuSchema>;
 export type MmuOptions = v.InferInput<typeof MmuSchema>;
 export type CacheConfig = MmuConfig['tlb'];
 export type WalkCacheConfig = MmuConfig['walkCache'];
-export type InterfaceConfig = MmuConfig['interface'];
+export type TbuConfig = MmuConfig['tbu'];
 
 /**
  * Fills in defaults and checks.

@@ -29,7 +29,7 @@ const gem5: MmuOptions = {
 const mmu500Agilex7: MmuOptions = {
   // Intel Agilex 7 HPS TRM 683567: five TBUs, micro-TLB of 32 entries (128 in the FPGA TBU), macro TLB of 512 entries in the TCU.
   masters: 5,
-  interface: {
+  tbu: {
     // Arm DDI 0517: best-case hit in the TBU 2 clocks.
     microTlb: { entries: 32, ways: 'full', policy: 'round-robin', latency: 2, ports: 1 },
     mainTlb: { enabled: false },
@@ -51,7 +51,7 @@ const mmu500Agilex7: MmuOptions = {
 
 /** MMU-600 as the Agilex 5 HPS has it; the default machine. */
 const mmu600Agilex5: MmuOptions = {
-  interface: {
+  tbu: {
     // Arm 100310: fully associative micro-TLB, round robin or PLRU; main TLB 4-way with one lookup per cycle. Sizes are assumed.
     microTlb: { entries: 32, ways: 'full', policy: 'plru', latency: 1, ports: 1 },
     mainTlb: { entries: 512, ways: 4, policy: 'plru', latency: 3, ports: 3 },
@@ -80,7 +80,7 @@ const mmu600Agilex5: MmuOptions = {
 
 /** A middle MMU-700. */
 const mmu700: MmuOptions = {
-  interface: {
+  tbu: {
     microTlb: { entries: 16, ways: 'full', policy: 'plru', latency: 1, ports: 1 },
     mainTlb: { entries: 1024, ways: 4, policy: 'plru', latency: 3, ports: 8 },
     slots: 64,
@@ -109,7 +109,7 @@ const mmu700: MmuOptions = {
 /** QEMU's SMMUv3, which models no time: one hash of translations. */
 const qemu: MmuOptions = {
   // QEMU hw/arm/smmu-common.c: 256 translations by ASID, VMID, IOVA, granule and level, dropped as a whole when full; no walk cache.
-  interface: { microTlb: { enabled: false }, mainTlb: { enabled: false } },
+  tbu: { microTlb: { enabled: false }, mainTlb: { enabled: false } },
   tlb: { enabled: true, entries: 256, ways: 'full', policy: 'drop-all', latency: 1, ports: 1 },
   configurationCache: { entries: 256, ways: 'full', latency: 1, ports: 1 },
   walkCache: { enabled: false },
@@ -118,7 +118,7 @@ const qemu: MmuOptions = {
 
 /** A Mali GPU's MMU. No size or latency of one is public: all assumed. */
 const maliAssumed: MmuOptions = {
-  interface: {
+  tbu: {
     microTlb: { entries: 32, ways: 'full', policy: 'lru', latency: 1, ports: 2 },
     mainTlb: { enabled: false },
     slots: 64,
@@ -134,7 +134,7 @@ const maliAssumed: MmuOptions = {
 /** An IPMMU-VMSA of R-Car. Renesas publishes no size or latency: all assumed. One TLB behind the micro-TLBs, in the root that walks. */
 const ipmmuAssumed: MmuOptions = {
   masters: 16,
-  interface: {
+  tbu: {
     microTlb: { entries: 16, ways: 'full', policy: 'lru', latency: 1, ports: 1 },
     mainTlb: { enabled: false },
     slots: 16,
@@ -149,7 +149,7 @@ const ipmmuAssumed: MmuOptions = {
 
 /** Everything hits as soon as it was seen once: the least that any TLB could cost. */
 const ideal: MmuOptions = {
-  interface: {
+  tbu: {
     microTlb: { entries: 65536, ways: 'full', latency: 0, ports: 4096 },
     mainTlb: { enabled: false },
     slots: 4096,
@@ -181,10 +181,10 @@ export const MMU_700_LIMITS = {
   'walkCache.ways': [4, 16],
   slots: [4, 4096],
   walkSlots: [2, 512],
-  'interface.microTlb.entries': [4, 64],
-  'interface.mainTlb.entries': [0, 65536],
-  'interface.mainTlb.ways': [4, 16],
-  'interface.mainTlb.ports': [2, 28],
+  'tbu.microTlb.entries': [4, 64],
+  'tbu.mainTlb.entries': [0, 65536],
+  'tbu.mainTlb.ways': [4, 16],
+  'tbu.mainTlb.ports': [2, 28],
 } as const;
 
 /** The named machines, as what they change of `MmuSchema`'s defaults. */

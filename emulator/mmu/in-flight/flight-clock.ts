@@ -10,9 +10,9 @@ export const FlightEvent = {
   ANSWER: 1,
   /** Memory takes requests again. */
   MEMORY_FREE: 2,
-  /** An interface hands its master the next response. */
+  /** A TBU hands its master the next response. */
   RESPOND: 3,
-  /** An interface tells its master to try again. */
+  /** A TBU tells its master to try again. */
   RETRY: 4,
   /** A master issues its next request. */
   ISSUE: 5,

@@ -71,13 +71,13 @@ class Generator {
     this.stream = mmu.caches.streamNumber(job.streamId, job.substreamId ?? -1);
     this.needed = neededPermissions(this.flags);
     this.write = (this.flags & AccessFlag.WRITE) !== 0;
-    this.beats = this.write ? Math.ceil(this.size / mmu.config.interface.portWidth) : 0;
+    this.beats = this.write ? Math.ceil(this.size / mmu.config.tbu.portWidth) : 0;
   }
 }
 
 /**
  * Drives an MMU with many requests in flight. A discrete-event engine: who waits for what is decided event by event, in the order of
- * the reference model (last scheduled first within a tick, unfair slots, one response per tick and interface), so that its figures
+ * the reference model (last scheduled first within a tick, unfair slots, one response per tick and TBU), so that its figures
  * equal gem5's. The caches, counters and invalidations are those of the `Mmu`.
  *
  *     const engine = new FlightEngine(mmu);
@@ -240,7 +240,7 @@ export class FlightEngine {
     this.#clock.queue.schedule(tick, FlightEvent.ISSUE, generator);
   }
 
-  /** Offers the next request to the interface; false when it has no slot. */
+  /** Offers the next request to the TBU; false when it has no slot. */
   #send(generator: Generator): boolean {
     const shared = this.#steps.tbus[generator.master] as TbuSlots;
     const { write, beats } = generator;

@@ -1,6 +1,6 @@
 /** Where a request in flight is: the step that it takes when it is woken next. */
 export const FlightState = {
-  // At the interface.
+  // At the TBU.
   DEVICE_PORT: 0,
   RECEIVED: 1,
   PASS: 2,
@@ -30,7 +30,7 @@ export const FlightState = {
   RETURN: 25,
   RETURN_SENT: 26,
   RETURNED: 27,
-  // Back at the interface.
+  // Back at the TBU.
   MAIN_STORE: 28,
   UNHOLD: 29,
   MICRO_STORE: 30,

@@ -3,7 +3,7 @@ import type { Tbu } from '../tlb/index.ts';
 import type { Mmu } from '../translation/index.ts';
 import { type Flight, Slots } from './flight.ts';
 
-/** What one interface shares among its requests. */
+/** What one TBU shares among its requests. */
 export class TbuSlots {
   readonly unit: Tbu;
   readonly devicePort = new Slots(1);
@@ -23,7 +23,7 @@ export class TbuSlots {
   readonly ordered: Flight[] = [];
 
   constructor(unit: Tbu, mmu: Mmu) {
-    const { interface: config } = mmu.config;
+    const { tbu: config } = mmu.config;
     this.unit = unit;
     this.microPorts = new Slots(config.microTlb.ports);
     this.mainPorts = new Slots(config.mainTlb.ports);

@@ -31,8 +31,8 @@ export class TbuSteps {
     this.#ends = ends;
     this.#requestPort = requestPort;
     this.slots = mmu.caches.tbus.map((unit) => new TbuSlots(unit, mmu));
-    this.#microCycles = config.interface.microTlb.latency;
-    this.#mainCycles = config.interface.mainTlb.latency;
+    this.#microCycles = config.tbu.microTlb.latency;
+    this.#mainCycles = config.tbu.mainTlb.latency;
     this.#portWidth = config.portWidth;
     this.#mergesByAddress = config.deviations.mergesBy4KiBAddress;
   }
@@ -94,7 +94,7 @@ export class TbuSteps {
         if (mainTlb !== null) {
           if (!clock.acquire(flight, shared.mainPorts, state)) return WAIT;
           let ways: number = Ways.ANY;
-          if (config.interface.prefetch && config.interface.prefetchOwnsLastWay) {
+          if (config.tbu.prefetch && config.tbu.prefetchOwnsLastWay) {
             ways = flight.prefetch ? Ways.LAST : Ways.NOT_LAST;
           }
           const attributes = flight.attributes | (flight.prefetch ? ENTRY.PREFETCHED : 0);
@@ -183,7 +183,7 @@ export class TbuSteps {
     this.#clock.onAccepted();
   }
 
-  /** Looks into an interface's TLB; on a hit the flight has its translation. */
+  /** Looks into a TBU's TLB; on a hit the flight has its translation. */
   #lookup(flight: Flight, cache: NonNullable<Tbu['microTlb']>): boolean {
     const entry = cache.lookup(flight.pageLow, this.#streamTag(flight), 0);
     if (entry < 0) return false;
@@ -226,6 +226,6 @@ export class TbuSteps {
   }
 
   #prefetch(flight: Flight): void {
-    if (this.#mmu.config.interface.prefetch) this.#ends.prefetch(flight, (Math.floor(flight.iova / PAGE) + 1) * PAGE);
+    if (this.#mmu.config.tbu.prefetch) this.#ends.prefetch(flight, (Math.floor(flight.iova / PAGE) + 1) * PAGE);
   }
 }

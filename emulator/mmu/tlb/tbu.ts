@@ -30,7 +30,7 @@ export class Tbu {
   readonly mainTlb: AssociativeCache | null;
 
   constructor(index: number, config: MmuConfig) {
-    this.microTlb = cacheOf(`micro-TLB ${index}`, config.interface.microTlb, config, true);
-    this.mainTlb = cacheOf(`main TLB ${index}`, config.interface.mainTlb, config, true);
+    this.microTlb = cacheOf(`micro-TLB ${index}`, config.tbu.microTlb, config, true);
+    this.mainTlb = cacheOf(`main TLB ${index}`, config.tbu.mainTlb, config, true);
   }
 }

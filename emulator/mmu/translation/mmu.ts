@@ -118,11 +118,11 @@ export class Mmu implements TranslatingDevice {
     this.#fetch = contexts.newFetch();
     this.invalidation = new InvalidationPort(config, caches);
     this.stale = new StaleMarks(caches);
-    this.#unitWidth = config.interface.portWidth;
+    this.#unitWidth = config.tbu.portWidth;
     this.#portWidth = config.portWidth;
     this.#bypassMatchesAll = config.deviations.bypassEntryMatchesAll;
-    this.#microCycles = config.interface.microTlb.latency;
-    this.#mainCycles = config.interface.mainTlb.latency;
+    this.#microCycles = config.tbu.microTlb.latency;
+    this.#mainCycles = config.tbu.mainTlb.latency;
     this.#linkCycles = config.link.request;
     this.#returnCycles = config.link.response;
     this.#configurationCycles = config.configurationCache.latency;
@@ -372,7 +372,7 @@ export class Mmu implements TranslatingDevice {
 }
 
 /**
- * Fills a TLB of an interface; the caller writes the value and carries a mark on.
+ * Fills a TLB of a TBU; the caller writes the value and carries a mark on.
  *
  * @param absent a lookup just found no entry of the page, so there is none to be written over
  */

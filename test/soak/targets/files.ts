@@ -239,7 +239,7 @@ const EXPRESSIONS: readonly (readonly [string, readonly string[], (text: string)
   ],
   [
     'set',
-    ['mmu.walkSlots=4', 'table.contiguous=true', 'mmu.interface.mainTlb.entries=512', 'table=[]'],
+    ['mmu.walkSlots=4', 'table.contiguous=true', 'mmu.tbu.mainTlb.entries=512', 'table=[]'],
     (text) => {
       const input = {};
       setField(input, text);

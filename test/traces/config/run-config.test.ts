@@ -49,14 +49,20 @@ describe('runConfig', () => {
   });
 
   it('names a misspelt field, deep down, and the fields that are there', () => {
-    const error = refusal({ mmu: { interface: { mainTlb: { entrys: 5 } } } });
-    expect(error.field).toBe('mmu.interface.mainTlb.entrys');
+    const error = refusal({ mmu: { tbu: { mainTlb: { entrys: 5 } } } });
+    expect(error.field).toBe('mmu.tbu.mainTlb.entrys');
     expect(error.allowed).toContain('entries, ways');
   });
 
+  it('names the field that took the place of an old one', () => {
+    const error = refusal({ mmu: { interface: { slots: 4 } } });
+    expect(error.field).toBe('mmu.interface');
+    expect(error.allowed).toContain('perhaps mmu.tbu is meant');
+  });
+
   it('refuses a TLB whose entries do not fill its ways', () => {
-    const error = refusal({ mmu: { interface: { mainTlb: { entries: 100, ways: 3 } } } });
-    expect(error.field).toBe('mmu.interface.mainTlb');
+    const error = refusal({ mmu: { tbu: { mainTlb: { entries: 100, ways: 3 } } } });
+    expect(error.field).toBe('mmu.tbu.mainTlb');
     expect(error.allowed).toBe('entries must be a multiple of ways');
   });
 

@@ -11,7 +11,7 @@ function config(cache: 'microTlb' | 'mainTlb', entries: number, ways: number | '
   return readRunConfig({
     preset: 'mmu-600-agilex5',
     access: { pattern: 'random', accessesPerMap: 8 },
-    mmu: { interface: tlbs },
+    mmu: { tbu: tlbs },
   });
 }
 

@@ -31,7 +31,7 @@ export type TranslationEvent =
       readonly cycles: number;
     }
   | {
-      /** The way to the SMMU behind the TLBs of the interface and back; structures that were fetched; what is left of a walk. */
+      /** The way to the SMMU behind the TLBs of the TBU and back; structures that were fetched; what is left of a walk. */
       readonly kind: 'link' | 'return' | 'configuration' | 'decision' | 'port' | 'device';
       readonly count: number;
       readonly cycles: number;
@@ -65,7 +65,7 @@ export interface TranslationStory {
   /** A TLB or walk-cache entry served it that should be gone. */
   readonly stale: boolean;
   readonly reads: number;
-  /** Cycles from the interface to the answer: the sum over the events. */
+  /** Cycles from the TBU to the answer: the sum over the events. */
   readonly latency: number;
 }
 
@@ -143,7 +143,7 @@ export function narrateLook(
   return { iova: walk.iova, events, pa, permissions, pageSize, fault, stale: false, reads, latency: 0 };
 }
 
-/** The order in which an MMU looks, from the interface to the walker and back; which of it took place stands in the request. */
+/** The order in which an MMU looks, from the TBU to the walker and back; which of it took place stands in the request. */
 function eventsOf(mmu: Mmu, request: TranslationRequest, log: WalkLog, done: boolean): TranslationEvent[] {
   const { config, caches } = mmu;
   const { hit } = request;
@@ -162,7 +162,7 @@ function eventsOf(mmu: Mmu, request: TranslationRequest, log: WalkLog, done: boo
     cycles: writes ? Math.ceil(request.size / config.portWidth) : 1,
   };
   if (!mmu.enabled) return [{ kind: 'decision', count: 1, cycles: request.latency - port.cycles }, port];
-  const { microTlb, mainTlb } = config.interface;
+  const { microTlb, mainTlb } = config.tbu;
   const micro = (hit & HitFlag.MICRO_TLB) !== 0;
   const main = (hit & HitFlag.MAIN_TLB) !== 0;
   if (microTlb.enabled) lookup('micro-TLB', micro, microTlb.latency);

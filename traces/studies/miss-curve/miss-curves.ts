@@ -40,7 +40,7 @@ export interface CacheCurve {
   readonly points: readonly CurvePoint[];
   /** The same without loss: least size, lookups that hit from it on and not below. */
   readonly depths: readonly (readonly [entries: number, lookups: number])[];
-  /** The same by stream, for TLBs of an interface, or by address space. */
+  /** The same by stream, for TLBs of a TBU, or by address space. */
   readonly owners: readonly {
     readonly owner: string;
     readonly lookups: number;
@@ -178,12 +178,12 @@ export class MissCurves {
 /** The same machine with caches from which nothing falls. */
 function enlarged(config: Mmu['config']): Partial<MmuOptions> {
   const whole = { entries: MOST_ENTRIES, ways: 'full', policy: 'round-robin' } as const;
-  const { microTlb, mainTlb } = config.interface;
+  const { microTlb, mainTlb } = config.tbu;
   const levels = (entries: readonly number[]): [number, number, number, number] =>
     entries.map((count) => (count > 0 ? MOST_ENTRIES : 0)) as [number, number, number, number];
   const { stage1, stage2, unifiedEntries } = config.walkCache;
   return {
-    interface: { ...config.interface, microTlb: { ...microTlb, ...whole }, mainTlb: { ...mainTlb, ...whole } },
+    tbu: { ...config.tbu, microTlb: { ...microTlb, ...whole }, mainTlb: { ...mainTlb, ...whole } },
     tlb: { ...config.tlb, ...whole },
     ipaCache: { ...config.ipaCache, ...whole },
     walkCache: {

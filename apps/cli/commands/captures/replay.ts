@@ -52,7 +52,7 @@ Examples:
   tablewalk replay trace.txt --bind async --allocator reserve --bind-delay 100000
   tablewalk replay trace.txt --until 23.942338 --leaves leaves.jsonl
   tablewalk replay trace.txt --until 23.942338 --image image && tablewalk walk image
-  tablewalk replay trace.txt --set mmu.interface.mainTlb.entries=512 --json report.json
+  tablewalk replay trace.txt --set mmu.tbu.mainTlb.entries=512 --json report.json
   tablewalk replay trace.txt --accesses qemu-smmu.log
   tablewalk replay trace.txt --csv tables --stats stats.txt --html report.html
   tablewalk replay trace.txt --access probe --db run.duckdb && tablewalk sql run.duckdb --ready longest-windows

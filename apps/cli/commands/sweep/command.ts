@@ -75,7 +75,7 @@ and of each run runs/ID/config.json, report.json and stats.txt. The same command
 what is finished is not repeated.
 
 Examples:
-  tablewalk sweep trace.txt.gz --vary mmu.interface.mainTlb.entries=64..4096*2 --vary allocator=page,pool --out study
+  tablewalk sweep trace.txt.gz --vary mmu.tbu.mainTlb.entries=64..4096*2 --vary allocator=page,pool --out study
   tablewalk sweep trace.txt.gz --vary mmu.walkSlots=1..32 --vary invalidation.flushQueue.entries=16,64,256,1024 --sample lhs:200 --out study
   tablewalk sweep trace.txt.gz --points points.csv --out study
   tablewalk sweep trace.txt.gz --points points.csv --out study --engine slurm --sbatch --partition=long

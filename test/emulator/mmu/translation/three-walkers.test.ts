@@ -22,7 +22,7 @@ const RUNS = Number(process.env['TABLEWALK_RUNS'] ?? 40);
 
 /** No cache at all: every descriptor is read each time, as the untimed walker does. */
 const BARE: MmuOptions = {
-  interface: { microTlb: { enabled: false }, mainTlb: { enabled: false } },
+  tbu: { microTlb: { enabled: false }, mainTlb: { enabled: false } },
   configurationCache: { enabled: false },
   walkCache: { enabled: false },
 };
