@@ -101,7 +101,20 @@ function printedBy(file: string): number | null {
   const [command, ...options] = tool.command;
   const start = performance.now();
   const { status } = spawnSync(command, [...options, file], { stdio: 'ignore' });
-  return status === 0 ? performance.now() - start : null;
+  const took = performance.now() - start;
+  return status === 0 && printsEvents(command, [...options, file]) ? took : null;
+}
+
+const checked = new Map<string, boolean>();
+
+/** Whether the tool prints anything of the file: an older one says nothing of what it cannot read, and that fast. */
+function printsEvents(command: string, options: readonly string[]): boolean {
+  const key = [command, ...options].join(' ');
+  const known = checked.get(key);
+  if (known !== undefined) return known;
+  const { stdout } = spawnSync(command, options, { stdio: ['ignore', 'pipe', 'ignore'], maxBuffer: 2 ** 30 });
+  checked.set(key, stdout.length > 1000);
+  return stdout.length > 1000;
 }
 
 function unpacked(path: string, folder: string): string {

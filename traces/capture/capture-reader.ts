@@ -135,12 +135,7 @@ export class CaptureReader {
     const unpacked = await unpack(source, this.progress);
     this.#unpacked = unpacked;
     if (unpacked.first.length === 0 && this.progress.read === readBefore) {
-      throw new InputError(
-        source.name,
-        '',
-        source.name === '-' ? 'nothing on standard input' : 'an empty file',
-        SUPPORTED,
-      );
+      throw new InputError(source.name, '', nothingIn(source.name, unpacked.packing), SUPPORTED);
     }
     this.#traceHeader = TRACE_HEADERS.some((header) => startsWithText(unpacked.first, header));
     try {
@@ -212,4 +207,10 @@ export async function openSources(sources: readonly ByteSource[], options: Reade
     total += size;
   }
   return new CaptureReader(sources, options, known ? total : 0);
+}
+
+/** What an input without a byte is, as a phrase. */
+function nothingIn(name: string, packing: string): string {
+  if (packing !== '') return `${packing} data that ends before anything can be unpacked`;
+  return name === '-' ? 'nothing on standard input' : 'an empty file';
 }

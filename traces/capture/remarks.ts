@@ -7,7 +7,13 @@ import { EventKind } from './events/index.ts';
 export function whatInstead(stats: CaptureStats): string {
   const accesses = stats.byKind[EventKind.ACCESS] as number;
   const faults = stats.byKind[EventKind.FAULT] as number;
-  if (accesses > 0) return `a log of ${count(accesses, 'translation')}, which is a list of accesses and not of maps`;
+  if (accesses > 0) {
+    const mixed =
+      stats.foreignLines === 0
+        ? ''
+        : `, and ${count(stats.foreignLines, 'line')} of a trace in the same file (give each its own, the log with --accesses)`;
+    return `a log of ${count(accesses, 'translation')}, which is a list of accesses and not of maps${mixed}`;
+  }
   if (faults > 0) return `${count(faults, 'fault')} and no map or unmap`;
   if (stats.events > 0) {
     const example = stats.otherName === '' ? '' : ` (such as ${stats.otherName})`;
@@ -31,6 +37,11 @@ export function remarks(stats: CaptureStats): string[] {
   if (stats.otherInstances > 0) {
     said.push(
       `${count(stats.otherInstances, 'event')} of further trace instances are left out: they tell of the same calls.`,
+    );
+  }
+  if (stats.foreignLines > 0) {
+    said.push(
+      `${count(stats.foreignLines, 'line')} of another kind of file in the same input could not be read: give each file by itself.`,
     );
   }
   if (stats.withoutFormat > 0) {

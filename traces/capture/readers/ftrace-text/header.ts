@@ -130,7 +130,7 @@ export class FtraceHeader {
       let at = start;
       while ((bytes[at] as number) > Char.SPACE) at++;
       if (at > start && bytes[at - 1] === Char.COLON && bytes[at] === Char.SPACE) {
-        this.instanceEnd = at - 1;
+        this.#instance(bytes, start);
         from = at;
       }
     }
@@ -144,6 +144,14 @@ export class FtraceHeader {
       }
     }
     return false;
+  }
+
+  /** The name up to its colon. `grep -n` puts the number of each line behind it, or in its place: that names nothing. */
+  #instance(bytes: Uint8Array, start: number): void {
+    let at = start;
+    let isNumber = true;
+    for (; bytes[at] !== Char.COLON; at++) isNumber &&= isDigit(bytes[at] as number);
+    this.instanceEnd = isNumber ? start : at;
   }
 
   /** A `[` that may enclose the CPU number, or in verbose latency format the absolute time. */
@@ -175,8 +183,14 @@ export class FtraceHeader {
     if (pid === NOT_A_NUMBER || cursor.bytes[cursor.at] !== Char.SPACE) return false;
     cursor.skipSpaces();
     const cpu = cursor.decimal();
-    if (cpu === NOT_A_NUMBER || !isFlag(cursor.bytes[cursor.at] as number)) return false;
-    if (!this.#flagsAndTime(cursor)) return false;
+    if (cpu === NOT_A_NUMBER) return false;
+    if (cursor.bytes[cursor.at] === Char.MINUS) {
+      // `trace-cmd report -l -R` prints the flags as they are: `0-0x10`.
+      while ((cursor.bytes[cursor.at] as number) > Char.SPACE) cursor.at++;
+      cursor.skipSpaces();
+      if (!this.#readTime(cursor)) return false;
+      this.context = Context.UNKNOWN;
+    } else if (!isFlag(cursor.bytes[cursor.at] as number) || !this.#flagsAndTime(cursor)) return false;
     this.pid = pid;
     this.cpu = cpu;
     return true;

@@ -44,8 +44,12 @@ export class FtraceParser implements LineParser {
     const header = this.#header;
     if (!header.read(cursor)) return this.#headless(cursor, start, event);
     if (bytes[cursor.at] === Char.LESS) return this.#notEvent(); // <stack trace>
-    const nameAt = cursor.at;
-    const name = this.#fields.name(cursor);
+    let nameAt = cursor.at;
+    let name = this.#fields.name(cursor);
+    if (name < 0 && skipPeriod(cursor, nameAt)) {
+      nameAt = cursor.at;
+      name = this.#fields.name(cursor);
+    }
     if (name < 0) {
       // A name that is cut may have been any.
       if (this.#lines.cut && !endsInColon(bytes, nameAt))
@@ -121,7 +125,8 @@ export class FtraceParser implements LineParser {
       const traced = this.#fields.name(cursor);
       if (traced < 0) continue;
       const fields = cursor.at;
-      if (!this.#perfTraceFront(cursor, start, at, event)) return this.#damaged(NO_FRONT);
+      const known = this.#perfTraceFront(cursor, start, at, event) || this.#perfScriptFront(cursor, start, at, event);
+      if (!known) return this.#damaged(NO_FRONT);
       cursor.at = fields;
       return this.#event(traced, cursor, event, null);
     }
@@ -138,6 +143,10 @@ export class FtraceParser implements LineParser {
       if (this.#lines.cut) return this.#damaged('the text ends in the middle of this line');
       event.line = this.#lines.number;
       return true;
+    }
+    if (isBinary(bytes, start)) {
+      this.#notes.stats.foreignLines++;
+      return this.#notEvent();
     }
     for (const mark of MARKS) {
       if (indexInLine(bytes, start, mark) >= 0) return this.#damaged(NO_FRONT);
@@ -181,6 +190,52 @@ export class FtraceParser implements LineParser {
       wordEnd = at;
     }
     return false;
+  }
+
+  /**
+   * What `perf script -F` leaves in front of `end`: of comm, pid (or pid/tid), `[cpu]`, flags, `time:` and period any, also none. Read backwards,
+   * since a comm may hold anything; a front of which no part is understood is none.
+   */
+  #perfScriptFront(cursor: TextCursor, start: number, end: number, event: TraceEvent): boolean {
+    const bytes = cursor.bytes;
+    event.time = 0;
+    event.cpu = -1;
+    event.context = -1;
+    event.pid = -1;
+    let understood = 0;
+    let words = 0;
+    let wordEnd = end;
+    for (;;) {
+      while (wordEnd > start && (bytes[wordEnd - 1] as number) <= Char.SPACE) wordEnd--;
+      if (wordEnd === start || words === MOST_FRONT_WORDS) break;
+      words++;
+      let at = wordEnd;
+      while (at > start && (bytes[at - 1] as number) > Char.SPACE) at--;
+      const bracketed = bytes[at] === Char.OPEN_BRACKET;
+      cursor.at = bracketed ? at + 1 : at;
+      const whole = cursor.decimal();
+      if (whole !== NOT_A_NUMBER && bracketed && bytes[cursor.at] === Char.CLOSE_BRACKET) {
+        event.cpu = whole;
+        understood++;
+      } else if (whole !== NOT_A_NUMBER && bytes[wordEnd - 1] === Char.COLON && bytes[cursor.at] === Char.DOT) {
+        const digits = ++cursor.at;
+        const fraction = cursor.decimal();
+        if (fraction !== NOT_A_NUMBER && cursor.at === wordEnd - 1 && cursor.at - digits <= MAX_FRACTION) {
+          event.time = joinDecimal(whole, fraction, cursor.at - digits, 1);
+          this.#notes.stats.clock = 'seconds';
+          understood++;
+        }
+      } else if (whole !== NOT_A_NUMBER && event.pid < 0) {
+        if (bytes[cursor.at] === Char.SLASH) {
+          cursor.at++;
+          const thread = cursor.decimal();
+          if (thread !== NOT_A_NUMBER && cursor.at === wordEnd) event.pid = thread;
+        } else if (cursor.at === wordEnd) event.pid = whole;
+        if (event.pid >= 0) understood++;
+      }
+      wordEnd = at;
+    }
+    return understood > 0 || words === 0;
   }
 
   /** `CPU:0 [LOST 2712 EVENTS]`, or `[2712 EVENTS DROPPED]` of trace-cmd, with the cursor behind `CPU:`. */
@@ -275,6 +330,8 @@ const ENTRIES = ascii('# entries-in-buffer/entries-written:');
 const PERF_TRACE_PREFIXES = [ascii('iommu:'), ascii('iommudom:'), ascii('dma:')];
 /** Text that only events of interest contain. */
 const MARKS = [ascii('IOMMU: '), ascii(' iova='), ascii(' dma_addr=')];
+/** Words that may stand in front of an event's name: a comm of several, pid, CPU, flags, time, period. */
+const MOST_FRONT_WORDS = 12;
 const NO_FRONT = 'no event name and time in front';
 const TYPE = ascii('type: ');
 const NO_FIELDS = 'no fields (trace option raw, hex or bin), record it without that option';
@@ -304,6 +361,25 @@ function isGpuCall(cursor: TextCursor, start: number): boolean {
 }
 const MAP_ = fourBytes('map:');
 const _AS = fourBytes(' as=');
+
+/** Passes the period, a number that `perf script` may print in front of an event's name; no name begins with a digit. */
+function skipPeriod(cursor: TextCursor, start: number): boolean {
+  cursor.at = start;
+  if (cursor.decimal() === NOT_A_NUMBER || cursor.bytes[cursor.at] !== Char.SPACE) return false;
+  cursor.skipSpaces();
+  return true;
+}
+
+/** Whether the line begins with a byte that no text has; zeros alone are what a block of a file that was never written reads as. */
+function isBinary(bytes: Uint8Array, start: number): boolean {
+  for (let at = start; at < start + LONGEST_NAME && bytes[at] !== Char.LF; at++) {
+    const byte = bytes[at] as number;
+    if (byte > 0 && byte < FIRST_CONTROL_OF_TEXT) return true;
+  }
+  return false;
+}
+/** Bell and what follows it up to carriage return may stand in what a program prints. */
+const FIRST_CONTROL_OF_TEXT = 0x07;
 
 /** Whether the word that begins here has its colon. */
 function endsInColon(bytes: Uint8Array, start: number): boolean {

@@ -10,7 +10,7 @@ export { KernelLine, KernelLines } from './lines.ts';
 /** The front of a line as dmesg, a serial console, the journal and syslog have it. */
 const FRONT = /^(?:<\d+>)?\[ *\d+\.\d{6}\]|^\(XEN\) |^.{0,64}\bkernel: |^\s*vm-log:/m;
 /** The front of a tracer's line: such a text is a trace, whatever else is in it. */
-const TRACER = /^# tracer:|^cpus=\d|^\s*\S.*\[\d{3,}\] (?:\S+ +)?\d+\.\d+: \w+:/m;
+const TRACER = /^# tracer:|^cpus=\d|\[\d{3,}\] +(?:\S+ +)?\d+\.\d+: +(?:\d+ +)?\w+(?::\w+)?:/m;
 
 /** What `tablewalk generate` writes first. */
 const SYNTHETIC = /\btablewalk: synthetic\b/;

@@ -1,6 +1,6 @@
 import type { CaptureNotes } from '../../events/index.ts';
 import { Context, clearCall, EventKind, NameTable, type TraceEvent, UNKNOWN } from '../../events/index.ts';
-import { ascii, Char, NOT_A_NUMBER, type TextCursor } from '../text-cursor.ts';
+import { ascii, Char, indexInLine, NOT_A_NUMBER, type TextCursor } from '../text-cursor.ts';
 import type { TextLines } from '../text-lines.ts';
 import type { LineParser } from '../text-stream.ts';
 
@@ -44,6 +44,8 @@ const KEY_COUNT = 9;
 /** Bytes of a page by the TG of an invalidation command: 0 stands for the page of an invalidation without a range. */
 const TG_BYTES = [4096, 4096, 16_384, 65_536];
 const SMMU = ascii('smmu');
+/** What no log of an emulated IOMMU says, and every map and unmap of a trace does. */
+const TRACE_MARK = ascii('IOMMU: iova=');
 
 /**
  * Reads QEMU's own log of its SMMU: translations as accesses, invalidation commands, faults. Everything else it tells (walk levels, queue
@@ -70,6 +72,7 @@ export class QemuLogParser implements LineParser {
     const nameAt = cursor.at;
     if (!cursor.take(SMMU)) {
       this.#notes.stats.notEvents++;
+      if (indexInLine(cursor.bytes, start, TRACE_MARK) >= 0) this.#notes.stats.foreignLines++;
       return false;
     }
     const { bytes } = cursor;
