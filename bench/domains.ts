@@ -72,7 +72,7 @@ class Pages {
 const NO_PAGES: ReadonlyMap<number, number> = new Map();
 
 /** Holds what was found for each call against the truth. */
-export function score(events: readonly TraceEvent[], truth: readonly number[], found: readonly number[]): Score {
+function score(events: readonly TraceEvent[], truth: readonly number[], found: readonly number[]): Score {
   const pairs = new Map<string, number>();
   const [truePages, foundPages] = [new Pages(), new Pages()];
   let contradictions = 0;
@@ -114,7 +114,7 @@ function contradicts(event: TraceEvent, pages: ReadonlyMap<number, number>): boo
 }
 
 /** Reads a capture with truth and scores what is found with the names hidden. */
-export async function scoreCapture(
+async function scoreCapture(
   path: string,
 ): Promise<{ truth: number; calls: number; single: Score; greedy: Score; tracker: Score }> {
   const reader = await openCaptures([path]);

@@ -43,7 +43,7 @@ export interface IommuCounters {
   readonly all: number;
   /** Commands that reached the device, or registers that were written for invalidations; waits for completion not among them. */
   readonly commands: number;
-  /** Waits for completion (CMD_SYNC, TLBSYNC, AS_ACTIVE polls, IMCTR.FLUSH polls). */
+  /** Waits for completion, with what `IommuModel.completion` names. */
   readonly syncs: number;
   /** By name of the command or register; names that never occurred are absent. */
   readonly commandsByName: Readonly<Record<string, number>>;
@@ -233,6 +233,8 @@ export interface IommuModel<C = never> {
   readonly name: string;
   /** For people. */
   readonly title: string;
+  /** What a driver waits for invalidations with, by its name in the manual. */
+  readonly completion: string;
   /** Drivers by the name that `--driver` takes; the first is the default. */
   readonly drivers: readonly string[];
   /** Table formats that it walks; the first is the default. */

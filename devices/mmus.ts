@@ -12,6 +12,9 @@ export const MMUS = {
 } as const;
 export type MmuName = keyof typeof MMUS;
 
+/** The MMU of a configuration that names none. */
+export const DEFAULT_MMU: MmuName = 'smmuv3';
+
 /** What a configuration says of each of them: fields of its own for every MMU. */
 export const MMU_CONFIG = {
   ...SMMUV3_CONFIG,

@@ -14,6 +14,7 @@ export const IPMMU_CONFIG = {
 export const IPMMU_VMSA: IommuModel<v.InferOutput<v.StrictObjectSchema<typeof IPMMU_CONFIG, undefined>>> = {
   name: 'ipmmu-vmsa',
   title: 'Renesas IPMMU-VMSA',
+  completion: 'IMCTR.FLUSH polls',
   drivers: ['ipmmu', 'ipmmu-xen'],
   formats: ['arm-32-lpae-s1', 'arm-64-lpae-s1', 'arm-64-lpae-s2'],
   table: { granule: '4k', ias: 32, oas: 40, walk: 'non-coherent' },

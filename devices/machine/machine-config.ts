@@ -11,7 +11,7 @@ import {
 } from '../../emulator/index.ts';
 import { AllocatorCostsSchema, LINUX_VERSIONS } from '../../formats/index.ts';
 import { FORMAT_NAMES, type FormatKey, GRANULES } from '../iommu.ts';
-import { MMU_CONFIG, MMUS, type MmuName } from '../mmus.ts';
+import { DEFAULT_MMU, MMU_CONFIG, MMUS, type MmuName } from '../mmus.ts';
 import { PlantedBugsSchema } from './planted-bugs.ts';
 
 const tableSchema = v.strictObject({
@@ -36,7 +36,7 @@ const tableSchema = v.strictObject({
 
 const iommuSchema = v.strictObject({
   /** Which MMU it is. */
-  model: v.optional(v.picklist(Object.keys(MMUS) as MmuName[]), 'smmuv3'),
+  model: v.optional(v.picklist(Object.keys(MMUS) as MmuName[]), DEFAULT_MMU),
   /** The driver, by its name; without one the MMU's first. */
   driver: v.optional(v.pipe(v.string(), v.minLength(1))),
 });

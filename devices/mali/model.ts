@@ -13,6 +13,7 @@ export const MALI_CONFIG = {
 export const MALI: IommuModel<v.InferOutput<v.StrictObjectSchema<typeof MALI_CONFIG, undefined>>> = {
   name: 'mali',
   title: 'Arm Mali',
+  completion: 'AS_ACTIVE polls',
   drivers: ['panfrost-6.12', 'panfrost-7.3', 'panthor-6.12', 'panthor-7.3'],
   formats: ['arm-mali-lpae', 'arm-64-lpae-s1'],
   table: { oas: 40 },

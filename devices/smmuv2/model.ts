@@ -9,7 +9,7 @@ const cycles = (least: number) => v.pipe(v.number(), v.minValue(least), v.maxVal
 const small = v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(128));
 
 /** An SMMUv2 and its driver. */
-export const Smmuv2Schema = v.strictObject({
+const Smmuv2Schema = v.strictObject({
   /** Implementation: its identification registers and quirks. */
   hardware: v.optional(v.picklist(Object.keys(SMMU_HARDWARE) as SmmuHardwareName[]), 'mmu500-large'),
   /** Context banks instead of the implementation's. Default 128, the most that an MMU-500 has (Arm DDI 0517). */
@@ -37,6 +37,7 @@ export const SMMUV2_CONFIG = {
 export const SMMUV2: IommuModel<v.InferOutput<v.StrictObjectSchema<typeof SMMUV2_CONFIG, undefined>>> = {
   name: 'smmuv2',
   title: 'Arm SMMUv2 (MMU-500)',
+  completion: 'TLBSYNC',
   drivers: ['arm-smmu'],
   formats: ['arm-64-lpae-s1', 'arm-64-lpae-s2', 'arm-32-lpae-s1', 'arm-32-lpae-s2'],
   table: {},

@@ -16,6 +16,7 @@ export const SMMUV3_CONFIG = {
 export const SMMUV3: IommuModel<v.InferOutput<v.StrictObjectSchema<typeof SMMUV3_CONFIG, undefined>>> = {
   name: 'smmuv3',
   title: 'Arm SMMUv3',
+  completion: 'CMD_SYNC',
   // Without a kernel in its name, the driver is that of `driver.kernel`.
   drivers: ['arm-smmu-v3', ...DRIVER_KERNELS.map((kernel) => `arm-smmu-v3-${kernel}`)],
   formats: ['arm-64-lpae-s1', 'arm-64-lpae-s2'],

@@ -30,7 +30,7 @@ export const BusStatus = {
 export type BusStatus = (typeof BusStatus)[keyof typeof BusStatus];
 
 /** Bytes of the largest transaction: one cache line. */
-export const BURST_SIZE = 64;
+const BURST_SIZE = 64;
 
 export class BusPort implements WalkMemory {
   readonly name: string;

@@ -23,7 +23,7 @@ import { FRAME_SIZE, FRAME_WORDS, FrameStore } from './frame-store.ts';
 import { BusError, type MemoryObserver, type PhysicalMemory } from './physical-memory.ts';
 
 /** Bytes in a cache line (`CTR_EL0.CWG` of every current Arm core). */
-export const CACHE_LINE_SIZE = 64;
+const CACHE_LINE_SIZE = 64;
 const LINE_WORDS = CACHE_LINE_SIZE / 4;
 const LINE_SHIFT = 4;
 /** Lines per bitmap word: word index to bitmap index is a shift by 4 + 5. */

@@ -9,7 +9,7 @@
  */
 
 /** log2 of the frame size in bytes. */
-export const FRAME_SHIFT = 16;
+const FRAME_SHIFT = 16;
 /** Bytes in a frame. */
 export const FRAME_SIZE = 2 ** FRAME_SHIFT;
 /** 32-bit words in a frame. */

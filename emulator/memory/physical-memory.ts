@@ -13,7 +13,7 @@ import { FRAME_SIZE, FrameStore } from './frame-store.ts';
 const address = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(2 ** 52));
 
 /** One RAM bank. */
-export const RamBankSchema = v.strictObject({
+const RamBankSchema = v.strictObject({
   /** Physical address of the first byte, a multiple of 64 KiB below 2^52. */
   base: address,
   /** Bytes, a multiple of 64 KiB. */

@@ -215,7 +215,7 @@ export class InvalidationWatch implements InvalidationObserver {
     const iova = this.#unwaited;
     this.#unwaited = -1;
     this.#sanitizer.found(FindingKind.MISSING_SYNC, iova, () => ({
-      detail: `the operation returned, and nothing waited (CMD_SYNC) for its invalidation at ${addressText(iova)} to complete`,
+      detail: `the operation returned, and nothing waited for its invalidation at ${addressText(iova)} to complete`,
     }));
   }
 

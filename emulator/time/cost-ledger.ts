@@ -20,7 +20,7 @@ export const Cause = {
   IOVA: 7,
 } as const;
 export type Cause = (typeof Cause)[keyof typeof Cause];
-export const CAUSES = 8;
+const CAUSES = 8;
 export const CAUSE_NAMES: readonly string[] = [
   'allocation',
   'edit',
@@ -42,7 +42,7 @@ export const OperationKind = {
   OTHER: 3,
 } as const;
 export type OperationKind = (typeof OperationKind)[keyof typeof OperationKind];
-export const OPERATION_KINDS = 4;
+const OPERATION_KINDS = 4;
 export const OPERATION_KIND_NAMES: readonly string[] = ['map', 'unmap', 'flush', 'other'];
 
 /** A counter of cycles that only rises; what it rises by during an operation is that operation's. */
@@ -218,7 +218,7 @@ export class CostLedger {
 const ALL_KINDS: readonly OperationKind[] = Object.values(OperationKind);
 
 /** 0 for nothing, else 1 + the log2 of the bytes, rounded down. */
-export function sizeClassOf(bytes: number): number {
+function sizeClassOf(bytes: number): number {
   return bytes < 1 ? 0 : Math.min(1 + Math.floor(Math.log2(bytes)), SIZE_CLASSES - 1);
 }
 

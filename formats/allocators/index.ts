@@ -34,7 +34,6 @@ export {
   LAYERS,
   type LayerSpec,
   type LayerSpecInput,
-  LayerSpecSchema,
   layerOptions,
   parseStackSpec,
 } from './stack-spec.ts';

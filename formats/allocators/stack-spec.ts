@@ -20,7 +20,7 @@ const layer = <K extends string, E extends v.ObjectEntries>(kind: K, schema: v.S
   v.strictObject({ kind: v.literal(kind), ...schema.entries });
 
 /** One layer of a stack. */
-export const LayerSpecSchema = v.variant('kind', [
+const LayerSpecSchema = v.variant('kind', [
   v.strictObject({ kind: v.literal('page') }),
   layer('carve-out', CarveOutOptionsSchema),
   layer('pool', PoolOptionsSchema),

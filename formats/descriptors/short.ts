@@ -147,7 +147,7 @@ export const SHORT_SMALL_PAGE = layout('short descriptor, small page', 32, {
 });
 
 /** MediaTek's level 1 table (with ARM_MTK_TTBR_EXT its address has 35 bits). */
-export const MEDIATEK_TABLE = layout('MediaTek short descriptor, level 1 table', 32, {
+const MEDIATEK_TABLE = layout('MediaTek short descriptor, level 1 table', 32, {
   type: type(ShortType.TABLE, 'table'),
   ns: nonSecure(3),
   ...mediatek,
@@ -167,7 +167,7 @@ export const MEDIATEK_SECTION = layout('MediaTek short descriptor, section', 32,
 });
 
 /** MediaTek's supersection: 35 address bits, unlike the architecture's 40. */
-export const MEDIATEK_SUPERSECTION = layout('MediaTek short descriptor, supersection', 32, {
+const MEDIATEK_SUPERSECTION = layout('MediaTek short descriptor, supersection', 32, {
   type: leafType('section or supersection'),
   b: B,
   c: C,
@@ -178,7 +178,7 @@ export const MEDIATEK_SUPERSECTION = layout('MediaTek short descriptor, supersec
   base: base(24, 'output address, bits 31:24'),
 });
 
-export const MEDIATEK_LARGE_PAGE = layout('MediaTek short descriptor, large page', 32, {
+const MEDIATEK_LARGE_PAGE = layout('MediaTek short descriptor, large page', 32, {
   type: type(ShortType.LARGE_PAGE, 'large page'),
   b: B,
   c: C,

@@ -81,6 +81,11 @@ class Rig {
   }
 }
 
+it('every MMU names what its driver waits with', () => {
+  const names = Object.values(MMUS).map(({ completion }) => completion);
+  expect(new Set(names).size).toBe(names.length);
+});
+
 describe.each(KINDS)('%s with %s', (model, driver) => {
   it('translates what is mapped, in every page, and nothing beside it', () => {
     const rig = new Rig(model, driver);

@@ -16,11 +16,7 @@ export {
   copyEvent,
   DAMAGE_KEPT,
   type Damage,
-  DIRECTION_NAMES,
-  Direction,
-  DMA_REQUEST_NAMES,
   DmaRequest,
-  EVENT_KIND_NAMES,
   EVENT_KINDS,
   EventKind,
   MEANINGS,
@@ -41,5 +37,4 @@ export {
   MemoryAccess,
   type Platform,
   type RandomAccess,
-  WEB,
 } from './sources/index.ts';

@@ -31,7 +31,7 @@ export function checkConfig<const S extends v.GenericSchema>(schema: S, input: u
 }
 
 /** The names of the fields of the object at `path`, empty where there is no object. */
-export function fieldsAt(schema: Schema, path: readonly string[]): string[] {
+function fieldsAt(schema: Schema, path: readonly string[]): string[] {
   let here: Schema | undefined = objectOf(schema);
   for (const key of path) {
     here = here === undefined ? undefined : entriesOf(here)?.[key];

@@ -176,6 +176,6 @@ export function pricedConfig(cpu: CpuName, clockMHz: number): Record<string, unk
 const IPMMU_MOST = 10_000;
 
 /** Nanoseconds as cycles of a clock; to a millionth, so that decimal fractions stay what they are. */
-export function cyclesOf(ns: number, clockMHz: number): number {
+function cyclesOf(ns: number, clockMHz: number): number {
   return Math.round(ns * clockMHz * 1000) / 1e6;
 }

@@ -1,5 +1,12 @@
 import * as v from 'valibot';
-import { FlushQueueSchema, GRANULES, MachineConfigSchema, MMUS, VmBindSchema } from '../../devices/index.ts';
+import {
+  DEFAULT_MMU,
+  FlushQueueSchema,
+  GRANULES,
+  MachineConfigSchema,
+  MMUS,
+  VmBindSchema,
+} from '../../devices/index.ts';
 import { DEFAULT_PRESET, PRESETS } from '../../emulator/index.ts';
 import { ConfigError, parseStackSpec } from '../../formats/index.ts';
 import { AccessSchema } from './access.ts';
@@ -100,7 +107,7 @@ function pricesFor({ cpu, clockMHz }: Record<string, unknown>): Record<string, u
 /** @param priced what of `mmu` are prices; a preset has its own where it says so */
 function withMachine(input: Record<string, unknown>, priced: unknown): unknown {
   const { iommu = {} } = input;
-  const modelName = isObject(iommu) ? (iommu['model'] ?? 'smmuv3') : 'smmuv3';
+  const modelName = (isObject(iommu) ? iommu['model'] : undefined) ?? DEFAULT_MMU;
   const model = Object.values(MMUS).find(({ name }) => name === modelName);
   const sized = { ...input, ...withTableSizes(input) };
   const [format] = model?.formats ?? [];

@@ -1,7 +1,7 @@
 import { copyEvent, TraceEvent } from '../capture/index.ts';
 
 /** Events that may wait for their domain, a power of two: bounds memory and delay. */
-export const MOST_UNDECIDED = 4096;
+const MOST_UNDECIDED = 4096;
 
 /** The event waits for its decision. */
 const OPEN = -3;

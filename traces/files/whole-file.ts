@@ -143,7 +143,7 @@ export function writeWholeFile(
  * Writes all of `bytes`, however little the system takes at a time.
  * @param descriptor an open file, or 1 and 2 for the process's own outputs
  */
-export function writeWhole(descriptor: number, bytes: Uint8Array): void {
+function writeWhole(descriptor: number, bytes: Uint8Array): void {
   let at = 0;
   while (at < bytes.length) {
     try {

@@ -6,7 +6,7 @@ const whole = (least: number, most: number, value: number) =>
   v.optional(v.pipe(v.number(), v.integer(), v.minValue(least), v.maxValue(most)), value);
 const share = (value: number) => v.optional(v.pipe(v.number(), v.minValue(0), v.maxValue(1)), value);
 
-export const GpuCaptureSchema = v.strictObject({
+const GpuCaptureSchema = v.strictObject({
   frames: whole(1, 1_000_000, 60),
   /** Frames a second. */
   rate: whole(1, 1000, 60),

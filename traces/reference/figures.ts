@@ -14,7 +14,7 @@ const LISTED = 40;
 const FLAT = 1 << 16;
 
 /** A running distribution in ticks. */
-export class Distribution {
+class Distribution {
   samples = 0;
   #sum = 0;
   #squares = 0;

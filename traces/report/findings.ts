@@ -3,7 +3,7 @@ import { FindingKind } from '../../emulator/index.ts';
 import { count, cycles, seconds } from '../quantity.ts';
 import type { CaptureSection, FindingRecord, Report, SanitizerSection } from './report.ts';
 
-export const CHECK_SCHEMA = 'tablewalk.check/1';
+const CHECK_SCHEMA = 'tablewalk.check/1';
 
 /** Columns of a label in the terminal report. */
 export const LABEL_WIDTH = 20;

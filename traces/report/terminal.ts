@@ -1,4 +1,5 @@
 import { Ansis } from 'ansis';
+import { MMUS } from '../../devices/index.ts';
 import { address, bytes, count, cycles, pageSize, seconds, share } from '../quantity.ts';
 import { breakdownLines } from './breakdown-text.ts';
 import { findingLine, firstFindings, LABEL_WIDTH, recordedLines, reuseLines, windowText } from './findings.ts';
@@ -102,7 +103,11 @@ export function renderReport(report: Report, options: TerminalOptions): string {
   row('by address', count(invalidation.byAddress));
   row('by walk range', count(invalidation.byWalkRange));
   row('whole space', count(invalidation.all));
-  row('commands', count(invalidation.commands), `${count(invalidation.syncs)} CMD_SYNC`);
+  row(
+    'commands',
+    count(invalidation.commands),
+    `${count(invalidation.syncs)} ${MMUS[report.config.iommu.model].completion}`,
+  );
   if (invalidation.flushQueue !== null) {
     const { timer, full, proven, ranges } = invalidation.flushQueue;
     const proof = proven === 0 ? '' : `, ${count(proven)} that a reused address proves`;

@@ -12,7 +12,7 @@ const BUFFER = 0x1000_0000;
 const NEIGHBOUR = 0x2000_0000;
 const PA = 0x2_0000_0000;
 
-export const BusyUnmapSchema = v.strictObject({
+const BusyUnmapSchema = v.strictObject({
   /** Strict: the unmap returns once the TLB is clean. Lazy: a flush queue cleans it later. */
   mode: v.optional(v.picklist(['strict', 'lazy']), 'strict'),
   /** Pages of each buffer. */

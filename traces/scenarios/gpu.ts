@@ -9,7 +9,7 @@ const whole = (least: number, most: number, value: number) =>
   v.optional(v.pipe(v.number(), v.integer(), v.minValue(least), v.maxValue(most)), value);
 const kernel = v.optional(v.picklist(['6.12', '7.3']), '7.3');
 
-export const GpuFaultStormSchema = v.strictObject({
+const GpuFaultStormSchema = v.strictObject({
   /** Kernel whose panfrost is followed. */
   kernel,
   /** Clients, each with a heap that grows from page faults, and the address spaces that the hardware has for them. */
@@ -19,8 +19,8 @@ export const GpuFaultStormSchema = v.strictObject({
   frames: whole(1, 16, 4),
 });
 
-export const GpuIdleEvictionSchema = v.strictObject({ kernel });
-export const GpuStuckSchema = v.strictObject({ kernel });
+const GpuIdleEvictionSchema = v.strictObject({ kernel });
+const GpuStuckSchema = v.strictObject({ kernel });
 
 /** What one of these worlds came to. Plain JSON; times in GPU clock cycles, all of which are assumed. */
 export interface GpuScenarioReport {

@@ -2,14 +2,10 @@ export {
   type BusyUnmapConfig,
   type BusyUnmapInput,
   type BusyUnmapReport,
-  BusyUnmapSchema,
   runBusyUnmap,
 } from './busy-unmap.ts';
 export {
-  GpuFaultStormSchema,
-  GpuIdleEvictionSchema,
   type GpuScenarioReport,
-  GpuStuckSchema,
   runGpuFaultStorm,
   runGpuIdleEviction,
   runGpuStuck,
@@ -19,7 +15,6 @@ export {
   type StallResumeConfig,
   type StallResumeInput,
   type StallResumeReport,
-  StallResumeSchema,
 } from './stall-resume.ts';
 export {
   runTeardown,
@@ -27,7 +22,6 @@ export {
   type TeardownInput,
   type TeardownReport,
   type TeardownRun,
-  TeardownSchema,
 } from './teardown.ts';
 export {
   runVmBindDeadlock,
@@ -35,5 +29,4 @@ export {
   type VmBindDeadlockConfig,
   type VmBindDeadlockInput,
   type VmBindDeadlockReport,
-  VmBindDeadlockSchema,
 } from './vm-bind-deadlock.ts';

@@ -11,7 +11,7 @@ const IOVA = 0x1000_0000;
 const PA = 0x2_0000_0000;
 const PAGE = 4096;
 
-export const StallResumeSchema = v.strictObject({
+const StallResumeSchema = v.strictObject({
   /** Kernel whose driver answers. Linux 6.12 clears the fault and never writes RESUME. */
   kernel: v.optional(v.picklist(['6.12', '7.3']), '7.3'),
   /** What the user of the domain does with a fault: map the page and ask for another try, or not want it. */

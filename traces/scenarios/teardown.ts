@@ -29,7 +29,7 @@ const MIB = 2 ** 20;
 
 const cycles = (fallback: number) => v.optional(v.pipe(v.number(), v.finite(), v.minValue(0)), fallback);
 
-export const TeardownSchema = v.strictObject({
+const TeardownSchema = v.strictObject({
   /** Tables of 4 KiB in the tree, the first level included; one or two more where the tree needs a new upper level. 4 to 262144. */
   pages: v.optional(v.pipe(v.number(), v.integer(), v.minValue(4), v.maxValue(1 << 18)), 4096),
   /** Tables freed per step, 1 or more. */

@@ -32,7 +32,7 @@ const SMALL_PAGE = 4096;
 const RECLAIM_BYTES = 32 * SMALL_PAGE;
 const IOVA = 0x10_0000_0000;
 
-export const VmBindDeadlockSchema = v.strictObject({
+const VmBindDeadlockSchema = v.strictObject({
   /** Stack of table allocators, layers joined by `/`. */
   allocator: v.optional(v.pipe(v.string(), v.minLength(1)), 'page'),
   /** RAM of the machine in MiB. */

@@ -6,7 +6,7 @@ import { bestOf, METRICS, metricsOf } from '../report/index.ts';
 import { Replay, type ReplayOptions } from './replay.ts';
 import { combinationsOf, type Variation } from './variation/index.ts';
 
-export const COMPARE_SCHEMA = 'tablewalk.compare/1';
+const COMPARE_SCHEMA = 'tablewalk.compare/1';
 
 /** The most combinations of one comparison. */
 const MAX_COMBINATIONS = 256;

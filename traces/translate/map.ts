@@ -17,7 +17,7 @@ interface MappedRange {
 export type MapSpec = { readonly touched: number } | { readonly ranges: readonly MappedRange[] };
 
 /** What the option takes, for messages. */
-export const MAP_SYNTAX = '"touched[:PAGE]" or "IOVA:SIZE:PA[,...]", sizes with k, m, g';
+const MAP_SYNTAX = '"touched[:PAGE]" or "IOVA:SIZE:PA[,...]", sizes with k, m, g';
 
 /**
  * Parses a map specification: `touched` or `touched:2m` maps each page of that size (4k by default) that the list touches;

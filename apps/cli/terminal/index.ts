@@ -3,7 +3,7 @@ export { chainText } from './chain-text.ts';
 export { ExitCode, endWith, exitWith } from './exit.ts';
 export { fittingTables, tableWidth } from './fitting-table.ts';
 export { checkWritable, writeJson } from './json-output.ts';
-export { LOG_LEVELS, type LogLevel, logLevel, openLog } from './log.ts';
+export { type LogLevel, logLevel, openLog } from './log.ts';
 export { watchStreams } from './streams.ts';
 export { supervise } from './supervise.ts';
 export { columns, wrapped } from './wrapped.ts';

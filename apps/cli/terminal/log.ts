@@ -2,7 +2,7 @@ import { InvalidArgumentError } from 'commander';
 import pino, { type Logger } from 'pino';
 
 /** Levels of `--log-level`, quietest first. */
-export const LOG_LEVELS = ['silent', 'error', 'warn', 'info', 'debug'] as const;
+const LOG_LEVELS = ['silent', 'error', 'warn', 'info', 'debug'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
 /** Parses `--log-level`. */

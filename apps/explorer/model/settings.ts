@@ -1,5 +1,5 @@
 /** What the machine of the page is: few choices, all of them in the link. */
-import { MMUS, type MmuName, PLANTED_BUGS } from '../../../devices/index.ts';
+import { DEFAULT_MMU, MMUS, type MmuName, PLANTED_BUGS } from '../../../devices/index.ts';
 import { type MmuOptions, PRESETS, type PresetName } from '../../../emulator/index.ts';
 import { ConfigError } from '../../../formats/index.ts';
 import { type RunConfigInput, runConfig } from '../../../traces/browser.ts';
@@ -45,7 +45,7 @@ export interface Settings {
 }
 
 export const DEFAULT_SETTINGS: Settings = {
-  mmu: 'smmuv3',
+  mmu: DEFAULT_MMU,
   format: 'arm-64-lpae-s1',
   granule: '4k',
   ias: 48,

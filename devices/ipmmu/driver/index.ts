@@ -13,7 +13,6 @@ export { IpmmuUnit } from './unit.ts';
 export { type MicroTlb, type XenIpmmuDomain, XenIpmmuDriver, type XenIpmmuParts } from './xen.ts';
 export { XenKernel } from './xen-kernel.ts';
 export {
-  type XenGuestTables,
   type XenTableFormat,
   XenTablePool,
   type XenTableSource,

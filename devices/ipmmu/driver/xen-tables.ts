@@ -42,7 +42,7 @@ export interface XenTableSource {
 const PAGE_SIZES = 0x4000_0000 + 0x20_0000 + 0x1000;
 
 /** A guest's tables in the memory of a machine. */
-export class XenGuestTables implements XenTables {
+class XenGuestTables implements XenTables {
   readonly table: IoPgtable;
   #flush: () => void = () => {};
   readonly #pool: XenTablePool;

@@ -3,4 +3,4 @@ export { GpuEngine, runGpuWorkload } from './engine.ts';
 export { GpuSystem, type GpuSystemOptions } from './gpu-system.ts';
 export type { GpuJobReport, GpuRunReport } from './report.ts';
 export { type SurfaceTiles, tilesOf } from './surface-layout.ts';
-export { type GpuWorkload, type GpuWorkloadInput, GpuWorkloadSchema, parseGpuWorkload } from './workload.ts';
+export { type GpuWorkload, type GpuWorkloadInput, parseGpuWorkload } from './workload.ts';

@@ -60,7 +60,7 @@ const job = v.strictObject({
   remaps: names,
 });
 
-export const GpuWorkloadSchema = v.strictObject({
+const GpuWorkloadSchema = v.strictObject({
   /** How often all jobs run, one frame after the other; a job waits for itself in the frame before. */
   frames: v.optional(whole(1, 100_000), 1),
   surfaces: v.record(v.string(), surface),

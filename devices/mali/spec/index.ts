@@ -27,7 +27,7 @@ export {
   JobManagerGpuCommand,
   ResetKind,
 } from './gpu-control.ts';
-export { AS_LOCKADDR, encodeLockAddress, LEAST_LOCK_SHIFT, lockShift, lockStart, WHOLE_SPACE } from './lockaddr.ts';
+export { AS_LOCKADDR, encodeLockAddress, lockShift, lockStart, WHOLE_SPACE } from './lockaddr.ts';
 export {
   MEMATTR_AARCH64,
   MemattrAllocation,

@@ -8,7 +8,7 @@ export const AS_LOCKADDR = registerLayout('Mali AS_LOCKADDR', 64, PANFROST_REGS,
 });
 
 /** log2 of the smallest region. */
-export const LEAST_LOCK_SHIFT = 15;
+const LEAST_LOCK_SHIFT = 15;
 
 const WIDTH_MASK = 0x3f;
 

@@ -95,7 +95,7 @@ const FSR_AFTER_FORMAT = ['UUT', 'ASF', 'TLBLKF', 'TLBMCF', 'EF', 'PF', 'AFF', '
 const FSYNR0_FLAGS = ['AFR', 'PTWF', 'NSATTR', 'IND', 'PNU', 'WNR'] as const;
 
 /** A fault in the words in which the kernel log has it. */
-export function describeContextFault(fault: ContextFault): string[] {
+function describeContextFault(fault: ContextFault): string[] {
   const { bank, addressLow, addressHigh, fsr, fsynr0, stream } = fault;
   const iova = addressHigh === 0 ? addressLow.toString(16) : addressHigh.toString(16) + hex8(addressLow);
   const fsrFlags = (names: readonly (keyof typeof FSR)[]): string[] =>

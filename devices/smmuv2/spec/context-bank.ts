@@ -118,18 +118,6 @@ export const FSYNR0 = {
   S1CBNDX: bitField(16, 8, 'Bank of the stage 1 whose walk or output faulted at stage 2'),
 } as const satisfies Layout;
 
-/** TLBIVA, TLBIVAL in AArch64. The address is a page number of 4 KiB pages. */
-export const TLBI_VA64 = {
-  Address: bitField(0, 44, 'Input address, bits 55 to 12'),
-  ASID: bitField(48, 16, 'ASID'),
-} as const satisfies Layout;
-
-/** TLBIVA, TLBIVAL in AArch32. */
-export const TLBI_VA32 = {
-  ASID: bitField(0, 8, 'ASID'),
-  Address: bitField(12, 20, 'Input address, bits 31 to 12'),
-} as const satisfies Layout;
-
 /** One bank: a page of its own. */
 export const BANK = defineRegisters({
   SCTLR: { offset: 0x000, width: 32, access: 'rw', meaning: 'Control', fields: SCTLR },

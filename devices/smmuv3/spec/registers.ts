@@ -7,7 +7,7 @@ import { defineRegisters, masksOf } from '../../registers/index.ts';
 import { AIDR, IDR0, IDR1, IDR3, IDR5, IIDR } from './identification.ts';
 
 /** Where page 1 begins. */
-export const PAGE_1 = 0x10000;
+const PAGE_1 = 0x10000;
 
 /** CR0 and CR0ACK. */
 export const CR0 = {
@@ -81,7 +81,7 @@ export const GERROR = {
 export const Gerror = masksOf(GERROR);
 
 /** MSI configuration registers CFG2. */
-export const IRQ_CFG2 = {
+const IRQ_CFG2 = {
   MemAttr: bitField(0, 4, 'Memory type of the MSI'),
   SH: bitField(4, 2, 'Shareability of the MSI'),
 } as const satisfies Layout;
@@ -107,13 +107,13 @@ export const QUEUE_BASE = {
 export const IRQ_CFG0 = { ADDR: addressField(2, 50, 'Target, bits [51:2]') } as const satisfies Layout;
 
 /** Write index of a queue. */
-export const QUEUE_PROD = {
+const QUEUE_PROD = {
   WR: bitField(0, 20, 'Write index; the bit above the queue size is the wrap flag'),
   OVFLG: bitField(31, 1, 'Overflow: toggles when an entry is lost (event and PRI queues)'),
 } as const satisfies Layout;
 
 /** Read index of the event and PRI queues. */
-export const QUEUE_CONS = {
+const QUEUE_CONS = {
   RD: bitField(0, 20, 'Read index; the bit above the queue size is the wrap flag'),
   OVACKFLG: bitField(31, 1, 'Acknowledges OVFLG by being equal to it'),
 } as const satisfies Layout;

@@ -6,7 +6,7 @@ const cycles = (fallback: number) => v.optional(v.pipe(v.number(), v.finite(), v
 const fraction = v.optional(v.pipe(v.number(), v.minValue(0), v.maxValue(1)), 0);
 
 /** A bounce buffer for devices that cannot address all of RAM (Linux swiotlb). */
-export const BouncePoolSchema = v.strictObject({
+const BouncePoolSchema = v.strictObject({
   /** Physical address, a multiple of 64 KiB, in RAM that no allocator hands out. */
   base: v.pipe(v.number(), v.integer(), v.minValue(0), v.multipleOf(0x10000)),
   /** Bytes, a multiple of 2 KiB. Default: 64 MiB, as in Linux. */

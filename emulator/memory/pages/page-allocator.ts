@@ -276,7 +276,7 @@ export function orderOf(size: number): number {
 }
 
 /** Stores zeros to `[pa, pa + size)` as the CPU, frame by frame. `pa` and `size` are multiples of 4. */
-export function zeroThrough(view: TableMemory, pa: number, size: number): void {
+function zeroThrough(view: TableMemory, pa: number, size: number): void {
   const frame = 0x10000;
   for (let from = pa; from < pa + size; ) {
     const part = Math.min(pa + size - from, frame - (from % frame));

@@ -174,19 +174,6 @@ const ideal: MmuOptions = {
   deviations: { invalidationIsFree: true },
 };
 
-/** Smallest and largest MMU-700 that Arm 101542 allows, by field. */
-export const MMU_700_LIMITS = {
-  'configurationCache.entries': [4, 4096],
-  'walkCache.unifiedEntries': [8, 65536],
-  'walkCache.ways': [4, 16],
-  slots: [4, 4096],
-  walkSlots: [2, 512],
-  'tbu.microTlb.entries': [4, 64],
-  'tbu.mainTlb.entries': [0, 65536],
-  'tbu.mainTlb.ways': [4, 16],
-  'tbu.mainTlb.ports': [2, 28],
-} as const;
-
 /** The named machines, as what they change of `MmuSchema`'s defaults. */
 export const PRESETS = {
   gem5,

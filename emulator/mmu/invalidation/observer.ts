@@ -7,6 +7,6 @@ export interface InvalidationObserver {
   /** All of a VMID: its stage 1, and with `stage2` its stage 2. */
   virtualMachine(vmid: number, stage2: boolean): void;
   everything(): void;
-  /** Software has had the hardware say that all invalidations so far are complete (CMD_SYNC). */
+  /** Software has had the hardware say that all invalidations so far are complete. */
   completed?(): void;
 }

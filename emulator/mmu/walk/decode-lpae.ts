@@ -13,7 +13,7 @@ export type Decode = (walk: WalkState, regime: StageRegime, low: number, high: n
 export const decodeLpae: Decode = lpaeDecoder();
 
 /** log2 of the number of entries in a contiguous run (D8.7.1); 0 where the manual defines none. */
-export function contiguousBits(granuleShift: number, level: number): number {
+function contiguousBits(granuleShift: number, level: number): number {
   if (granuleShift === 12) return 4;
   if (granuleShift === 14) return level === 3 ? 7 : level === 2 ? 5 : 0;
   return level >= 2 ? 5 : 0;

@@ -4,4 +4,4 @@ export { LiveMaps, Verdict } from './live-maps.ts';
 export { isAccessLog, logAccesses } from './log-accesses.ts';
 export { type AccessCheck, checkAccesses, findClockOffset, LIFE_TOLERANCE, MergedEvents } from './merge.ts';
 export { MergedFeed } from './merged-feed.ts';
-export { findOwners, Owners } from './owners.ts';
+export { findOwners } from './owners.ts';

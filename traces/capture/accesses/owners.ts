@@ -32,7 +32,7 @@ interface Pending {
  * names its stream, with the two addresses of a mapping, and each invalidation the ASID of an unmap. What an ASID's streams are, the
  * accesses to what it unmaps tell.
  */
-export class Owners {
+class Owners {
   /** Calls whose stream is known, and all. */
   known = 0;
   calls = 0;

@@ -40,24 +40,6 @@ export type EventKind = (typeof EventKind)[keyof typeof EventKind];
 /** How many kinds there are: the length of a table indexed by kind. */
 export const EVENT_KINDS = 14;
 
-/** Names of the kinds, indexed by kind. */
-export const EVENT_KIND_NAMES: readonly string[] = [
-  'map',
-  'unmap',
-  'attach',
-  'detach',
-  'add-device',
-  'remove-device',
-  'dma-map',
-  'dma-unmap',
-  'dma-free',
-  'fault',
-  'lost',
-  'other',
-  'access',
-  'invalidate',
-];
-
 /** What the CPU was doing when it recorded the event. */
 export const Context = { UNKNOWN: -1, TASK: 0, SOFTIRQ: 1, HARDIRQ: 2, NMI: 3 } as const;
 export type Context = (typeof Context)[keyof typeof Context];
@@ -75,15 +57,9 @@ export const DmaRequest = {
 } as const;
 export type DmaRequest = (typeof DmaRequest)[keyof typeof DmaRequest];
 
-/** Names of the requests, indexed by request. */
-export const DMA_REQUEST_NAMES: readonly string[] = ['alloc', 'map-single', 'map-sg', 'map-resource'];
-
 /** Which way a mapping's data goes: Linux `enum dma_data_direction`. */
-export const Direction = { BIDIRECTIONAL: 0, TO_DEVICE: 1, FROM_DEVICE: 2, NONE: 3 } as const;
-export type Direction = (typeof Direction)[keyof typeof Direction];
-
-/** Names of the directions, indexed by direction. */
-export const DIRECTION_NAMES: readonly string[] = ['bidirectional', 'to-device', 'from-device', 'none'];
+const Direction = { BIDIRECTIONAL: 0, TO_DEVICE: 1, FROM_DEVICE: 2, NONE: 3 } as const;
+type Direction = (typeof Direction)[keyof typeof Direction];
 
 /** Stands in every field that an event does not carry. */
 export const UNKNOWN = -1;

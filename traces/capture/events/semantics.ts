@@ -121,7 +121,7 @@ export const ADDRESS_LIMIT = 2 ** 52;
  * Leaf entries that one map may need, 32 MiB of tables: more than any kernel sets up in one call, since the pages of one call are one piece
  * of physical memory, 16 GiB of it here whose addresses fit no huge page. A damaged size would otherwise fill the machine with tables.
  */
-export const MOST_LEAVES = 2 ** 22;
+const MOST_LEAVES = 2 ** 22;
 /** Pages of an unmap that does not say what it found. It may go over huge pages: 64 GiB of them. */
 const MOST_UNMAPPED = 2 ** 24;
 /** Sizes that a leaf may have, largest first, of the 4K granule: what a range may use depends on where IOVA and PA are congruent. */

@@ -97,7 +97,7 @@ export class MemoryAccess implements RandomAccess {
 }
 
 /** A platform of nothing but web standards. */
-export const WEB: Platform = {
+const WEB: Platform = {
   async *gunzip(blocks) {
     const stream = new DecompressionStream('gzip');
     const writer = stream.writable.getWriter();

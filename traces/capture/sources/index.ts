@@ -6,7 +6,6 @@ export {
   MemoryAccess,
   type Platform,
   type RandomAccess,
-  WEB,
 } from './byte-source.ts';
 export { inflate } from './inflate.ts';
 export { codes, refusedForm, startsWith } from './refused.ts';

@@ -25,7 +25,7 @@ export interface Unpacked {
 }
 
 /** Bytes that decide what a capture is. */
-export const SNIFF = 4096;
+const SNIFF = 4096;
 /** Compressed in compressed: more layers than this are nobody's intention. */
 const LAYERS = 4;
 

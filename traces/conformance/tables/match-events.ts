@@ -51,7 +51,7 @@ function textOf(text: string): string {
 }
 
 /** True when an event that happened is the one that the vector has. */
-export function sameEvent(
+function sameEvent(
   expected: VectorEvent,
   actual: RecordedEvent,
   book: CodeBook,

@@ -5,7 +5,7 @@ import type { AccessConfig, AccessPattern } from '../../config/index.ts';
  * Pages of one operation that the device touches, as many as 1 GiB has of 4 KiB: of a larger range it touches so many at most, at equal
  * distances from the first on. A line of a capture can name 64 GiB and more, of which each page would cost a translation, or a fault.
  */
-export const MOST_TOUCHED = 2 ** 18;
+const MOST_TOUCHED = 2 ** 18;
 
 const Step = { DONE: 0, PER_PAGE: 1, SEQUENTIAL: 2, RANDOM: 3 } as const;
 

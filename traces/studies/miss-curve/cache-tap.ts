@@ -17,7 +17,7 @@ export interface TapOptions {
 }
 
 /** A cache so large that it never forgets, and the order of use of what is in it. */
-export class ShadowStack {
+class ShadowStack {
   readonly cache: AssociativeCache;
   readonly depths = new Depths();
   readonly setStacks: readonly SetStacks[];

@@ -10,7 +10,7 @@ import { CacheTap } from './cache-tap.ts';
 import { hitRate } from './depths.ts';
 import { MOST_WAYS } from './set-stacks.ts';
 
-export const MISS_CURVE_SCHEMA = 'tablewalk.miss-curve/1';
+const MISS_CURVE_SCHEMA = 'tablewalk.miss-curve/1';
 
 /** What a cache can hold at most in a configuration, and so in a curve. */
 const MOST_ENTRIES = 65_536;

@@ -18,7 +18,7 @@ export interface PointTable {
 }
 
 /** The most points of a sweep. */
-export const MAX_POINTS = 1_000_000;
+const MAX_POINTS = 1_000_000;
 
 /**
  * All points of a sweep: those of a file, each with every combination of the variations or, with sampling, with so many of them.

@@ -3,7 +3,7 @@ import { unfinishedWork } from '../compare.ts';
 import { type ParetoAxes, paretoFront } from './pareto.ts';
 import type { SweepPlan, SweepRun } from './plan.ts';
 
-export const SWEEP_SUMMARY_SCHEMA = 'tablewalk.sweep-summary/1';
+const SWEEP_SUMMARY_SCHEMA = 'tablewalk.sweep-summary/1';
 
 /** Where a run stands. `refused`: its values make no machine. `failed`: it began and came to no report. `missing`: not run yet, or broken. */
 export type RunStatus = 'finished' | 'refused' | 'failed' | 'missing';

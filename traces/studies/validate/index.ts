@@ -1,4 +1,4 @@
 /** Every published figure that the model can be held against, with its error. */
 export type { Standing, ValidationRow, ValidationTable, ValidationUnit } from './row.ts';
 export { type CommandList, type QueueLoad, type QueuePrices, type QueueTimes, shareQueue } from './shared-queue.ts';
-export { VALIDATION_SCHEMA, type ValidationReport, validate } from './validate.ts';
+export { type ValidationReport, validate } from './validate.ts';

@@ -9,7 +9,7 @@ import { graceTable, hi1620Table, kunpengTable, morelloTable, syncTable } from '
  * its error is what the model is worth.
  */
 
-export const VALIDATION_SCHEMA = 'tablewalk.validate/1';
+const VALIDATION_SCHEMA = 'tablewalk.validate/1';
 
 /** A published figure that the model says nothing about. */
 export interface NotCompared {

@@ -4,7 +4,7 @@ export { MapFlag, type PanthorBuffer } from './buffer.ts';
 export { type PanthorDomain, PanthorDriver } from './driver.ts';
 export { GpuHost } from './gpu-host.ts';
 export type { FlushBug, PanthorHost, PanthorWarning } from './host.ts';
-export { IrqState, MmuIrq } from './interrupt.ts';
+export { MmuIrq } from './interrupt.ts';
 export { PANTHOR_KERNELS, PANTHOR_PROFILES, type PanthorKernel, type PanthorProfile } from './profile.ts';
 export { describeFault, PanthorMmu, type SlotCounters, SlotUser } from './slots.ts';
 export type { PanthorTotals } from './totals.ts';

@@ -10,7 +10,7 @@ import type { PanthorProfile } from './profile.ts';
 /** One bit per address space. */
 export const FAULT_BITS = 0xffff;
 
-export const IrqState = { ACTIVE: 0, PROCESSING: 1, SUSPENDED: 2, SUSPENDING: 3 } as const;
+const IrqState = { ACTIVE: 0, PROCESSING: 1, SUSPENDED: 2, SUSPENDING: 3 } as const;
 
 export class MmuIrq {
   /** What may interrupt. What the register holds in between follows from the state. */

@@ -2,9 +2,9 @@ import { getField } from '../../../../formats/index.ts';
 import { EVENT_FIELDS, EventId } from '../../spec/index.ts';
 
 /** Bits of {@link FaultRecord.flags} (Linux `IOMMU_FAULT_PAGE_REQUEST_*`). */
-export const FaultFlag = { PASID_VALID: 1, LAST: 2 } as const;
+const FaultFlag = { PASID_VALID: 1, LAST: 2 } as const;
 /** Bits of {@link FaultRecord.permissions} (Linux `IOMMU_FAULT_PERM_*`). */
-export const FaultPermission = { READ: 1, WRITE: 2, EXECUTE: 4, PRIVILEGED: 8 } as const;
+const FaultPermission = { READ: 1, WRITE: 2, EXECUTE: 4, PRIVILEGED: 8 } as const;
 
 /** A fault whose transaction waits, as Linux reports it to whoever may answer (`struct iommu_fault`). */
 export interface FaultRecord {

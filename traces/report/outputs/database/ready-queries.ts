@@ -45,7 +45,7 @@ group by domain order by peak_bytes desc`,
   },
   {
     name: 'worst-waits',
-    question: 'Which operations waited longest for the MMU (CMD_SYNC)?',
+    question: 'Which operations waited longest for the MMU to complete invalidations?',
     sql: `select operation, line, kind, domain, printf('0x%x', iova) as iova, size, wait_cycles,
   round(100 * wait_cycles / cycles, 1) as percent_of_it
 from operations
