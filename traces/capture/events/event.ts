@@ -57,10 +57,6 @@ export const DmaRequest = {
 } as const;
 export type DmaRequest = (typeof DmaRequest)[keyof typeof DmaRequest];
 
-/** Which way a mapping's data goes: Linux `enum dma_data_direction`. */
-const Direction = { BIDIRECTIONAL: 0, TO_DEVICE: 1, FROM_DEVICE: 2, NONE: 3 } as const;
-type Direction = (typeof Direction)[keyof typeof Direction];
-
 /** Stands in every field that an event does not carry. */
 export const UNKNOWN = -1;
 
@@ -93,7 +89,7 @@ export class TraceEvent {
   device: number = UNKNOWN;
   /** What the driver asked for, a {@link DmaRequest}: on `dma:*` events and on the maps and unmaps beside them. */
   request: number = UNKNOWN;
-  /** Which way the data goes, a {@link Direction}: where `request` stands. */
+  /** Which way the data goes, a Linux `enum dma_data_direction`: 0 both ways, 1 to the device, 2 from it, 3 none: where `request` stands. */
   direction: number = UNKNOWN;
   /** StreamID, on accesses, faults and invalidations that name one. */
   stream: number = UNKNOWN;
