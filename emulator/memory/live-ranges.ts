@@ -97,6 +97,16 @@ export class LiveRanges {
     return written;
   }
 
+  /** Calls `visit` for every range that touches `[start, end)`, whole, in ascending order. It must not change the set. */
+  forEachIn(start: number, end: number, visit: (start: number, end: number) => void): void {
+    this.#search(start);
+    if ((this.#index < 0 || this.#endHere() <= start) && !this.#next()) return;
+    while (this.#startHere() < end) {
+      visit(this.#startHere(), this.#endHere());
+      if (!this.#next()) return;
+    }
+  }
+
   /** Where the last range begins that begins below `address`, or -1. */
   lastStartBelow(address: number): number {
     this.#search(address - 1);

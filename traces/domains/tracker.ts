@@ -2,6 +2,7 @@ import { Coverage, LiveRanges } from '../../emulator/index.ts';
 import { EventKind, type TraceEvent, UNKNOWN } from '../capture/index.ts';
 import { Attachments } from './attachments.ts';
 import { DomainInference, NO_SLOT } from './inference.ts';
+import { type HeldPart, heldParts, heldRanges, holderOf } from './repair.ts';
 
 /** How a domain came to be known. */
 export type DomainOrigin =
@@ -48,11 +49,11 @@ export const Match = {
   WHOLE: 0,
   /** An unmap of a part of one or more mappings. */
   PARTIAL: 1,
-  /** An unmap that reaches beyond what is mapped: what was live in it is gone. */
+  /** An unmap that reaches beyond what is mapped: what was live in it is gone ({@link DomainTracker.parts}). */
   BEYOND: 2,
   /** An unmap of something that no domain holds, or that the kernel said removed nothing. */
   NONE: 3,
-  /** A map over live mappings: they are forgotten (events were lost, or a new domain took the pointer). */
+  /** A map over live mappings ({@link DomainTracker.parts}): they are forgotten (events were lost, or a new domain took the pointer). */
   REPLACED: 4,
 } as const;
 export type Match = (typeof Match)[keyof typeof Match];
@@ -79,7 +80,8 @@ export class DomainTracker {
   replacedMaps = 0;
   /**
    * Unmaps that their inferred domain did not hold wholly, and maps over live mappings of it: the inference is wrong there, or the capture lost
-   * events. The kernel did nothing of the kind.
+   * events. The kernel did nothing of the kind, so none is played as it stands: an unmap goes to the domain that does hold the range, or takes only
+   * what is held; a map first ends what it would come over.
    */
   contradictions = 0;
   /** Lines of the first hundred. */
@@ -91,6 +93,8 @@ export class DomainTracker {
   match: Match = Match.WHOLE;
   bytesReplaced = 0;
   bytesRemoved = 0;
+  /** The live ranges that the last event took where it was {@link Match.BEYOND} or {@link Match.REPLACED}; else what was left of an earlier one. */
+  parts: readonly HeldPart[] = [];
 
   readonly #sink: DomainSink;
   readonly #single: boolean;
@@ -186,9 +190,12 @@ export class DomainTracker {
     this.match = Match.WHOLE;
     this.bytesReplaced = 0;
     if (domain.live.overlaps(iova, iova + size)) {
-      this.bytesReplaced = domain.live.remove(iova, iova + size);
+      const inferred = domain.origin === 'inferred';
+      // No driver of the kernel leaves half a mapping behind: what is in the way of an inferred domain's map goes as it came.
+      this.parts = (inferred ? heldRanges : heldParts)(domain.live, iova, iova + size);
+      for (const part of this.parts) this.bytesReplaced += domain.live.remove(part.start, part.end);
       this.match = Match.REPLACED;
-      if (domain.origin === 'inferred') this.#contradicted(event);
+      if (inferred) this.#contradicted(event);
       else this.replacedMaps++;
     }
     domain.live.insert(iova, iova + size, this.#time++);
@@ -202,18 +209,43 @@ export class DomainTracker {
     const end = iova + (event.unmappedSize === UNKNOWN ? event.size : event.unmappedSize);
     this.bytesRemoved = 0;
     const known = event.domain !== UNKNOWN || this.#single || slot !== NO_SLOT;
-    const at = known && end > iova ? this.#domainOf(event, slot) : NO_DOMAIN;
-    const domain = this.#domains[at];
+    const chosen = known && end > iova ? this.#domainOf(event, slot) : NO_DOMAIN;
+    let at = chosen;
+    let domain = this.#domains[at];
     this.match = domain === undefined ? Match.NONE : matchOf(domain.live.coverage(iova, end));
+    const inferred = domain === undefined ? event.domain === UNKNOWN && !this.#single : domain.origin === 'inferred';
+    if (inferred && this.match !== Match.WHOLE && end > iova) {
+      at = holderOf(this.#domains, this.#capture, iova, end);
+      if (at !== NO_DOMAIN) this.match = Match.WHOLE;
+      else if (this.match !== Match.PARTIAL || this.#inferredOf(this.#capture) > 1) {
+        // Several domains and none holds just this: the part of a mapping that seems to be meant is another's.
+        if (this.match === Match.PARTIAL) this.match = Match.NONE;
+        at = this.match === Match.BEYOND ? chosen : NO_DOMAIN;
+      } else at = chosen;
+      domain = this.#domains[at];
+      const repaired = chosen !== NO_DOMAIN || at !== NO_DOMAIN;
+      if (repaired && this.match !== Match.PARTIAL) {
+        this.#contradicted(event);
+        if (domain === undefined) return NO_DOMAIN;
+      }
+    }
     if (domain === undefined || this.match === Match.NONE) {
       this.unmatchedUnmaps++;
       return NO_DOMAIN;
     }
-    if (this.match === Match.BEYOND && domain.origin === 'inferred') this.#contradicted(event);
-    else if (this.match !== Match.WHOLE) this.partialUnmaps++;
+    if (this.match === Match.PARTIAL || (this.match === Match.BEYOND && !inferred)) this.partialUnmaps++;
+    if (this.match === Match.BEYOND) this.parts = heldParts(domain.live, iova, end);
     this.bytesRemoved = domain.live.remove(iova, end);
     this.bytesUnmapped += this.bytesRemoved;
     return at;
+  }
+
+  #inferredOf(which: number): number {
+    let count = 0;
+    for (const { capture, origin, maps } of this.#domains) {
+      if (capture === which && origin === 'inferred' && maps > 0) count++;
+    }
+    return count;
   }
 
   #contradicted(event: TraceEvent): void {

@@ -2,7 +2,7 @@ import { type Log, Machine, SILENT } from '../../devices/index.ts';
 import { Prot } from '../../formats/index.ts';
 import { type ClockOffset, EventKind, type TraceEvent, UNKNOWN } from '../capture/index.ts';
 import type { RunConfig } from '../config/index.ts';
-import { DomainTracker, NO_DOMAIN } from '../domains/index.ts';
+import { DomainTracker, Match, NO_DOMAIN } from '../domains/index.ts';
 import { DeviceAccesses } from './accesses/index.ts';
 import type { Edit, Edits, Refuse } from './edit.ts';
 import { BindEdits, DirectEdits, InvalidationPolicy } from './edits/index.ts';
@@ -179,9 +179,16 @@ export class Replayer {
     const one = this.domains.at(at);
     if (one === null) this.#refuse(one, edit, NO_DOMAIN_MEMORY);
     else {
+      const { match, parts } = this.tracker;
       // What a map comes over must have gone before, though its unmap is missing: the kernel never maps over a live mapping.
-      const replaced = maps ? this.tracker.bytesReplaced : 0;
-      if (replaced > 0) this.#edits.submit(one, { ...edit, maps: false, live: replaced });
+      const before = maps && match === Match.REPLACED;
+      // Where an unmap has holes, a domain was inferred wrongly or events were lost: what is held goes, and holes are not touched.
+      if (before || (match === Match.BEYOND && event.domain === UNKNOWN)) {
+        for (const { start, end } of parts) {
+          this.#edits.submit(one, { ...edit, maps: false, iova: start, size: end - start, live: end - start });
+        }
+        if (!before) return;
+      }
       this.#edits.submit(one, edit);
     }
   }

@@ -119,6 +119,8 @@ function captureSection(stats: CaptureStats, replayer: Replayer, until: number):
     domains: tracker.used,
     domainsInferred: tracker.inferred,
     recorded: recordedSection(stats, replayer),
+    contradictions: tracker.contradictions,
+    contradictionLines: tracker.contradictionLines,
     ambiguous: tracker.ambiguous,
     bytesMapped: tracker.bytesMapped,
     bytesUnmapped: tracker.bytesUnmapped,
@@ -160,7 +162,7 @@ function runRemarks({ commonGranule, operations, config, lastTime, tracker }: Re
     const lines = `${one ? 'line' : 'lines'} ${contradictionLines.slice(0, SHOWN_LINES).join(', ')}${contradictions > SHOWN_LINES ? ', ...' : ''}`;
     said.push(
       `${contradictions.toLocaleString('en')} ${one ? 'call contradicts' : 'calls contradict'} the inferred domains, or the capture lost events (${lines}): ` +
-        'played as they stand, so warnings, faults and findings near them may come from that and not from the kernel.',
+        'what they ask for was repaired before it was played, so that no warning, fault or finding comes from them.',
     );
   }
   const granule = Object.entries(GRANULES).find(([, log2]) => 2 ** log2 === commonGranule)?.[0];

@@ -28,6 +28,14 @@ type Row = [
 
 const ROWS: readonly Row[] = [
   [
+    'contradictions',
+    'contradictions of inferred domains',
+    'count',
+    'less',
+    'Maps and unmaps that contradict the domain inferred for them; they were repaired before they were played.',
+    ({ capture }) => capture.contradictions,
+  ],
+  [
     'allocations',
     'tables allocated',
     'count',

@@ -35,6 +35,10 @@ export interface CaptureSection {
   readonly domainsInferred: number;
   /** How its kernel invalidated unmapped addresses, as far as the capture shows. */
   readonly recorded: RecordedSection;
+  /** Maps and unmaps that contradict their inferred domain: repaired, never played as they stand. */
+  readonly contradictions: number;
+  /** Lines of the first of them. */
+  readonly contradictionLines: readonly number[];
   /** Events whose domain had to be chosen among several that were possible. */
   readonly ambiguous: number;
   readonly bytesMapped: number;

@@ -90,7 +90,9 @@ export class MappingHistory {
     if (domain === NO_DOMAIN) return;
     if (event.kind === EventKind.MAP) {
       const end = event.iova + event.size;
-      if (tracker.match === Match.REPLACED) this.#end(domain, event.iova, end, event);
+      if (tracker.match === Match.REPLACED) {
+        for (const part of tracker.parts) this.#end(domain, part.start, part.end, event);
+      }
       this.#add({
         start: event.iova,
         end,
