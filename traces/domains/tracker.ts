@@ -64,6 +64,13 @@ export const NO_DOMAIN = -1;
 /** Contradictions of which the line is kept; all are counted. */
 const KEPT = 100;
 
+/**
+ * The DMA API takes back a buffer as a whole, and hands out addresses downwards from 4 GiB. User space (VFIO), which chooses addresses as it likes,
+ * may take a part of what it mapped.
+ */
+const DMA_API_START = 2 ** 31;
+const DMA_API_END = 2 ** 32;
+
 /** Given every event in the order of the capture, with the index of the domain of a map or unmap, else {@link NO_DOMAIN}. */
 export type DomainSink = (event: TraceEvent, domain: number) => void;
 
@@ -214,17 +221,17 @@ export class DomainTracker {
     let domain = this.#domains[at];
     this.match = domain === undefined ? Match.NONE : matchOf(domain.live.coverage(iova, end));
     const inferred = domain === undefined ? event.domain === UNKNOWN && !this.#single : domain.origin === 'inferred';
-    if (inferred && this.match !== Match.WHOLE && end > iova) {
-      at = holderOf(this.#domains, this.#capture, iova, end);
-      if (at !== NO_DOMAIN) this.match = Match.WHOLE;
-      else if (this.match !== Match.PARTIAL || this.#inferredOf(this.#capture) > 1) {
-        // Several domains and none holds just this: the part of a mapping that seems to be meant is another's.
-        if (this.match === Match.PARTIAL) this.match = Match.NONE;
-        at = this.match === Match.BEYOND ? chosen : NO_DOMAIN;
-      } else at = chosen;
+    if (inferred && this.match !== Match.WHOLE && end > iova && !this.#mayBePart(domain, iova, end)) {
+      const holder = holderOf(this.#domains, this.#capture, iova, end);
+      if (holder !== NO_DOMAIN) {
+        at = holder;
+        this.match = Match.WHOLE;
+      } else if (this.match !== Match.BEYOND) {
+        at = NO_DOMAIN;
+        this.match = Match.NONE;
+      }
       domain = this.#domains[at];
-      const repaired = chosen !== NO_DOMAIN || at !== NO_DOMAIN;
-      if (repaired && this.match !== Match.PARTIAL) {
+      if (chosen !== NO_DOMAIN || domain !== undefined) {
         this.#contradicted(event);
         if (domain === undefined) return NO_DOMAIN;
       }
@@ -238,6 +245,13 @@ export class DomainTracker {
     this.bytesRemoved = domain.live.remove(iova, end);
     this.bytesUnmapped += this.bytesRemoved;
     return at;
+  }
+
+  /** Whether an unmap of a part of a mapping may be what the kernel did. Where there are several domains it is more likely another one's. */
+  #mayBePart(domain: Domain | undefined, start: number, end: number): boolean {
+    if (this.match !== Match.PARTIAL || domain === undefined) return false;
+    if (this.#inferredOf(this.#capture) < 2) return true;
+    return end <= DMA_API_START || start >= DMA_API_END;
   }
 
   #inferredOf(which: number): number {

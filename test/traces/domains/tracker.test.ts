@@ -29,22 +29,26 @@ interface Followed {
   /** Of every event in order. */
   readonly domains: number[];
   readonly matches: Match[];
+  /** What a map came over. */
+  readonly parts: DomainTracker['parts'][];
 }
 
 /** What becomes of the events of a whole capture. */
 function follow(events: readonly TraceEvent[], single = false): Followed {
   const domains: number[] = [];
   const matches: Match[] = [];
+  const parts: DomainTracker['parts'][] = [];
   const lines: number[] = [];
   const tracker = new DomainTracker((one, domain) => {
     domains.push(domain);
     matches.push(tracker.match);
+    parts.push(tracker.match === Match.REPLACED ? tracker.parts : []);
     lines.push(one.line);
   }, single);
   for (const [line, one] of events.entries()) tracker.take(Object.assign(one, { line }));
   tracker.end();
   expect(lines).toEqual(events.map((_, line) => line));
-  return { tracker, domains, matches };
+  return { tracker, domains, matches, parts };
 }
 
 describe('the domain of a map and unmap that names none', () => {
@@ -97,6 +101,13 @@ describe('the domain of a map and unmap that names none', () => {
     expect(tracker.contradictionLines).toEqual([1]);
   });
 
+  it('an unmap of a part of a small mapping is not played where there are several domains', () => {
+    const big = map(0xffffc000, 4 * PAGE, { pid: 1 });
+    const { tracker, domains } = follow([big, map(0xffffc000, 4 * PAGE, { pid: 2 }), unmap(0xffffd000)]);
+    expect(domains).toEqual([0, 1, NO_DOMAIN]);
+    expect(tracker).toMatchObject({ partialUnmaps: 0, unmatchedUnmaps: 0, contradictions: 1, liveRanges: 2 });
+  });
+
   it('an unmap that the kernel cut short counts with what it removed', () => {
     const { matches } = follow([map(0xffffc000), unmap(0xffffc000, 4 * PAGE, { unmappedSize: PAGE })]);
     expect(matches[1]).toBe(Match.WHOLE);
@@ -136,7 +147,7 @@ describe('the domain of a map and unmap that names none', () => {
         const events = steps.map(({ isMap, page, pages, pid, context }) =>
           (isMap ? map : unmap)(0xfff00000 + page * PAGE, pages * PAGE, { pid, context }),
         );
-        const { tracker, domains, matches } = follow(events);
+        const { tracker, domains, matches, parts } = follow(events);
         const live: Map<number, true>[] = [];
         for (const [index, { isMap, page, pages }] of steps.entries()) {
           const at = domains[index] ?? NO_DOMAIN;
@@ -144,6 +155,11 @@ describe('the domain of a map and unmap that names none', () => {
           if (isMap) {
             live[at] ??= new Map();
             expect(matches[index] === Match.REPLACED).toBe(range.some((number) => live[at]?.has(number)));
+            // What is in the way goes with the whole mapping that it is of.
+            for (const { start, end } of parts[index] ?? []) {
+              for (let iova = start; iova < end; iova += PAGE) live[at]?.delete((iova - 0xfff00000) / PAGE);
+            }
+            expect(range.some((number) => live[at]?.has(number))).toBe(false);
             for (const number of range) live[at]?.set(number, true);
           } else if (at !== NO_DOMAIN) {
             const whole = range.every((number) => live[at]?.has(number));
