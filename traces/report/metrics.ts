@@ -28,14 +28,6 @@ type Row = [
 
 const ROWS: readonly Row[] = [
   [
-    'contradictions',
-    'contradictions of inferred domains',
-    'count',
-    'less',
-    'Maps and unmaps that contradict the domain inferred for them; they were repaired before they were played.',
-    ({ capture }) => capture.contradictions,
-  ],
-  [
     'allocations',
     'tables allocated',
     'count',
@@ -517,6 +509,14 @@ const ROWS: readonly Row[] = [
     'less',
     'Findings of every kind.',
     ({ sanitizer }) => Object.values(sanitizer.byKind).reduce((sum, times) => sum + times, 0),
+  ],
+  [
+    'contradictions',
+    'contradictions of inferred domains',
+    'count',
+    'less',
+    'Maps and unmaps that contradict the domain inferred for them; they were repaired before they were played.',
+    ({ capture }) => capture.contradictions,
   ],
 ];
 
