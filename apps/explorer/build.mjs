@@ -4,13 +4,16 @@ import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
+import { bundledPackages, licenceTexts } from '../third-party.mjs';
 
 const HERE = dirname(fileURLToPath(import.meta.url));
 const ROOT = join(HERE, '../..');
 
-/** A bundle as text. */
+/** A bundle as text, and the folders of the packages in it. */
 async function bundled(entry) {
-  const { outputFiles } = await build({
+  const { outputFiles, metafile } = await build({
+    absWorkingDir: ROOT,
+    metafile: true,
     entryPoints: [join(HERE, entry)],
     bundle: true,
     minify: true,
@@ -25,7 +28,8 @@ async function bundled(entry) {
     logLevel: 'warning',
   });
   // Inside a page, a script ends at the first end tag, wherever that stands, and is changed by the start of a comment.
-  return outputFiles[0].text.trim().replaceAll('</script', '<\\/script').replaceAll('<!--', '<\\!--');
+  const text = outputFiles[0].text.trim().replaceAll('</script', '<\\/script').replaceAll('<!--', '<\\!--');
+  return { text, packages: bundledPackages(metafile).map((folder) => join(ROOT, folder)) };
 }
 
 async function styles() {
@@ -42,11 +46,14 @@ async function styles() {
 /** @returns the page, whole */
 export async function buildExplorer() {
   const [script, worker, style] = await Promise.all([bundled('view/main.tsx'), bundled('worker.ts'), styles()]);
+  const licences = licenceTexts(new Set([...script.packages, ...worker.packages]));
   const parts = {
-    script,
-    worker,
+    script: script.text,
+    worker: worker.text,
     style,
-    'script-hash': createHash('sha256').update(script).digest('base64'),
+    'script-hash': createHash('sha256').update(script.text).digest('base64'),
+    // Two hyphens could end the comment that this stands in.
+    licences: licences.map(({ title, text }) => `${title}\n\n${text}`.replaceAll('--', '- -')).join('\n\n\n'),
   };
   const page = readFileSync(join(HERE, 'view/page.html'), 'utf8');
   return page.replace(/\{\{([a-z-]+)\}\}/g, (_, name) => parts[name]);
