@@ -66,7 +66,7 @@ export function exact(value: number, decimals = 6): number {
   return Math.round(value * scale) / scale;
 }
 
-/** An address as `0xfffff000`. */
-export function address(value: number): string {
+/** An address or a value of a register as `0xfffff000`: lower-case digits, none in front that is zero. */
+export function hexText(value: number | bigint): string {
   return `0x${value.toString(16)}`;
 }

@@ -85,6 +85,25 @@ describe('tablewalk why', () => {
     expect(device).toBe('0000:00:03.0');
   });
 
+  it('says when another device than the one of the fault had the address', async () => {
+    const mixed = join(folder, 'mixed.txt');
+    const map = (device: string, iova: number): string[] => [
+      `${task('1.000000')}map: IOMMU: iova=0x${iova.toString(16)} - 0x${(iova + 4096).toString(16)} paddr=0x80000000 size=4096`,
+      `${task('1.000000')}dma_map_page: ${device} dir=TO_DEVICE dma_addr=${iova.toString(16)} size=4096 phys_addr=80000000 attrs=`,
+    ];
+    writeFileSync(
+      mixed,
+      ['# tracer: nop', ...map('0000:00:02.0', 0x10000), ...map('0000:00:03.0', 0x50000)].join('\n'),
+    );
+    writeFileSync(
+      log,
+      '[ 1.700000] arm-smmu-v3 a: event: F_TRANSLATION client: 0000:00:02.0 sid: 0x10 ssid: 0x0 iova: 0x50000 ipa: 0x0\n',
+    );
+    const [answer] = JSON.parse((await tablewalk(['why', mixed, '--dmesg', log, '--json', '-'])).stdout);
+    expect([answer.device, answer.suspicions[0].name]).toEqual(['0000:00:02.0', 'mapped for another device']);
+    expect(answer.suspicions[0].evidence).toContain('of 0000:00:03.0');
+  });
+
   it('ends with 1 when an address was never mapped, and when there is no fault', async () => {
     expect((await tablewalk(['why', capture, '--iova', '0x5000000'])).code).toBe(1);
     expect((await tablewalk(['why', capture])).code).toBe(1);

@@ -3,7 +3,7 @@ import { Cause, descriptorText, type Finding, FindingKind, OperationKind } from 
 import type { TableStats } from '../../formats/index.ts';
 import { type CaptureStats, remarks } from '../capture/index.ts';
 import type { RunConfig } from '../config/index.ts';
-import { address, exact } from '../quantity.ts';
+import { exact, hexText } from '../quantity.ts';
 import type { Replayer } from '../replay/index.ts';
 import { SERVED_NAMES } from '../replay/index.ts';
 import { TOOL } from '../version.ts';
@@ -324,7 +324,7 @@ function findingRecord(finding: Finding, devices: readonly string[]): FindingRec
     ...(cpu === undefined ? {} : { cpu }),
     domain,
     ...(devices.length === 0 ? {} : { devices }),
-    iova: address(iova),
+    iova: hexText(iova),
     ...(level === undefined ? {} : { level }),
     ...(low === undefined || high === undefined ? {} : { descriptor: descriptorText(low, high) }),
     ...(cycles === undefined || accesses === undefined ? {} : { age: { cycles, accesses } }),

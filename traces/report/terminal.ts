@@ -1,6 +1,6 @@
 import { Ansis } from 'ansis';
 import { MMUS } from '../../devices/index.ts';
-import { address, bytes, count, cycles, pageSize, seconds, share } from '../quantity.ts';
+import { bytes, count, cycles, hexText, pageSize, seconds, share } from '../quantity.ts';
 import { breakdownLines } from './breakdown-text.ts';
 import { findingLine, firstFindings, LABEL_WIDTH, recordedLines, reuseLines, windowText } from './findings.ts';
 import type { HitsAndMisses, Report } from './report.ts';
@@ -343,7 +343,7 @@ function recordedRows(
     rows.push([
       '',
       `line ${line}`,
-      `stream ${address(stream)}, ${address(iova)}: ${address(pa)} in the log, ${got < 0 ? 'refused' : address(got)} here`,
+      `stream ${hexText(stream)}, ${hexText(iova)}: ${hexText(pa)} in the log, ${got < 0 ? 'refused' : hexText(got)} here`,
     ]);
   }
   return rows;

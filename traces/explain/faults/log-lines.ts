@@ -83,8 +83,3 @@ export function smallHex(text: string | undefined): number {
   const value = text === undefined ? null : hexOf(text);
   return value === null || value > 0xffff_ffffn ? -1 : Number(value);
 }
-
-/** `0x` and lower-case digits, none in front that is zero. */
-export function hexText(value: bigint | number): string {
-  return `0x${value.toString(16)}`;
-}

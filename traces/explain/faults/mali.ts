@@ -1,6 +1,7 @@
 import { CSF_EXCEPTIONS, exceptionName, JOB_MANAGER_EXCEPTIONS } from '../../../devices/index.ts';
+import { hexText } from '../../quantity.ts';
 import { disagree, type FaultDraft, type FaultSource, newFault } from './fault.ts';
-import { hexOf, hexText, type LogLine, smallHex } from './log-lines.ts';
+import { hexOf, type LogLine, smallHex } from './log-lines.ts';
 
 const HEADER =
   /(?:\b(panfrost|panthor|mali|kbase)\b.*)?(?:Unhandled Page|GPU bus) fault in AS\s?(\d+) at (VA|PA) ((?:0x)?[0-9a-fOol]+)/i;

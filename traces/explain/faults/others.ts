@@ -1,5 +1,6 @@
+import { hexText } from '../../quantity.ts';
 import { type FaultDraft, type FaultSource, newFault } from './fault.ts';
-import { hexOf, hexText, type LogLine, smallHex } from './log-lines.ts';
+import { hexOf, type LogLine, smallHex } from './log-lines.ts';
 
 /** A fault that one line tells. */
 interface OneLine {

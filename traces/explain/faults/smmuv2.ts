@@ -1,5 +1,6 @@
+import { hexText } from '../../quantity.ts';
 import { disagree, type FaultDraft, newFault } from './fault.ts';
-import { hexOf, hexText, type LogLine, smallHex } from './log-lines.ts';
+import { hexOf, type LogLine, smallHex } from './log-lines.ts';
 
 /** Bits of FSR (Arm IHI 0062, section on SMMU_CBn_FSR). */
 const FSR_FLAGS: readonly (readonly [bit: number, name: string])[] = [

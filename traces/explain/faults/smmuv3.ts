@@ -1,6 +1,7 @@
 import { EVENT_FIELDS, type EventName, eventName } from '../../../devices/index.ts';
+import { hexText } from '../../quantity.ts';
 import { disagree, type FaultDraft, newFault } from './fault.ts';
-import { hexOf, hexText, type LogLine, smallHex } from './log-lines.ts';
+import { hexOf, type LogLine, smallHex } from './log-lines.ts';
 
 /** Lines after the first that may hold its words: other drivers' lines come between. */
 const REACH = 14;

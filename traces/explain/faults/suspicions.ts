@@ -1,5 +1,5 @@
+import { hexText } from '../../quantity.ts';
 import type { FaultDraft } from './fault.ts';
-import { hexText } from './log-lines.ts';
 
 /** Offset of GITS_TRANSLATER in the ITS's second frame (Arm IHI 0069): where message-signalled interrupts are written to. */
 const DOORBELL_OFFSET = 0x40n;

@@ -17,6 +17,7 @@ import {
   type SplitPolicy,
   unmapReservation,
 } from '../../../formats/index.ts';
+import { hexText } from '../../quantity.ts';
 import { DrawingBoard } from './drawing-board.ts';
 
 /** What the tables are for. */
@@ -105,7 +106,7 @@ export function buildLayout(shape: LayoutShape, edits: readonly LayoutEdit[], st
   const refused: string[] = [];
   for (const [number, edit] of edits.entries()) {
     const { kind, iova, pa, size } = edit;
-    board.heading(`${kind} ${hex(iova)} ${kind === 'map' ? `${hex(pa)} ` : ''}${hex(size)}`);
+    board.heading(`${kind} ${hexText(iova)} ${kind === 'map' ? `${hexText(pa)} ` : ''}${hexText(size)}`);
     const needed =
       kind === 'map'
         ? mapReservation(table.geometry, iova, size)
@@ -114,7 +115,7 @@ export function buildLayout(shape: LayoutShape, edits: readonly LayoutEdit[], st
     const error = begun ? applyEdit(table, cutter, edit, newGather()) : 'ENOMEM, no tables to reserve';
     stack?.endOperation();
     if (kind === 'unmap') board.heading('iotlb_sync: the TLBI of what was gathered, and wait');
-    if (error !== '') refused.push(`${kind} ${hex(iova)}: ${error}`);
+    if (error !== '') refused.push(`${kind} ${hexText(iova)}: ${error}`);
   }
   const made = { ...drawn(table, board), refused, steps: board.steps };
   return stack === null ? made : { ...made, allocator: stack.report().total };
@@ -205,7 +206,7 @@ function runsOf(board: DrawingBoard, leafAt: ReadonlyMap<number, Leaf>, place: T
         iova: iova + first * covers,
         pa: next,
         size: leaf?.size ?? covers,
-        value: hex(value),
+        value: hexText(value),
       });
     }
   }
@@ -238,8 +239,4 @@ export function parseEdit(text: string): LayoutEdit | null {
 function bytesOf(text: string): number {
   const [, digits = '', unit = ''] = /^(0x[0-9a-f]+|\d+)([kmgt]?)(?:i?b)?$/i.exec(text) ?? [];
   return digits === '' ? Number.NaN : Number(digits) * 1024 ** ['', 'k', 'm', 'g', 't'].indexOf(unit.toLowerCase());
-}
-
-function hex(value: number | bigint): string {
-  return `0x${value.toString(16)}`;
 }

@@ -1,6 +1,6 @@
 /** Layouts as text. */
 import type { AllocatorTotals } from '../../../formats/index.ts';
-import { sizeText } from '../../quantity.ts';
+import { hexText, sizeText } from '../../quantity.ts';
 import type { DrawnTable, EntryRun, Layout } from './build.ts';
 
 export function layoutLines(layout: Layout): string[] {
@@ -23,8 +23,35 @@ export function summaryLine({ tables, tableBytes, leaves, mappedBytes }: Layout)
   );
 }
 
+/** What layouts come to, one row for each figure: its label, and a value for each layout. */
+export function layoutFigures(layouts: readonly Layout[]): string[][] {
+  const row = (label: string, value: (layout: Layout) => string | number | undefined): string[] => [
+    label,
+    ...layouts.map((layout) => String(value(layout) ?? '-')),
+  ];
+  const levels = [...new Set(layouts.flatMap(({ tables }) => tables.map(({ level }) => level)))].sort((a, b) => a - b);
+  const sizes = [...new Set(layouts.flatMap(({ leaves }) => Object.keys(leaves).map(Number)))].sort((a, b) => a - b);
+  const rows = [
+    row('tables', ({ tables }) => tables.length),
+    ...levels.map((level) =>
+      row(`  of level ${level}`, ({ tables }) => tables.filter((table) => table.level === level).length || undefined),
+    ),
+    row('bytes of tables', ({ tableBytes }) => sizeText(tableBytes)),
+    ...sizes.map((size) => row(`leaves of ${sizeText(size)}`, ({ leaves }) => leaves[size])),
+    row('mapped', ({ mappedBytes }) => sizeText(mappedBytes)),
+  ];
+  if (layouts.every(({ allocator }) => allocator === undefined)) return rows;
+  return [
+    ...rows,
+    row('tables taken from the allocator', ({ allocator }) => allocator?.allocations),
+    row('  from stock', ({ allocator }) => allocator?.hits),
+    row('calls to the system', ({ allocator }) => allocator?.systemCalls),
+    row('  while an edit ran', ({ allocator }) => allocator?.callsInRun),
+  ];
+}
+
 /** One line: what the allocator of tables was asked for, and what it asked the system for. */
-export function allocatorLine(totals: AllocatorTotals): string {
+function allocatorLine(totals: AllocatorTotals): string {
   const { allocations, frees, hits, systemCalls, systemAllocations, callsInRun, failures } = totals;
   return (
     `allocator: ${allocations} tables taken (${hits} from stock), ${frees} given back, ${failures} refused; ` +
@@ -59,18 +86,14 @@ function foldedSteps(steps: readonly string[]): string[] {
 
 function tableLines({ pa, level, bytes, iova, runs }: DrawnTable): string[] {
   const indent = '  '.repeat(level);
-  const lines = [`${indent}level ${level} table at ${hex(pa)}, ${sizeText(bytes)}, from IOVA ${hex(iova)}`];
+  const lines = [`${indent}level ${level} table at ${hexText(pa)}, ${sizeText(bytes)}, from IOVA ${hexText(iova)}`];
   return [...lines, ...runs.map((run) => `${indent}  ${runText(run)}`)];
 }
 
 function runText({ first, count, kind, iova, pa, size, value }: EntryRun): string {
   const place = `[${count === 1 ? first : `${first}..${first + count - 1}`}]`.padEnd(12);
   if (kind === 'invalid') return `${place} invalid`;
-  if (kind === 'table') return `${place} ${hex(iova)} table at ${hex(pa)}  ${value}`;
+  if (kind === 'table') return `${place} ${hexText(iova)} table at ${hexText(pa)}  ${value}`;
   const times = count === 1 ? '' : `${count} entries, `;
-  return `${place} ${hex(iova)} -> ${hex(pa)}, ${times}leaves of ${sizeText(size)}  ${value}`;
-}
-
-function hex(value: number): string {
-  return `0x${value.toString(16)}`;
+  return `${place} ${hexText(iova)} -> ${hexText(pa)}, ${times}leaves of ${sizeText(size)}  ${value}`;
 }

@@ -6,6 +6,7 @@ import {
   type TranslationRegime,
   type WalkMemory,
 } from '../../../emulator/index.ts';
+import { hexText } from '../../quantity.ts';
 import type { DrawnTable, EntryRun, Layout } from './build.ts';
 
 /** A table that is being filled in. */
@@ -51,7 +52,15 @@ export function drawTables(memory: WalkMemory, regime: TranslationRegime): Layou
           const index = Math.floor((iova - parent.iova) / parent.covers);
           fillUp(parent, index);
           const value = entryAt(memory, parent.pa + index * shape.entryBytes, shape.entryBytes);
-          parent.runs.push({ first: index, count: 1, kind: 'table', iova, pa, size: parent.covers, value: hex(value) });
+          parent.runs.push({
+            first: index,
+            count: 1,
+            kind: 'table',
+            iova,
+            pa,
+            size: parent.covers,
+            value: hexText(value),
+          });
           parent.next = index + 1;
         }
         const { covers, entries, entryBytes } = shape;
@@ -99,7 +108,7 @@ function addLeaf(
     BigInt(last.value) - BigInt(last.pa) === attributes
   ) {
     table.runs[table.runs.length - 1] = { ...last, count: last.count + count };
-  } else table.runs.push({ first, count, kind: 'leaf', iova, pa, size, value: hex(value) });
+  } else table.runs.push({ first, count, kind: 'leaf', iova, pa, size, value: hexText(value) });
   table.next = Math.max(table.next, first + count);
 }
 
@@ -137,8 +146,4 @@ function shapeOf(
 
 function entryAt(memory: WalkMemory, pa: number, bytes: number): bigint {
   return memory.read(pa, bytes) ? (BigInt(memory.high >>> 0) << 32n) + BigInt(memory.low >>> 0) : 0n;
-}
-
-function hex(value: bigint): string {
-  return `0x${value.toString(16)}`;
 }

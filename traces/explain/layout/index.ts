@@ -9,5 +9,5 @@ export {
   type LayoutShape,
   parseEdit,
 } from './build.ts';
-export { allocatorLine, layoutLines, summaryLine } from './draw.ts';
+export { layoutFigures, layoutLines, summaryLine } from './draw.ts';
 export { drawTables } from './from-memory.ts';

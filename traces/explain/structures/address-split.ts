@@ -1,6 +1,7 @@
 /** How an input address is cut into one index per level and an offset. */
 import { type IoPgtableFormat, lpaeGeometry } from '../../../formats/index.ts';
-import { bitsOf, hexText } from './structure.ts';
+import { hexText } from '../../quantity.ts';
+import { bitsOf } from './structure.ts';
 
 export interface SplitPart {
   /** Level of the table that the bits are an index into; null for the offset in the page. */

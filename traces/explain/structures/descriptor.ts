@@ -1,7 +1,7 @@
 /** One descriptor of a translation table: its fields, and plainly what a walker makes of it. */
 import { descriptorLayout, type IoPgtableFormat, Quirk } from '../../../formats/index.ts';
-import { sizeText } from '../../quantity.ts';
-import { bitsOf, type ExplainedStructure, hexText, strayBits, structureFields } from './structure.ts';
+import { hexText, sizeText } from '../../quantity.ts';
+import { bitsOf, type ExplainedStructure, strayBits, structureFields } from './structure.ts';
 
 export interface DescriptorPlace {
   readonly format: IoPgtableFormat;

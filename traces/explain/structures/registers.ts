@@ -1,8 +1,8 @@
 /** Registers by name: whatever the devices declare, with the short names that people use for them. */
 import { ipmmuSpec, maliSpec, REGISTERS, type RegisterMap, smmuv2Spec } from '../../../devices/index.ts';
 import { addressField, bitField, decodeField, type Layout } from '../../../formats/index.ts';
-import { sizeText } from '../../quantity.ts';
-import { bitsOf, type ExplainedStructure, hexText, strayBits, structureFields } from './structure.ts';
+import { hexText, sizeText } from '../../quantity.ts';
+import { bitsOf, type ExplainedStructure, strayBits, structureFields } from './structure.ts';
 
 interface Block {
   readonly device: string;

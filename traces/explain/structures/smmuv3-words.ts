@@ -13,7 +13,8 @@ import {
   streamTableEntryFault,
 } from '../../../devices/index.ts';
 import type { Layout } from '../../../formats/index.ts';
-import { type ExplainedStructure, hexText, strayBits, structureFields, wordsOf } from './structure.ts';
+import { hexText } from '../../quantity.ts';
+import { type ExplainedStructure, strayBits, structureFields, wordsOf } from './structure.ts';
 
 /** Doublewords of each structure: fewer may be given, the rest is 0. */
 export const SMMUV3_STRUCTURES = { ste: 8, cd: 8, cmd: 2, event: 4 } as const;

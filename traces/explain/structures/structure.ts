@@ -1,5 +1,7 @@
 /** A register, descriptor, command or record taken apart, whatever table it was declared in. */
+
 import type { Layout } from '../../../formats/index.ts';
+import { hexText } from '../../quantity.ts';
 
 /** One field with its value, exact at any width. */
 export interface StructureField {
@@ -28,10 +30,6 @@ export interface ExplainedStructure {
   readonly fields: readonly StructureField[];
   /** What is reserved, invalid or worth knowing, one sentence each. */
   readonly remarks: readonly string[];
-}
-
-export function hexText(value: bigint): string {
-  return `0x${value.toString(16)}`;
 }
 
 /** Bits `lsb` to `lsb + width - 1` of a value. */

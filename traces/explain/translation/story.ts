@@ -16,6 +16,7 @@ import {
 } from '../../../emulator/index.ts';
 import type { IoPgtableFormat } from '../../../formats/index.ts';
 import { narrateWalk, permissionNames, tableFormat, WalkRecorder, type WalkStep } from '../../image/index.ts';
+import { hexText } from '../../quantity.ts';
 import { type ExplainedStructure, explainEntry } from '../structures/index.ts';
 
 /** One thing that the hardware does for an access. `cycles` is what it takes of the access's time. Plain JSON. */
@@ -101,9 +102,9 @@ export function narrateTranslation(
   const { fault, faultStage, faultLevel, pageShift } = request;
   const name = fault === FaultKind.NONE ? 'no usable configuration of the stream' : FAULT_NAMES[fault];
   return {
-    iova: hex(request.iova),
+    iova: hexText(request.iova),
     events,
-    pa: done ? hex(request.pa) : null,
+    pa: done ? hexText(request.pa) : null,
     permissions: done ? permissionNames(request.permissions) : [],
     pageSize: done && pageShift < 52 ? 2 ** pageShift : null,
     fault: done ? null : { name, stage: faultStage, level: faultLevel },
@@ -250,8 +251,4 @@ class WalkLog implements WalkObserver {
     this.cycles = cycles;
     return spent;
   }
-}
-
-function hex(value: number): string {
-  return `0x${value.toString(16)}`;
 }

@@ -1,4 +1,6 @@
 /** What a capture says about one address at one time, and what that makes one suspect. */
+
+import { hexText } from '../../quantity.ts';
 import type { Suspicion } from '../faults/index.ts';
 import type { Mapping, MappingHistory } from './history.ts';
 import { type LazyWindow, lazyWindow } from './lazy-window.ts';
@@ -79,6 +81,11 @@ export function answer(history: MappingHistory, question: Question): Answer {
   return { iova, time, device, domains, suspicions: suspicionsOf(history, question, time, domains) };
 }
 
+/** Whether any of the domains had the address at any time. */
+export function wasMapped({ domains }: Pick<Answer, 'domains'>): boolean {
+  return domains.some(({ covering, before, after }) => (covering ?? before ?? after) !== null);
+}
+
 function livesAt({ made, gone }: Mapping, time: number): boolean {
   return made.time <= time && (gone === null || gone.time > time);
 }
@@ -109,7 +116,7 @@ function suspicionsOf(
       continue;
     }
     if (below !== null && Math.floor(iova / PAGE) * PAGE === below.end) {
-      const evidence = `${hex(iova)} is ${iova - below.end} bytes behind ${range(below)}, which line ${below.made.line} mapped${where}`;
+      const evidence = `${hexText(iova)} is ${iova - below.end} bytes behind ${range(below)}, which line ${below.made.line} mapped${where}`;
       found.push({ name: 'overrun by one', evidence });
     }
     const gone = before?.gone ?? null;
@@ -133,7 +140,7 @@ function suspicionsOf(
     ({ pa, start, end, made }) => pa >= 0 && made.time <= time && iova >= pa && iova < pa + end - start,
   );
   if (target !== undefined) {
-    const evidence = `${hex(iova)} is the physical address that line ${target.made.line} mapped at IOVA ${hex(target.start + iova - target.pa)}`;
+    const evidence = `${hexText(iova)} is the physical address that line ${target.made.line} mapped at IOVA ${hexText(target.start + iova - target.pa)}`;
     found.push({ name: 'physical address used as IOVA', evidence });
   }
   return found;
@@ -141,7 +148,7 @@ function suspicionsOf(
 
 /** `[0x1000, 0x3000)`. */
 export function range({ start, end }: Mapping): string {
-  return `[${hex(start)}, ${hex(end)})`;
+  return `[${hexText(start)}, ${hexText(end)})`;
 }
 
 /** Seconds as people say them. */
@@ -152,8 +159,4 @@ export function span(seconds: number): string {
 
 function by(pid: number): string {
   return pid < 0 ? '' : ` by pid ${pid}`;
-}
-
-function hex(value: number): string {
-  return `0x${value.toString(16)}`;
 }

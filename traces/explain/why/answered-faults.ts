@@ -1,7 +1,7 @@
 /** Faults that a capture answers: those that it tells of itself, and the fault lines of a log. */
 import { streamIdOf } from '../../capture/index.ts';
 import { decodeFaults, type ExplainedFault, faultRecord } from '../faults/index.ts';
-import { type Answer, answer, type Question } from './answer.ts';
+import { type Answer, answer, type Question, wasMapped } from './answer.ts';
 import type { MappingHistory } from './history.ts';
 
 /** An answer, and the fault that asked for it. */
@@ -70,10 +70,26 @@ export function answerFault(
     ...(fault.write === undefined ? {} : { write: fault.write }),
     ...(name === undefined ? {} : { device: name }),
   };
-  const found = answer(history, question);
+  const found = device === undefined ? elsewhere(history, question) : answer(history, question);
   // What the line alone makes one suspect stands behind what the capture proves.
   const proven = new Set(found.suspicions.map((one) => one.name));
   return { ...found, suspicions: [...found.suspicions, ...fault.suspicions.filter((one) => !proven.has(one.name))] };
+}
+
+/** What the capture says; of an address that its device never had, what it says of the others. */
+function elsewhere(history: MappingHistory, question: Question): Answer {
+  const { device, ...ofAll } = question;
+  const found = answer(history, question);
+  if (device === undefined || wasMapped(found)) return found;
+  const others = answer(history, ofAll);
+  if (!wasMapped(others)) return found;
+  // A domain that the capture gives to nobody may be this device's all the same.
+  const owners = others.domains.filter((one) => one.devices.length > 0 && wasMapped({ domains: [one] }));
+  if (owners.length === 0) return { ...others, device };
+  const names = owners.map(({ domain, devices }) => `domain ${domain} of ${devices.join(', ')}`).join(' and ');
+  const evidence = `no domain of ${device} had it as far as the capture tells; ${names} had: another device's StreamID, or a buffer mapped for the wrong device`;
+  const suspicions = [{ name: 'mapped for another device', evidence }, ...others.suspicions];
+  return { ...others, device, suspicions };
 }
 
 /** The device of the capture that sends a StreamID; undefined where none is known to. */

@@ -1,5 +1,5 @@
 /** Why an address was, or was not, mapped: the history of a capture's mappings, asked. */
-export { type Answer, answer, type DomainAnswer, type Question } from './answer.ts';
+export { type Answer, answer, type DomainAnswer, type Question, wasMapped } from './answer.ts';
 export { type AnsweredFault, answerFault, captureFaults, type FaultQuestion, logFaults } from './answered-faults.ts';
 export { type MappingDifference, mappingDifferences } from './difference.ts';
 export { couldBeHuge, type HistoryFigures, historyFigures, livingAt } from './figures.ts';

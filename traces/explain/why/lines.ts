@@ -1,11 +1,11 @@
 /** Answers as text and as JSON. */
-import { sizeText } from '../../quantity.ts';
+import { hexText, sizeText } from '../../quantity.ts';
 import { type Answer, type DomainAnswer, range } from './answer.ts';
 import type { Mapping, Moment } from './history.ts';
 
 export function answerLines(answer: Answer): string[] {
   const { iova, time, device, domains, suspicions } = answer;
-  const lines = [`${hex(iova)} at ${time.toFixed(6)}${device === '' ? '' : ` for ${device}`}`];
+  const lines = [`${hexText(iova)} at ${time.toFixed(6)}${device === '' ? '' : ` for ${device}`}`];
   const known = domains.filter(({ covering, before, after }) => covering ?? before ?? after);
   if (known.length === 0) lines.push('  No mapping of this address at any time.');
   const beside =
@@ -41,7 +41,7 @@ function domainLines(
 
 function mappingText(mapping: Mapping): string {
   const { start, end, pa, prot, made, gone } = mapping;
-  const target = pa < 0 ? '' : ` to ${hex(pa)}`;
+  const target = pa < 0 ? '' : ` to ${hexText(pa)}`;
   const rights = prot < 0 ? '' : ` prot 0x${prot.toString(16)}`;
   const ended = gone === null ? 'never unmapped' : `unmapped ${momentText(gone)}`;
   return `${range(mapping)} ${sizeText(end - start)}${target}${rights}, mapped ${momentText(made)}, ${ended}`;
@@ -56,7 +56,7 @@ function momentText({ time, line, pid, cpu }: Moment): string {
 export function answerRecord(answer: Answer): Record<string, unknown> {
   const { iova, time, device, domains, suspicions } = answer;
   return {
-    iova: hex(iova),
+    iova: hexText(iova),
     time,
     ...(device === '' ? {} : { device }),
     domains: domains.map(({ domain, devices, lazy, ...mappings }) => ({
@@ -72,9 +72,12 @@ export function answerRecord(answer: Answer): Record<string, unknown> {
 function mappingRecord(mapping: Mapping | null): Record<string, unknown> | null {
   if (mapping === null) return null;
   const { start, end, pa, prot, made, gone } = mapping;
-  return { iova: hex(start), size: end - start, pa: pa < 0 ? null : hex(pa), prot: prot < 0 ? null : prot, made, gone };
-}
-
-function hex(value: number): string {
-  return `0x${value.toString(16)}`;
+  return {
+    iova: hexText(start),
+    size: end - start,
+    pa: pa < 0 ? null : hexText(pa),
+    prot: prot < 0 ? null : prot,
+    made,
+    gone,
+  };
 }

@@ -12,6 +12,7 @@ import {
   MappingHistory,
   openCaptures,
   type Question,
+  wasMapped,
 } from '../../../../traces/index.ts';
 import { checkWritable, ExitCode, exitWith, writeJson } from '../../terminal/index.ts';
 
@@ -20,7 +21,8 @@ Without --iova every fault that the capture tells of, and every fault line of --
 up at its time stamp, read as the trace's clock (trace_clock local); without a time stamp at the end of the capture. Its StreamID names
 the device where the capture has a PCI device whose bus, device and function make that number, as Arm systems commonly wire it.
 
-Suspicions: overrun by one (the first page behind a live mapping), device not quiet after unmap (the mapping ended up to a second
+Suspicions: mapped for another device (the device that the StreamID names never had the address, another had), overrun by one (the first
+page behind a live mapping), device not quiet after unmap (the mapping ended up to a second
 before), used before it was mapped, physical address used as IOVA (a mapping leads to it), permission. They rest on the order of the
 capture's events alone. What a TLB still held is not known, but until when a lazy kernel's flush queue allows it is said: ten
 milliseconds and the ticks around them, a full queue, or the address being mapped again. Where the capture does not name domains they are inferred.
@@ -108,10 +110,6 @@ async function run(capture: string, flags: WhyFlags): Promise<void> {
   }
   const useful = iova === null ? answered.length > 0 : answered.some(({ answer: one }) => wasMapped(one));
   exitWith(useful ? ExitCode.OK : ExitCode.FOUND);
-}
-
-function wasMapped({ domains }: Answer): boolean {
-  return domains.some(({ covering, before, after }) => (covering ?? before ?? after) !== null);
 }
 
 function addressOf(text: string): number {

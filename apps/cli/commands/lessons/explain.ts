@@ -1,7 +1,7 @@
 /** `tablewalk explain`: what descriptors, addresses, registers, commands and fault lines say. */
 import { existsSync, readFileSync } from 'node:fs';
 import { type Command, Option } from 'commander';
-import { ConfigError, type IoPgtableFormat } from '../../../../formats/index.ts';
+import { ConfigError } from '../../../../formats/index.ts';
 import {
   type AddressSplit,
   BARE_FORMATS,
@@ -23,6 +23,7 @@ import {
   structureLines,
 } from '../../../../traces/index.ts';
 import { checkWritable, ExitCode, exitWith, writeJson } from '../../terminal/index.ts';
+import { formatOf, granuleShiftOf } from './table-options.ts';
 
 const AFTER_HELP = `
 WHAT is
@@ -143,35 +144,20 @@ function numberOf(field: string, text: string, bits: number): bigint {
   throw new ConfigError(field, text, `a number below 2^${bits}, such as 0x60000008090e4b`);
 }
 
-const GRANULES: Readonly<Record<string, number>> = { '4k': 12, '16k': 14, '64k': 16 };
-
-function formatOf({ format }: ExplainFlags): IoPgtableFormat {
-  return format.toUpperCase().replaceAll('-', '_') as IoPgtableFormat;
-}
-
-function granuleOf({ granule }: ExplainFlags, format: IoPgtableFormat): number {
-  const plain = granule.toLowerCase().replace(/ib$|b$/, '');
-  const shift = Object.hasOwn(GRANULES, plain) ? GRANULES[plain] : undefined;
-  const allowed = format === 'ARM_V7S' || format === 'ARM_MALI_LPAE' ? '4k (this format has no other)' : '4k, 16k, 64k';
-  if (shift === undefined || (allowed.length > 11 && shift !== 12))
-    throw new ConfigError('--granule', granule, allowed);
-  return shift;
-}
-
 function placeOf(flags: ExplainFlags): DescriptorPlace {
-  const format = formatOf(flags);
+  const format = formatOf(flags.format);
   const [first, last] = format === 'ARM_V7S' ? [1, 2] : [0, 3];
   const level = flags.level === undefined ? last : Number(flags.level);
   if (!Number.isInteger(level) || level < first || level > last) {
     throw new ConfigError('--level', flags.level, `${first} to ${last}`);
   }
   const quirks = flags.mtk === true ? DESCRIPTOR_QUIRKS.mtk : 0;
-  return { format, level, granuleShift: granuleOf(flags, format), quirks };
+  return { format, level, granuleShift: granuleShiftOf(flags.granule, format), quirks };
 }
 
 function splitOf(text: string, flags: ExplainFlags): AddressSplit {
-  const format = formatOf(flags);
-  const granuleShift = granuleOf(flags, format);
+  const format = formatOf(flags.format);
+  const granuleShift = granuleShiftOf(flags.granule, format);
   const narrow = format === 'ARM_V7S' || format.startsWith('ARM_32');
   const most = format === 'ARM_V7S' ? 32 : format.startsWith('ARM_32') ? 40 : granuleShift === 16 ? 52 : 48;
   const ias = flags.ias === undefined ? (narrow ? 32 : 48) : Number(flags.ias);

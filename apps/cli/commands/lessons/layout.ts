@@ -3,24 +3,24 @@ import { existsSync, readFileSync } from 'node:fs';
 import { type Command, Option } from 'commander';
 import {
   ConfigError,
-  type IoPgtableFormat,
   LINUX_VERSIONS,
   type LinuxVersion,
   SPLIT_POLICIES,
   type SplitPolicy,
 } from '../../../../formats/index.ts';
 import {
-  allocatorLine,
   BARE_FORMATS,
   type BareFormat,
   buildLayout,
   type LayoutEdit,
   type LayoutShape,
+  layoutFigures,
   layoutLines,
   parseEdit,
-  summaryLine,
+  type TableLayout,
 } from '../../../../traces/index.ts';
-import { checkWritable, ExitCode, exitWith, writeJson } from '../../terminal/index.ts';
+import { checkWritable, ExitCode, exitWith, fittingTables, tableWidth, writeJson } from '../../terminal/index.ts';
+import { formatOf, granuleShiftOf } from './table-options.ts';
 
 const EDIT = "'map IOVA PA SIZE [rwxcmp]' or 'unmap IOVA SIZE', sizes such as 4k, 2M, 1G";
 const AFTER_HELP = `
@@ -88,7 +88,7 @@ export function register(program: Command): void {
       'where tables come from, as replay --allocator takes it (its --help lists the layers)',
     )
     .option('--compare <field=A,B>', 'side by side with granule, format, ias, oas, linux, split or allocator varied')
-    .option('--steps', 'show every table, store, cache clean and TLB invalidation in order')
+    .option('--steps', 'show every table, store, cache clean, barrier and TLB invalidation in order')
     .option('--json <file>', 'write the tables as JSON; - is standard output, instead of text')
     .addHelpText('after', AFTER_HELP)
     .action(run);
@@ -104,16 +104,19 @@ function run(texts: readonly string[], flags: LayoutFlags): void {
   writeJson(flags.json, flags.compare === undefined ? variants[0]?.layout : variants);
   if (flags.json !== '-') {
     const lines =
-      flags.compare === undefined
-        ? variants.flatMap(({ layout }) => layoutLines(layout))
-        : variants.flatMap(({ name, layout }) => [
-            `${name}: ${summaryLine(layout)}`,
-            ...(layout.allocator === undefined ? [] : [`  ${allocatorLine(layout.allocator)}`]),
-            ...layout.refused.map((text) => `  refused: ${text}`),
-          ]);
+      flags.compare === undefined ? variants.flatMap(({ layout }) => layoutLines(layout)) : sideBySide(variants);
     process.stdout.write(`${lines.join('\n')}\n`);
   }
   exitWith(variants.some(({ layout }) => layout.refused.length > 0) ? ExitCode.FOUND : ExitCode.OK);
+}
+
+/** Layouts as columns, and below them what was refused. */
+function sideBySide(variants: readonly { readonly name: string; readonly layout: TableLayout }[]): string[] {
+  const [field = ''] = (variants[0]?.name ?? '').split('=');
+  const head = [field, ...variants.map(({ name }) => name.slice(field.length + 1))];
+  const rows = layoutFigures(variants.map(({ layout }) => layout));
+  const refused = variants.flatMap(({ name, layout }) => layout.refused.map((text) => `${name} refused: ${text}`));
+  return [...fittingTables(head, rows, tableWidth()), ...refused];
 }
 
 function editsOf(text: string): LayoutEdit[] {
@@ -139,16 +142,9 @@ function variantsOf(flags: LayoutFlags): { readonly name: string; readonly flags
   return values.split(',').map((value) => ({ name: `${field}=${value}`, flags: { ...flags, [field]: value } }));
 }
 
-const GRANULES: Readonly<Record<string, number>> = { '4k': 12, '16k': 14, '64k': 16 };
-
 function shapeOf({ format, granule, ias, oas, walk, linux, split, contiguous, allocator }: LayoutFlags): LayoutShape {
-  if (!BARE_FORMATS.includes(format)) throw new ConfigError('--format', format, BARE_FORMATS.join(', '));
-  const name = format.toUpperCase().replaceAll('-', '_') as IoPgtableFormat;
-  const granuleShift = Object.hasOwn(GRANULES, granule.toLowerCase()) ? GRANULES[granule.toLowerCase()] : undefined;
-  const only4k = name === 'ARM_V7S' || name === 'ARM_MALI_LPAE';
-  if (granuleShift === undefined || (only4k && granuleShift !== 12)) {
-    throw new ConfigError('--granule', granule, only4k ? '4k (this format has no other)' : '4k, 16k, 64k');
-  }
+  const name = formatOf(format);
+  const granuleShift = granuleShiftOf(granule, name);
   const short = name === 'ARM_V7S';
   const narrow = name.startsWith('ARM_32');
   const input = short || name === 'ARM_32_LPAE_S1' ? 32 : narrow ? 40 : 48;
