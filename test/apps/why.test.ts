@@ -93,7 +93,7 @@ describe('tablewalk why', () => {
     ];
     writeFileSync(
       mixed,
-      ['# tracer: nop', ...map('0000:00:02.0', 0x10000), ...map('0000:00:03.0', 0x50000)].join('\n'),
+      ['# tracer: nop', ...map('0000:00:02.0', 0x10000), ...map('0000:00:03.0', 0x50000), ''].join('\n'),
     );
     writeFileSync(
       log,
