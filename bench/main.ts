@@ -6,6 +6,7 @@ import { existsSync } from 'node:fs';
 import { printDomainScores } from './domains.ts';
 import { printGroup } from './harness.ts';
 import { memoryBenchmarks } from './memory.ts';
+import { printMissCurveCost } from './miss-curve.ts';
 import { heapGrowth, mmuBenchmarks } from './mmu.ts';
 import { pageTableBenchmarks, pageTableMachineBenchmarks } from './page-table.ts';
 import { printReaders } from './readers.ts';
@@ -26,6 +27,7 @@ const GROUPS: Readonly<Record<string, () => void | Promise<void>>> = {
   'trace-parse': () => printGroup('Captures', traceBenchmarks()),
   readers: () => printReaders(captures),
   domains: printDomainScores,
+  'miss-curve': printMissCurveCost,
   mmu: () => {
     printGroup('Translation, preset gem5', mmuBenchmarks());
     console.log(`\nheap growth over 10 million translations: ${heapGrowth()} bytes`);

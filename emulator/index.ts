@@ -12,6 +12,8 @@ export {
   cacheContents,
   type MarkDropped,
   MmuCaches,
+  maskHigh,
+  maskLow,
   probedSets,
   type StaleMarks,
 } from './mmu/tlb/index.ts';

@@ -1,6 +1,7 @@
 import uPlotScript from 'uplot/dist/uPlot.iife.min.js' with { type: 'text' };
 import uPlotStyle from 'uplot/dist/uPlot.min.css' with { type: 'text' };
 import type { HtmlAssets } from '../../../traces/index.ts';
+import missCurveScript from './miss-curve-plots.js' with { type: 'text' };
 import pageStyle from './page.css' with { type: 'text' };
 import pageScript from './page.js' with { type: 'text' };
 import reportScript from './report-plots.js' with { type: 'text' };
@@ -23,3 +24,6 @@ export const COMPARE_ASSETS: HtmlAssets = {
 
 /** What the page of a sweep carries with it. */
 export const SWEEP_ASSETS: HtmlAssets = pageAssets(sweepScript);
+
+/** What a page of miss curves carries with it. */
+export const MISS_CURVE_ASSETS: HtmlAssets = pageAssets(missCurveScript);

@@ -10,7 +10,7 @@ const FIRST_CAPACITY = 1024;
  */
 export class LruStack {
   /** Time of an entry's last use; 0 when it is not in the stack. */
-  readonly #timeOf: Int32Array;
+  #timeOf: Int32Array;
   /** What stands at a time: 0 nothing, an entry plus one, or a hole. */
   #at = new Int32Array(FIRST_CAPACITY + 1);
   /** Fenwick tree over times: how many places are taken, holes included. */
@@ -24,13 +24,18 @@ export class LruStack {
   /** No entry was used before this time. */
   #bottom = 1;
 
-  /** @param entries numbers of entries are below this */
+  /** @param entries numbers of entries are mostly below this */
   constructor(entries: number) {
     this.#timeOf = new Int32Array(entries);
   }
 
   /** An entry is used. @returns its depth before, from 1; 0 when it was not there */
   use(entry: number): number {
+    if (entry >= this.#timeOf.length) {
+      const larger = new Int32Array(2 * Math.max(entry, 1));
+      larger.set(this.#timeOf);
+      this.#timeOf = larger;
+    }
     const before = this.#timeOf[entry] as number;
     if (before === this.#now && before !== 0) return 1;
     const depth = before === 0 ? 0 : this.#places - this.#countUpTo(before) + 1;
@@ -54,7 +59,7 @@ export class LruStack {
 
   /** An entry is invalidated. */
   drop(entry: number): void {
-    const time = this.#timeOf[entry] as number;
+    const time = this.#timeOf[entry] ?? 0;
     if (time === 0) return;
     this.#timeOf[entry] = 0;
     this.#at[time] = HOLE;
