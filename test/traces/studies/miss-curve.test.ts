@@ -100,7 +100,7 @@ function nestedOptions({ name, entries, policy = 'lru' }: Sized): MmuOptions {
   const preset: MmuOptions = PRESETS['mmu-600-agilex5'];
   return {
     ...preset,
-    interface: { ...preset.interface, microTlb: sized('micro-TLB 0'), mainTlb: sized('main TLB 0') },
+    tbu: { ...preset.tbu, microTlb: sized('micro-TLB 0'), mainTlb: sized('main TLB 0') },
     ipaCache: sized('IPA cache'),
     walkCache: {
       ...preset.walkCache,

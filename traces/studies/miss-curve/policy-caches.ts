@@ -17,9 +17,9 @@ export class PolicyCaches {
   /** @param entries of every TLB and of the IPA cache, fully associative */
   constructor(config: Mmu['config'], policy: ReplacementPolicy, entries: number) {
     const one = { entries, ways: 'full', policy } as const;
-    const { microTlb, mainTlb } = config.interface;
+    const { microTlb, mainTlb } = config.tbu;
     const sized: Partial<MmuOptions> = {
-      interface: { ...config.interface, microTlb: { ...microTlb, ...one }, mainTlb: { ...mainTlb, ...one } },
+      tbu: { ...config.tbu, microTlb: { ...microTlb, ...one }, mainTlb: { ...mainTlb, ...one } },
       tlb: { ...config.tlb, ...one },
       ipaCache: { ...config.ipaCache, ...one },
       walkCache: { ...config.walkCache, enabled: false },
