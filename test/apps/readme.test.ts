@@ -24,6 +24,11 @@ function wordsOf(command: string): string[] {
   return [...command.matchAll(/'([^']*)'|(\S+)/g)].map(([, quoted, plain]) => quoted ?? plain ?? '');
 }
 
+/** How many figures are the same in all columns grows with every figure that is added: no example is about that. */
+function withoutRowCount(text: string): string {
+  return text.replace(/^\d+( more rows are the same)/m, 'N$1');
+}
+
 describe('the READMEs', () => {
   it('show the output of commands, five of them in the first', () => {
     expect(shown.filter(([readme]) => readme === 'README.md')).toHaveLength(5);
@@ -33,8 +38,8 @@ describe('the READMEs', () => {
     const run = await tablewalk(wordsOf(command));
     expect(run.stderr).toBe('');
     // A line of three dots stands for any others.
-    let rest = run.stdout;
-    const parts = output.split(/^\.\.\.\n/m);
+    let rest = withoutRowCount(run.stdout);
+    const parts = withoutRowCount(output).split(/^\.\.\.\n/m);
     for (const [at, part] of parts.entries()) {
       const found = at === 0 ? (rest.startsWith(part) ? 0 : -1) : rest.indexOf(part);
       if (found < 0) expect(rest).toContain(part);
