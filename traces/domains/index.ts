@@ -1,2 +1,3 @@
 /** Whose mapping is it: the domain of each map and unmap, named by the capture or inferred. */
+export type { Confidence, Missing } from './confidence.ts';
 export { type DomainInfo, type DomainOrigin, DomainTracker, Match, NO_DOMAIN } from './tracker.ts';

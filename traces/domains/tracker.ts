@@ -1,6 +1,7 @@
 import { Coverage, LiveRanges } from '../../emulator/index.ts';
 import { EventKind, type TraceEvent, UNKNOWN } from '../capture/index.ts';
 import { Attachments } from './attachments.ts';
+import { type Confidence, confidenceOf, type Missing, missingOf } from './confidence.ts';
 import { DomainInference, NO_SLOT } from './inference.ts';
 import { type HeldPart, heldParts, heldRanges, holderOf } from './repair.ts';
 
@@ -112,6 +113,10 @@ export class DomainTracker {
   #domainOfSlot: number[] = [];
   readonly #byName: number[] = [];
   #ambiguous = 0;
+  #calls = 0;
+  #firstUnmatched = Number.POSITIVE_INFINITY;
+  #firstContradiction = Number.POSITIVE_INFINITY;
+  #lost = false;
   #time = 0;
 
   /** @param single whether the user knows that whatever names no domain is in one and the same */
@@ -139,6 +144,16 @@ export class DomainTracker {
   /** Maps and unmaps whose domain had to be chosen among several that were likely. */
   get ambiguous(): number {
     return this.#ambiguous + this.#inference.ambiguous;
+  }
+
+  /** How far the domains can be believed. */
+  get confidence(): Confidence {
+    return confidenceOf(this.#counts());
+  }
+
+  /** What calls the capture lacks, as far as it shows. */
+  get missing(): Missing {
+    return missingOf(this.#counts());
   }
 
   get liveRanges(): number {
@@ -183,9 +198,11 @@ export class DomainTracker {
   #decided(event: TraceEvent, slot: number): void {
     const { kind } = event;
     let at = NO_DOMAIN;
+    if (kind === EventKind.MAP || kind === EventKind.UNMAP) this.#calls++;
     if (kind === EventKind.MAP) at = this.#map(event, slot);
     else if (kind === EventKind.UNMAP) at = this.#unmap(event, slot);
     else if (kind === EventKind.ATTACH) this.#attach(event);
+    else if (kind === EventKind.LOST) this.#lost = true;
     this.#sink(event, at);
   }
 
@@ -237,8 +254,7 @@ export class DomainTracker {
       }
     }
     if (domain === undefined || this.match === Match.NONE) {
-      this.unmatchedUnmaps++;
-      return NO_DOMAIN;
+      return this.#unmatched();
     }
     if (this.match === Match.PARTIAL || (this.match === Match.BEYOND && !inferred)) this.partialUnmaps++;
     if (this.match === Match.BEYOND) this.parts = heldParts(domain.live, iova, end);
@@ -254,6 +270,27 @@ export class DomainTracker {
     return end <= DMA_API_START || start >= DMA_API_END;
   }
 
+  #counts(): Parameters<typeof confidenceOf>[0] {
+    const { ambiguous, contradictions, unmatchedUnmaps, replacedMaps } = this;
+    return {
+      calls: this.#calls,
+      inferred: this.inferred > 0,
+      ambiguous,
+      contradictions,
+      unmatchedUnmaps,
+      replacedMaps,
+      firstUnmatched: this.#firstUnmatched,
+      firstContradiction: this.#firstContradiction,
+      lost: this.#lost,
+    };
+  }
+
+  #unmatched(): number {
+    this.unmatchedUnmaps++;
+    this.#firstUnmatched = Math.min(this.#firstUnmatched, this.#calls);
+    return NO_DOMAIN;
+  }
+
   #inferredOf(which: number): number {
     let count = 0;
     for (const { capture, origin, maps } of this.#domains) {
@@ -264,6 +301,7 @@ export class DomainTracker {
 
   #contradicted(event: TraceEvent): void {
     this.contradictions++;
+    this.#firstContradiction = Math.min(this.#firstContradiction, this.#calls);
     if (this.contradictionLines.length < KEPT) this.contradictionLines.push(event.line);
   }
 

@@ -119,6 +119,8 @@ function captureSection(stats: CaptureStats, replayer: Replayer, until: number):
     domains: tracker.used,
     domainsInferred: tracker.inferred,
     recorded: recordedSection(stats, replayer),
+    domainConfidence: tracker.confidence,
+    missing: tracker.missing,
     contradictions: tracker.contradictions,
     contradictionLines: tracker.contradictionLines,
     ambiguous: tracker.ambiguous,
@@ -165,6 +167,8 @@ function runRemarks({ commonGranule, operations, config, lastTime, tracker }: Re
         'what they ask for was repaired before it was played, so that no warning, fault or finding comes from them.',
     );
   }
+  const what = MISSING[tracker.missing];
+  if (what !== '') said.push(what);
   const granule = Object.entries(GRANULES).find(([, log2]) => 2 ** log2 === commonGranule)?.[0];
   const larger = commonGranule > 2 ** GRANULES[config.table.granule];
   if (granule !== undefined && larger && operations >= TELLING_OPERATIONS) {
@@ -176,6 +180,14 @@ function runRemarks({ commonGranule, operations, config, lastTime, tracker }: Re
     said.push(`--until ${until} is after the last event (${lastTime}): all of it was replayed.`);
   return said;
 }
+
+const MISSING = {
+  nothing: '',
+  start:
+    'The capture begins after mappings were made (the tail of a ring buffer, or recording begun late): unmaps of them match nothing and are left out.',
+  calls:
+    'Calls seem to be missing from the capture (a buffer overrun, or one task or CPU recorded only): what is live, the number of inferred domains and what rests on them are guesses, and no driver need be wrong.',
+} as const;
 
 /** Lines of contradictions that a remark names. */
 const SHOWN_LINES = 5;

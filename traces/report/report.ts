@@ -3,6 +3,7 @@
 import type { BindTotals, Deadlock, MemoryUse, RegionCounters } from '../../devices/index.ts';
 import type { AllocatorReport } from '../../formats/index.ts';
 import type { RunConfig } from '../config/index.ts';
+import type { Confidence, Missing } from '../domains/index.ts';
 import type { RecordedReport } from '../replay/index.ts';
 
 export const REPORT_SCHEMA = 'tablewalk.report/1';
@@ -35,6 +36,10 @@ export interface CaptureSection {
   readonly domainsInferred: number;
   /** How its kernel invalidated unmapped addresses, as far as the capture shows. */
   readonly recorded: RecordedSection;
+  /** How far the domains can be believed: `named` by the capture (or known to be one), else by how many calls contradict or leave a choice. */
+  readonly domainConfidence: Confidence;
+  /** What calls the capture lacks as far as it shows: `nothing`, what was mapped before it began (`start`), or `calls` in between. */
+  readonly missing: Missing;
   /** Maps and unmaps that contradict their inferred domain: repaired, never played as they stand. */
   readonly contradictions: number;
   /** Lines of the first of them. */

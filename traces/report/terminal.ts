@@ -53,7 +53,7 @@ export function renderReport(report: Report, options: TerminalOptions): string {
     count(capture.domains),
     capture.domainsInferred === 0
       ? 'named by the capture'
-      : `${count(capture.domainsInferred)} inferred from collisions and the order of IOVAs; ${count(capture.ambiguous)} of ${count(capture.maps + capture.unmaps)} calls had more than one candidate`,
+      : `${count(capture.domainsInferred)} inferred from addresses, order and tasks, ${capture.domainConfidence} confidence: ${count(capture.ambiguous)} of ${count(capture.maps + capture.unmaps)} calls had a choice, ${count(capture.contradictions)} contradict; figures by domain rest on it`,
   );
   for (const line of recordedLines(report, ink)) lines.push(line);
   row('mapped', bytes(capture.bytesMapped));
