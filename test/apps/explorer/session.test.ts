@@ -4,6 +4,9 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { LESSONS } from '../../../apps/explorer/lessons/index.ts';
 import { parseAction, type Reply, Session, settingsOf, settingsText } from '../../../apps/explorer/model/index.ts';
+import { Prng } from '../../../formats/index.ts';
+import type { DrawnTable } from '../../../traces/index.ts';
+import { tablewalk } from '../run-cli.ts';
 
 const SMALL = 'traces/samples/small-strict.ftrace.txt.gz';
 
@@ -126,6 +129,31 @@ describe('an address of the upper half', () => {
     ];
     await session.take({ kind: 'do', deeds });
     expect(lastState(replies).snapshot.done.map(({ bad }) => bad)).toEqual([true, true, true]);
+  });
+});
+
+describe('the tables shown', () => {
+  it("are the command line's, for random configurations", async () => {
+    const random = new Prng(13);
+    const pick = <T>(all: readonly T[]): T => all[random.below(all.length)] as T;
+    const shape = ({ level, iova, bytes, runs }: DrawnTable) => ({
+      level,
+      iova,
+      bytes,
+      runs: runs.map(({ first, count, kind, iova: from, size }) => [first, count, kind, from, size]),
+    });
+    for (let turn = 0; turn < 6; turn++) {
+      const granule = pick(['4k', '16k', '64k']);
+      const ias = String(pick([36, 39, 40, 42, 48]));
+      const at = random.below(2 ** 12) * 2 ** 20;
+      const edits = [`map ${at} ${2 ** 31} 3M rw`, `map ${at + 2 ** 23} ${2 ** 31} 192K r`, `unmap ${at} 64K`];
+      const { session, replies } = newSession();
+      await session.take({ kind: 'open', params: { granule, ias, do: edits.join(';'), address: `${at}` } });
+      const { stdout } = await tablewalk(['layout', ...edits, '--granule', granule, '--ias', ias, '--json', '-']);
+      const told: { readonly tables: readonly DrawnTable[] } = JSON.parse(stdout);
+      const shown = lastState(replies).snapshot.spaces[0]?.trees[0]?.tables ?? [];
+      expect([granule, ias, shown.map(shape)]).toEqual([granule, ias, told.tables.map(shape)]);
+    }
   });
 });
 

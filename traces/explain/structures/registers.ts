@@ -228,7 +228,7 @@ function maliTypeText(byte: number): string {
   const { CACHE, SH, ALLOC_SEL } = maliSpec.MEMATTR_AARCH64.fields;
   const parts = [CACHE, SH, ALLOC_SEL].map((field) => {
     const value = decodeField(field, byte, 0);
-    return field.values?.[value] ?? `of reserved code ${value}`;
+    return field.values?.[value] ?? `a reserved code (${value})`;
   });
   return `${parts[0]}, shareability ${parts[1]}, allocation by ${parts[2]}`;
 }
