@@ -3,7 +3,16 @@
  * what the tracker makes of them is held against the truth. Baselines: one domain for all; a simple greedy choice; and the streaming tracker that came
  * before, whose scores are fixed figures, since its code is gone.
  */
-import { copyEvent, DomainTracker, EventKind, NO_DOMAIN, openCaptures, TraceEvent, UNKNOWN } from '../traces/index.ts';
+import {
+  Context,
+  copyEvent,
+  DomainTracker,
+  EventKind,
+  NO_DOMAIN,
+  openCaptures,
+  TraceEvent,
+  UNKNOWN,
+} from '../traces/index.ts';
 import { GreedyDomains } from './greedy-domains.ts';
 
 /** A capture with truth, and what the tracker before scored on it. */
@@ -113,10 +122,39 @@ function contradicts(event: TraceEvent, pages: ReadonlyMap<number, number>): boo
   return false;
 }
 
+/** What of an event is hidden beside its domain and device. */
+type Hiding = (event: TraceEvent) => void;
+
+const AS_RECORDED: Hiding = () => {};
+
+/** Poorer captures made of the same ones. The inference was never tuned on these. */
+const HELD_OUT: readonly (readonly [string, Hiding])[] = [
+  [
+    'no attach lines',
+    (event) => {
+      if (event.kind > EventKind.UNMAP) event.kind = EventKind.OTHER;
+    },
+  ],
+  [
+    'one task for all',
+    (event) => {
+      event.pid = 1;
+      event.context = Context.TASK;
+    },
+  ],
+  [
+    'no times',
+    (event) => {
+      event.time = 0;
+    },
+  ],
+];
+
 /** Reads a capture with truth and scores what is found with the names hidden. */
 async function scoreCapture(
   path: string,
-): Promise<{ truth: number; calls: number; single: Score; greedy: Score; tracker: Score }> {
+  hide: Hiding = AS_RECORDED,
+): Promise<{ truth: number; calls: number; confidence: string; single: Score; greedy: Score; tracker: Score }> {
   const reader = await openCaptures([path]);
   const truth: number[] = [];
   const found: number[] = [];
@@ -132,6 +170,7 @@ async function scoreCapture(
       copyEvent(reader.event, plain);
       plain.domain = UNKNOWN;
       if (plain.kind <= EventKind.UNMAP) plain.device = UNKNOWN;
+      hide(plain);
       events.push(plain);
       hidden.take(plain);
       greedily.push(greedy.take(plain));
@@ -152,6 +191,7 @@ async function scoreCapture(
   return {
     truth: known.used - known.inferred,
     calls: calls.length,
+    confidence: `${hidden.confidence}, ${hidden.contradictions} repaired`,
     single: scored(events.map(() => 0)),
     greedy: scored(greedily),
     tracker: scored(found),
@@ -161,9 +201,9 @@ async function scoreCapture(
 /** Prints the scores of every capture with truth. */
 export async function printDomainScores(): Promise<void> {
   console.log('\nDomains of plain map and unmap lines (captures with truth, names hidden)');
-  console.log(row(['', 'domains', 'true', 'calls right', 'leaves right', 'contradictions']));
+  console.log(row(['', 'domains', 'true', 'calls right', 'leaves right', 'contradictions', 'confidence']));
   for (const { name, path, before } of CAPTURES) {
-    const { truth, calls, single, greedy, tracker } = await scoreCapture(path);
+    const { truth, calls, confidence, single, greedy, tracker } = await scoreCapture(path);
     console.log(`${name}, ${calls} calls`);
     for (const [what, one] of [
       ['one domain for all', single],
@@ -179,6 +219,21 @@ export async function printDomainScores(): Promise<void> {
           percent(one.calls),
           percent(one.leaves),
           String(one.contradictions),
+          one === tracker ? confidence : '',
+        ]),
+      );
+    }
+    for (const [what, hide] of HELD_OUT) {
+      const { tracker: held, confidence: heldConfidence } = await scoreCapture(path, hide);
+      console.log(
+        row([
+          `  held out: ${what}`,
+          String(held.domains),
+          String(truth),
+          percent(held.calls),
+          percent(held.leaves),
+          String(held.contradictions),
+          heldConfidence,
         ]),
       );
     }
@@ -190,5 +245,5 @@ function percent(share: number): string {
 }
 
 function row(cells: readonly string[]): string {
-  return cells.map((cell, i) => (i === 0 ? cell.padEnd(24) : cell.padStart(15))).join('');
+  return cells.map((cell, i) => (i === 0 ? cell.padEnd(28) : ` ${cell}`.padStart(15))).join('');
 }

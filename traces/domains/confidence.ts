@@ -11,6 +11,8 @@ export interface CallCounts {
   /** Calls before the first unmatched unmap, and before the first contradiction; infinite where there is none. */
   readonly firstUnmatched: number;
   readonly firstContradiction: number;
+  /** Whether one thread made all calls, or the capture does not tell threads and interrupts apart. */
+  readonly oneTask: boolean;
   /** Whether the capture says that events were lost. */
   readonly lost: boolean;
 }
@@ -46,8 +48,10 @@ export function missingOf(counts: CallCounts): Missing {
 }
 
 export function confidenceOf(counts: CallCounts): Confidence {
-  const { calls, inferred, ambiguous, contradictions } = counts;
+  const { calls, inferred, ambiguous, contradictions, oneTask } = counts;
   if (!inferred) return 'named';
   if (missingOf(counts) !== 'nothing' || ambiguous > AMBIGUOUS_SOME * calls) return 'low';
+  // Of captures with truth 98.6 % of the calls and more were right; with one task for all, 85.6 % in one of three.
+  if (oneTask) return 'some';
   return contradictions > CONTRADICTED_HIGH * calls || ambiguous > AMBIGUOUS_HIGH * calls ? 'some' : 'high';
 }

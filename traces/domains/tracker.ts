@@ -1,5 +1,5 @@
 import { Coverage, LiveRanges } from '../../emulator/index.ts';
-import { EventKind, type TraceEvent, UNKNOWN } from '../capture/index.ts';
+import { Context, EventKind, type TraceEvent, UNKNOWN } from '../capture/index.ts';
 import { Attachments } from './attachments.ts';
 import { type Confidence, confidenceOf, type Missing, missingOf } from './confidence.ts';
 import { DomainInference, NO_SLOT } from './inference.ts';
@@ -117,6 +117,8 @@ export class DomainTracker {
   #firstUnmatched = Number.POSITIVE_INFINITY;
   #firstContradiction = Number.POSITIVE_INFINITY;
   #lost = false;
+  #task = UNKNOWN;
+  #severalTasks = false;
   #time = 0;
 
   /** @param single whether the user knows that whatever names no domain is in one and the same */
@@ -198,7 +200,7 @@ export class DomainTracker {
   #decided(event: TraceEvent, slot: number): void {
     const { kind } = event;
     let at = NO_DOMAIN;
-    if (kind === EventKind.MAP || kind === EventKind.UNMAP) this.#calls++;
+    if (kind === EventKind.MAP || kind === EventKind.UNMAP) this.#count(event);
     if (kind === EventKind.MAP) at = this.#map(event, slot);
     else if (kind === EventKind.UNMAP) at = this.#unmap(event, slot);
     else if (kind === EventKind.ATTACH) this.#attach(event);
@@ -281,8 +283,15 @@ export class DomainTracker {
       replacedMaps,
       firstUnmatched: this.#firstUnmatched,
       firstContradiction: this.#firstContradiction,
+      oneTask: !this.#severalTasks,
       lost: this.#lost,
     };
+  }
+
+  #count({ pid, context }: TraceEvent): void {
+    const task = context > Context.TASK ? -1 - context : pid;
+    if (this.#calls++ === 0) this.#task = task;
+    else if (task !== this.#task) this.#severalTasks = true;
   }
 
   #unmatched(): number {

@@ -10,6 +10,7 @@ const WHOLE: CallCounts = {
   replacedMaps: 0,
   firstUnmatched: Number.POSITIVE_INFINITY,
   firstContradiction: Number.POSITIVE_INFINITY,
+  oneTask: false,
   lost: false,
 };
 
@@ -18,6 +19,7 @@ describe('what a capture lacks', () => {
     ['a whole one', {}, 'nothing', 'high'],
     ['a named one', { inferred: false }, 'nothing', 'named'],
     ['one with some contradictions', { contradictions: 60, firstContradiction: 9 }, 'nothing', 'some'],
+    ['one that tells no threads apart', { oneTask: true }, 'nothing', 'some'],
     ['one with many choices', { ambiguous: 15_000 }, 'nothing', 'some'],
     [
       'the tail of a ring buffer',
