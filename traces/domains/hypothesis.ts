@@ -20,11 +20,14 @@ export class Hypothesis {
   weight = 1;
   /** The newest decision that is not final. */
   last: Decision | null = null;
-  /** The domain each worker served last, or -1. */
-  readonly served: Int16Array;
-  /** Where the buffer ends that the worker's last map belongs to. */
-  readonly bufferEnd: Float64Array;
-  readonly bufferSlot: Int16Array;
+  /** The domain each worker served last, or -1. Changed by {@link serve} only. */
+  served: Int16Array;
+  /** Where the buffer ends that the worker's last map belongs to. Changed by {@link setBuffer} only. */
+  bufferEnd: Float64Array;
+  bufferSlot: Int16Array;
+  /** Other hypotheses have the same arrays: whoever changes one takes a copy. */
+  #servedShared = false;
+  #buffersShared = false;
 
   /** @param from the hypothesis to go on from; none for the first */
   constructor(from?: Hypothesis) {
@@ -38,9 +41,33 @@ export class Hypothesis {
     this.spaces = from.spaces.slice();
     this.weight = from.weight;
     this.last = from.last;
-    this.served = from.served.slice();
-    this.bufferEnd = from.bufferEnd.slice();
-    this.bufferSlot = from.bufferSlot.slice();
+    this.served = from.served;
+    this.bufferEnd = from.bufferEnd;
+    this.bufferSlot = from.bufferSlot;
+    this.#servedShared = true;
+    this.#buffersShared = true;
+    from.#servedShared = true;
+    from.#buffersShared = true;
+  }
+
+  /** The worker has served a domain. */
+  serve(worker: number, slot: number): void {
+    if (this.served[worker] === slot) return;
+    if (this.#servedShared) this.served = this.served.slice();
+    this.#servedShared = false;
+    this.served[worker] = slot;
+  }
+
+  /** The worker has begun a buffer that ends there. */
+  setBuffer(worker: number, end: number, slot: number): void {
+    if (this.bufferEnd[worker] === end && this.bufferSlot[worker] === slot) return;
+    if (this.#buffersShared) {
+      this.bufferEnd = this.bufferEnd.slice();
+      this.bufferSlot = this.bufferSlot.slice();
+    }
+    this.#buffersShared = false;
+    this.bufferEnd[worker] = end;
+    this.bufferSlot[worker] = slot;
   }
 
   /** Equal for hypotheses that only differ in what is over. */

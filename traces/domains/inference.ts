@@ -81,6 +81,7 @@ export class DomainInference {
   #granule = LARGEST_GRANULE;
   readonly #choicesNow: Choice[] = [];
   #choiceCount = 0;
+  readonly #kept: Choice[] = [];
   #bestWeight = 0;
   /** Group that the event should bring the first domain of; -1 mostly. */
   #expected: number = UNKNOWN;
@@ -293,8 +294,7 @@ export class DomainInference {
   #choose(event: TraceEvent, worker: number, number: number, bytes: number): void {
     const kept = this.#likeliest();
     const best = kept[0] as Choice;
-    if (kept.some(({ slot }) => slot === this.#slots))
-      this.#addSlot(best.slot === this.#slots ? this.#expected : UNKNOWN);
+    this.#addSlotOf(kept);
     this.#learn(event, worker, kept);
     const alone = kept.length === 1 && this.#hypotheses.length === 1;
     const stamp = this.#calls;
@@ -354,32 +354,42 @@ export class DomainInference {
       else next.unmap(event, bytes, this.#granule);
     }
     one.spaces[slot] = space.next;
-    if (isMap && begun > 0) {
-      one.bufferEnd[worker] = event.iova + begun;
-      one.bufferSlot[worker] = slot;
-    }
-    one.served[worker] = slot;
+    if (isMap && begun > 0) one.setBuffer(worker, event.iova + begun, slot);
+    one.serve(worker, slot);
   }
 
-  /** The choices that are not hopeless, the best first. */
-  #likeliest(): Choice[] {
+  /** The choices that are not hopeless, the best first: the same list again and again. */
+  #likeliest(): readonly Choice[] {
     const limit = this.#bestWeight * HOPELESS;
-    const kept: Choice[] = [];
+    const kept = this.#kept;
+    kept.length = 0;
     for (let at = 0; at < this.#choiceCount; at++) {
       const choice = this.#choicesNow[at] as Choice;
       if (choice.weight >= limit) kept.push(choice);
     }
     if (kept.length > 1) {
-      kept.sort((a, b) => b.weight - a.weight);
+      kept.sort(byWeight);
       if (kept.length > MOST_HYPOTHESES) kept.length = MOST_HYPOTHESES;
     }
     return kept;
   }
 
+  /** Makes the new domain if one of the choices is for it. */
+  #addSlotOf(kept: readonly Choice[]): void {
+    const slots = this.#slots;
+    for (let at = 0; at < kept.length; at++) {
+      if ((kept[at] as Choice).slot !== slots) continue;
+      this.#addSlot(at === 0 ? this.#expected : UNKNOWN);
+      return;
+    }
+  }
+
   #learn(event: TraceEvent, worker: number, kept: readonly Choice[]): void {
     const best = kept[0] as Choice;
-    let [all, mine] = [0, 0];
-    for (const { slot, weight } of kept) {
+    let all = 0;
+    let mine = 0;
+    for (let at = 0; at < kept.length; at++) {
+      const { slot, weight } = kept[at] as Choice;
       all += weight;
       if (slot === best.slot) mine += weight;
     }
@@ -454,12 +464,16 @@ export class DomainInference {
       this.#mapEnd[worker] = UNKNOWN;
       this.#attachedGroup[worker] = UNKNOWN;
       for (const one of this.#hypotheses) {
-        one.served[worker] = UNKNOWN;
-        one.bufferEnd[worker] = UNKNOWN;
+        one.serve(worker, UNKNOWN);
+        one.setBuffer(worker, UNKNOWN, UNKNOWN);
       }
     }
     return worker;
   }
+}
+
+function byWeight(a: Choice, b: Choice): number {
+  return b.weight - a.weight;
 }
 
 /** Of hypotheses that only differ in what is over, the more likely one is kept. They come best first. */

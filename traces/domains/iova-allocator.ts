@@ -230,5 +230,5 @@ function orderOf(pages: number): number {
 /** Bytes that a request takes of the address space. */
 function allocationSize(size: number, granule: number): number {
   const pages = Math.max(1, Math.ceil(size / granule));
-  return granule * (pages < 2 ** (CACHED_ORDERS - 1) ? 2 ** orderOf(pages) : pages);
+  return granule * (pages < 1 << (CACHED_ORDERS - 1) ? 1 << orderOf(pages) : pages);
 }
