@@ -50,7 +50,7 @@ export function register(program: Command): void {
     .option('--image <dir>', 'memory image with stream table and tables (with --reference: ../image beside the file)')
     .option(
       '--stream <file>',
-      'address list: 64-bit little-endian words, gzipped or not, or text; "-" is standard input',
+      'address list: 64-bit little-endian words, gzipped or not, or text; "-" is standard input; or FILE#STREAM of a QEMU `-trace smmu*` log',
     )
     .option('--map <spec>', 'with --stream: what to map, "touched[:PAGE]" or "IOVA:SIZE:PA[,...]"')
     .option(
