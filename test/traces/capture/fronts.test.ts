@@ -51,3 +51,14 @@ describe('two files in one', () => {
     expect(stats).toMatchObject({ maps: 1, foreignLines: 1, ignored: 2 });
   });
 });
+
+describe('control bytes in a device name', () => {
+  it.each(['\u001B]0;title\u0007', '\u0001', '\u007F', '\t'])('end a line like any other: %j', async (name) => {
+    const front = '              dd-467     [000] d....   100.425470: ';
+    const dma = `${front}dma_map_page: ${name} dir=TO_DEVICE dma_addr=fff20000 size=4096 phys_addr=10ff20000 attrs=\n`;
+    const attach = `${front}attach_device_to_domain: IOMMU: device=${name}\n`;
+    const { stats } = await read(`${dma}${attach}${front}${CALLS[0]}\n`);
+    expect(stats).toMatchObject({ lines: 3, maps: 1 });
+    expect(stats.events + stats.damaged + stats.ignored).toBe(3);
+  });
+});

@@ -270,7 +270,7 @@ export class FtraceFields {
     cursor.at = byte === Char.QUOTE ? at + 1 : at;
     if (at > start) return this.#notes.devices.intern(bytes, start, at);
     // Never stand still, but never leave the line either.
-    if (byte > Char.SPACE) cursor.at = at + 1;
+    if (byte !== Char.LF && byte !== Char.CR) cursor.at = at + 1;
     return UNKNOWN;
   }
 }
