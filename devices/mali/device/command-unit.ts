@@ -2,12 +2,16 @@
 import type { Mmu } from '../../../emulator/index.ts';
 import type { Register, RegisterBlock } from '../../registers/index.ts';
 import { ADDRESS_SPACE, AsCommand, CacheAction, lockShift, lockStart } from '../spec/index.ts';
-import { type AddressSpace, endsLock } from './address-space.ts';
+import {
+  type AddressSpace,
+  type AddressSpaceContexts,
+  endsLock,
+  type Halves,
+  translationOf,
+} from './address-space/index.ts';
 import type { MaliConfig } from './config.ts';
-import type { AddressSpaceContexts } from './contexts.ts';
 import { flushCaches } from './gpu-control.ts';
 import type { L2Cache } from './l2-cache.ts';
-import { type Halves, translationOf } from './translation.ts';
 
 /** First address that no table translates: the model's addresses have 48 bits. */
 export const ADDRESS_LIMIT = 2 ** 48;

@@ -22,10 +22,9 @@ import {
   MmuException,
   MmuInterrupt,
 } from '../spec/index.ts';
-import { AddressSpace } from './address-space.ts';
+import { AddressSpace, AddressSpaceContexts } from './address-space/index.ts';
 import { ADDRESS_LIMIT, CommandUnit } from './command-unit.ts';
 import { type MaliConfig, type MaliConfigInput, mmuOptionsOf, parseMaliConfig } from './config.ts';
-import { AddressSpaceContexts } from './contexts.ts';
 import { FaultUnit } from './fault-unit.ts';
 import { flushCaches, planOf } from './gpu-control.ts';
 import { InterruptLine, lineHooks } from './interrupt-line.ts';

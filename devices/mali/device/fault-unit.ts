@@ -1,7 +1,7 @@
 /** Faults: recorded once in the registers of their address space, which then stops until software lets it go on. */
 import { Outcome, type TranslationRequest } from '../../../emulator/index.ts';
 import { faultStatus, MmuException, MmuInterrupt } from '../spec/index.ts';
-import type { AddressSpace } from './address-space.ts';
+import type { AddressSpace } from './address-space/index.ts';
 import type { MaliConfig } from './config.ts';
 import { accessOf, exceptionOf } from './fault-codes.ts';
 import type { InterruptLine } from './interrupt-line.ts';

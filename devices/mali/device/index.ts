@@ -1,5 +1,5 @@
 /** The MMU of a Mali GPU as drivers and the GPU's cores see it. */
-export { AddressSpace } from './address-space.ts';
+export { AddressSpace } from './address-space/index.ts';
 export { type MaliConfig, type MaliConfigInput, MaliConfigSchema, parseMaliConfig } from './config.ts';
 export { MaliMmu } from './device.ts';
 export { InterruptLine } from './interrupt-line.ts';

@@ -13,19 +13,17 @@ import {
   allowedBy,
   ConfigError,
   Errno,
-  errnoName,
-  Gfp,
   type IoPgtable,
   type IotlbGather,
   Prot,
   replaceReservation,
   unmapReservation,
 } from '../../../formats/index.ts';
-import { type GpuVaOverlap, GpuVaSpace } from '../gpuvm/index.ts';
+import type { GpuVaSpace } from '../gpuvm/index.ts';
 import type { Party } from './dependency-graph.ts';
 import type { JobClock } from './job-clock.ts';
 import { type LockRegion, lockRegion } from './lock-region.ts';
-import { RangeEditor } from './range-editor.ts';
+import { MappedRanges } from './mapped-ranges.ts';
 import { type VmBindConfig, type VmBindConfigInput, VmBindSchema } from './vm-bind-config.ts';
 import { BindJob, type BindReport, type BindRequest } from './vm-bind-job.ts';
 import { type BindTotals, newBindTotals } from './vm-bind-totals.ts';
@@ -59,11 +57,9 @@ interface BindQueue {
 
 export class VmBind {
   readonly name: string;
-  /** What is mapped, as of the last job that ran: physical addresses, with `Prot` bits for flags. */
-  readonly ranges: GpuVaSpace<null>;
   readonly config: VmBindConfig;
   readonly #ports: VmBindPorts;
-  readonly #editor: RangeEditor;
+  readonly #mapped: MappedRanges;
   readonly #queues = new Map<string, BindQueue>();
   /** Prepared and not over. */
   readonly #inFlight = new Set<BindJob>();
@@ -84,8 +80,12 @@ export class VmBind {
     this.name = name;
     this.config = parsed.output;
     this.#ports = ports;
-    this.ranges = new GpuVaSpace(0, 2 ** ports.table.config.ias);
-    this.#editor = new RangeEditor(ports.table);
+    this.#mapped = new MappedRanges(ports.table, ports.gather ?? null);
+  }
+
+  /** What is mapped, as of the last job that ran: physical addresses, with `Prot` bits for flags. */
+  get ranges(): GpuVaSpace<null> {
+    return this.#mapped.ranges;
   }
 
   /** Jobs that are prepared and not over, oldest first. */
@@ -99,7 +99,7 @@ export class VmBind {
   }
 
   totals(): BindTotals {
-    return { ...this.#totals };
+    return { ...this.#totals, overlaps: this.#mapped.overlaps, remaps: this.#mapped.remaps };
   }
 
   /**
@@ -134,7 +134,7 @@ export class VmBind {
 
   /** Whatever can be judged without the tree is judged here, so that run has no reason to fail. The reason, or null when all is well. */
   #unsound({ kind, iova, size, pa = -1, prot = 0 }: BindRequest): string | null {
-    const unit = this.#editor.smallest;
+    const unit = this.#mapped.smallest;
     const { ias, oas } = this.#ports.table.config;
     if (size <= 0) return 'a size of 0';
     if (iova % unit !== 0 || size % unit !== 0) return `not a multiple of the smallest page, ${unit} bytes`;
@@ -267,7 +267,7 @@ export class VmBind {
     beforeEdit?.(job);
     const spent = context.cycles;
     const { descriptorsWritten, descriptorsCleared, tablesAllocated } = table.stats;
-    job.result = job.request.kind === 'map' ? this.#runMap(job) : this.#cut(job);
+    job.result = job.request.kind === 'map' ? this.#mapped.map(job) : this.#mapped.unmap(job);
     clock.worker = worker;
     context.noAllocation = noAllocation;
     context.operation = operation;
@@ -292,46 +292,6 @@ export class VmBind {
       unmapCyclesPerDescriptor * (table.stats.descriptorsCleared - descriptorsCleared) +
       (afterEdit === undefined ? 0 : afterEdit(region, job));
     clock.after(cycles, () => this.#end(job));
-  }
-
-  #runMap(job: BindJob): number {
-    const { iova, size, pa = 0, prot = 0 } = job.request;
-    const cut = this.#cut(job);
-    if (cut !== 0) return cut;
-    const result = this.#editor.map(iova, pa, size, prot, Gfp.KERNEL, this.#ports.gather ?? null);
-    if (result === 0) this.ranges.add({ start: iova, end: iova + size, object: null, offset: pa, flags: prot });
-    else job.reason = result === -Errno.ENOMEM ? 'no table for the mapping' : `the table says ${errnoName(result)}`;
-    return result;
-  }
-
-  /** Unmaps what is mapped in the range, neighbours in one go; what sticks out stays mapped, as ranges of its own. */
-  #cut(job: BindJob): number {
-    const { iova, size } = job.request;
-    const overlaps = this.ranges.overlaps(iova, iova + size);
-    for (let first = 0; first < overlaps.length; ) {
-      const { start } = overlaps[first] as GpuVaOverlap<null>;
-      let end = start;
-      let next = first;
-      for (; next < overlaps.length && (overlaps[next] as GpuVaOverlap<null>).start === end; next++) {
-        const part = overlaps[next] as GpuVaOverlap<null>;
-        end = part.end;
-        this.#totals.overlaps++;
-        this.#totals.remaps += (part.previous === null ? 0 : 1) + (part.next === null ? 0 : 1);
-      }
-      const whole = this.#editor.unmap(start, end - start, this.#ports.gather ?? null);
-      if (this.#editor.unmapped > 0) this.ranges.cut(start, start + this.#editor.unmapped);
-      if (!whole) return this.#stoppedAt(job, start + this.#editor.unmapped);
-      first = next;
-    }
-    return 0;
-  }
-
-  /** Only a block that is not split stops an unmap inside known mappings: for lack of a table, or because none is ever split. */
-  #stoppedAt(job: BindJob, iova: number): number {
-    const refuses = this.#ports.table.config.split === 'refuse';
-    const why = refuses ? "of which a part cannot go (split: 'refuse')" : 'that needs a table to be split';
-    job.reason = `stopped at 0x${iova.toString(16)}, in a block ${why}`;
-    return refuses ? -Errno.EINVAL : -Errno.ENOMEM;
   }
 
   #end(job: BindJob): void {

@@ -9,17 +9,23 @@ import {
   TableMemoryError,
 } from '../../../formats/index.ts';
 import type { RegisterPort } from '../../registers/index.ts';
-import { ACTLR, BANK, GR0, ID7, SACR, SCR0, StreamType } from '../spec/index.ts';
-import { ContextBanks } from './context-bank.ts';
+import { GR0, SCR0, StreamType } from '../spec/index.ts';
+import {
+  ContextBanks,
+  type ContextFault,
+  type DriverLog,
+  FaultAnswer,
+  FaultHandlers,
+  TranslationOperation,
+} from './banks/index.ts';
 import type { DomainContext, DomainOptions, Smmuv2Domain } from './domain.ts';
-import { type ContextFault, type DriverLog, FaultAnswer, FaultHandlers } from './faults.ts';
 import { readFeatures, type Smmuv2Features } from './features.ts';
 import { ARM_SMMU_KERNELS, type ArmSmmuKernel, SMMU_MODELS, type SmmuModel } from './models.ts';
 import { type Smmuv2DriverOptions, TIMELESS } from './options.ts';
+import { setUpMmu500, workingControl } from './set-up.ts';
 import { SplitPort } from './split-port.ts';
 import { type StreamId, StreamMap } from './stream-map.ts';
 import { ANY_VALUE, TlbMaintenance } from './tlb-maintenance.ts';
-import { TranslationOperation } from './translation-operation.ts';
 
 /** Linux numbers that {@link Errno} lacks. */
 const ENOSPC = 28;
@@ -103,9 +109,9 @@ export class Smmuv2Driver {
     port.write32(GR0.TLBIALLH.offset, ANY_VALUE);
     port.write32(GR0.TLBIALLNSNH.offset, ANY_VALUE);
     const found = port.read32(GR0.sCR0.offset);
-    if (this.#model.mmu500) this.#setUpMmu500();
+    if (this.#model.mmu500) setUpMmu500(port, this.features, this.#log);
     this.maintenance.syncGlobal();
-    port.write32(GR0.sCR0.offset, this.#control(found));
+    port.write32(GR0.sCR0.offset, workingControl(found, this.features, this.#faultsWhenIdle));
   }
 
   /** Power is back, and the registers are at their reset values. */
@@ -264,41 +270,6 @@ export class Smmuv2Driver {
   /** The global fault interrupt. @returns whether there was a fault */
   globalFault(): boolean {
     return this.#faults.global();
-  }
-
-  /** sCR0 of a working SMMU; what Linux does not know is left as it was found. */
-  #control(found: number): number {
-    const { features } = this;
-    let value =
-      found |
-      SCR0.GFRE.lowMask |
-      SCR0.GFIE.lowMask |
-      SCR0.GCFGFRE.lowMask |
-      SCR0.GCFGFIE.lowMask |
-      SCR0.VMIDPNE.lowMask |
-      SCR0.PTM.lowMask;
-    value &= ~(SCR0.CLIENTPD.lowMask | SCR0.USFCFG.lowMask | SCR0.FB.lowMask | SCR0.BSU.lowMask);
-    if (this.#faultsWhenIdle) value |= SCR0.USFCFG.lowMask;
-    if (features.vmid16) value |= SCR0.VMID16EN.lowMask;
-    if (features.extendedIds) value |= SCR0.EXIDENABLE.lowMask;
-    return value >>> 0;
-  }
-
-  /** Errata settings of MMU-500 (Linux `arm_mmu500_reset`). */
-  #setUpMmu500(): void {
-    const port = this.#port;
-    const major = (port.read32(GR0.ID7.offset) & ID7.MAJOR.lowMask) >>> ID7.MAJOR.lsb;
-    let value = port.read32(GR0.sACR.offset);
-    if (major >= 2) value &= ~SACR.CACHE_LOCK.lowMask;
-    value |= SACR.SMTNMB_TLBEN.lowMask | SACR.S2CRB_TLBEN.lowMask;
-    port.write32(GR0.sACR.offset, value >>> 0);
-    for (let bank = 0; bank < this.features.contextBanks; bank++) {
-      const offset = this.features.pages.bank(bank) + BANK.ACTLR.offset;
-      port.write32(offset, (port.read32(offset) & ~ACTLR.CPRE.lowMask) >>> 0);
-      if ((port.read32(offset) & ACTLR.CPRE.lowMask) !== 0) {
-        this.#log('warn', 'the prefetcher stays on: sACR.CACHE_LOCK may be set');
-      }
-    }
   }
 
   #checkRegion(size: number, mapped: number): void {

@@ -1,7 +1,8 @@
 /** Linux's arm-smmu driver. */
+
+export { type ContextFault, type DriverLog, FaultAnswer } from './banks/index.ts';
 export type { DomainContext, DomainOptions, Smmuv2Domain } from './domain.ts';
 export * from './driver.ts';
-export { type ContextFault, type DriverLog, FaultAnswer } from './faults.ts';
 export { NoSmmuError, type Smmuv2Features, type TableFormats } from './features.ts';
 export { ArmSmmuDriver } from './iommu-driver.ts';
 export * from './models.ts';

@@ -12,9 +12,9 @@ import {
 import { mapRange, unmapRange } from '../../dma-iommu/index.ts';
 import type { DomainConfig, InvalidationBugs, IommuCounters, IommuDomain, IommuDriver } from '../../iommu.ts';
 import type { Smmuv2 } from '../device/index.ts';
+import type { ContextFault } from './banks/index.ts';
 import type { Smmuv2Domain } from './domain.ts';
 import type { Smmuv2Driver, Smmuv2Master } from './driver.ts';
-import type { ContextFault } from './faults.ts';
 
 /** Names of bus masters that a capture may use: PCI addresses, and those made up behind them. */
 const MASTER_NAMES = 0x1_0000;

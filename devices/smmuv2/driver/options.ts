@@ -1,4 +1,4 @@
-import type { DriverLog } from './faults.ts';
+import type { DriverLog } from './banks/index.ts';
 import type { ARM_SMMU_KERNELS, SmmuCompatible } from './models.ts';
 import type { MaintenanceClock } from './tlb-maintenance.ts';
 

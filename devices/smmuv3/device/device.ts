@@ -17,13 +17,10 @@ import {
   RegisterSpace,
 } from '../../registers/index.ts';
 import {
-  COMMAND_BYTES,
-  CommandError,
   Cr0,
   Cr2,
   EVENT_WORDS,
   Gbpa,
-  Gerror,
   idRegistersOf,
   PAGE_REQUEST_WORDS,
   QUEUE_BASE,
@@ -36,6 +33,7 @@ import {
 } from '../spec/index.ts';
 import { AtsPort } from './ats-port.ts';
 import { CommandConsumer, type CommandEffects } from './command-consumer.ts';
+import { CommandQueue } from './command-queue.ts';
 import { FaultReporter } from './fault-reporter.ts';
 import { Interrupts, Wire } from './interrupts.ts';
 import { OutputQueue, type QueueMemory } from './output-queue.ts';
@@ -81,10 +79,7 @@ export class Smmuv3 implements IommuDevice, MmioDevice, CommandEffects {
 
   readonly #registers: RegisterBlock<RegisterName>;
   readonly #space: RegisterSpace;
-  #commandBase = 0;
-  #consuming = false;
-  /** Bits of an index into the command queue; the wrap flag is the bit above. */
-  #commandIndexMask = 0;
+  readonly #commandQueue: CommandQueue;
   /** First address that the SMMU cannot output. */
   readonly #outputLimit: number;
   /** Of parked transactions that try again. */
@@ -105,6 +100,7 @@ export class Smmuv3 implements IommuDevice, MmioDevice, CommandEffects {
     this.#space = new RegisterSpace().place(this.#registers);
     this.interrupts = new Interrupts(this.#registers, memory, features.msi);
     this.commands = new CommandConsumer(this.mmu, memory, features, this);
+    this.#commandQueue = new CommandQueue(this.#registers, this.commands, this.interrupts, features.commandQueueBits);
     this.faults = new FaultReporter({
       contexts: this.contexts,
       registers: this.#registers,
@@ -213,14 +209,14 @@ export class Smmuv3 implements IommuDevice, MmioDevice, CommandEffects {
       IRQ_CTRL: {
         written: () => this.#registers.set(REGISTERS.IRQ_CTRLACK, this.#registers.get(REGISTERS.IRQ_CTRL)),
       },
-      GERRORN: { written: () => this.#consume() },
+      GERRORN: { written: () => this.#commandQueue.consume() },
       STRTAB_BASE: updateStreamTable,
       STRTAB_BASE_CFG: updateStreamTable,
-      CMDQ_BASE: { written: () => this.#updateCommandQueue() },
+      CMDQ_BASE: { written: () => this.#commandQueue.move() },
       CMDQ_PROD: {
         written: () => {
           this.commands.awake(this.now);
-          this.#consume();
+          this.#commandQueue.consume();
         },
       },
       // The error is the SMMU's to write.
@@ -249,18 +245,11 @@ export class Smmuv3 implements IommuDevice, MmioDevice, CommandEffects {
     registers.set(REGISTERS.CR0ACK, control);
     this.mmu.enabled = (control & Cr0.SMMUEN) !== 0;
     this.#updateBypass();
-    this.#consume();
+    this.#commandQueue.consume();
   }
 
   #updateBypass(): void {
     this.#abortsAll = !this.mmu.enabled && (this.#registers.get(REGISTERS.GBPA) & Gbpa.ABORT) !== 0;
-  }
-
-  #updateCommandQueue(): void {
-    const registers = this.#registers;
-    const log2Size = registers.field(REGISTERS.CMDQ_BASE, QUEUE_BASE.LOG2SIZE);
-    this.#commandBase = registers.field(REGISTERS.CMDQ_BASE, QUEUE_BASE.ADDR);
-    this.#commandIndexMask = 2 ** Math.min(log2Size, this.features.commandQueueBits) - 1;
   }
 
   #updateOutputQueue(queue: OutputQueue, base: Register): void {
@@ -279,34 +268,6 @@ export class Smmuv3 implements IommuDevice, MmioDevice, CommandEffects {
       // 6, 8 and 10 are defined; others behave as 6 (section 6.3.25).
       split: split === 8 || split === 10 ? split : 6,
     };
-  }
-
-  /**
-   * Carries out commands until the queue is empty or one is wrong. What a command does may write registers of the SMMU itself (the MSI of
-   * a CMD_SYNC aimed at CMDQ_PROD): this loop then sees it, not another one inside. Commands that keep the queue filled that way would
-   * go on for ever; here they stop after two laps, until the next register write.
-   */
-  #consume(): void {
-    if (this.#consuming) return;
-    this.#consuming = true;
-    const registers = this.#registers;
-    const indexMask = this.#commandIndexMask;
-    const mask = 2 * indexMask + 1;
-    for (let left = 2 * (indexMask + 1); left > 0; left--) {
-      const read = registers.get(REGISTERS.CMDQ_CONS) & mask;
-      if (((read ^ registers.get(REGISTERS.CMDQ_PROD)) & mask) === 0) break;
-      if ((registers.get(REGISTERS.CR0ACK) & Cr0.CMDQEN) === 0) break;
-      if ((this.interrupts.activeErrors & Gerror.CMDQ_ERR) !== 0) break;
-      const error = this.commands.execute(this.#commandBase + (read & indexMask) * COMMAND_BYTES);
-      if (error !== CommandError.NONE) {
-        registers.set(REGISTERS.CMDQ_CONS, read | (error << 24));
-        this.interrupts.fail(Gerror.CMDQ_ERR);
-        break;
-      }
-      // The error of an earlier command stays to be seen until the next one.
-      registers.set(REGISTERS.CMDQ_CONS, ((read + 1) & mask) | (registers.get(REGISTERS.CMDQ_CONS) & 0x7f00_0000));
-    }
-    this.#consuming = false;
   }
 
   // What commands do outside the MMU's caches.

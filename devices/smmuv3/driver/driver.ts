@@ -16,20 +16,15 @@ import { mapRange, unmapRange } from '../../dma-iommu/index.ts';
 import type { DomainConfig, IommuCounters, IommuDriver } from '../../iommu.ts';
 import type { Smmuv3 } from '../device/index.ts';
 import { type CommandName, EVENT_BYTES, Opcode, type Smmuv3Features } from '../spec/index.ts';
-import { Attacher } from './attacher.ts';
 import { DriverSchema } from './config.ts';
 import { DevicePort } from './device-port.ts';
-import type { Smmuv3Domain } from './domain.ts';
-import { Domains } from './domains.ts';
-import { Interrupts, REQUEST_BYTES } from './interrupts.ts';
+import { Domains, type Smmuv3Domain } from './domains/index.ts';
 import { Invalidator } from './invalidation/index.ts';
 import { KERNEL_TRAITS } from './kernel.ts';
-import { Masters } from './masters.ts';
 import type { SmmuPlatform, SmmuPort } from './port.ts';
-import { type ProbedSmmu, ProbeError, probeSmmu } from './probe.ts';
 import { CommandQueue, type CpuClock } from './queues/index.ts';
-import { SmmuReset } from './reset.ts';
-import { type AttachOptions, Streams } from './streams.ts';
+import { Interrupts, type ProbedSmmu, ProbeError, probeSmmu, REQUEST_BYTES, SmmuReset } from './start/index.ts';
+import { Attacher, type AttachOptions, Masters, Streams } from './streams/index.ts';
 import { type CoherentMemory, StreamTable, StructureMemory, safeInStreamTableEntry } from './tables/index.ts';
 
 /** What the probe returns when the SMMU does not acknowledge what is written. */

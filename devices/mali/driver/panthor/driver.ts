@@ -21,13 +21,11 @@ import { AS_COMMAND_NAMES } from '../../spec/index.ts';
 import type { DriverCpu } from '../driver-cpu.ts';
 import { IrqReturn } from '../irq-return.ts';
 import { MaliDomain } from '../mali-domain.ts';
-import { MapFlag, type PanthorBuffer } from './buffer.ts';
 import { type FlushBugs, GpuHost } from './gpu-host.ts';
 import type { PanthorKernel } from './profile.ts';
-import { PanthorMmu } from './slots.ts';
+import { PanthorMmu } from './slots/index.ts';
 import { addVm, newTotals, type PanthorTotals } from './totals.ts';
-import { PanthorVm } from './vm.ts';
-import { reservationOf, runOperation, type VmOperation } from './vm-operation.ts';
+import { MapFlag, type PanthorBuffer, PanthorVm, reservationOf, runOperation, type VmOperation } from './vm/index.ts';
 
 const HUGE_PAGE = 2 ** 21;
 /** As many as a machine's other MMUs have. */

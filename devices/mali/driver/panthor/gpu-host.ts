@@ -4,7 +4,7 @@ import type { MaliMmu } from '../../device/index.ts';
 import { GPU_CONTROL, GpuCommand, GpuInterrupt, ResetKind } from '../../spec/index.ts';
 import { DriverCpu } from '../driver-cpu.ts';
 import type { FlushBug, PanthorHost, PanthorWarning } from './host.ts';
-import type { PanthorMmu } from './slots.ts';
+import type { PanthorMmu } from './slots/index.ts';
 
 /** How long the driver sleeps for the end of a cache flush, in microseconds. */
 const FLUSH_TIMEOUT = 100_000;

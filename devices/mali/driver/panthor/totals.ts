@@ -1,4 +1,4 @@
-import type { PanthorVm, VmCounters } from './vm.ts';
+import type { PanthorVm, VmCounters } from './vm/index.ts';
 
 /** What VM_BIND came to, over all VMs. */
 export interface PanthorTotals extends VmCounters {

@@ -1,10 +1,10 @@
 import { type IotlbGather, Prng, resetGather, type TlbFlushOps, TWO_64 } from '../../../../formats/index.ts';
 import { ATC_INV_ALL, type CommandName } from '../../spec/index.ts';
 import type { DriverConfig } from '../config.ts';
-import type { Attachment, Smmuv3Domain } from '../domain.ts';
+import type { Attachment, Smmuv3Domain } from '../domains/index.ts';
 import type { KernelTraits } from '../kernel.ts';
-import type { ProbedSmmu } from '../probe.ts';
 import type { AddressCommand, CommandQueue } from '../queues/index.ts';
+import type { ProbedSmmu } from '../start/index.ts';
 import { type Invalidation, InvalidationKind } from './invalidation-array.ts';
 
 /** Makes another ASID of one, in 8 bits as in 16. */

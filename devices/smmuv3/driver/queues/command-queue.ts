@@ -15,7 +15,7 @@ import {
 import type { DriverConfig } from '../config.ts';
 import type { RangeCover } from '../invalidation/index.ts';
 import type { SmmuPort } from '../port.ts';
-import type { ProbedSmmu } from '../probe.ts';
+import type { ProbedSmmu } from '../start/index.ts';
 
 /** The TLBI commands that name an address. */
 export type AddressCommand = 'TLBI_NH_VA' | 'TLBI_EL2_VA' | 'TLBI_S2_IPA';

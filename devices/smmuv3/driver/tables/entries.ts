@@ -12,7 +12,7 @@ import {
   StreamConfig,
   StreamWorld,
 } from '../../spec/index.ts';
-import type { ProbedSmmu } from '../probe.ts';
+import type { ProbedSmmu } from '../start/index.ts';
 import type { ContextTable } from './context-table.ts';
 
 /** Attributes of structures in write-back cacheable, inner shareable memory. */

@@ -1,6 +1,6 @@
 import { encodeInto } from '../../../../formats/index.ts';
 import { L1_STREAM_TABLE_DESCRIPTOR, L1STD_BYTES, STE_BYTES, STRTAB_BASE_CFG } from '../../spec/index.ts';
-import { type ProbedSmmu, STREAM_SPLIT } from '../probe.ts';
+import { type ProbedSmmu, STREAM_SPLIT } from '../start/index.ts';
 import { abortEntry } from './entries.ts';
 import { rewriteEntry, type SafeBits, usedOfStreamTableEntry } from './entry-writer.ts';
 import type { StructureMemory } from './structure-memory.ts';

@@ -1,5 +1,5 @@
 /** Buffer objects: what a VM maps. */
-import type { Segment } from '../scatter-list.ts';
+import type { Segment } from '../../scatter-list.ts';
 
 export interface PanthorBuffer {
   /** What people, and recorded steps, call it. */

@@ -1,5 +1,5 @@
 /** How a new VM's address space is divided between user space and the kernel (`panthor_vm_create_check_args`). */
-import { Errno } from '../../../../formats/index.ts';
+import { Errno } from '../../../../../formats/index.ts';
 
 /** Least room for the kernel's own objects. */
 const LEAST_KERNEL_RANGE = 2 ** 28;

@@ -1,8 +1,8 @@
-import { encodeField, type StageOneRegisters, type StageTwoRegisters } from '../../../formats/index.ts';
-import type { RegisterPort } from '../../registers/index.ts';
-import { BANK, BankType, CBA2R, CBAR, FSR, GR1, SCTLR, TCR, TCR2, TTBR, VTCR } from '../spec/index.ts';
-import type { Smmuv2Features } from './features.ts';
-import type { SmmuModel } from './models.ts';
+import { encodeField, type StageOneRegisters, type StageTwoRegisters } from '../../../../formats/index.ts';
+import type { RegisterPort } from '../../../registers/index.ts';
+import { BANK, BankType, CBA2R, CBAR, FSR, GR1, SCTLR, TCR, TCR2, TTBR, VTCR } from '../../spec/index.ts';
+import type { Smmuv2Features } from '../features.ts';
+import type { SmmuModel } from '../models.ts';
 
 /** What a context bank is to hold. */
 export interface BankContents {

@@ -1,5 +1,5 @@
-import { addressField, encodeInto } from '../../../formats/index.ts';
-import { RegisterPoll } from '../../registers/index.ts';
+import { addressField, encodeInto } from '../../../../formats/index.ts';
+import { RegisterPoll } from '../../../registers/index.ts';
 import {
   CFGI_RANGE_ALL,
   CR1,
@@ -11,11 +11,11 @@ import {
   REGISTERS,
   type RegisterName,
   STRTAB_BASE,
-} from '../spec/index.ts';
-import type { DriverConfig } from './config.ts';
-import type { InterruptName, SmmuPlatform, SmmuPort } from './port.ts';
+} from '../../spec/index.ts';
+import type { DriverConfig } from '../config.ts';
+import type { InterruptName, SmmuPlatform, SmmuPort } from '../port.ts';
+import type { CommandQueue } from '../queues/index.ts';
 import type { ProbedSmmu } from './probe.ts';
-import type { CommandQueue } from './queues/index.ts';
 
 /** Where the structures are. */
 export interface SmmuStructures {

@@ -1,14 +1,22 @@
-import { Errno, Quirk } from '../../../formats/index.ts';
-import { ATC_INV_ALL, DefaultSubstream } from '../spec/index.ts';
-import type { Attachment, Smmuv3Domain } from './domain.ts';
-import type { Invalidator } from './invalidation/index.ts';
-import type { KernelTraits } from './kernel.ts';
+import { Errno, Quirk } from '../../../../formats/index.ts';
+import { ATC_INV_ALL, DefaultSubstream } from '../../spec/index.ts';
+import type { Attachment, Smmuv3Domain } from '../domains/index.ts';
+import type { Invalidator } from '../invalidation/index.ts';
+import type { KernelTraits } from '../kernel.ts';
+import type { SmmuPlatform } from '../port.ts';
+import type { CommandQueue } from '../queues/index.ts';
+import type { ProbedSmmu } from '../start/index.ts';
+import {
+  abortEntry,
+  bypassEntry,
+  ContextTable,
+  contextEntry,
+  type StreamTable,
+  type StructureMemory,
+  stage1Entry,
+  stage2Entry,
+} from '../tables/index.ts';
 import type { DefaultDomain, Master, Masters } from './masters.ts';
-import type { SmmuPlatform } from './port.ts';
-import type { ProbedSmmu } from './probe.ts';
-import type { CommandQueue } from './queues/index.ts';
-import type { StreamTable, StructureMemory } from './tables/index.ts';
-import { abortEntry, bypassEntry, ContextTable, contextEntry, stage1Entry, stage2Entry } from './tables/index.ts';
 
 /** The traffic whose domain changes, and what becomes of ATS. */
 interface Change {

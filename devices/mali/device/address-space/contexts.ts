@@ -4,7 +4,7 @@ import {
   ContextStatus,
   ContextStructure,
   type TranslationRegime,
-} from '../../../emulator/index.ts';
+} from '../../../../emulator/index.ts';
 
 /** Why an address space has nothing to translate with: it is unmapped, or does not exist. */
 export const ContextFault = { UNMAPPED: 1 } as const;

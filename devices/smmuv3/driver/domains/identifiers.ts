@@ -1,4 +1,4 @@
-import { ConfigError } from '../../../formats/index.ts';
+import { ConfigError } from '../../../../formats/index.ts';
 
 /** Hands out small numbers, lowest first, as Linux does for ASIDs and VMIDs (`ida_alloc_range`). */
 export class Identifiers {

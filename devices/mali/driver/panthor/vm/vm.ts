@@ -3,26 +3,17 @@
  * (`panthor_vm_map_pages`, `panthor_vm_unmap_pages`). They cut into runs of pages, undo what a failure left half done, and see to it
  * that the GPU forgets what changed: at once in 6.12, at the end of the lock in 7.3.
  */
-import { Errno, type IoPgtableConfig, NO_PAGES, Prot, type TableAllocator } from '../../../../formats/index.ts';
-import { GpuVaSpace } from '../../gpuvm/index.ts';
-import {
-  AddressMode,
-  AsCommand,
-  encodeAddressBits,
-  MemattrShareability,
-  memattrFromMair,
-  WalkMemory,
-  WalkShareability,
-  WHOLE_SPACE,
-} from '../../spec/index.ts';
-import type { EditedTable } from '../edited-table.ts';
-import { alignmentOf, MALI_PAGE_SIZES, PageRun } from '../page-runs.ts';
-import type { Segment } from '../scatter-list.ts';
-import type { TranslationConfig } from './address-spaces.ts';
-import { MapFlag, type PanthorBuffer } from './buffer.ts';
-import type { PanthorProfile } from './profile.ts';
+import { Errno, type IoPgtableConfig, NO_PAGES, type TableAllocator } from '../../../../../formats/index.ts';
+import { GpuVaSpace } from '../../../gpuvm/index.ts';
+import { AsCommand, WHOLE_SPACE } from '../../../spec/index.ts';
+import type { EditedTable } from '../../edited-table.ts';
+import { alignmentOf, MALI_PAGE_SIZES, PageRun } from '../../page-runs.ts';
+import type { Segment } from '../../scatter-list.ts';
+import type { PanthorProfile } from '../profile.ts';
+import { type PanthorMmu, SlotUser } from '../slots/index.ts';
+import type { PanthorBuffer } from './buffer.ts';
 import { ReservedTables } from './reserved-tables.ts';
-import { type PanthorMmu, SlotUser } from './slots.ts';
+import { translationOf } from './vm-registers.ts';
 
 const SMALL_PAGE = 2 ** 12;
 const TABLE_BYTES = 4096;
@@ -320,51 +311,4 @@ export class PanthorVm {
     this.used++;
     return this.tables.alloc(cookie, size, gfp);
   }
-}
-
-/** Protection of a mapping with these flags (`flags_to_prot`). */
-export function protOf(flags: number): number {
-  const access = (flags & MapFlag.READONLY) !== 0 ? Prot.READ : Prot.READ | Prot.WRITE;
-  const cached = (flags & MapFlag.UNCACHED) !== 0 ? 0 : Prot.CACHE;
-  return access | cached | ((flags & MapFlag.NOEXEC) !== 0 ? Prot.NOEXEC : 0);
-}
-
-/** MEMATTR for a MAIR, as one kernel translates it. */
-export function memattrOf(
-  profile: PanthorProfile,
-  mairLow: number,
-  mairHigh: number,
-  coherent: boolean,
-): [number, number] {
-  const internal = profile.writeBackShareability === 'as-coherent' && !coherent;
-  const shareability = internal ? MemattrShareability.MALI_INNER : MemattrShareability.CPU_INNER;
-  return [memattrFromMair(mairLow, shareability), memattrFromMair(mairHigh, shareability)];
-}
-
-/** The registers of an address space that walks `table`. */
-function translationOf(
-  table: EditedTable,
-  profile: PanthorProfile,
-  vaBits: number,
-  coherent: boolean,
-): TranslationConfig {
-  const { registers } = table;
-  if (registers.kind !== 'stage-1') throw new TypeError('panthor walks stage-1 tables');
-  const { ttbr, mairLow, mairHigh } = registers;
-  const [memattrLow, memattrHigh] = memattrOf(profile, mairLow, mairHigh, coherent);
-  return {
-    transtabLow: ttbr >>> 0,
-    transtabHigh: Math.floor(ttbr / 2 ** 32),
-    memattrLow,
-    memattrHigh,
-    transcfgLow: walkConfig(vaBits, coherent),
-    transcfgHigh: 0,
-  };
-}
-
-/** TRANSCFG: the walks are cached, and shared with the CPU on a coherent GPU. */
-function walkConfig(vaBits: number, coherent: boolean): number {
-  const mode = AddressMode.AARCH64_4K | (encodeAddressBits(vaBits) << 6) | (WalkMemory.WRITE_BACK << 24);
-  const share = coherent ? WalkShareability.OUTER : WalkShareability.NONE;
-  return (mode | (share << 28) | (1 << 30)) >>> 0;
 }

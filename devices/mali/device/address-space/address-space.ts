@@ -1,6 +1,6 @@
 /** One address space of the MMU: what it translates with, the command it carries out, the region it locks, and the fault it stopped at. */
-import { FindingKind } from '../../../emulator/index.ts';
-import { AS_COMMAND_NAMES, AsCommand } from '../spec/index.ts';
+import { FindingKind } from '../../../../emulator/index.ts';
+import { AS_COMMAND_NAMES, AsCommand } from '../../spec/index.ts';
 import type { AsTranslation } from './translation.ts';
 
 /** A region that was or is locked: accesses to it wait. */

@@ -1,10 +1,9 @@
-import { Errno } from '../../../formats/index.ts';
-import type { Attachment, Smmuv3Domain } from './domain.ts';
-import type { KernelTraits } from './kernel.ts';
-import type { SmmuPlatform } from './port.ts';
-import type { ProbedSmmu } from './probe.ts';
-import type { StreamTable } from './tables/index.ts';
-import { type ContextTable, LINEAR_CONTEXT_BITS } from './tables/index.ts';
+import { Errno } from '../../../../formats/index.ts';
+import type { Attachment, Smmuv3Domain } from '../domains/index.ts';
+import type { KernelTraits } from '../kernel.ts';
+import type { SmmuPlatform } from '../port.ts';
+import type { ProbedSmmu } from '../start/index.ts';
+import { type ContextTable, LINEAR_CONTEXT_BITS, type StreamTable } from '../tables/index.ts';
 
 /** A device as the firmware and PCI describe it. */
 export interface MasterDescription {

@@ -2,7 +2,7 @@
  * What panthor does to one address space of the hardware: enable, disable, lock, flush. The two kernels agree on the registers and on
  * little else; see {@link PanthorProfile}.
  */
-import { Errno } from '../../../../formats/index.ts';
+import { Errno } from '../../../../../formats/index.ts';
 import {
   ADDRESS_SPACE,
   AddressMode,
@@ -15,11 +15,11 @@ import {
   GpuInterrupt,
   lockShift,
   WHOLE_SPACE,
-} from '../../spec/index.ts';
-import { AddressSpaceCommands } from '../address-space-commands.ts';
-import type { PanthorHost } from './host.ts';
+} from '../../../spec/index.ts';
+import { AddressSpaceCommands } from '../../address-space-commands.ts';
+import type { PanthorHost } from '../host.ts';
+import type { PanthorProfile } from '../profile.ts';
 import type { MmuIrq } from './interrupt.ts';
-import type { PanthorProfile } from './profile.ts';
 
 /** What an address space is enabled with: three 64-bit registers, as halves. */
 export interface TranslationConfig {

@@ -1,8 +1,8 @@
-import { ConfigError } from '../../../formats/index.ts';
+import { ConfigError } from '../../../../formats/index.ts';
+import type { Smmuv3Domain } from '../domains/index.ts';
+import type { ProbedSmmu } from '../start/index.ts';
 import type { Attacher } from './attacher.ts';
-import type { Smmuv3Domain } from './domain.ts';
 import type { Master, MasterDescription, Masters } from './masters.ts';
-import type { ProbedSmmu } from './probe.ts';
 
 /**
  * How a stream uses its domains. All of it is the stream's: what is attached to a stream that has domains already must ask for the

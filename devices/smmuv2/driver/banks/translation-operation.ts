@@ -1,9 +1,9 @@
-import { TWO_32 } from '../../../formats/index.ts';
-import { RegisterPoll, type RegisterPort } from '../../registers/index.ts';
-import { BANK, PAR, type RegisterPages, TLB_STATUS } from '../spec/index.ts';
-import type { DomainContext } from './domain.ts';
+import { TWO_32 } from '../../../../formats/index.ts';
+import { RegisterPoll, type RegisterPort } from '../../../registers/index.ts';
+import { BANK, PAR, type RegisterPages, TLB_STATUS } from '../../spec/index.ts';
+import type { DomainContext } from '../domain.ts';
+import type { ArmSmmuKernel } from '../models.ts';
 import type { DriverLog } from './faults.ts';
-import type { ArmSmmuKernel } from './models.ts';
 
 /** Poll of ATSR in microseconds. */
 const POLL = { delay: 5, timeout: 50 } as const;

@@ -1,8 +1,19 @@
-import { decodeField } from '../../../formats/index.ts';
-import type { RegisterPort } from '../../registers/index.ts';
-import { BANK, CBFRSYNRA, FSR, FSYNR0, GR0, GR1, RESUME, type RegisterPages, SGFSR, SGFSYNR1 } from '../spec/index.ts';
+import { decodeField } from '../../../../formats/index.ts';
+import type { RegisterPort } from '../../../registers/index.ts';
+import {
+  BANK,
+  CBFRSYNRA,
+  FSR,
+  FSYNR0,
+  GR0,
+  GR1,
+  RESUME,
+  type RegisterPages,
+  SGFSR,
+  SGFSYNR1,
+} from '../../spec/index.ts';
+import type { ArmSmmuKernel } from '../models.ts';
 import { FSR_FAULTS } from './context-bank.ts';
-import type { ArmSmmuKernel } from './models.ts';
 
 /** Answers of a fault handler that mean something to the driver. */
 export const FaultAnswer = {

@@ -2,12 +2,12 @@
  * Which VM has which address space of the hardware: panthor's slots. There are fewer slots than VMs; a VM that nobody uses keeps its
  * slot until another needs it, and the one idle longest loses it first.
  */
-import { Errno } from '../../../../formats/index.ts';
-import { CSF_EXCEPTIONS, exceptionName, FAULT_ACCESS_NAMES, MAX_ADDRESS_SPACES } from '../../spec/index.ts';
+import { Errno } from '../../../../../formats/index.ts';
+import { CSF_EXCEPTIONS, exceptionName, FAULT_ACCESS_NAMES, MAX_ADDRESS_SPACES } from '../../../spec/index.ts';
+import type { PanthorHost } from '../host.ts';
+import { PANTHOR_PROFILES, type PanthorKernel, type PanthorProfile } from '../profile.ts';
 import { AddressSpaces, type LockedRegion, type TranslationConfig } from './address-spaces.ts';
-import type { PanthorHost } from './host.ts';
 import { FAULT_BITS, MmuIrq } from './interrupt.ts';
-import { PANTHOR_PROFILES, type PanthorKernel, type PanthorProfile } from './profile.ts';
 
 /** What a slot is given to: a VM, as far as slots go. */
 export class SlotUser {

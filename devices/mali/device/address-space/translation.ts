@@ -1,6 +1,6 @@
 /** What an address space translates with, from its registers (Linux panthor_regs.h, panfrost_regs.h). */
-import { lpaeRoot, lpaeStage1, maliStage, type TranslationRegime } from '../../../emulator/index.ts';
-import { decodeField, memoryAttributes, stage1StartLevel } from '../../../formats/index.ts';
+import { lpaeRoot, lpaeStage1, maliStage, type TranslationRegime } from '../../../../emulator/index.ts';
+import { decodeField, memoryAttributes, stage1StartLevel } from '../../../../formats/index.ts';
 import {
   AddressMode,
   AS_TRANSCFG,
@@ -10,7 +10,7 @@ import {
   LegacyMode,
   MEMATTR_AARCH64,
   MemattrCache,
-} from '../spec/index.ts';
+} from '../../spec/index.ts';
 
 /** A 64-bit register as two unsigned halves. */
 export interface Halves {

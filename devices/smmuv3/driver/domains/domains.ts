@@ -9,15 +9,14 @@ import {
   PageCutter,
   PLAIN_BITS,
   Quirk,
-} from '../../../formats/index.ts';
-import type { DomainConfig } from '../../iommu.ts';
-import type { DriverConfig } from './config.ts';
+} from '../../../../formats/index.ts';
+import type { DomainConfig } from '../../../iommu.ts';
+import type { DriverConfig } from '../config.ts';
+import { InvalidationArray, type Invalidator, RangeCover } from '../invalidation/index.ts';
+import { KERNEL_TRAITS } from '../kernel.ts';
+import type { ProbedSmmu } from '../start/index.ts';
 import type { DomainStage, Smmuv3Domain } from './domain.ts';
 import { Identifiers } from './identifiers.ts';
-import type { Invalidator } from './invalidation/index.ts';
-import { InvalidationArray, RangeCover } from './invalidation/index.ts';
-import { KERNEL_TRAITS } from './kernel.ts';
-import type { ProbedSmmu } from './probe.ts';
 
 /** Makes and frees address spaces: tables that the SMMU can walk, and tags of their own in its TLBs. */
 export class Domains {

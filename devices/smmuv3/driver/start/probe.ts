@@ -1,8 +1,8 @@
-import { ConfigError, Errno, getField, leafSizes, PLAIN_BITS, type PlacedField } from '../../../formats/index.ts';
-import type { RegisterPort } from '../../registers/index.ts';
-import { featuresOf, IDR0, IDR1, IDR3, IDR5, IIDR, REGISTERS, type Smmuv3Features } from '../spec/index.ts';
-import type { DriverConfig } from './config.ts';
-import { KERNEL_TRAITS } from './kernel.ts';
+import { ConfigError, Errno, getField, leafSizes, PLAIN_BITS, type PlacedField } from '../../../../formats/index.ts';
+import type { RegisterPort } from '../../../registers/index.ts';
+import { featuresOf, IDR0, IDR1, IDR3, IDR5, IIDR, REGISTERS, type Smmuv3Features } from '../../spec/index.ts';
+import type { DriverConfig } from '../config.ts';
+import { KERNEL_TRAITS } from '../kernel.ts';
 
 /** Linux `ENXIO`: the SMMU is none that the driver can use. */
 const ENXIO = 6;

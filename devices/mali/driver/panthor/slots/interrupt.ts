@@ -2,10 +2,10 @@
  * The MMU's interrupt as panthor handles it: a hard handler that only masks it, and a thread that handles what is pending
  * (`PANTHOR_IRQ_HANDLER`).
  */
-import type { RegisterPort } from '../../../registers/index.ts';
-import { MMU_CONTROL } from '../../spec/index.ts';
-import { IrqReturn } from '../irq-return.ts';
-import type { PanthorProfile } from './profile.ts';
+import type { RegisterPort } from '../../../../registers/index.ts';
+import { MMU_CONTROL } from '../../../spec/index.ts';
+import { IrqReturn } from '../../irq-return.ts';
+import type { PanthorProfile } from '../profile.ts';
 
 /** One bit per address space. */
 export const FAULT_BITS = 0xffff;

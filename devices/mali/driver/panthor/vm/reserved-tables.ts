@@ -1,4 +1,4 @@
-import { Gfp, NO_PAGES, type TableAllocator } from '../../../../formats/index.ts';
+import { Gfp, NO_PAGES, type TableAllocator } from '../../../../../formats/index.ts';
 
 /**
  * Tables set aside for one operation (`panthor_vm_op_ctx`): taken from an allocator before the operation is queued, given out while it

@@ -1,6 +1,6 @@
-import type { IommuDomain } from '../../iommu.ts';
-import type { InvalidationArray, RangeCover } from './invalidation/index.ts';
-import type { Master } from './masters.ts';
+import type { IommuDomain } from '../../../iommu.ts';
+import type { InvalidationArray, RangeCover } from '../invalidation/index.ts';
+import type { Master } from '../streams/index.ts';
 
 /** Which translation stage a domain's table is. */
 export type DomainStage = 'stage-1' | 'stage-2';

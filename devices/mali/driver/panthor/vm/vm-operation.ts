@@ -2,11 +2,12 @@
  * One operation of VM_BIND, run to its end (`panthor_vm_exec_op`): the steps that the GPUVA manager asks for, each with its own
  * flush in 6.12, all under one lock in 7.3.
  */
-import { Errno } from '../../../../formats/index.ts';
-import type { GpuVa, GpuVaOverlap, GpuVaSteps } from '../../gpuvm/index.ts';
+import { Errno } from '../../../../../formats/index.ts';
+import type { GpuVa, GpuVaOverlap, GpuVaSteps } from '../../../gpuvm/index.ts';
 import { MapFlag, type PanthorBuffer } from './buffer.ts';
 import { MAP_VMAS, tablesToMap, tablesToUnmap, UNMAP_VMAS } from './reservation.ts';
-import { type PanthorVm, protOf } from './vm.ts';
+import type { PanthorVm } from './vm.ts';
+import { protOf } from './vm-registers.ts';
 
 const HUGE_PAGE = 2 ** 21;
 

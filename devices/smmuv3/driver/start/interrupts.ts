@@ -1,4 +1,4 @@
-import { getField, type TableMemory } from '../../../formats/index.ts';
+import { getField, type TableMemory } from '../../../../formats/index.ts';
 import {
   decodeEvent,
   EVENT_BYTES,
@@ -10,12 +10,12 @@ import {
   PAGE_REQUEST_WORDS,
   PageResponse,
   REGISTERS,
-} from '../spec/index.ts';
-import type { DriverConfig } from './config.ts';
-import type { Master, Masters } from './masters.ts';
-import type { SmmuPlatform, SmmuPort } from './port.ts';
+} from '../../spec/index.ts';
+import type { DriverConfig } from '../config.ts';
+import type { SmmuPlatform, SmmuPort } from '../port.ts';
+import { answerableFault, type CommandQueue, type CpuClock, RecordQueue } from '../queues/index.ts';
+import type { Master, Masters } from '../streams/index.ts';
 import type { ProbedSmmu } from './probe.ts';
-import { answerableFault, type CommandQueue, type CpuClock, RecordQueue } from './queues/index.ts';
 import type { SmmuReset } from './reset.ts';
 
 /** Bytes of a page request. */
