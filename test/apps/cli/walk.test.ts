@@ -40,6 +40,28 @@ describe('tablewalk walk', () => {
     expect(text).toContain('268 tables; reached by level: 0: 9, 1: 12, 2: 79, 3: 176');
   });
 
+  it('lists the streams by the tables that they share', async () => {
+    const { text } = await run(VFIO);
+    expect(text.split('\n').slice(2, 4)).toEqual([
+      '  streams 0x10, 0x100: stage 1, ASID 1, table at 0x10ccd9000, 48 bits, 4K granule, first level 0',
+      '  streams 0x18, 0x200: stage 1, ASID 2, table at 0x10cd0e000, 48 bits, 4K granule, first level 0',
+    ]);
+    const { streamList } = JSON.parse((await run(VFIO, '--json', '-')).text);
+    expect(streamList).toHaveLength(9);
+    expect(streamList[0]).toEqual({ sid: 0x10, asid: 1, stage1: { ttb0: '0x10ccd9000' } });
+    const bare = await run(VFIO, '--ttb0', '0x10ccd9000', '--tcr', '0x3510');
+    expect(bare.text).not.toMatch(/^ {2}stream/m);
+  });
+
+  it.each([
+    ['no stream', [], '"none"'],
+    ['one without a translation', ['--sid', '3'], '"3 (the stream table entry aborts all traffic)"'],
+  ])('says which streams there are to an address with %s', async (_, sid, found) => {
+    await expect(run(VFIO, '--iova', '0x1000', ...sid)).rejects.toThrow(
+      `--sid: found ${found}, allowed: one of 0x10, 0x18, 0x20, 0x28, 0x30, 0x38, 0x40, 0x100, ...`,
+    );
+  });
+
   it('gives the summary as JSON', async () => {
     const { text } = await run(VFIO, '--json', '-');
     const summary = JSON.parse(text);
@@ -109,7 +131,7 @@ describe('tablewalk walk', () => {
     ['a stream without a translation', [VFIO, '--sid', '0', '--iova', '0'], /aborts all traffic/],
     ['an address that is none', [VFIO, '--sid', '16', '--iova', '12z'], /--iova: found "12z"/],
     ['an address of 65 bits', [VFIO, '--sid', '16', '--iova', '0x10000000000000000'], /below 2\^64/],
-    ['--iova without a stream', [VFIO, '--iova', '0'], /--sid: found null/],
+    ['--iova without a stream', [VFIO, '--iova', '0'], /--sid: found "none", allowed: one of 0x10/],
     ['--ttb0 without --tcr', [VFIO, '--ttb0', '0x1000'], /--tcr: found null/],
     ['a reserved granule', [VFIO, '--ttb0', '0x1000', '--tcr', '0xc010'], /tcr: found 0xc010, allowed: a TG0/],
     ['a leaf list that is not there', [VFIO, '--expect', 'nowhere.jsonl'], /nowhere.jsonl: found no such file/],

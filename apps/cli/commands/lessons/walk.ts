@@ -1,6 +1,5 @@
 /** `tablewalk walk`: looks into the page tables of a memory image. */
 import ansis from 'ansis';
-import Table from 'cli-table3';
 import { type Command, Option } from 'commander';
 import { Permission, PRESETS, type PresetName, type TranslationRegime } from '../../../../emulator/index.ts';
 import { ConfigError } from '../../../../formats/index.ts';
@@ -9,11 +8,9 @@ import {
   type BareFormat,
   bareRegime,
   ImageStreams,
-  type ImageSummary,
   LeafComparison,
   type LeafOwner,
   type LeafRecord,
-  type LeafShare,
   loadImage,
   type MemoryImage,
   type NarratedWalk,
@@ -31,6 +28,8 @@ import {
   walkLines,
 } from '../../../../traces/index.ts';
 import { checkWritable, ExitCode, exitWith, writeJson } from '../../terminal/index.ts';
+import { streamRecord, streamsToChoose } from './walk-streams.ts';
+import { summaryText } from './walk-summary.ts';
 
 interface WalkOptions {
   readonly leaves?: true;
@@ -102,8 +101,11 @@ function walk(folder: string, options: WalkOptions): void {
   });
   if (comparison !== null) reportComparison(comparison, output, options);
   else if (options.leaves !== true) {
-    if (options.json !== undefined) writeJson(options.json, { ...summary, refused });
-    else output.line(summaryText(image, summary, refused));
+    // A bare table belongs to no stream.
+    const streams = bareOwner(options) === null ? owners : [];
+    if (options.json !== undefined) {
+      writeJson(options.json, { ...summary, streamList: streams.map(streamRecord), refused });
+    } else output.line(summaryText(image, summary, streams, refused));
   }
   output.end();
 }
@@ -145,15 +147,16 @@ function streamOf(streams: ImageStreams, options: WalkOptions): LeafOwner {
   if (sid >= streams.count) throw new ConfigError('--sid', sid, `0 to ${streams.count - 1}, as STRTAB_BASE_CFG says`);
   const found = streams.stream(sid, ssid);
   if ('event' in found)
-    throw new ConfigError('--sid', sid, `a stream with a translation (this one: ${refusalText(found)})`);
+    throw new ConfigError('--sid', `${sid} (${refusalText(found)})`, streamsToChoose(streams.survey()));
   return found;
 }
 
 function walkOne(image: MemoryImage, iova: bigint, options: WalkOptions): void {
   let owner = bareOwner(options);
   if (owner === null) {
-    if (options.sid === undefined) throw new ConfigError('--sid', null, 'the StreamID whose tables to walk');
-    owner = streamOf(new ImageStreams(image, options.lenient === true), options);
+    const streams = new ImageStreams(image, options.lenient === true);
+    if (options.sid === undefined) throw new ConfigError('--sid', 'none', streamsToChoose(streams.survey()));
+    owner = streamOf(streams, options);
   }
   const access = accessBits(options.access);
   const walked = narrateWalk(image, owner.regime, iova, access);
@@ -240,59 +243,6 @@ function reportComparison(comparison: LeafComparison, output: Output, options: W
 }
 
 const SHOWN_DIFFERENCES = 50;
-
-function summaryText(image: MemoryImage, summary: ImageSummary, refused: readonly RefusedStream[]): string {
-  const count = (value: number): string => value.toLocaleString('en');
-  const lines = [
-    ansis.bold(image.folder),
-    `${count(summary.streams)} streams with ${count(summary.spaces)} sets of tables, ` +
-      `${count(summary.leaves)} leaves that map ${bytesText(summary.bytes)}`,
-    `${count(summary.tables)} tables; reached by level: ${summary.tablesByLevel.map((n, level) => `${level}: ${count(n)}`).join(', ')}`,
-  ];
-  const table = new Table({
-    head: ['leaves by', '', 'leaves', 'bytes'],
-    colAligns: ['left', 'left', 'right', 'right'],
-    style: { head: [], border: [] },
-    chars: { mid: '', 'left-mid': '', 'mid-mid': '', 'right-mid': '' },
-  });
-  const rows = (title: string, shares: Record<string, LeafShare>, name: (key: string) => string): void => {
-    for (const [key, share] of Object.entries(shares)) {
-      table.push([title, name(key), count(share.leaves), bytesText(share.bytes)]);
-    }
-  };
-  rows('size', summary.leavesBySize, (key) => sizeText(Number(key)));
-  rows('permission', summary.leavesByPermission, (key) => (key === '' ? 'none' : key));
-  rows('attribute', summary.leavesByAttribute, (key) => key);
-  lines.push(table.toString());
-  const lengths = summary.runsByLog2Length
-    .map((n, log2) => (n === 0 ? '' : `${2 ** log2}${log2 === 0 ? '' : `-${2 ** (log2 + 1) - 1}`}: ${count(n)}`))
-    .filter((text) => text !== '');
-  lines.push(
-    `${count(summary.runs)} runs of leaves that follow each other on both sides, the longest of ${count(summary.longestRun)}; ` +
-      `by length: ${lengths.join(', ') || 'none'}`,
-    `${count(summary.contiguousLeaves)} leaves carry the contiguous hint`,
-  );
-  if (summary.repeatedTables > 0)
-    lines.push(`${count(summary.repeatedTables)} tables left out: the tree leads back into itself`);
-  if (summary.unreadableTables > 0)
-    lines.push(`${count(summary.unreadableTables)} tables that the image does not hold`);
-  for (const stream of refused.slice(0, SHOWN_DIFFERENCES)) {
-    lines.push(`${ansis.yellow('refused')} sid ${stream.sid}: ${refusalText(stream)}`);
-  }
-  return lines.join('\n');
-}
-
-function bytesText(bytes: number): string {
-  for (const [unit, name] of [
-    [2 ** 40, 'TiB'],
-    [2 ** 30, 'GiB'],
-    [2 ** 20, 'MiB'],
-    [2 ** 10, 'KiB'],
-  ] as const) {
-    if (bytes >= unit) return `${(bytes / unit).toFixed(1)} ${name}`;
-  }
-  return `${bytes} bytes`;
-}
 
 function accessBits(rights: string): number {
   const privileged = rights.includes('p');

@@ -50,8 +50,8 @@ export class Sweep {
   }
 
   async run(onProgress: SweepProgress): Promise<SweepSummary> {
-    const todo = this.#runs.filter((run) => ['missing', 'failed'].includes(this.#folder.result(run).status));
-    if (todo.length > 0 && (await this.#pack(onProgress))) await this.#engine.run(todo, onProgress);
+    const unfinished = this.#runs.filter((run) => ['missing', 'failed'].includes(this.#folder.result(run).status));
+    if (unfinished.length > 0 && (await this.#pack(onProgress))) await this.#engine.run(unfinished, onProgress);
     return collect(this.#folder, this.#plan, this.#runs, this.#pareto);
   }
 

@@ -84,6 +84,7 @@ export class PanfrostInterrupt {
     const address = hex(high).padStart(8, '0') + hex(low).padStart(8, '0');
     return [
       `Unhandled Page fault in AS${slot} at VA 0x${address}`,
+      // The kernel prints this very word: it never learnt to tell the reason (panfrost_mmu.c, panfrost_mmu_irq_handler_thread).
       'Reason: TODO',
       `raw fault status: 0x${hex(fault)}`,
       `decoded fault status: ${(fault & DECODER_FAULT) === 0 ? 'SLAVE' : 'DECODER'} FAULT`,
