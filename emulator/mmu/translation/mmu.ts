@@ -1,7 +1,6 @@
 import type { WalkMemory } from '../../memory/index.ts';
 import { type MmuConfig, type MmuOptions, parseMmuConfig } from '../config/index.ts';
 import { InvalidationPort } from '../invalidation/index.ts';
-import type { TranslationRegime } from '../regime/index.ts';
 import {
   type AssociativeCache,
   MmuCaches,
@@ -16,18 +15,18 @@ import {
 } from '../tlb/index.ts';
 import { BYPASS_ATTRIBUTES, ENTRY, permits } from '../walk/index.ts';
 import { AccessFlag, HitFlag, neededPermissions } from './access-flags.ts';
-import { type ContextFetch, type ContextSource, ContextStatus } from './context-source.ts';
+import type { ContextSource } from './context-source.ts';
 import { type MmuCounters, readCounters } from './counters.ts';
 import type { TranslatingDevice } from './device.ts';
 import { Outcome, type TranslationRequest } from './request.ts';
-import { SerialWalker } from './serial-walker.ts';
+import { Tcu } from './tcu.ts';
 import type { WalkObserver } from './walk-observer.ts';
 
 /** The high tag word without its owner and section. */
 const PAGE_BITS = (1 << SECTION_SHIFT) - 1;
 
 /**
- * An SMMU-shaped MMU: tbus with micro and main TLB, the SMMU behind them with configuration cache, TLB, walk caches, IPA cache
+ * An SMMU-shaped MMU: TBUs with micro and main TLB, the SMMU behind them with configuration cache, TLB, walk caches, IPA cache
  * and walker. `translate` serves one request at a time and computes its time in closed form; engines for many requests in flight use
  * the same caches (flight-engine.ts).
  *
@@ -66,8 +65,7 @@ export class Mmu implements TranslatingDevice {
   totalLatency = 0;
 
   readonly #tbus: readonly Tbu[];
-  readonly #walker: SerialWalker;
-  readonly #fetch: ContextFetch;
+  readonly #tcu: Tcu;
 
   // Who made the last request, and how: most requests are made in the same way, and find here what follows from it.
   #streamId = -1;
@@ -76,7 +74,6 @@ export class Mmu implements TranslatingDevice {
   #stream = -1;
   /** High tag word of an address 0 of this stream and half. */
   #tag = 0;
-  #upper = false;
   /** Bits of `Permission` that the access needs. */
   #needed = 0;
   #writes = false;
@@ -84,21 +81,14 @@ export class Mmu implements TranslatingDevice {
   // The request under way.
   /** Cycle at which the TBU has the request. */
   #received = 0;
-  /** Cycles between the two links. */
-  #smmuCycles = 0;
 
   // Out of the configuration.
   readonly #unitWidth: number;
   readonly #portWidth: number;
-  readonly #bypassMatchesAll: boolean;
   readonly #microCycles: number;
   readonly #mainCycles: number;
   readonly #linkCycles: number;
   readonly #returnCycles: number;
-  readonly #configurationCycles: number;
-  readonly #tlbCycles: number;
-  readonly #readCycles: number;
-  readonly #mixesSpace: boolean;
 
   /**
    * @param options what differs from the defaults of `MmuSchema`
@@ -114,21 +104,15 @@ export class Mmu implements TranslatingDevice {
     const caches = new MmuCaches(config);
     this.caches = caches;
     this.#tbus = caches.tbus;
-    this.#walker = new SerialWalker(config, memory, caches.walk, caches.ipa);
-    this.#fetch = contexts.newFetch();
+    this.#tcu = new Tcu(config, memory, contexts, caches, this.configurationFetches);
     this.invalidation = new InvalidationPort(config, caches);
     this.stale = new StaleMarks(caches);
     this.#unitWidth = config.tbu.portWidth;
     this.#portWidth = config.portWidth;
-    this.#bypassMatchesAll = config.deviations.bypassEntryMatchesAll;
     this.#microCycles = config.tbu.microTlb.latency;
     this.#mainCycles = config.tbu.mainTlb.latency;
     this.#linkCycles = config.link.request;
     this.#returnCycles = config.link.response;
-    this.#configurationCycles = config.configurationCache.latency;
-    this.#tlbCycles = config.tlb.latency;
-    this.#readCycles = 1 + config.memory.latency;
-    this.#mixesSpace = config.indexMixesAddressSpace;
   }
 
   /**
@@ -201,9 +185,13 @@ export class Mmu implements TranslatingDevice {
     request.hit = 0;
     request.staleMark = 0;
     request.missed = true;
-    const served = this.#throughSmmu(request, low, high);
+    const served = this.#tcu.serve(request, low, high & PAGE_BITS);
     this.totalDescriptorReads += request.descriptorReads;
-    const cycles = before + this.#linkCycles + this.#smmuCycles + this.#returnCycles;
+    if ((request.hit & HitFlag.WALKED) !== 0) {
+      this.walks++;
+      this.totalWalkCycles += request.walkCycles;
+    }
+    const cycles = before + this.#linkCycles + this.#tcu.cycles + this.#returnCycles;
     if (!served) {
       this.faults++;
       request.pa = 0;
@@ -228,37 +216,9 @@ export class Mmu implements TranslatingDevice {
     return true;
   }
 
-  /** From the link to the SMMU to the link back: sets the request's `pa`, `attributes`, `staleMark`, and `#smmuCycles`. */
-  #throughSmmu(request: TranslationRequest, low: number, high: number): boolean {
-    const { caches } = this;
-    this.#smmuCycles = 0;
-    const regime = this.#configuration(request);
-    if (regime === null) return false;
-    const { tlb } = caches;
-    if (tlb === null) return this.#walk(request, regime, low, high & PAGE_BITS);
-    const { space } = caches;
-    const tlbHigh = (high & PAGE_BITS) | (space << OWNER_SHIFT);
-    const salt = this.#mixesSpace ? regime.asid ^ regime.vmid : 0;
-    this.#smmuCycles += this.#tlbCycles;
-    const found = tlb.lookup(low, tlbHigh, salt);
-    if (found >= 0 && permits(tlb.attributesOf(found), this.#needed)) {
-      request.hit |= HitFlag.TLB;
-      request.attributes = tlb.attributesOf(found);
-      request.pa = request.iova + (tlb.values[found] as number);
-      if (tlb.marked !== 0) request.staleMark = tlb.marks[found] as number;
-      return true;
-    }
-    if (!this.#walk(request, regime, low, high & PAGE_BITS)) return false;
-    const { attributes } = request;
-    const filled = tlb.store(low, tlbHigh, attributes & ENTRY.SHIFT_MASK, salt, attributes, space, 0);
-    tlb.values[filled] = request.pa - request.iova;
-    if (request.staleMark !== 0) tlb.mark(filled, request.staleMark);
-    return true;
-  }
-
   /** Lets somebody see every walk of `translate` from now on; null for nobody. */
   watchWalks(observer: WalkObserver | null): void {
-    this.#walker.observer = observer;
+    this.#tcu.watch(observer);
   }
 
   /** All counters as one plain object; see {@link MmuCounters}. */
@@ -298,67 +258,12 @@ export class Mmu implements TranslatingDevice {
       this.#substreamId = substreamId;
       this.#stream = this.caches.streamNumber(streamId, substreamId);
     }
+    const upper = (flags & AccessFlag.UPPER) !== 0;
     this.#flags = flags;
-    this.#upper = (flags & AccessFlag.UPPER) !== 0;
-    this.#tag = (this.#stream << OWNER_SHIFT) | (this.#upper ? UPPER_HALF_BIT : 0);
+    this.#tag = (this.#stream << OWNER_SHIFT) | (upper ? UPPER_HALF_BIT : 0);
     this.#needed = neededPermissions(flags);
+    this.#tcu.identify(streamId, substreamId, this.#stream, upper, this.#needed);
     this.#writes = (flags & AccessFlag.WRITE) !== 0;
-  }
-
-  /** The stream's regime, from the configuration cache or from memory; null on a fault. */
-  #configuration(request: TranslationRequest): TranslationRegime | null {
-    const { caches } = this;
-    if (caches.configuration !== null) {
-      this.#smmuCycles += this.#configurationCycles;
-      if (caches.lookupConfiguration(this.#stream)) return caches.regime;
-    }
-    const fetch = this.#fetch;
-    let status = fetch.begin(this.#streamId, this.#substreamId);
-    while (status === ContextStatus.READ) {
-      let { address } = fetch;
-      if (fetch.stage2 !== null) {
-        const walker = this.#walker;
-        const space2 = caches.stage2Space(fetch.vmid);
-        const done = walker.stage2OfContext(request, fetch.stage2, space2, fetch.vmid, address);
-        this.#smmuCycles += walker.cycles;
-        if (!done) return null;
-        address = walker.output2;
-      }
-      this.#smmuCycles += this.#readCycles;
-      request.configurationReads++;
-      this.configurationFetches[fetch.structure] = (this.configurationFetches[fetch.structure] as number) + 1;
-      status = fetch.step(address);
-    }
-    request.hit |= request.configurationReads > 0 ? HitFlag.CONFIGURATION_FETCHED : 0;
-    if (status === ContextStatus.FAULT || fetch.regime === null) {
-      request.contextFault = fetch.fault;
-      return null;
-    }
-    caches.storeConfiguration(this.#stream, fetch.regime);
-    return fetch.regime;
-  }
-
-  /** Walks the tables, or passes the address through where there are none. */
-  #walk(request: TranslationRequest, regime: TranslationRegime, low: number, page: number): boolean {
-    const { stage1, stage2 } = regime;
-    if (stage1 === null && stage2 === null) {
-      request.pa = request.iova;
-      request.attributes = BYPASS_ATTRIBUTES | (this.#bypassMatchesAll ? WHOLE_SPACE_SHIFT : 12);
-      return true;
-    }
-    const walker = this.#walker;
-    const { space, space2 } = this.caches;
-    const needed = this.#needed;
-    const done =
-      stage1 !== null
-        ? walker.stage1(request, stage1, stage2, low, page, space, space2, regime.vmid, this.#upper, needed)
-        : stage2 !== null && walker.stage2(request, stage2, space2, regime.vmid, needed);
-    request.hit |= HitFlag.WALKED;
-    request.walkCycles = walker.cycles;
-    this.walks++;
-    this.totalWalkCycles += walker.cycles;
-    this.#smmuCycles += walker.cycles;
-    return done;
   }
 
   #finish(request: TranslationRequest, attributes: number, cycles: number): void {
