@@ -15,6 +15,7 @@ export {
   type FieldDoc,
   hasField,
   nearest,
+  perhaps,
   pricesOf,
   type RunConfig,
   type RunConfigInput,

@@ -70,6 +70,16 @@ describe('tablewalk compare', () => {
     expect(run.stderr).toMatch(new RegExp(`^tablewalk: ${field}[^\n]*\n$`));
   });
 
+  it.each([
+    ['granul=4k,16k', [], 'granule'],
+    ['mmu.walkSlot=1,2', [], 'mmu.walkSlots'],
+    ['seed=1,2', ['--rows', 'walkz'], 'walks'],
+  ])('says what may be meant by --vary %s %j', async (vary, more, meant) => {
+    const run = await tablewalk(['compare', SMALL, '--vary', vary, ...more]);
+    expect([run.code, run.stdout]).toEqual([2, '']);
+    expect(run.stderr).toContain(`allowed: perhaps ${meant} is meant; `);
+  });
+
   it('shows the rows that are asked for, in their order, and refuses one that there is not', async () => {
     const args = ['compare', SMALL, '--limit', '20', '--vary', 'allocator=page,pool', '--rows'];
     const labels = (await tablewalk([...args, 'softwareCycles,allocations'])).stdout

@@ -1,6 +1,6 @@
 import * as v from 'valibot';
 import { allowedBy, ConfigError } from '../../formats/index.ts';
-import { nearest } from './did-you-mean.ts';
+import { perhaps } from './did-you-mean.ts';
 
 type Schema = v.GenericSchema | v.ObjectEntries[string];
 
@@ -19,12 +19,12 @@ export function checkConfig<const S extends v.GenericSchema>(schema: S, input: u
   if (issue.expected === 'never') {
     // A field that is not there: its neighbours are what is allowed.
     const fields = fieldsAt(schema, path.slice(0, -1));
-    const meant = RENAMED[path.join('.')] ?? nearest(path[path.length - 1] ?? '', fields);
-    const perhaps = meant === null ? '' : `perhaps ${meant} is meant; `;
+    const renamed = RENAMED[path.join('.')];
+    const meant = renamed === undefined ? perhaps(path[path.length - 1] ?? '', fields) : perhaps(renamed, [renamed]);
     throw new ConfigError(
       path.join('.'),
       issue.input,
-      `no such field; ${perhaps}the fields here are ${fields.join(', ')}`,
+      `no such field; ${meant}the fields here are ${fields.join(', ')}`,
     );
   }
   throw new ConfigError(path.join('.') || 'configuration', issue.input, allowedBy(issue));

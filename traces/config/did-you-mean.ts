@@ -12,6 +12,12 @@ export function nearest(typed: string, known: Iterable<string>): string | null {
   return best;
 }
 
+/** What to put in front of the allowed names in a complaint: `perhaps granule is meant; `, or nothing where none is near. */
+export function perhaps(typed: string, known: Iterable<string>): string {
+  const meant = nearest(typed, known);
+  return meant === null ? '' : `perhaps ${meant} is meant; `;
+}
+
 /** Letters to change, add, leave out or swap with their neighbour to make one of the other; `most` where it is as much or more. */
 function editDistance(from: string, to: string, most: number): number {
   if (Math.abs(from.length - to.length) >= most) return most;

@@ -1,6 +1,6 @@
 import { ConfigError } from '../../formats/index.ts';
 import { CPU_PROFILES, pricesOf } from './cpu-profiles.ts';
-import { nearest } from './did-you-mean.ts';
+import { perhaps } from './did-you-mean.ts';
 import { FIELD_DOCS, type FieldDoc, FieldSource, PRESET_SOURCES } from './field-docs.ts';
 import { type RunConfig, runConfig } from './run-config.ts';
 
@@ -27,11 +27,10 @@ export function explainFields(config: RunConfig, name: string): ExplainedField[]
       field.split('.').map((_, at, parts) => parts.slice(0, at + 1).join('.')),
     );
     const lasts = [...FIELD_DOCS.keys()].map((field) => field.slice(field.lastIndexOf('.') + 1));
-    const meant = nearest(name, sections) ?? nearest(name, lasts);
     throw new ConfigError(
       '--explain',
       name,
-      `${meant === null ? '' : `perhaps ${meant}; `}a field that tablewalk config prints, or a part of it such as mmu.walkCache`,
+      `${perhaps(name, sections) || perhaps(name, lasts)}a field that tablewalk config prints, or a part of it such as mmu.walkCache`,
     );
   }
   const { cpu, clockMHz, preset } = config;

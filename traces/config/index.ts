@@ -2,7 +2,7 @@
 export { ACCESS_PATTERNS, type AccessConfig, type AccessPattern, AccessSchema } from './access.ts';
 export { checkConfig, hasField } from './check.ts';
 export { CPU_PROFILES, type CpuName, type CpuPrice, type CpuProfile, DEFAULT_CPU, pricesOf } from './cpu-profiles.ts';
-export { nearest } from './did-you-mean.ts';
+export { nearest, perhaps } from './did-you-mean.ts';
 export { type EditCosts, EditCostsSchema } from './edit-costs.ts';
 export { type ExplainedField, explainFields } from './explain-field.ts';
 export { FIELD_DOCS, type FieldDoc } from './field-docs.ts';

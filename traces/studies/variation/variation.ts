@@ -1,5 +1,5 @@
 import { ConfigError } from '../../../formats/index.ts';
-import { hasField, RunConfigSchema } from '../../config/index.ts';
+import { FIELD_DOCS, hasField, perhaps, RunConfigSchema } from '../../config/index.ts';
 
 /** One thing that is varied. */
 export interface Variation {
@@ -44,7 +44,12 @@ export function parseVariation(text: string, names: FieldNames): Variation {
 export function fieldNamed(name: string, names: FieldNames): string {
   const field = names.fieldOf(name) ?? name;
   if (hasField(RunConfigSchema, field.split('.'))) return field;
-  throw new ConfigError('--vary', name, `a field that tablewalk config prints, or one of ${names.options.join(', ')}`);
+  const meant = perhaps(name, [...names.options, ...FIELD_DOCS.keys()]);
+  throw new ConfigError(
+    '--vary',
+    name,
+    `${meant}a field that tablewalk config prints, or one of ${names.options.join(', ')}`,
+  );
 }
 
 /** Every choice of one value from each variation; the last varies fastest. */
