@@ -63,6 +63,7 @@ const ASSUMED_1GHZ = {
   'bind.runCycles': from(ASAHI, 744),
   'smmuv2.writeCycles': assumed(20, 'a posted register write'),
   'smmuv2.readCycles': assumed(80, 'a register read'),
+  'driver.cyclesPerMicrosecond': from('the clock', 1000),
   'smmuv2.cyclesPerMicrosecond': from('the clock', 1000),
   'ipmmu.accessCycles': assumed(100, 'a register access'),
   'ipmmu.faultCycles': assumed(2000),

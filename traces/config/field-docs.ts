@@ -253,6 +253,7 @@ const SMMUV3: readonly Row[] = [
   ['driver.commandQueueBits', 'log2 of entries', 'of the command queue', LINUX],
   ['driver.eventQueueBits', 'log2 of entries', 'of the event queue', LINUX],
   ['driver.wait', '', 'how completion is waited for: poll, msi or sev', LINUX],
+  ['driver.cyclesPerMicrosecond', 'cycles', 'in a microsecond that the driver waits', CPU],
   ['driver.cost.reserve', 'cycles', 'CPU time of claiming space in the queue', CPU],
   ['driver.cost.command', 'cycles', 'CPU time of building and storing one command', CPU],
   ['driver.cost.doorbell', 'cycles', 'CPU time of barrier and doorbell', CPU],

@@ -46,6 +46,8 @@ export const DriverSchema = v.strictObject({
   eventQueueBits: v.optional(v.pipe(v.number(), v.integer(), v.minValue(2), v.maxValue(19)), 15),
   /** How completion is waited for: `poll` reads CMDQ_CONS, `msi` polls memory that the SMMU writes, `sev` sleeps in WFE. */
   wait: v.optional(v.picklist(['poll', 'msi', 'sev']), 'msi'),
+  /** Cycles of the SMMU in a microsecond that the driver waits: its clock in MHz. Default: that of a run, 1000. */
+  cyclesPerMicrosecond: v.optional(v.pipe(v.number(), v.minValue(1), v.maxValue(100_000)), 1000),
   cost: v.optional(
     v.strictObject({
       /** Reserving space in the queue: one compare-and-exchange. Assumed. */

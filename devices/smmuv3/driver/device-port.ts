@@ -8,8 +8,6 @@ import type { SmmuPort } from './port.ts';
 const EVENT_STREAM = 100;
 /** Cycles of one turn of a spinning CPU. Assumed. */
 const RELAX = 10;
-/** Cycles in a microsecond: the model's clock is 1 GHz. */
-const CYCLES = 1000;
 
 /**
  * Our SMMU under the driver, with the time that waiting takes. A doorbell lets the SMMU carry out its commands at once, up to a cycle in
@@ -22,6 +20,7 @@ export class DevicePort implements SmmuPort {
   readonly #smmu: Smmuv3;
   readonly #memory: TableMemory;
   readonly #cost: DriverConfig['cost'];
+  readonly #perMicrosecond: number;
   /** No look at the completion yet since the last doorbell. */
   #fresh = false;
   /** The command error served last, and how often in a row: the handler of one that does not go away is not called for ever. */
@@ -29,14 +28,15 @@ export class DevicePort implements SmmuPort {
   #times = 0;
 
   /** @param memory the CPU's view of what the SMMU writes */
-  constructor(smmu: Smmuv3, memory: TableMemory, cost: DriverConfig['cost']) {
+  constructor(smmu: Smmuv3, memory: TableMemory, config: Pick<DriverConfig, 'cost' | 'cyclesPerMicrosecond'>) {
     this.#smmu = smmu;
     this.#memory = memory;
-    this.#cost = cost;
+    this.#cost = config.cost;
+    this.#perMicrosecond = config.cyclesPerMicrosecond;
   }
 
   get time(): number {
-    return this.now / CYCLES;
+    return this.now / this.#perMicrosecond;
   }
 
   read32(offset: number): number {
@@ -69,7 +69,7 @@ export class DevicePort implements SmmuPort {
 
   waitForEvent(): void {
     if (this.#fresh) this.#complete(this.#cost.seenBySev);
-    else this.now += EVENT_STREAM * CYCLES;
+    else this.now += EVENT_STREAM * this.#perMicrosecond;
   }
 
   relax(): void {
@@ -78,11 +78,11 @@ export class DevicePort implements SmmuPort {
   }
 
   delay(microseconds: number): void {
-    this.now += microseconds * CYCLES;
+    this.now += microseconds * this.#perMicrosecond;
   }
 
   sleep(_least: number, most: number): void {
-    this.now += most * CYCLES;
+    this.now += most * this.#perMicrosecond;
   }
 
   /** Time passes until the SMMU is done with what it was told, and the CPU sees it. */

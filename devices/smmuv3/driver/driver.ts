@@ -94,7 +94,7 @@ export class Smmuv3Driver implements IommuDriver {
     const config = parsed.output;
     const traits = KERNEL_TRAITS[config.kernel];
     const structures = parts.coherent?.view ?? parts.structures ?? machine.memory;
-    const device = parts.smmu === undefined ? null : new DevicePort(parts.smmu, structures, config.cost);
+    const device = parts.smmu === undefined ? null : new DevicePort(parts.smmu, structures, config);
     const port = parts.port ?? device;
     if (port === null) throw new ConfigError('smmu', undefined, 'an SMMU or a port to one');
     this.#clock = device ?? { now: 0 };

@@ -66,7 +66,7 @@ export function performOnDevice(scenario: ArmSmmuV3Scenario): DevicePass {
   const smmu = new Smmuv3({ features, memory: new Bus(memory, null).port('smmu', BusView.COHERENT) });
   const identity = new Map(scenario.idr.map((value, i) => [REGISTERS.IDR0.offset + 4 * i, value]));
   identity.set(REGISTERS.IIDR.offset, scenario.iidr);
-  const port = new IdentifiedPort(identity, smmu, memory, v.parse(DriverSchema, {}).cost);
+  const port = new IdentifiedPort(identity, smmu, memory, v.parse(DriverSchema, {}));
   const probe = new AccessProbe(smmu);
   const bench = {
     port,
