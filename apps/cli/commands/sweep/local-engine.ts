@@ -12,7 +12,9 @@ export class LocalEngine implements Engine {
   readonly job = '';
   readonly #folder: SweepFolder;
   readonly #workers: number;
-  #stop: () => void = () => {};
+  #pool: workerpool.Pool | null = null;
+  /** Ends {@link run}; null while it does not run. */
+  #stop: (() => void) | null = null;
   #stopped = false;
 
   constructor(folder: SweepFolder, workers: number) {
@@ -20,14 +22,20 @@ export class LocalEngine implements Engine {
     this.#workers = workers;
   }
 
+  /** The threads load the program while this one reads the captures. */
+  prepare(runs: number): void {
+    this.#pool = this.#threads(runs);
+  }
+
   stop(): void {
     this.#stopped = true;
-    this.#stop();
+    if (this.#stop === null) void this.#pool?.terminate(true);
+    else this.#stop();
   }
 
   async run(runs: readonly SweepRun[], onProgress: SweepProgress): Promise<void> {
+    const pool = this.#pool ?? this.#threads(runs.length);
     const workers = Math.min(this.#workers, runs.length);
-    const pool = workerpool.pool(fileURLToPath(import.meta.url), { workerType: 'thread', maxWorkers: workers });
     const stopped = new Promise<void>((resolve) => {
       this.#stop = resolve;
     });
@@ -71,5 +79,11 @@ export class LocalEngine implements Engine {
       // What a stopped run did is worth nothing: its files appear at its end.
       await pool.terminate(this.#stopped);
     }
+  }
+
+  #threads(runs: number): workerpool.Pool {
+    const workers = Math.min(this.#workers, runs);
+    const file = fileURLToPath(import.meta.url);
+    return workerpool.pool(file, { workerType: 'thread', minWorkers: workers, maxWorkers: workers });
   }
 }

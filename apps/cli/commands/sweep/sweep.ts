@@ -51,8 +51,19 @@ export class Sweep {
 
   async run(onProgress: SweepProgress): Promise<SweepSummary> {
     const unfinished = this.#runs.filter((run) => ['missing', 'failed'].includes(this.#folder.result(run).status));
-    if (unfinished.length > 0 && (await this.#pack(onProgress))) await this.#engine.run(unfinished, onProgress);
+    if (unfinished.length > 0) await this.#runAll(unfinished, onProgress);
     return collect(this.#folder, this.#plan, this.#runs, this.#pareto);
+  }
+
+  async #runAll(runs: readonly SweepRun[], onProgress: SweepProgress): Promise<void> {
+    this.#engine.prepare?.(runs.length);
+    let packed = false;
+    try {
+      packed = await this.#pack(onProgress);
+    } finally {
+      if (!packed) this.#engine.stop();
+    }
+    if (packed) await this.#engine.run(runs, onProgress);
   }
 
   /** @returns whether the events are there */
