@@ -15,7 +15,7 @@ import {
   Walker,
 } from '../../../../emulator/index.ts';
 import { WordMemory } from '../toy-tables.ts';
-import { randomTables } from './random-tables.ts';
+import { type RandomKind, randomTables } from './random-tables.ts';
 
 const ALONE = 0;
 const RUNS = Number(process.env['TABLEWALK_RUNS'] ?? 40);
@@ -103,9 +103,22 @@ class Trio {
   }
 }
 
+const KINDS: readonly RandomKind[] = [
+  'stage 1',
+  'stage 2',
+  'nested',
+  'nested',
+  '52 bits, stage 1',
+  '52 bits, stage 2',
+  '52 bits, nested',
+  'mali',
+  'short',
+  'short, nested',
+];
+
 const seeds = fc.record({
   seed: fc.integer({ min: 1, max: 2 ** 31 }),
-  kind: fc.constantFrom('stage 1' as const, 'stage 2' as const, 'nested' as const, 'nested' as const),
+  kind: fc.constantFrom(...KINDS),
   accesses: fc.array(
     fc.record({
       at: fc.nat(7),
