@@ -8,7 +8,7 @@ import { printGroup } from './harness.ts';
 import { memoryBenchmarks } from './memory.ts';
 import { printMissCurveCost } from './miss-curve.ts';
 import { heapGrowth, mmuBenchmarks } from './mmu.ts';
-import { pageTableBenchmarks, pageTableMachineBenchmarks } from './page-table.ts';
+import { pageTableBenchmarks, pageTableMachineBenchmarks } from './page-table/index.ts';
 import { printReaders } from './readers.ts';
 import { traceBenchmarks } from './trace-parse.ts';
 import { v7sBenchmarks } from './v7s.ts';

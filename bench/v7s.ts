@@ -4,7 +4,7 @@
  */
 import { allocIoPgtable, Gfp, type IoPgtable, type IotlbGather, newGather, Prot } from '../formats/index.ts';
 import type { Benchmark } from './harness.ts';
-import { CountingFlush, newMachine } from './page-table.ts';
+import { CountingFlush, newMachine } from './page-table/index.ts';
 
 const PAGE = 0x1000;
 const SECTION = 0x10_0000;
