@@ -1,6 +1,7 @@
 import type { InvalidationObserver } from '../mmu/invalidation/index.ts';
 import { BrokenRuns } from './broken-runs.ts';
 import { addressText, descriptorText, FindingKind } from './finding.ts';
+import type { LastValues } from './last-values.ts';
 import type { Sanitizer } from './sanitizer.ts';
 import type { WatchedSpace } from './watched-space.ts';
 
@@ -43,8 +44,7 @@ export class InvalidationWatch implements InvalidationObserver {
   /** Something was invalidated, and that was not waited for since; its first address. */
   #unwaited = -1;
   readonly #sanitizer: Sanitizer;
-  /** The CPU's view of the last valid value of each descriptor. */
-  readonly #descriptors: () => Uint32Array;
+  readonly #last: LastValues;
   #inOperation = false;
   /** The operation that the runs are of. */
   #operation = 0;
@@ -61,9 +61,9 @@ export class InvalidationWatch implements InvalidationObserver {
   #hintStart = 0;
   #hintEnd = 0;
 
-  constructor(sanitizer: Sanitizer, descriptors: () => Uint32Array) {
+  constructor(sanitizer: Sanitizer, last: LastValues) {
     this.#sanitizer = sanitizer;
-    this.#descriptors = descriptors;
+    this.#last = last;
   }
 
   /** A map or unmap begins. */
@@ -231,9 +231,8 @@ export class InvalidationWatch implements InvalidationObserver {
       // Where regions are flushed, one flush is for all of an operation.
       const short = this.#invalidated && !this.watchesWidth;
       this.#sanitizer.found(short ? FindingKind.SHORT_FLUSH : FindingKind.MISSING_INVALIDATION, start, () => {
-        const words = this.#descriptors();
-        const low = ((words[at] as number) | 1) >>> 0;
-        const high = words[at + 1] as number;
+        const low = this.#last.lowOf(at);
+        const high = this.#last.highOf(at);
         const what = table
           ? `the table that ${descriptorText(low, high)} led to`
           : `the leaf ${descriptorText(low, high)}`;

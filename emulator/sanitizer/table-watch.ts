@@ -1,15 +1,15 @@
 import type { Geometry, TableMemory } from '../../formats/index.ts';
-import { addressIn, isTable, needsBreak, onlyContiguityDiffers, splitAllowed, VALID } from './descriptor-rules.ts';
-import { addressText, descriptorText, FindingKind } from './finding.ts';
+import { isTable, needsBreak, onlyContiguityDiffers, splitAllowed, VALID } from './descriptor-rules.ts';
 import { InvalidationWatch } from './invalidation-watch.ts';
+import { LastValues } from './last-values.ts';
 import type { Sanitizer } from './sanitizer.ts';
+import { foundDirty, foundFreedEarly, foundMadeEarly, foundReplaced } from './table-findings.ts';
+import { coveredFrom, TableLinks } from './table-links.ts';
 import { PAGE_WORDS_SHIFT, PageUse, TableMap, type ViewedMemory } from './table-map.ts';
 import { WatchedSpace } from './watched-space.ts';
 
 const PAGE_WORDS = 2 ** PAGE_WORDS_SHIFT;
 const PAGE_BYTES = 4 * PAGE_WORDS;
-/** Why a table that is freed can still be reached. */
-const LINKED = 'its entry is still valid';
 
 /** A table, as the sanitizer knows it. */
 export interface KnownTable {
@@ -42,10 +42,13 @@ export interface TableObserver {
  */
 export class TableWatch implements TableMemory {
   readonly tables: TableMap;
+  /** What every descriptor was when it was last valid. */
+  readonly last: LastValues;
   readonly invalidation: InvalidationWatch;
   observer: TableObserver | null = null;
   readonly #memory: ViewedMemory;
   readonly #sanitizer: Sanitizer;
+  readonly #links: TableLinks;
   /**
    * Whether nothing of the hardware comes to [start, end) of a space now, because the driver has locked it: until the lock ends it may
    * change what is there as it likes.
@@ -53,15 +56,15 @@ export class TableWatch implements TableMemory {
   shielded: (space: WatchedSpace, start: number, end: number) => boolean = () => false;
   /** Break-before-make level of the hardware (IDR3.BBML), 0 to 2: known once the device stands. */
   breakLevel: 0 | 1 | 2 = 0;
-  /** The last valid value of every descriptor, at its place in memory; bit 0 is clear where it is not valid any more. */
-  #last = new Uint32Array(0);
 
   /** @param memory the CPU's view, which the editor would use*/
   constructor(memory: ViewedMemory, sanitizer: Sanitizer) {
     this.#memory = memory;
     this.#sanitizer = sanitizer;
     this.tables = new TableMap(memory);
-    this.invalidation = new InvalidationWatch(sanitizer, () => this.#last);
+    this.last = new LastValues(memory);
+    this.#links = new TableLinks(memory, this.tables, this.last);
+    this.invalidation = new InvalidationWatch(sanitizer, this.last);
   }
 
   // The memory that the editor sees.
@@ -107,31 +110,6 @@ export class TableWatch implements TableMemory {
     this.invalidation.runs.coverAll(space.number);
   }
 
-  /** Index in the last values of the leaf that covered `iova` when this operation broke it; -1 when it broke none there. */
-  leafBefore(space: WatchedSpace, iova: number): number {
-    const { runs } = this.invalidation;
-    const run = runs.find(space.number, iova);
-    if (run < 0) return -1;
-    let level = runs.level[run] as number;
-    let at = runs.at[run] as number;
-    at += 2 * Math.floor((iova - (runs.start[run] as number)) / (space.spans[level] as number));
-    this.foundLevel = runs.leafLevel[run] as number;
-    if (runs.table[run] === 0) return at;
-    while (isTable((this.#last[at] as number) | VALID, level)) {
-      const table = addressIn(this.#last[at] as number, this.#last[at + 1] as number, space.packs);
-      const first = this.#memory.peek(table);
-      if (first < 0) return -1;
-      level++;
-      const entries = 2 ** space.geometry.bitsPerLevel;
-      at = first + 2 * (Math.floor(iova / (space.spans[level] as number)) % entries);
-    }
-    this.foundLevel = level;
-    return at;
-  }
-
-  /** Level of what {@link leafBefore} found. */
-  foundLevel = -1;
-
   /** What is known of the table at `pa`, live or freed; null when none was ever linked there. */
   tableAt(pa: number): KnownTable | null {
     const { tables } = this;
@@ -142,51 +120,24 @@ export class TableWatch implements TableMemory {
     return { space, level, iova: tables.iova[page] as number, allocatedBy: tables.allocatedBy[page] as number };
   }
 
-  /** Halves of a last value, as it was when it was valid. */
-  lowOf(at: number): number {
-    return ((this.#last[at] as number) | VALID) >>> 0;
-  }
-
-  highOf(at: number): number {
-    return this.#last[at + 1] as number;
-  }
-
   /** A table of `size` bytes was allocated at `pa`. */
   allocated(pa: number, size: number): void {
     const owner = this.tables.sharer(pa, size);
     if (owner >= 0) this.#giveUp(this.invalidation.spaces[owner] as WatchedSpace);
     this.tables.allocated(pa, size, this.#sanitizer.operation);
-    this.#fit();
     const at = this.#memory.index(pa);
     const end = at + Math.max(size, 8) / 4;
-    this.#last.fill(0, at, end);
+    this.last.forget(at, end);
     this.#wantZeros(pa, at, end);
     this.observer?.allocated(pa, size);
   }
 
-  /** Table code links what it was given without a look: a word that is not zero is a descriptor that nobody made. */
+  /** A table begins without a descriptor. */
   #wantZeros(pa: number, start: number, end: number): void {
     const { words } = this.#memory;
     let at = start;
     while (at < end && words[at] === 0) at++;
-    if (at === end) return;
-    this.#sanitizer.found(FindingKind.DIRTY_TABLE, this.#sanitizer.iova, () => {
-      const low = words[at & ~1] as number;
-      const high = words[at | 1] as number;
-      return {
-        detail: `the table allocated at ${addressText(pa)} was not zeroed: ${descriptorText(low, high)} at byte ${4 * (at - start)}`,
-        low,
-        high,
-      };
-    });
-  }
-
-  #fit(): void {
-    const { length } = this.#memory.words;
-    if (length <= this.#last.length) return;
-    const larger = new Uint32Array(length);
-    larger.set(this.#last);
-    this.#last = larger;
+    if (at < end) foundDirty(this.#sanitizer, pa, words, start, at);
   }
 
   /** The table at `pa` is about to be freed. */
@@ -200,42 +151,16 @@ export class TableWatch implements TableMemory {
     if (space !== undefined && level >= 0 && !space.retired) {
       const start = tables.iova[page] as number;
       const end = start + ((tables.size[page] as number) / 8) * (space.spans[level] as number);
-      const reachable = this.#reachable(page, space);
-      const report = (since: number): void => this.#freedEarly(pa, level, start, since);
+      const reachable = this.#links.reachable(page, space);
+      const report = (since: number): void => foundFreedEarly(this.#sanitizer, pa, level, start, since);
       if (!this.shielded(space, start, end)) this.invalidation.freed(space, start, end, reachable, report);
     }
     tables.freed(pa, this.#sanitizer.operation);
   }
 
-  #freedEarly(pa: number, level: number, iova: number, since: number): void {
-    this.#sanitizer.found(FindingKind.EARLY_TABLE_FREE, iova, () => ({
-      detail:
-        `the level ${level} table at ${addressText(pa)} was freed while the walker may still reach it: ` +
-        (since < 0 ? LINKED : `its entry, cleared by operation ${since}, was not invalidated`),
-      level,
-    }));
-  }
-
-  /** Whether valid entries lead from the root of the space to a table. */
-  #reachable(from: number, space: WatchedSpace): boolean {
-    const { tables } = this;
-    let page = from;
-    for (let steps = 0; steps < 4; steps++) {
-      const parent = tables.parent[page] as number;
-      if (parent < 0) return tables.level[page] === space.geometry.startLevel;
-      const at = this.#memory.peek(parent);
-      const above = at >>> PAGE_WORDS_SHIFT;
-      if (at < 0 || tables.use[above] !== PageUse.TABLE || ((this.#last[at] as number) & VALID) === 0) return false;
-      const target = addressIn(this.#last[at] as number, this.#last[at + 1] as number, space.packs);
-      if (tables.pageOf(target) !== page) return false;
-      page = above;
-    }
-    return false;
-  }
-
   /** One descriptor was stored. */
   #stored(at: number, page: number, pa: number): void {
-    const last = this.#last;
+    const last = this.last.words;
     const { words } = this.#memory;
     const low = words[at] as number;
     const high = words[at + 1] as number;
@@ -268,7 +193,7 @@ export class TableWatch implements TableMemory {
 
   #storedInPage(first: number, end: number, page: number, pa: number): void {
     const level = this.tables.level[page] as number;
-    const last = this.#last;
+    const last = this.last.words;
     const { words } = this.#memory;
     // Neighbours that became invalid, or valid, are told of together.
     let brokenFrom = -1;
@@ -306,7 +231,7 @@ export class TableWatch implements TableMemory {
   #broke(page: number, level: number, from: number, to: number, table: boolean): void {
     const space = this.invalidation.spaces[this.tables.space[page] as number] as WatchedSpace;
     const span = space.spans[level] as number;
-    const start = (this.tables.iova[page] as number) + ((from & (PAGE_WORDS - 1)) >>> 1) * span;
+    const start = coveredFrom(this.tables, page, from, span);
     this.invalidation.broken(space, start, start + ((to - from) >>> 1) * span, level, table, from);
   }
 
@@ -314,79 +239,34 @@ export class TableWatch implements TableMemory {
   #made(page: number, level: number, from: number, to: number, pa: number): void {
     const space = this.invalidation.spaces[this.tables.space[page] as number] as WatchedSpace;
     const { invalidation } = this;
-    const link = isTable(this.#last[from] as number, level);
+    const link = isTable(this.last.words[from] as number, level);
     if (invalidation.runs.open !== 0 || space.leaves.count !== 0 || space.tables.count !== 0) {
       const span = space.spans[level] as number;
-      const start = (this.tables.iova[page] as number) + ((from & (PAGE_WORDS - 1)) >>> 1) * span;
+      const start = coveredFrom(this.tables, page, from, span);
       const end = start + ((to - from) >>> 1) * span;
       const since = invalidation.uninvalidated(space, start, end, false);
       // A table maps nothing by itself: what its leaves replace is looked at when they are made.
-      if (since >= 0 && !(link && this.#isEmpty(from, level, space)) && !this.shielded(space, start, end)) {
-        this.#madeTooEarly(level, from, start, end, since);
+      if (since >= 0 && !(link && this.last.isEmptyTable(from, level, space)) && !this.shielded(space, start, end)) {
+        foundMadeEarly(this.#sanitizer, level, this.last.lowOf(from), this.last.highOf(from), start, end, since);
       }
     }
-    if (link) this.#linked(space, page, level, from, pa);
-  }
-
-  #madeTooEarly(level: number, at: number, start: number, end: number, since: number): void {
-    const low = this.lowOf(at);
-    const high = this.highOf(at);
-    this.#sanitizer.found(FindingKind.BREAK_BEFORE_MAKE, start, () => ({
-      detail:
-        `${descriptorText(low, high)} was made at level ${level} before what operation ${since} unmapped in ` +
-        `[${addressText(start)}, ${addressText(end)}) was invalidated`,
-      level,
-      low,
-      high,
-    }));
-  }
-
-  #isEmpty(at: number, level: number, space: WatchedSpace): boolean {
-    const first = this.#memory.peek(addressIn(this.#last[at] as number, this.#last[at + 1] as number, space.packs));
-    const words = 2 * 2 ** space.geometry.bitsPerLevel;
-    if (first < 0 || level >= space.geometry.lastLevel) return true;
-    for (let i = first; i < first + words; i += 2) if (((this.#last[i] as number) & VALID) !== 0) return false;
-    return true;
-  }
-
-  /** An entry leads to a table now: the table, and tables below that were linked before it, get to know their place. */
-  #linked(space: WatchedSpace, page: number, level: number, at: number, pa: number): void {
-    const { geometry } = space;
-    const iova = (this.tables.iova[page] as number) + ((at & (PAGE_WORDS - 1)) >>> 1) * (space.spans[level] as number);
-    const table = addressIn(this.#last[at] as number, this.#last[at + 1] as number, space.packs);
-    const first = this.#memory.peek(table);
-    const child = first >>> PAGE_WORDS_SHIFT;
-    if (first < 0 || this.tables.use[child] !== PageUse.TABLE) return;
-    const size = 2 ** geometry.granuleShift;
-    this.tables.linked(table, size, space.number, level + 1, iova, space.pageSpan(level + 1), pa);
-    for (let entry = 0; entry < size / 4; entry += 2) {
-      if (isTable(this.#last[first + entry] as number, level + 1)) {
-        this.#linked(space, (first + entry) >>> PAGE_WORDS_SHIFT, level + 1, first + entry, table + 4 * entry);
-      }
-    }
+    if (link) this.#links.link(space, page, level, from, pa);
   }
 
   /** A valid descriptor became a different valid one in one store. */
   #replaced(page: number, level: number, at: number, oldLow: number, oldHigh: number, pa: number): void {
     const space = this.invalidation.spaces[this.tables.space[page] as number] as WatchedSpace;
     const span = space.spans[level] as number;
-    const start = (this.tables.iova[page] as number) + ((at & (PAGE_WORDS - 1)) >>> 1) * span;
-    const low = this.#last[at] as number;
-    const high = this.#last[at + 1] as number;
+    const start = coveredFrom(this.tables, page, at, span);
+    const low = this.last.words[at] as number;
+    const high = this.last.words[at + 1] as number;
     const split = isTable(low, level) && !isTable(oldLow, level);
     const held = this.shielded(space, start, start + span);
     if (!held && !this.#allowed(space, level, at, oldLow, oldHigh, split)) {
-      this.#sanitizer.found(FindingKind.BREAK_BEFORE_MAKE, start, () => ({
-        detail:
-          `at level ${level}, ${descriptorText(oldLow, oldHigh)} ${split ? '(a block) became the table' : 'became'} ` +
-          `${descriptorText(low, high)} with no invalidation in between`,
-        level,
-        low: oldLow,
-        high: oldHigh,
-      }));
+      foundReplaced(this.#sanitizer, level, start, [oldLow, oldHigh], [low, high], split);
     }
     if (split) {
-      this.#linked(space, page, level, at, pa);
+      this.#links.link(space, page, level, at, pa);
       this.#brokeHoles(space, level, at, oldLow, oldHigh, start);
     } else {
       // With and without the hint a leaf translates alike: whatever a TLB kept stays true, and goes when the leaf does.
@@ -394,21 +274,21 @@ export class TableWatch implements TableMemory {
       else {
         this.invalidation.broken(space, start, start + span, level, isTable(oldLow, level), at);
       }
-      if (isTable(low, level)) this.#linked(space, page, level, at, pa);
+      if (isTable(low, level)) this.#links.link(space, page, level, at, pa);
     }
   }
 
   #allowed(space: WatchedSpace, level: number, at: number, oldLow: number, oldHigh: number, split: boolean): boolean {
-    const low = this.#last[at] as number;
-    const high = this.#last[at + 1] as number;
+    const low = this.last.words[at] as number;
+    const high = this.last.words[at + 1] as number;
     if (!split) return this.breakLevel === 2 && onlyContiguityDiffers(oldLow, oldHigh, low, high);
-    const first = this.#memory.peek(addressIn(low, high, space.packs));
+    const first = this.last.tableOf(at, space);
     if (first < 0) return false;
     return splitAllowed(this.breakLevel, {
       level,
       low: oldLow,
       high: oldHigh,
-      words: this.#last,
+      words: this.last.words,
       at: first,
       entries: 2 ** space.geometry.bitsPerLevel,
       span: space.spans[level + 1] as number,
@@ -418,8 +298,8 @@ export class TableWatch implements TableMemory {
 
   /** What a split block mapped and its table, at `at`, does not is unmapped; the block is what mapped it. */
   #brokeHoles(space: WatchedSpace, level: number, at: number, low: number, high: number, start: number): void {
-    const last = this.#last;
-    const first = this.#memory.peek(addressIn(last[at] as number, last[at + 1] as number, space.packs));
+    const last = this.last.words;
+    const first = this.last.tableOf(at, space);
     const entries = 2 ** space.geometry.bitsPerLevel;
     const span = space.spans[level + 1] as number;
     let from = -1;

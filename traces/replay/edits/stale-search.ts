@@ -11,6 +11,7 @@ export function lookForStale(
 ): void {
   const { sanitizer, device, watch } = machine;
   const { windows } = sanitizer;
+  const { last } = watch;
   const { stale } = device;
   for (let done = 0; done < size; ) {
     cutter.choose(iova + done, iova + done, size - done);
@@ -19,9 +20,9 @@ export function lookForStale(
       const mark = windows.takeMark();
       const held = stale.mark(space.asid, space.vmid, start, start + cutter.pageSize, mark, upper);
       if (held > 0) {
-        const leaf = watch.leafBefore(space, start);
+        const leaf = last.leafBefore(watch.invalidation.runs, space, start);
         if (leaf < 0) windows.open(mark, start, cutter.pageSize, -1, 0, 0);
-        else windows.open(mark, start, cutter.pageSize, watch.foundLevel, watch.lowOf(leaf), watch.highOf(leaf));
+        else windows.open(mark, start, cutter.pageSize, last.foundLevel, last.lowOf(leaf), last.highOf(leaf));
       } else windows.returnMark(mark);
       done += cutter.pageSize;
     }
