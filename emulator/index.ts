@@ -1,19 +1,17 @@
 /** The hardware that every MMU shares. */
 export * from './memory/index.ts';
+export { type AssociativeCache, maskHigh, maskLow } from './mmu/cache/index.ts';
 export * from './mmu/config/index.ts';
 export * from './mmu/in-flight/index.ts';
 export { ANY, type InvalidationObserver, InvalidationPort } from './mmu/invalidation/index.ts';
 export * from './mmu/regime/index.ts';
 export {
-  type AssociativeCache,
   type CacheContents,
   type CachedTranslation,
   type CacheRole,
   cacheContents,
   type MarkDropped,
   MmuCaches,
-  maskHigh,
-  maskLow,
   probedSets,
   type StaleMarks,
 } from './mmu/tlb/index.ts';

@@ -1,6 +1,6 @@
 import { Ring } from '../../time/index.ts';
+import { tagHigh, tagLow } from '../cache/index.ts';
 import type { StageRegime, TranslationRegime } from '../regime/index.ts';
-import { tagHigh, tagLow } from '../tlb/index.ts';
 import { type ContextFetch, type ContextSource, ContextStatus, TranslationRequest } from '../translation/index.ts';
 import { FaultClass, StageWalk } from '../walk/index.ts';
 

@@ -1,4 +1,5 @@
-import { fill, OWNER_SHIFT, WHOLE_SPACE_SHIFT } from '../tlb/index.ts';
+import { OWNER_SHIFT, WHOLE_SPACE_SHIFT } from '../cache/index.ts';
+import { fill } from '../tlb/index.ts';
 import { ContextStatus, HitFlag, type Mmu } from '../translation/index.ts';
 import { BYPASS_ATTRIBUTES, FaultClass, FaultKind, permits, READS_DESCRIPTOR, stage2Alone } from '../walk/index.ts';
 import { type Flight, Slots } from './flight.ts';

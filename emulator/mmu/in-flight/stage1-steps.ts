@@ -1,5 +1,5 @@
+import { OWNER_SHIFT } from '../cache/index.ts';
 import type { StageRegime } from '../regime/index.ts';
-import { OWNER_SHIFT } from '../tlb/index.ts';
 import {
   combineAttributes,
   ENTRY,

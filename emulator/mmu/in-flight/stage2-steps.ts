@@ -1,5 +1,6 @@
+import { OWNER_SHIFT, tagHigh, tagLow } from '../cache/index.ts';
 import type { StageRegime } from '../regime/index.ts';
-import { OWNER_SHIFT, tagHigh, tagLow, WALK_LEVELS } from '../tlb/index.ts';
+import { WALK_LEVELS } from '../tlb/index.ts';
 import {
   ENTRY,
   FaultClass,

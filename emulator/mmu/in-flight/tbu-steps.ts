@@ -1,4 +1,5 @@
-import { fill, OWNER_SHIFT, type Tbu, UPPER_HALF_BIT, WHOLE_SPACE_SHIFT } from '../tlb/index.ts';
+import { OWNER_SHIFT, UPPER_HALF_BIT, WHOLE_SPACE_SHIFT } from '../cache/index.ts';
+import { fill, type Tbu } from '../tlb/index.ts';
 import { HitFlag, type Mmu, Outcome } from '../translation/index.ts';
 import { BYPASS_ATTRIBUTES, ENTRY, FaultKind, permits } from '../walk/index.ts';
 import type { Flight, Slots } from './flight.ts';

@@ -1,16 +1,15 @@
-import type { MmuConfig } from '../config/index.ts';
 import {
   ANY_SET,
   type AssociativeCache,
   ENTRY_WORDS,
-  type MmuCaches,
   maskHigh,
   maskLow,
   OWNER_SHIFT,
   RangeSearch,
   SECTION_SHIFT,
-  WALK_LEVELS,
-} from '../tlb/index.ts';
+} from '../cache/index.ts';
+import type { MmuConfig } from '../config/index.ts';
+import { type MmuCaches, WALK_LEVELS } from '../tlb/index.ts';
 import { ENTRY } from '../walk/index.ts';
 
 /** Any ASID (TLBI VAA), or any VMID. */
@@ -127,9 +126,9 @@ export class EntryDropper {
       return;
     }
     const oneSet = this.#config.deviations.invalidationScansOneSet && !cache.holdsTables;
-    const sizes = oneSet ? 1 : cache.liveSizes;
+    const sizes = oneSet ? 1 : cache.pageSizes.count;
     for (let size = sizes - 1; size >= 0; size--) {
-      const shift = oneSet ? 12 : cache.liveShift(size);
+      const shift = oneSet ? 12 : (cache.pageSizes.shifts[size] as number);
       // Entries lie where their first page says in a cache that indexes by first page.
       const first = oneSet
         ? cache.setStart(shift, low, high, salt)
@@ -185,11 +184,11 @@ export class EntryDropper {
     vmid: number,
     leafOnly: boolean,
   ): void {
-    for (let size = cache.liveSizes - 1; size >= 0; size--) {
-      let next = cache.chainOf(cache.liveShift(size), low, high);
+    for (let size = cache.pageSizes.count - 1; size >= 0; size--) {
+      let next = cache.chains.first(cache.pageSizes.shifts[size] as number, low, high);
       while (next >= 0) {
         const entry = next;
-        next = cache.chainNext(entry);
+        next = cache.chains.next(entry);
         if (covers(cache, entry, low, high) && this.#means(cache, entry, scope, asid, vmid, leafOnly)) {
           this.#drop(cache, entry);
         }

@@ -1,5 +1,6 @@
+import { tagHigh, tagLow } from '../cache/index.ts';
 import type { MmuConfig } from '../config/index.ts';
-import { type MmuCaches, tagHigh, tagLow } from '../tlb/index.ts';
+import type { MmuCaches } from '../tlb/index.ts';
 import { ANY, EntryDropper, Scope } from './entry-dropper.ts';
 import type { InvalidationObserver } from './observer.ts';
 

@@ -1,7 +1,15 @@
+import {
+  type AssociativeCache,
+  ENTRY_WORDS,
+  FIRST_SHIFT,
+  OWNER_SHIFT,
+  SECTION_SHIFT,
+  tagHigh,
+  tagLow,
+  UPPER_HALF_BIT,
+} from '../cache/index.ts';
 import { ENTRY } from '../walk/index.ts';
-import { type AssociativeCache, ENTRY_WORDS } from './cache.ts';
 import type { MmuCaches } from './mmu-caches.ts';
-import { FIRST_SHIFT, OWNER_SHIFT, SECTION_SHIFT, tagHigh, tagLow, UPPER_HALF_BIT } from './tag.ts';
 import { WALK_LEVELS } from './walk-caches.ts';
 
 /** What a cache is for: whose entries it holds, and how they are found. */
@@ -72,8 +80,8 @@ export function probedSets(cache: AssociativeCache, iova: number, upper = false)
   const low = tagLow(iova);
   const high = tagHigh(iova, upper);
   const sets = new Set<number>();
-  for (let index = 0; index < cache.liveSizes; index++) {
-    sets.add(cache.setStart(cache.liveShift(index), low, high, 0) / cache.ways);
+  for (let index = 0; index < cache.pageSizes.count; index++) {
+    sets.add(cache.setStart(cache.pageSizes.shifts[index] as number, low, high, 0) / cache.ways);
   }
   if (sets.size === 0) sets.add(cache.setStart(FIRST_SHIFT, low, high, 0) / cache.ways);
   return [...sets];

@@ -1,5 +1,4 @@
-/** What an MMU remembers: its TLBs, walk caches and IPA cache, how they are tagged and searched, and the marks of the sanitizer. */
-export { AssociativeCache, ENTRY_WORDS } from './cache.ts';
+/** What an MMU remembers: its TLBs, walk caches and IPA cache, and the marks of the sanitizer. */
 export {
   type CacheContents,
   type CachedTranslation,
@@ -8,8 +7,6 @@ export {
   probedSets,
 } from './contents.ts';
 export { fill, MmuCaches } from './mmu-caches.ts';
-export { ANY_SET, RangeSearch } from './range-search.ts';
 export { type MarkDropped, StaleMarks } from './stale-marks.ts';
-export * from './tag.ts';
 export type { Tbu } from './tbu.ts';
 export { WALK_LEVELS, type WalkCaches } from './walk-caches.ts';

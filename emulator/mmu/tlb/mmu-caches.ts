@@ -1,8 +1,7 @@
+import { type AssociativeCache, OWNER_SHIFT } from '../cache/index.ts';
 import type { MmuConfig } from '../config/index.ts';
 import type { TranslationRegime } from '../regime/index.ts';
 import { ENTRY } from '../walk/index.ts';
-import type { AssociativeCache } from './cache.ts';
-import { OWNER_SHIFT } from './tag.ts';
 import { TagTable } from './tag-table.ts';
 import { cacheOf, Tbu } from './tbu.ts';
 import { WalkCaches } from './walk-caches.ts';

@@ -1,8 +1,6 @@
+import { ANY_SET, type AssociativeCache, ENTRY_WORDS, RangeSearch, SECTION_SHIFT } from '../cache/index.ts';
 import { ENTRY } from '../walk/index.ts';
-import { type AssociativeCache, ENTRY_WORDS } from './cache.ts';
 import type { MmuCaches } from './mmu-caches.ts';
-import { ANY_SET, RangeSearch } from './range-search.ts';
-import { SECTION_SHIFT } from './tag.ts';
 
 /** Told when a marked entry is invalidated, evicted or overwritten. */
 export type MarkDropped = (mark: number, cacheName: string) => void;

@@ -1,5 +1,5 @@
+import { AssociativeCache } from '../cache/index.ts';
 import type { CacheConfig, MmuConfig } from '../config/index.ts';
-import { AssociativeCache } from './cache.ts';
 
 /** A cache of an MMU configuration, or null when it is off. */
 export function cacheOf(

@@ -1,6 +1,5 @@
+import { AssociativeCache, type CacheGeometry, SECTION_SHIFT } from '../cache/index.ts';
 import type { MmuConfig } from '../config/index.ts';
-import { AssociativeCache, type CacheGeometry } from './cache.ts';
-import { SECTION_SHIFT } from './tag.ts';
 
 /** Levels per stage. */
 export const WALK_LEVELS = 4;

@@ -1,4 +1,5 @@
-import { type AssociativeCache, type MmuCaches, WALK_LEVELS } from '../tlb/index.ts';
+import type { AssociativeCache } from '../cache/index.ts';
+import { type MmuCaches, WALK_LEVELS } from '../tlb/index.ts';
 import { ContextStructure } from './context-source.ts';
 
 /** Counters of one cache (MMU-700 PMU: lookup, miss). */

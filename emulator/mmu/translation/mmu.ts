@@ -1,18 +1,16 @@
 import type { WalkMemory } from '../../memory/index.ts';
-import { type MmuConfig, type MmuOptions, parseMmuConfig } from '../config/index.ts';
-import { InvalidationPort } from '../invalidation/index.ts';
 import {
   type AssociativeCache,
-  MmuCaches,
   OWNER_SHIFT,
   SECTION_SHIFT,
-  StaleMarks,
-  type Tbu,
   tagHigh,
   tagLow,
   UPPER_HALF_BIT,
   WHOLE_SPACE_SHIFT,
-} from '../tlb/index.ts';
+} from '../cache/index.ts';
+import { type MmuConfig, type MmuOptions, parseMmuConfig } from '../config/index.ts';
+import { InvalidationPort } from '../invalidation/index.ts';
+import { MmuCaches, StaleMarks, type Tbu } from '../tlb/index.ts';
 import { BYPASS_ATTRIBUTES, ENTRY, permits } from '../walk/index.ts';
 import { AccessFlag, HitFlag, neededPermissions } from './access-flags.ts';
 import type { ContextSource } from './context-source.ts';

@@ -1,6 +1,7 @@
+import { type AssociativeCache, OWNER_SHIFT, tagHigh, tagLow } from '../cache/index.ts';
 import type { MmuConfig } from '../config/index.ts';
 import type { StageRegime } from '../regime/index.ts';
-import { type AssociativeCache, OWNER_SHIFT, tagHigh, tagLow, WALK_LEVELS } from '../tlb/index.ts';
+import { WALK_LEVELS } from '../tlb/index.ts';
 import {
   ENTRY,
   FaultClass,

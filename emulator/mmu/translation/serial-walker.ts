@@ -1,7 +1,8 @@
 import type { WalkMemory } from '../../memory/index.ts';
+import { type AssociativeCache, OWNER_SHIFT } from '../cache/index.ts';
 import type { MmuConfig } from '../config/index.ts';
 import type { StageRegime } from '../regime/index.ts';
-import { type AssociativeCache, OWNER_SHIFT, type WalkCaches } from '../tlb/index.ts';
+import type { WalkCaches } from '../tlb/index.ts';
 import {
   combineAttributes,
   ENTRY,

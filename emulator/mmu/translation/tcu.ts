@@ -1,7 +1,8 @@
 import type { WalkMemory } from '../../memory/index.ts';
+import { OWNER_SHIFT, WHOLE_SPACE_SHIFT } from '../cache/index.ts';
 import type { MmuConfig } from '../config/index.ts';
 import type { TranslationRegime } from '../regime/index.ts';
-import { type MmuCaches, OWNER_SHIFT, WHOLE_SPACE_SHIFT } from '../tlb/index.ts';
+import type { MmuCaches } from '../tlb/index.ts';
 import { BYPASS_ATTRIBUTES, ENTRY, permits } from '../walk/index.ts';
 import { HitFlag } from './access-flags.ts';
 import { type ContextFetch, type ContextSource, ContextStatus } from './context-source.ts';

@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { AssociativeCache, type CacheGeometry } from '../../../../emulator/mmu/tlb/cache.ts';
-import { OWNER_SHIFT, tagHigh, tagLow, WHOLE_SPACE_SHIFT } from '../../../../emulator/mmu/tlb/tag.ts';
+import { AssociativeCache } from '../../../../emulator/mmu/cache/cache.ts';
+import type { CacheGeometry } from '../../../../emulator/mmu/cache/geometry.ts';
+import { OWNER_SHIFT, tagHigh, tagLow, WHOLE_SPACE_SHIFT } from '../../../../emulator/mmu/cache/tag.ts';
 
 const GEOMETRY: CacheGeometry = {
   entries: 16,
@@ -64,7 +65,7 @@ describe('a cache', () => {
         // Nothing is found that was not stored.
         expect(has(cache, 0x6000_0000_0000)).toBe(false);
         cache.dropAll();
-        expect([cache.valid, cache.liveSizes]).toEqual([0, 0]);
+        expect([cache.valid, cache.pageSizes.count]).toEqual([0, 0]);
         for (const { number, shift, owner } of pages) {
           expect(has(cache, 0x7f00_0000_0000 + number * 2 ** shift, owner)).toBe(false);
         }

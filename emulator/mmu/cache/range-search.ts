@@ -1,4 +1,5 @@
-import { type AssociativeCache, ENTRY_WORDS } from './cache.ts';
+import type { AssociativeCache } from './cache.ts';
+import { ENTRY_WORDS } from './geometry.ts';
 import { FIRST_SHIFT, maskHigh, maskLow, SECTION_SHIFT, tagHigh, tagLow } from './tag.ts';
 
 const PAGE_BYTES = 2 ** FIRST_SHIFT;
@@ -44,14 +45,14 @@ export class RangeSearch {
     this.#count = 0;
     if (cache.valid === 0) return 0;
     this.#bound(start, Math.min(end, MOST), upper);
-    const pieces = (this.#last - this.#first + 2) * cache.liveSizes;
+    const pieces = (this.#last - this.#first + 2) * cache.pageSizes.count;
     const hashed = cache.hashed;
     if (hashed ? pieces * CHAIN_COST >= cache.reach : salt === ANY_SET || pieces >= cache.sets) {
       this.#look(cache, 0, cache.reach, ANY_SIZE);
       return this.#count;
     }
-    for (let size = 0; size < cache.liveSizes; size++) {
-      const shift = cache.liveShift(size);
+    for (let size = 0; size < cache.pageSizes.count; size++) {
+      const shift = cache.pageSizes.shifts[size] as number;
       const low = maskLow(shift);
       const high = maskHigh(shift);
       this.#lookInSet(cache, shift, this.#low & low, this.#high & high, salt);
@@ -79,7 +80,7 @@ export class RangeSearch {
 
   #lookInSet(cache: AssociativeCache, shift: number, low: number, high: number, salt: number): void {
     if (cache.hashed) {
-      for (let entry = cache.chainOf(shift, low, high); entry >= 0; entry = cache.chainNext(entry)) {
+      for (let entry = cache.chains.first(shift, low, high); entry >= 0; entry = cache.chains.next(entry)) {
         this.#look(cache, entry, entry + 1, shift);
       }
       return;
