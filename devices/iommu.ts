@@ -205,9 +205,15 @@ export interface InvalidationBugs {
   readonly needlessWalkFlush: number;
   /** Of SMMUv3 drivers only. */
   readonly skipSync: number;
+  readonly wrongLevel: number;
   readonly wrongAsid: boolean;
+  readonly sharedAsid: boolean;
+  readonly wrongTable: boolean;
   readonly seed: number;
 }
+
+/** Name of one of them. */
+export type InvalidationBug = Exclude<keyof InvalidationBugs, 'seed'>;
 
 /** What a machine gives an MMU and its driver to stand on. `C` is what the MMU's part of a configuration says. */
 export interface IommuParts<C> {
@@ -243,6 +249,8 @@ export interface IommuModel<C = never> {
   readonly table: Readonly<Record<string, unknown>>;
   /** The same of one driver, by its name. */
   readonly driverTable?: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+  /** The bugs that a driver can have, by its name: others would be planted in vain. */
+  plantable(driverName: string): readonly InvalidationBug[];
   /** Preset of its TLBs, where the user names none. */
   readonly preset?: PresetName;
   /** @throws ConfigError for a configuration that cannot work */

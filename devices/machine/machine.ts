@@ -7,6 +7,7 @@ import {
   CostLedger,
   CpuCache,
   DmaApi,
+  type DmaMisuse,
   FindingKind,
   type MachineClock,
   PageAllocator,
@@ -35,7 +36,7 @@ import { MMUS } from '../mmus.ts';
 import { type Log, SILENT } from './log.ts';
 import type { MachineConfig } from './machine-config.ts';
 import { MemoryMeter } from './memory-meter.ts';
-import { invalidationBugs, PlantedBugs } from './planted-bugs.ts';
+import { checkPlantable, invalidationBugs, PlantedBugs } from './planted-bugs.ts';
 import { placeTables } from './table-region.ts';
 
 /** Which finding each misuse of an allocator is. */
@@ -48,6 +49,15 @@ const ALLOCATOR_FINDINGS: Readonly<Record<AllocatorFinding['kind'], FindingKind>
   'reservation-exhausted': FindingKind.ALLOCATION_IN_RUN,
   'over-limit': FindingKind.OVER_LIMIT,
   leak: FindingKind.LEAKED_TABLE,
+};
+
+/** Which finding each misuse of the DMA API is, and what was done. */
+const DMA_FINDINGS: Readonly<Record<DmaMisuse, readonly [kind: FindingKind, what: string]>> = {
+  'sync-unmapped': [FindingKind.MISSING_DMA_MAP, 'were synced and are not mapped'],
+  'not-mapped': [FindingKind.MISSING_DMA_MAP, 'were unmapped and never had been mapped'],
+  'double-unmap': [FindingKind.WRONG_DMA_UNMAP, 'were unmapped a second time'],
+  'wrong-size': [FindingKind.WRONG_DMA_UNMAP, 'were unmapped, which is not the size that was mapped'],
+  'mapped-twice': [FindingKind.WRONG_DMA_UNMAP, 'were mapped while they were mapped'],
 };
 
 /** Pages that nothing is left of in the CPU's cache, as `dma_alloc_coherent` gives them to devices that do not snoop. */
@@ -149,7 +159,7 @@ export class Machine {
     this.#tableSource = this.bugs.allocator(watchedTables(this.watch, this.bugs.unzeroed(this.tables, view)));
     const tableMachine: TableMachine = {
       memory: this.bugs.memory(this.watch),
-      dma: this.dma,
+      dma: this.bugs.dma(this.dma),
       // Tables come from the stack above; these are for queues and stream tables.
       pages: watchedOthers(this.watch, this.cache === null ? this.pages : new UncachedPages(this.pages, this.cache)),
       warn: (code, ...values) => {
@@ -170,6 +180,7 @@ export class Machine {
         `a format that ${model.name} walks: ${model.formats.join(', ')}`,
       );
     }
+    checkPlantable(config.plantedBugs, model, driverName, config.table.format);
     const { device, driver } = model.create({
       config,
       driverName,
@@ -275,6 +286,17 @@ export class Machine {
       port.checkStale = true;
       port.onStaleRead = (pa) => walks.stale(pa);
     }
+    this.dma.onMisuse = (kind, busAddress, size) => this.#dmaMisuse(kind, busAddress, size);
+  }
+
+  #dmaMisuse(kind: DmaMisuse, busAddress: number, size: number): void {
+    const pa = busAddress - this.config.dma.busOffset;
+    const table = this.watch.tableAt(pa);
+    const [found, what] = DMA_FINDINGS[kind];
+    this.sanitizer.found(found, table?.iova ?? this.sanitizer.iova, () => ({
+      detail: `${size} bytes at 0x${pa.toString(16)}${table === null ? '' : `, of a table of level ${table.level}`}, ${what}`,
+      ...(table === null ? {} : { level: table.level, domain: table.space.domain }),
+    }));
   }
 
   #allocatorFinding(finding: AllocatorFinding): void {

@@ -1,6 +1,6 @@
 import * as v from 'valibot';
-import { ConfigError, Prng, type TableAllocator, type TableMemory } from '../../formats/index.ts';
-import type { InvalidationBugs } from '../iommu.ts';
+import { ConfigError, type DmaPort, Prng, type TableAllocator, type TableMemory } from '../../formats/index.ts';
+import type { FormatKey, InvalidationBug, InvalidationBugs, IommuModel } from '../iommu.ts';
 
 const fraction = v.optional(v.pipe(v.number(), v.minValue(0), v.maxValue(1)), 0);
 
@@ -11,6 +11,8 @@ const fraction = v.optional(v.pipe(v.number(), v.minValue(0), v.maxValue(1)), 0)
 export const PlantedBugsSchema = v.strictObject({
   /** `dma_sync` calls for tables that are left out. */
   dropSync: fraction,
+  /** Tables that are not given to `dma_map_single`. */
+  skipDmaMap: fraction,
   /** Leaf invalidations that are forgotten. */
   skipInvalidation: fraction,
   /** Each leaf invalidation is made only when the next one is due. */
@@ -25,8 +27,14 @@ export const PlantedBugsSchema = v.strictObject({
   needlessWalkFlush: fraction,
   /** Invalidations of an SMMUv3 whose completion is not waited for. */
   skipSync: fraction,
+  /** Range invalidations of an SMMUv3 whose hint names another level than that of the leaves. */
+  wrongLevel: fraction,
   /** Context descriptors of an SMMUv3 carry another ASID than the domain's. */
   wrongAsid: v.optional(v.boolean(), false),
+  /** Context descriptors of an SMMUv3 carry the first domain's ASID. */
+  sharedAsid: v.optional(v.boolean(), false),
+  /** Context descriptors of an SMMUv3 lead to the table of the domain attached before. */
+  wrongTable: v.optional(v.boolean(), false),
   /** Stores of leaves after which the first leaf's memory type is changed in place, without break-before-make. */
   breakBeforeMake: fraction,
   /** Stores of leaves of which the last leads to another address. */
@@ -53,9 +61,44 @@ export type PlantedBugsConfig = v.InferOutput<typeof PlantedBugsSchema>;
 /** The bugs that a driver's invalidations have. */
 export function invalidationBugs(planted: PlantedBugsConfig): InvalidationBugs {
   const { skipInvalidation, skipWalkFlush, lateInvalidation, lateWalkFlush, wholeSpace, needlessWalkFlush } = planted;
-  const { skipSync, wrongAsid, seed } = planted;
+  const { skipSync, wrongLevel, wrongAsid, sharedAsid, wrongTable, seed } = planted;
   const leftOut = { skipInvalidation, skipWalkFlush, skipSync };
-  return { ...leftOut, lateInvalidation, lateWalkFlush, wholeSpace, needlessWalkFlush, wrongAsid, seed };
+  const contexts = { wrongAsid, sharedAsid, wrongTable };
+  return { ...leftOut, lateInvalidation, lateWalkFlush, wholeSpace, needlessWalkFlush, wrongLevel, ...contexts, seed };
+}
+
+/** Those of context descriptors. */
+const CONTEXT_BUGS: readonly InvalidationBug[] = ['wrongAsid', 'sharedAsid', 'wrongTable'];
+
+/**
+ * Refuses bugs that a driver cannot have: it would run as if it had none.
+ * @throws ConfigError naming the first, and those that it can have
+ */
+export function checkPlantable(
+  planted: PlantedBugsConfig,
+  model: IommuModel<never>,
+  driverName: string,
+  format: FormatKey,
+): void {
+  const able = model.plantable(driverName);
+  const { seed: _, ...bugs } = invalidationBugs(planted);
+  for (const bug of Object.keys(bugs) as InvalidationBug[]) {
+    if (!planted[bug]) continue;
+    if (CONTEXT_BUGS.includes(bug) && format.endsWith('-s2')) {
+      throw new ConfigError(
+        `plantedBugs.${bug}`,
+        planted[bug],
+        'false with a stage 2, which has no context descriptors',
+      );
+    }
+    if (able.includes(bug)) continue;
+    const has = PLANTED_BUGS.filter(({ field }) => able.some((name) => name === field)).map(({ name }) => name);
+    throw new ConfigError(
+      `plantedBugs.${bug}`,
+      planted[bug],
+      `nothing: of these bugs ${driverName} can have ${has.join(', ')}`,
+    );
+  }
 }
 
 /** A bug as `--break` names it. */
@@ -71,6 +114,12 @@ export interface PlantedBug {
 /** Every bug that can be planted. */
 export const PLANTED_BUGS: readonly PlantedBug[] = [
   { name: 'drop-sync', field: 'dropSync', value: 0.01, about: 'a dma_sync is left out' },
+  {
+    name: 'skip-dma-map',
+    field: 'skipDmaMap',
+    value: 0.1,
+    about: 'a table is not given to dma_map',
+  },
   { name: 'skip-invalidate', field: 'skipInvalidation', value: 0.01, about: 'an unmap does not invalidate' },
   {
     name: 'late-invalidate',
@@ -99,6 +148,19 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
   },
   { name: 'skip-sync', field: 'skipSync', value: 0.01, about: 'no CMD_SYNC follows an invalidation (smmuv3)' },
   { name: 'wrong-asid', field: 'wrongAsid', value: true, about: 'context descriptors have another ASID (smmuv3)' },
+  {
+    name: 'shared-asid',
+    field: 'sharedAsid',
+    value: true,
+    about: 'context descriptors have the ASID of another domain (smmuv3)',
+  },
+  {
+    name: 'wrong-table',
+    field: 'wrongTable',
+    value: true,
+    about: 'context descriptors lead to the table of another domain (smmuv3)',
+  },
+  { name: 'wrong-ttl', field: 'wrongLevel', value: 0.01, about: 'a range TLBI has a wrong level hint (smmuv3)' },
   {
     name: 'bbm',
     field: 'breakBeforeMake',
@@ -186,6 +248,25 @@ export class PlantedBugs {
     };
   }
 
+  /** A DMA API that is not told of some tables. */
+  dma(inner: DmaPort): DmaPort {
+    const { skipDmaMap } = this.#config;
+    const prng = this.#prng;
+    if (skipDmaMap === 0) return inner;
+    const untold = new Set<number>();
+    return {
+      mapSingle: (pa, size) => {
+        if (!prng.chance(skipDmaMap)) return inner.mapSingle(pa, size);
+        untold.add(pa);
+        return pa;
+      },
+      unmapSingle: (busAddress, size) => {
+        if (!untold.delete(busAddress)) inner.unmapSingle(busAddress, size);
+      },
+      syncSingleForDevice: (busAddress, size) => inner.syncSingleForDevice(busAddress, size),
+    };
+  }
+
   memory(inner: TableMemory): TableMemory {
     const { breakBeforeMake, wrongAddress, lostRead, lostPage } = this.#config;
     const prng = this.#prng;
@@ -199,6 +280,14 @@ export class PlantedBugs {
   allocatesInRun(): boolean {
     return this.#config.allocateInRun > 0 && this.#prng.chance(this.#config.allocateInRun);
   }
+}
+
+/**
+ * Whether a descriptor that is stored is a leaf, from its lower half. Page descriptors have type 3, as tables have, of which only
+ * leaves have the access flag; Mali has none, and no type 1 but its leaves.
+ */
+function isLeaf(low: number): boolean {
+  return (low & 3) === 1 || ((low & 1) !== 0 && (low & (1 << 10)) !== 0);
 }
 
 /** Memory of software that changes the memory type of live leaves. */
@@ -226,8 +315,7 @@ class OverwritingMemory implements TableMemory {
     inner.written(pa, bytes);
     const at = inner.index(pa);
     const low = inner.words[at] as number;
-    // Page descriptors have type 3, as tables have: of those, only leaves have the access flag.
-    if ((low & 1) === 0 || (low & (1 << 10)) === 0 || !this.#prng.chance(this.#fraction)) return;
+    if (!isLeaf(low) || !this.#prng.chance(this.#fraction)) return;
     inner.words[at] = low ^ MEMORY_TYPE_BIT;
     inner.written(pa, 8);
   }
@@ -263,9 +351,7 @@ class SpoilingMemory implements TableMemory {
     const { wrongAddress, lostRead, lostPage } = this.#config;
     const at = inner.index(pa) + bytes / 4 - 2;
     const low = inner.words[at] as number;
-    // As above, only leaves have the access flag; Mali has none, and no type 1 but its leaves. What is cleared is no leaf.
-    const isLeaf = (low & 3) === 1 || ((low & 1) !== 0 && (low & (1 << 10)) !== 0);
-    if (bytes >= 8 && isLeaf) {
+    if (bytes >= 8 && isLeaf(low)) {
       if (this.#prng.chance(wrongAddress)) inner.words[at] = low ^ ADDRESS_BIT;
       if (this.#prng.chance(lostRead)) inner.words[at] = low & ~READ_BIT;
       if (this.#prng.chance(lostPage)) {

@@ -1,4 +1,5 @@
 import * as v from 'valibot';
+import { ConfigError } from '../../formats/index.ts';
 import type { IommuModel } from '../iommu.ts';
 import { Smmuv3 } from './device/index.ts';
 import { DRIVER_KERNELS, DriverSchema, Smmuv3Driver } from './driver/index.ts';
@@ -25,8 +26,28 @@ export const SMMUV3: IommuModel<v.InferOutput<v.StrictObjectSchema<typeof SMMUV3
     'arm-smmu-v3-6.12': { linux: '6.12' },
     'arm-smmu-v3-7.3': { linux: '7.3', split: 'refuse' },
   },
+  plantable: () => [
+    'skipInvalidation',
+    'skipWalkFlush',
+    'lateInvalidation',
+    'lateWalkFlush',
+    'wholeSpace',
+    'needlessWalkFlush',
+    'skipSync',
+    'wrongLevel',
+    'wrongAsid',
+    'sharedAsid',
+    'wrongTable',
+  ],
   create({ config, driverName, coherent, mmu, memory, machine, structures, bugs }) {
     const device = new Smmuv3({ features: smmuv3Features({ ...config.smmu, coherent }), mmu, memory });
+    if (bugs.wrongLevel > 0 && !(device.features.rangeInvalidation && config.driver.useRanges)) {
+      throw new ConfigError(
+        'plantedBugs.wrongLevel',
+        bugs.wrongLevel,
+        '0 without range invalidation: nothing has a hint',
+      );
+    }
     const kernel = DRIVER_KERNELS.find((name) => driverName === `arm-smmu-v3-${name}`) ?? config.driver.kernel;
     const driver = new Smmuv3Driver({ smmu: device, machine, structures, config: { ...config.driver, kernel, bugs } });
     return { device, driver };

@@ -39,6 +39,12 @@ export const FindingKind = {
   DIRTY_TABLE: 'dirty-table',
   /** A strict unmap has returned, and its invalidation was not waited for. */
   MISSING_SYNC: 'missing-sync',
+  /** An invalidation was hinted that its leaves are at another level than theirs: hardware may keep them. */
+  WRONG_LEVEL_HINT: 'wrong-level-hint',
+  /** A table of a walker that does not snoop was written without having been given to `dma_map_single`. */
+  MISSING_DMA_MAP: 'missing-dma-map',
+  /** A DMA mapping was made twice, or undone twice or with another size. */
+  WRONG_DMA_UNMAP: 'wrong-dma-unmap',
   /** An access was served with another address than its mapping's, or as the tables do not say. */
   WRONG_TRANSLATION: 'wrong-translation',
   /** Registers and structures lead a stream to tables, or to a tag, that are not its domain's. */

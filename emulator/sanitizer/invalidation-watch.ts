@@ -41,6 +41,8 @@ export class InvalidationWatch implements InvalidationObserver {
    */
   flushesAfterFree = false;
   readonly #freed: FreedTable[] = [];
+  /** Level at which the invalidation that is told next says its leaves are; -1: it says nothing. */
+  #levelHint = -1;
   /** Something was invalidated, and that was not waited for since; its first address. */
   #unwaited = -1;
   readonly #sanitizer: Sanitizer;
@@ -151,19 +153,26 @@ export class InvalidationWatch implements InvalidationObserver {
     if (since >= 0 || reachable) report(since);
   }
 
+  levelHint(level: number): void {
+    this.#levelHint = level;
+  }
+
   addresses(stage: 1 | 2, start: number, end: number, asid: number, vmid: number, leafOnly: boolean): void {
     this.#unwaited = start;
+    const hint = this.#levelHint;
+    this.#levelHint = -1;
     for (const space of this.spaces) {
       if (space.retired || space.stage !== stage || space.vmid !== vmid) continue;
       if (asid >= 0 && stage === 1 && space.asid !== asid) continue;
       const page = 2 ** space.geometry.granuleShift;
       const from = start - (start % page);
       const to = Math.ceil(end / page) * page;
-      const hint = this.#hintBytes(space, from, to);
-      const walksNeeded = leafOnly || hint > 0 || !this.#inOperation || this.#tableWent(space, from, to);
+      if (hint >= 0 && this.#inOperation) this.#checkHint(space, from, to, hint);
+      const rehinted = this.#hintBytes(space, from, to);
+      const walksNeeded = leafOnly || rehinted > 0 || !this.#inOperation || this.#tableWent(space, from, to);
       if (this.#inOperation) this.#invalidated = true;
       let needed = this.runs.count === 0 ? 0 : this.runs.cover(space.number, from, to, leafOnly, space.spans);
-      needed = Math.max(needed, space.forget(from, to, leafOnly), hint);
+      needed = Math.max(needed, space.forget(from, to, leafOnly), rehinted);
       if (!this.#inOperation) continue;
       this.#excess += Math.max(to - from - needed, 0);
       if (!walksNeeded) {
@@ -209,6 +218,24 @@ export class InvalidationWatch implements InvalidationObserver {
       if (runs.table[run] === 1 || (runs.level[run] as number) < space.geometry.lastLevel) return true;
     }
     return space.tables.count > 0 && space.tables.overlaps(start, end);
+  }
+
+  /** Whether what the operation broke in [start, end) is at the level that the invalidation names. */
+  #checkHint(space: WatchedSpace, start: number, end: number, hint: number): void {
+    const { runs } = this;
+    for (let run = 0; run < runs.count; run++) {
+      if (runs.space[run] !== space.number || runs.table[run] === 1) continue;
+      if ((runs.end[run] as number) <= start || (runs.start[run] as number) >= end) continue;
+      const level = runs.level[run] as number;
+      // Of a block that lost some of its pages, Linux names the level of these.
+      if (level === hint || runs.leafLevel[run] === hint) continue;
+      const from = Math.max(start, runs.start[run] as number);
+      this.#sanitizer.found(FindingKind.WRONG_LEVEL_HINT, from, () => ({
+        detail: `the invalidation of [${addressText(start)}, ${addressText(end)}) says that its leaves are at level ${hint}, where hardware may keep those of level ${level}`,
+        level,
+      }));
+      return;
+    }
   }
 
   #reportUnwaited(): void {

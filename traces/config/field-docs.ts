@@ -309,6 +309,7 @@ const OTHER_MMUS: readonly Row[] = [
 const PLANTED: readonly Row[] = (
   [
     ['dropSync', 'share', 'dma_sync calls for tables that are left out'],
+    ['skipDmaMap', 'share', 'tables that are not given to dma_map_single'],
     ['skipInvalidation', 'share', 'leaf invalidations that are forgotten'],
     ['lateInvalidation', '', 'each leaf invalidation is made when the next one is due'],
     ['skipWalkFlush', 'share', 'walk flushes that are forgotten'],
@@ -317,6 +318,9 @@ const PLANTED: readonly Row[] = (
     ['needlessWalkFlush', 'share', 'leaf invalidations that drop walk-cache entries too'],
     ['skipSync', 'share', 'invalidations of an SMMUv3 that are not waited for'],
     ['wrongAsid', '', 'context descriptors of an SMMUv3 carry another ASID'],
+    ['sharedAsid', '', 'context descriptors of an SMMUv3 carry the ASID of the first domain'],
+    ['wrongTable', '', 'context descriptors of an SMMUv3 lead to the table of another domain'],
+    ['wrongLevel', 'share', 'range invalidations of an SMMUv3 with a wrong level hint'],
     ['breakBeforeMake', 'share', 'stores of leaves after which one is changed in place'],
     ['wrongAddress', 'share', 'stores of leaves of which the last leads elsewhere'],
     ['lostRead', 'share', 'stores of leaves of which the last may not be read'],

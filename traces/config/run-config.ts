@@ -75,12 +75,13 @@ export function readRunConfig(input: unknown): RunConfig {
   const config = checkConfig(RunConfigSchema, withDefaults(input));
   // An allocator is written as text, which only its own parser can judge.
   parseStackSpec(config.table.allocator);
-  const { dropSync } = config.plantedBugs;
-  if (dropSync > 0 && config.table.walk === 'coherent') {
+  for (const bug of ['dropSync', 'skipDmaMap'] as const) {
+    const share = config.plantedBugs[bug];
+    if (share === 0 || config.table.walk !== 'coherent') continue;
     throw new ConfigError(
-      'plantedBugs.dropSync',
-      dropSync,
-      '0 with coherent walks, which need no sync (--walk non-coherent)',
+      `plantedBugs.${bug}`,
+      share,
+      '0 with coherent walks, which need no DMA API (--walk non-coherent)',
     );
   }
   return config;

@@ -223,6 +223,7 @@ export class CommandConsumer {
     let ttl = getField(words, 0, fields.TTL);
     // A 16 KiB table has no leaves at level 1 without 52-bit addresses: the hint counts as none.
     if (granuleShiftOfTg(tg) === 14 && ttl === 1) ttl = 0;
+    if (ttl > 0) this.#mmu.invalidation.observer?.levelHint?.(ttl);
     if (num === 0 && scale === 0) {
       // One granule is what the plain command does, level hint apart, and that finds its entry without a search.
       return ttl === 0 ? -1 : 0;

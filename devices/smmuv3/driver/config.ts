@@ -84,8 +84,14 @@ export const DriverSchema = v.strictObject({
       needlessWalkFlush: fraction,
       /** Fraction of invalidations whose completion is not waited for (no CMD_SYNC), 0 to 1. */
       skipSync: fraction,
+      /** Fraction of range invalidations whose TTL names another level than that of the leaves, 0 to 1. */
+      wrongLevel: fraction,
       /** Context descriptors carry another ASID than the domain's. */
       wrongAsid: v.optional(v.boolean(), false),
+      /** Context descriptors of all domains carry the ASID of the first. */
+      sharedAsid: v.optional(v.boolean(), false),
+      /** Context descriptors lead to the table of the domain that was attached before. */
+      wrongTable: v.optional(v.boolean(), false),
       /** Seed of the choice. */
       seed: v.optional(v.pipe(v.number(), v.integer(), v.minValue(0)), 1),
     }),

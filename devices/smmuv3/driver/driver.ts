@@ -129,6 +129,7 @@ export class Smmuv3Driver implements IommuDriver {
       masters: this.masters,
       platform,
       traits,
+      bugs: config.bugs,
     });
     this.#streams = new Streams(probed, this.masters, this.attacher);
     this.#reset = new SmmuReset(port, platform, probed, config);

@@ -5,7 +5,7 @@
  * Models: clean to the point of coherency on map and sync for the device, invalidate on unmap and sync for the CPU when the
  * device may have written, bus addresses that differ from physical ones, address limits with or without bounce buffers,
  * failing maps, forgotten syncs, and the price of it all. Does not model: scatter lists, attributes, a device behind another
- * IOMMU; and it does not check that a sync lies within a live mapping.
+ * IOMMU.
  */
 
 import { ConfigError, DMA_MAPPING_ERROR, type DmaPort, Prng } from '../../../formats/index.ts';
@@ -34,6 +34,8 @@ export const DmaMisuse = {
   WRONG_SIZE: 'wrong-size',
   /** Mapped while it was mapped. */
   MAPPED_TWICE: 'mapped-twice',
+  /** Synced without being mapped. Only looked for where somebody is told. */
+  SYNC_UNMAPPED: 'sync-unmapped',
 } as const;
 export type DmaMisuse = (typeof DmaMisuse)[keyof typeof DmaMisuse];
 
@@ -58,6 +60,10 @@ export interface DmaStats {
   /** Modelled CPU time spent in the calls. */
   cycles: number;
 }
+
+/** Smallest and largest table that page-table code maps: 64 bytes, and 16 concatenated tables of 64 KiB. */
+const LEAST_BLOCK = 64;
+const LARGEST_BLOCK = 2 ** 20;
 
 export class DmaApi implements DmaPort {
   readonly stats: DmaStats = {
@@ -84,6 +90,9 @@ export class DmaApi implements DmaPort {
   /** Bus address to size of its mapping; negative once it was unmapped. */
   readonly #mappings: AddressTable = new AddressTable();
   #mapCalls = 0;
+  /** The live mapping that the last sync was found in. */
+  #heldFrom = 0;
+  #heldTo = 0;
 
   /**
    * @param view memory as the CPU sees it: a cache in front of it, or the memory itself when no cache is modelled (then the
@@ -132,6 +141,7 @@ export class DmaApi implements DmaPort {
   unmapSingle(busAddress: number, size: number, direction: DmaDirection = DmaDirection.TO_DEVICE): void {
     const { stats } = this;
     stats.cycles += this.#config.unmapCycles;
+    this.#heldTo = 0;
     const mapped = this.#mappings.get(busAddress);
     if (mapped <= 0) {
       this.#misuse(mapped < 0 ? DmaMisuse.DOUBLE_UNMAP : DmaMisuse.NOT_MAPPED, busAddress, size);
@@ -155,6 +165,9 @@ export class DmaApi implements DmaPort {
     }
     const pa = busAddress - this.#config.busOffset;
     this.#countSync(size);
+    if (this.onMisuse !== null && !this.#isMapped(busAddress, size)) {
+      this.#misuse(DmaMisuse.SYNC_UNMAPPED, busAddress, size);
+    }
     if (direction !== DmaDirection.FROM_DEVICE && this.#bounce?.holds(pa)) this.#bounce.copy(pa, size, true);
     this.#clean(pa, size);
   }
@@ -170,6 +183,21 @@ export class DmaApi implements DmaPort {
     this.#mappings.forEach((busAddress, size) => {
       if (size > 0) visit(busAddress, size);
     });
+  }
+
+  /** Whether a live mapping holds the range. Mappings are aligned as blocks are: to a power of two that is at least their size. */
+  #isMapped(busAddress: number, size: number): boolean {
+    const end = busAddress + size;
+    if (busAddress >= this.#heldFrom && end <= this.#heldTo) return true;
+    for (let block = LEAST_BLOCK; block <= LARGEST_BLOCK; block *= 2) {
+      const base = busAddress - (busAddress % block);
+      const mapped = this.#mappings.get(base);
+      if (mapped <= 0 || base + mapped < end) continue;
+      this.#heldFrom = base;
+      this.#heldTo = base + mapped;
+      return true;
+    }
+    return false;
   }
 
   #countSync(size: number): void {

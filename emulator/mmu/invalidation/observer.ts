@@ -2,6 +2,11 @@
 export interface InvalidationObserver {
   /** Addresses [start, end) of a stage; a single address is a range of one byte. */
   addresses(stage: 1 | 2, start: number, end: number, asid: number, vmid: number, leafOnly: boolean): void;
+  /**
+   * The addresses told next come with a hint: their leaves are at this level, and entries of other levels may stay. Told before each
+   * {@link addresses} that has one.
+   */
+  levelHint?(level: number): void;
   /** All of an address space. */
   addressSpace(asid: number, vmid: number): void;
   /** All of a VMID: its stage 1, and with `stage2` its stage 2. */

@@ -78,6 +78,7 @@ export class MappingOracle {
 
   /** The device is about to use a domain through a stream: where do registers and structures lead it? */
   begin(one: ReplayDomain, streamId: number): void {
+    const { walks } = this.#machine;
     const regime = this.#machine.device.regimeOf(streamId);
     this.#regime = regime;
     const expected = this.#of(one);
@@ -89,6 +90,8 @@ export class MappingOracle {
       }));
     }
     expected.misled = elsewhere !== '';
+    // What is read in the tables that it is led to is no use of freed ones.
+    if (expected.misled) walks.space = null;
   }
 
   /** An access is over. */

@@ -22,7 +22,8 @@ What --break can plant (in brackets the share of the calls that go wrong, which 
 ${NAMES.join('\n')}
 
 The device probes: besides using each mapping it reads every page once more after its unmap. --access chooses otherwise.
-drop-sync makes the walk non-coherent unless --walk says otherwise: there is nothing to sync elsewhere.
+drop-sync and skip-dma-map make the walk non-coherent unless --walk says otherwise: there is nothing to sync elsewhere.
+Of the bugs in invalidations and context descriptors a driver has those that its hardware has a place for; others are refused.
 
 What is wider than needed: a whole address space for up to 512 pages, a flush of walk caches where no table went, or more than
 twice what was unmapped and 16 pages. A block that is split in place (Linux up to 6.12) breaks break-before-make on hardware
@@ -55,7 +56,7 @@ export function register(program: Command): void {
 
 async function run(captures: readonly string[], flags: CheckFlags): Promise<void> {
   const defaults = ['access.pattern=probe', 'access.verify=true'];
-  if (/(^|,)\s*drop-sync/.test(flags.break ?? '')) defaults.push('table.walk=non-coherent');
+  if (/(^|,)\s*(drop-sync|skip-dma-map)/.test(flags.break ?? '')) defaults.push('table.walk=non-coherent');
   const config = machineFrom(flags, defaults);
   checkWritable('--json', flags.json, captures);
   const options = {

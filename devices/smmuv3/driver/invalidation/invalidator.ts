@@ -7,9 +7,6 @@ import type { AddressCommand, CommandQueue } from '../queues/index.ts';
 import type { ProbedSmmu } from '../start/index.ts';
 import { type Invalidation, InvalidationKind } from './invalidation-array.ts';
 
-/** Makes another ASID of one, in 8 bits as in 16. */
-const OTHER_ASID = 0x80;
-
 /** An invalidation of [iova, iova + size), in leaves of `pageSize` bytes. */
 interface DueInvalidation {
   readonly domain: Smmuv3Domain;
@@ -50,11 +47,6 @@ export class Invalidator implements TlbFlushOps {
     this.#ranges = probed.features.rangeInvalidation && config.useRanges;
     this.#bugs = config.bugs;
     this.#prng = new Prng(config.bugs.seed);
-  }
-
-  /** The ASID of a domain's context descriptors: its own, unless a planted bug takes another. */
-  contextAsid({ tag }: Smmuv3Domain): number {
-    return this.#bugs.wrongAsid ? tag ^ OTHER_ASID : tag;
   }
 
   // What page-table code calls; the cookie is the domain.
@@ -210,6 +202,9 @@ export class Invalidator implements TlbFlushOps {
     const name: AddressCommand = stage1 ? (this.#probed.e2h ? 'TLBI_EL2_VA' : 'TLBI_NH_VA') : 'TLBI_S2_IPA';
     const above = this.#above(domain);
     cover.begin(iova, size, granule, leaf);
+    const { wrongLevel } = this.#bugs;
+    // Leaves are at level 3 or above: level 2 is wrong for the ones, level 3 for the others.
+    if (wrongLevel > 0 && cover.ttl > 0 && this.#prng.chance(wrongLevel)) cover.ttl = cover.ttl === 3 ? 2 : 3;
     while (cover.next()) {
       this.#queue.addAddress(name, cover, above + cover.address, stage1 ? tag : 0, stage1 ? 0 : tag, Number(leaf));
     }

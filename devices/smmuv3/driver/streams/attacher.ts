@@ -1,5 +1,6 @@
 import { Errno, Quirk } from '../../../../formats/index.ts';
 import { ATC_INV_ALL, DefaultSubstream } from '../../spec/index.ts';
+import type { DriverConfig } from '../config.ts';
 import type { Attachment, Smmuv3Domain } from '../domains/index.ts';
 import type { Invalidator } from '../invalidation/index.ts';
 import type { KernelTraits } from '../kernel.ts';
@@ -16,6 +17,7 @@ import {
   stage1Entry,
   stage2Entry,
 } from '../tables/index.ts';
+import { ContextSource } from './context-source.ts';
 import type { DefaultDomain, Master, Masters } from './masters.ts';
 
 /** The traffic whose domain changes, and what becomes of ATS. */
@@ -43,6 +45,7 @@ export class Attacher {
   readonly #masters: Masters;
   readonly #platform: SmmuPlatform;
   readonly #traits: KernelTraits;
+  readonly #source: ContextSource;
 
   constructor(parts: {
     probed: ProbedSmmu;
@@ -53,6 +56,7 @@ export class Attacher {
     masters: Masters;
     platform: SmmuPlatform;
     traits: KernelTraits;
+    bugs: DriverConfig['bugs'];
   }) {
     this.#probed = parts.probed;
     this.#queue = parts.queue;
@@ -62,6 +66,7 @@ export class Attacher {
     this.#masters = parts.masters;
     this.#platform = parts.platform;
     this.#traits = parts.traits;
+    this.#source = new ContextSource(parts.bugs);
   }
 
   /** A device uses a domain from now on. @returns 0, or -EBUSY for a stage 2 while substreams are in use */
@@ -201,10 +206,12 @@ export class Attacher {
   }
 
   #writeContext(master: Master, substreamId: number, domain: Smmuv3Domain): void {
-    const { registers, config } = domain.table;
+    const source = this.#source;
+    source.begin(domain);
+    const { registers, config } = source.tableOf(domain);
     if (registers.kind !== 'stage-1') return;
     const tracksDirty = (config.quirks & Quirk.ARM_HD) !== 0;
-    const target = contextEntry(this.#invalidator.contextAsid(domain), registers, {
+    const target = contextEntry(source.asidOf(domain), registers, {
       upper: domain.upper,
       stalls: master.stalls,
       tracksDirty,
