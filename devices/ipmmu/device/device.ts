@@ -6,6 +6,8 @@ import {
   type MmuOptions,
   Outcome,
   PRESETS,
+  type RegisterContexts,
+  RegisterFetch,
   type StaleMarks,
   type TranslatingDevice,
   type TranslationRegime,
@@ -31,8 +33,10 @@ import {
 import { type IpmmuConfig, type IpmmuOptions, parseIpmmuConfig } from './config.ts';
 import { errorCode, faultBit } from './fault-codes.ts';
 import { BYPASS, contextRegime, contextTag } from './regime.ts';
-import { RegisterFetch } from './register-fetch.ts';
 import { UnitRegisters } from './unit.ts';
+
+/** The driver gave a micro-TLB a context that the generation does not have. */
+const NO_SUCH_CONTEXT = 1;
 
 /** Bytes from the root's registers to the first leaf's, and from one leaf's to the next. */
 export const IPMMU_LEAF_STRIDE = 0x100_0000;
@@ -55,7 +59,7 @@ const ERRORS = Imstr.TF | Imstr.PF | Imstr.ABORT | Imstr.MHIT;
  * Does not: MHIT (no two entries ever match), the performance monitor and the PMB registers, IMBUSCR and IMSCTLR (they keep what is
  * written), ASIDs (IMUASID), fixed upper address bits (IMUCTR.FIXADD), secure contexts, attribute remapping (IMCTR.TRE).
  */
-export class Ipmmu implements IommuDevice, MmioDevice, RegisterPort, ContextSource {
+export class Ipmmu implements IommuDevice, MmioDevice, RegisterPort, ContextSource, RegisterContexts {
   readonly breakBeforeMakeLevel = 0;
   /** A flush drops all of a context: there is no other. */
   readonly invalidatesRegions = true;
@@ -165,17 +169,21 @@ export class Ipmmu implements IommuDevice, MmioDevice, RegisterPort, ContextSour
     return new RegisterFetch(this);
   }
 
+  contextFaultOf(_streamId: number): number {
+    return NO_SUCH_CONTEXT;
+  }
+
   get stale(): StaleMarks {
     return this.mmu.stale;
   }
 
   regimeOf(streamId: number): TranslationRegime | null {
-    const regime = this.lookUp(streamId);
+    const regime = this.contextOf(streamId);
     return regime === BYPASS ? null : regime;
   }
 
   /** What the registers say of a stream, {@link BYPASS} where they say nothing; null for a context that does not exist. */
-  lookUp(streamId: number): TranslationRegime | null {
+  contextOf(streamId: number): TranslationRegime | null {
     const { microTlbs } = this.generation;
     const leaf = this.leaves[Math.floor(streamId / microTlbs)] ?? null;
     const unit = leaf ?? this.root;

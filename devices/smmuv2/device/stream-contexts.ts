@@ -1,8 +1,8 @@
 import {
   type ContextFetch,
   type ContextSource,
-  ContextStatus,
-  ContextStructure,
+  type RegisterContexts,
+  RegisterFetch,
   type StageRegime,
   type TranslationRegime,
 } from '../../../emulator/index.ts';
@@ -50,7 +50,7 @@ export interface ContextLimits {
  * From a stream id to its translation regime: group, bank, and for nested translation the bank of the stage 2 (Arm IHI 0062D, chapter
  * 2). All of it lies in registers, so that a lookup takes no memory access; what comes out is kept until a register changes.
  */
-export class StreamContexts implements ContextSource {
+export class StreamContexts implements ContextSource, RegisterContexts {
   /** Streams that no group matches fault (sCR0.USFCFG), and so do those that several match (sCR0.SMCFCFG). */
   faultsUnidentified = false;
   faultsConflicts = false;
@@ -142,6 +142,14 @@ export class StreamContexts implements ContextSource {
     return { stage1, stage2, asid: stage1 === null ? 0 : values.tag, vmid: this.vmid(tagBank) };
   }
 
+  contextOf(streamId: number): TranslationRegime | null {
+    return this.context(streamId).regime;
+  }
+
+  contextFaultOf(streamId: number): number {
+    return this.context(streamId).fault;
+  }
+
   newFetch(): ContextFetch {
     return new RegisterFetch(this);
   }
@@ -197,30 +205,4 @@ function isOn({ sctlr }: BankValues): boolean {
 
 function refused(fault: StreamFault): StreamContext {
   return { regime: null, fault, bank: NO_BANK };
-}
-
-class RegisterFetch implements ContextFetch {
-  readonly address = 0;
-  readonly bytes = 0;
-  readonly structure = ContextStructure.STREAM;
-  readonly stage2 = null;
-  readonly vmid = 0;
-  regime: TranslationRegime | null = null;
-  fault = 0;
-  readonly #contexts: StreamContexts;
-
-  constructor(contexts: StreamContexts) {
-    this.#contexts = contexts;
-  }
-
-  begin(streamId: number): ContextStatus {
-    const { regime, fault } = this.#contexts.context(streamId);
-    this.regime = regime;
-    this.fault = fault;
-    return regime === null ? ContextStatus.FAULT : ContextStatus.DONE;
-  }
-
-  step(): ContextStatus {
-    return this.regime === null ? ContextStatus.FAULT : ContextStatus.DONE;
-  }
 }

@@ -1,8 +1,8 @@
 import {
   type ContextFetch,
   type ContextSource,
-  ContextStatus,
-  ContextStructure,
+  type RegisterContexts,
+  RegisterFetch,
   type TranslationRegime,
 } from '../../../../emulator/index.ts';
 
@@ -10,7 +10,7 @@ import {
 export const ContextFault = { UNMAPPED: 1 } as const;
 
 /** The address spaces of a Mali as the streams of an MMU: stream number = address space. What each translates with lies in registers. */
-export class AddressSpaceContexts implements ContextSource {
+export class AddressSpaceContexts implements ContextSource, RegisterContexts {
   /** What each address space translates with; null: unmapped. */
   readonly regimes: (TranslationRegime | null)[];
 
@@ -18,33 +18,15 @@ export class AddressSpaceContexts implements ContextSource {
     this.regimes = new Array<TranslationRegime | null>(spaces).fill(null);
   }
 
+  contextOf(streamId: number): TranslationRegime | null {
+    return this.regimes[streamId] ?? null;
+  }
+
+  contextFaultOf(_streamId: number): number {
+    return ContextFault.UNMAPPED;
+  }
+
   newFetch(): ContextFetch {
-    return new RegisterFetch(this.regimes);
-  }
-}
-
-/** A fetch that reads nothing. */
-class RegisterFetch implements ContextFetch {
-  readonly address = 0;
-  readonly bytes = 0;
-  readonly structure = ContextStructure.STREAM;
-  readonly stage2 = null;
-  readonly vmid = 0;
-  regime: TranslationRegime | null = null;
-  fault = 0;
-  readonly #regimes: readonly (TranslationRegime | null)[];
-
-  constructor(regimes: readonly (TranslationRegime | null)[]) {
-    this.#regimes = regimes;
-  }
-
-  begin(streamId: number): ContextStatus {
-    this.regime = this.#regimes[streamId] ?? null;
-    this.fault = this.regime === null ? ContextFault.UNMAPPED : 0;
-    return this.regime === null ? ContextStatus.FAULT : ContextStatus.DONE;
-  }
-
-  step(): ContextStatus {
-    return ContextStatus.DONE;
+    return new RegisterFetch(this);
   }
 }
