@@ -111,7 +111,10 @@ function parseLayerText(text: string): Record<string, unknown> {
   for (const option of options) {
     const at = option.indexOf('=');
     if (at < 1) throw new ConfigError(`allocator.${kind}`, option, 'options written as name=value');
-    layer[option.slice(0, at)] = parseValue(option.slice(at + 1));
+    const name = option.slice(0, at);
+    // What every object has, or the layer's kind, is no option either.
+    if (name in layer) throw new ConfigError(`allocator.${kind}`, option, 'each option once');
+    layer[name] = parseValue(option.slice(at + 1));
   }
   return layer;
 }

@@ -18,7 +18,8 @@ export class ConfigError extends Error {
 
 function printable(value: unknown): string {
   if (typeof value === 'bigint') return `0x${value.toString(16)}`;
-  if (typeof value === 'number' && Number.isInteger(value) && Math.abs(value) > 0xffff)
+  if (typeof value === 'number' && Number.isSafeInteger(value) && Math.abs(value) > 0xffff)
     return `0x${value.toString(16)}`;
-  return JSON.stringify(value) ?? String(value);
+  // JSON has no infinite numbers.
+  return typeof value === 'number' ? String(value) : (JSON.stringify(value) ?? String(value));
 }

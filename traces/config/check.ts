@@ -1,6 +1,7 @@
 import * as v from 'valibot';
 import { allowedBy, ConfigError } from '../../formats/index.ts';
 import { perhaps } from './did-you-mean.ts';
+import { checkShape, objectOf } from './shape.ts';
 
 type Schema = v.GenericSchema | v.ObjectEntries[string];
 
@@ -12,6 +13,7 @@ const RENAMED: Readonly<Record<string, string>> = { 'mmu.interface': 'mmu.tbu' }
  * @throws ConfigError for the first field that is wrong: its dotted path, what was found, what is allowed.
  */
 export function checkConfig<const S extends v.GenericSchema>(schema: S, input: unknown): v.InferOutput<S> {
+  checkShape(schema, input);
   const parsed = v.safeParse(schema, input, { abortEarly: true });
   if (parsed.success) return parsed.output;
   const issue = parsed.issues[0];
@@ -43,13 +45,6 @@ function fieldsAt(schema: Schema, path: readonly string[]): string[] {
 /** Whether there is a field at `path`. */
 export function hasField(schema: Schema, path: readonly string[]): boolean {
   return fieldsAt(schema, path.slice(0, -1)).includes(path[path.length - 1] ?? '');
-}
-
-/** The schema below pipes and defaults. */
-function objectOf(schema: Schema): Schema {
-  let here = schema;
-  while ('wrapped' in here) here = here.wrapped as Schema;
-  return here;
 }
 
 function entriesOf(schema: Schema): v.ObjectEntries | undefined {

@@ -14,6 +14,7 @@ import { checkConfig } from './check.ts';
 import { CPU_PROFILES, type CpuName, DEFAULT_CPU, pricedConfig } from './cpu-profiles.ts';
 import { EditCostsSchema } from './edit-costs.ts';
 import { IovaCostsSchema } from './iova-costs.ts';
+import { checkShape, isObject } from './shape.ts';
 
 const bindSchema = v.strictObject({
   /** Maps and unmaps at once, or as VM_BIND jobs that are prepared first and run later. */
@@ -72,6 +73,7 @@ export function runConfig(input: RunConfigInput = {}): RunConfig {
 
 /** As {@link runConfig}, for what comes from outside: a file, the options of a command. @throws ConfigError naming the first wrong field */
 export function readRunConfig(input: unknown): RunConfig {
+  checkShape(RunConfigSchema, input);
   const config = checkConfig(RunConfigSchema, withDefaults(input));
   // An allocator is written as text, which only its own parser can judge.
   parseStackSpec(config.table.allocator);
@@ -151,10 +153,7 @@ function withTableSizes(input: Record<string, unknown>): Record<string, unknown>
 function overlay(base: unknown, over: unknown): unknown {
   if (!isObject(base) || !isObject(over)) return over;
   const both: Record<string, unknown> = { ...base };
-  for (const [key, value] of Object.entries(over)) both[key] = key in base ? overlay(base[key], value) : value;
+  for (const [key, value] of Object.entries(over))
+    both[key] = Object.hasOwn(base, key) ? overlay(base[key], value) : value;
   return both;
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -11,7 +11,7 @@ export function setField(config: Record<string, unknown>, assignment: string): v
   if (at <= 0) throw new ConfigError('--set', assignment, 'path.to.field=value');
   const path = assignment.slice(0, at).split('.');
   // No field is called that, and following it would reach into every object of the program.
-  if (path.includes('__proto__'))
+  if (path.some((name) => name in Object.prototype))
     throw new ConfigError('--set', assignment, 'the fields that `tablewalk config` prints');
   const last = path.pop() ?? '';
   let here = config;

@@ -357,6 +357,21 @@ describe('reserve', () => {
     expect(system.calls).toBe(calls);
   });
 
+  it('has tables in flight until their reservation is released, used ones too', () => {
+    const { stack, reserver } = reserveRig('reserve/page');
+    const first = reserver.reserve('a', 6, 1);
+    const second = reserver.reserve('a', 2, 2);
+    if (first === null || second === null) throw new Error('refused');
+    reserver.begin(first);
+    take(stack, 4);
+    reserver.end();
+    expect(reserver.inFlight).toBe(8);
+    expect(reserver.release(first)).toBe(2);
+    expect(reserver.inFlight).toBe(2);
+    reserver.release(second);
+    expect([reserver.inFlight, reserver.peakInFlight]).toEqual([0, 8]);
+  });
+
   it('takes nothing when it cannot take all', () => {
     const { system, reserver, stack } = reserveRig('reserve/page');
     system.left = 4;

@@ -66,6 +66,9 @@ describe('a stack specification', () => {
     ['pool:low=-1', 'allocator.pool.low'],
     ['pool:size=3', 'allocator.pool.size'],
     ['pool:low', 'allocator.pool'],
+    ['pool:low=8:low=9', 'allocator.pool'],
+    ['pool:kind=page', 'allocator.pool'],
+    ['pool:__proto__=1', 'allocator.pool'],
     ['carve-out:size=100', 'allocator.carve-out.size'],
     ['', 'allocator'],
   ])('refuses %s and names the field', (spec, field) => {

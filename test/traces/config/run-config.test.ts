@@ -54,6 +54,36 @@ describe('runConfig', () => {
     expect(error.allowed).toContain('entries, ways');
   });
 
+  it.each([
+    ['{"table":[]}', 'table', /^table: found \[\], allowed: an object$/],
+    ['{"mmu":null}', 'mmu', /an object$/],
+    ['{"mmu":{"tbu":[1]}}', 'mmu.tbu', /an object/],
+    ['{"table":"4k"}', 'table', /an object/],
+    ['[]', 'configuration', /an object/],
+    ['null', 'configuration', /an object/],
+    [
+      '{"__proto__":{"table":{"walk":"non-coherent"}}}',
+      '__proto__',
+      /no such field; the fields here are seed, iommu, /,
+    ],
+    [
+      '{"table":{"__proto__":{"walk":"non-coherent"}}}',
+      'table.__proto__',
+      /no such field; the fields here are format, /,
+    ],
+    ['{"memory":{"banks":[{"__proto__":{"base":0}}]}}', 'memory.banks.0.__proto__', /no such field/],
+    ['{"toString":1,"constructor":2}', 'toString', /no such field/],
+    ['{"dma":{"mapCycles":1e308}}', 'dma.mapCycles', /found 1e\+308, allowed: a number up to 2\^53/],
+    ['{"pages":{"zeroPageCycles":-1e300}}', 'pages.zeroPageCycles', /a number up to 2\^53/],
+    ['{"bind":{"mode":"async","delay":1e300}}', 'bind.delay', /a number up to 2\^53/],
+    ['{"pages":{"zeroPageCycles":1e999}}', 'pages.zeroPageCycles', /found Infinity/],
+  ])('refuses what only looks like a configuration: %s', (json, field, said) => {
+    const error = refusal(JSON.parse(json));
+    expect(error.field).toBe(field);
+    expect(error.message).toMatch(said);
+    expect(Object.keys(Object.prototype)).toEqual([]);
+  });
+
   it('names the field that took the place of an old one', () => {
     const error = refusal({ mmu: { interface: { slots: 4 } } });
     expect(error.field).toBe('mmu.interface');
