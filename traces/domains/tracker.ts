@@ -1,8 +1,8 @@
 import { Coverage, LiveRanges } from '../../emulator/index.ts';
-import { Context, EventKind, type TraceEvent, UNKNOWN } from '../capture/index.ts';
-import { Attachments } from './attachments.ts';
-import { type Confidence, confidenceOf, type Missing, missingOf } from './confidence.ts';
-import { DomainInference, NO_SLOT } from './inference.ts';
+import { EventKind, type TraceEvent, UNKNOWN } from '../capture/index.ts';
+import { CallTally } from './call-tally.ts';
+import { type CallCounts, type Confidence, confidenceOf, type Missing, missingOf } from './confidence.ts';
+import { Attachments, DomainInference, NO_SLOT } from './inference/index.ts';
 import { type HeldPart, heldParts, heldRanges, holderOf } from './repair.ts';
 
 /** How a domain came to be known. */
@@ -62,9 +62,6 @@ export type Match = (typeof Match)[keyof typeof Match];
 /** An unmap that belongs to no domain. */
 export const NO_DOMAIN = -1;
 
-/** Contradictions of which the line is kept; all are counted. */
-const KEPT = 100;
-
 /**
  * The DMA API takes back a buffer as a whole, and hands out addresses downwards from 4 GiB. User space (VFIO), which chooses addresses as it likes,
  * may take a part of what it mapped.
@@ -80,20 +77,10 @@ export type DomainSink = (event: TraceEvent, domain: number) => void;
  * {@link DomainInference} finds. Since that may take later events into account, an event comes out later than it goes in where its domain is open.
  */
 export class DomainTracker {
-  /** Unmaps that matched nothing. */
-  unmatchedUnmaps = 0;
   /** Unmaps of a part of a mapping, and such that reached beyond what was mapped in a domain that is known. */
   partialUnmaps = 0;
   /** Maps over live mappings of a domain that is known. */
   replacedMaps = 0;
-  /**
-   * Unmaps that their inferred domain did not hold wholly, and maps over live mappings of it: the inference is wrong there, or the capture lost
-   * events. The kernel did nothing of the kind, so none is played as it stands: an unmap goes to the domain that does hold the range, or takes only
-   * what is held; a map first ends what it would come over.
-   */
-  contradictions = 0;
-  /** Lines of the first hundred. */
-  readonly contradictionLines: number[] = [];
   bytesMapped = 0;
   /** Bytes that unmaps took away. */
   bytesUnmapped = 0;
@@ -113,12 +100,7 @@ export class DomainTracker {
   #domainOfSlot: number[] = [];
   readonly #byName: number[] = [];
   #ambiguous = 0;
-  #calls = 0;
-  #firstUnmatched = Number.POSITIVE_INFINITY;
-  #firstContradiction = Number.POSITIVE_INFINITY;
-  #lost = false;
-  #task = UNKNOWN;
-  #severalTasks = false;
+  readonly #tally = new CallTally();
   #time = 0;
 
   /** @param single whether the user knows that whatever names no domain is in one and the same */
@@ -146,6 +128,25 @@ export class DomainTracker {
   /** Maps and unmaps whose domain had to be chosen among several that were likely. */
   get ambiguous(): number {
     return this.#ambiguous + this.#inference.ambiguous;
+  }
+
+  /** Unmaps that matched nothing. */
+  get unmatchedUnmaps(): number {
+    return this.#tally.unmatched;
+  }
+
+  /**
+   * Unmaps that their inferred domain did not hold wholly, and maps over live mappings of it: the inference is wrong there, or the capture lost
+   * events. The kernel did nothing of the kind, so none is played as it stands: an unmap goes to the domain that does hold the range, or takes only
+   * what is held; a map first ends what it would come over.
+   */
+  get contradictions(): number {
+    return this.#tally.contradictions;
+  }
+
+  /** Lines of the first hundred. */
+  get contradictionLines(): readonly number[] {
+    return this.#tally.contradictionLines;
   }
 
   /** How far the domains can be believed. */
@@ -200,11 +201,11 @@ export class DomainTracker {
   #decided(event: TraceEvent, slot: number): void {
     const { kind } = event;
     let at = NO_DOMAIN;
-    if (kind === EventKind.MAP || kind === EventKind.UNMAP) this.#count(event);
+    if (kind === EventKind.MAP || kind === EventKind.UNMAP) this.#tally.called(event);
     if (kind === EventKind.MAP) at = this.#map(event, slot);
     else if (kind === EventKind.UNMAP) at = this.#unmap(event, slot);
     else if (kind === EventKind.ATTACH) this.#attach(event);
-    else if (kind === EventKind.LOST) this.#lost = true;
+    else if (kind === EventKind.LOST) this.#tally.lost = true;
     this.#sink(event, at);
   }
 
@@ -221,7 +222,7 @@ export class DomainTracker {
       this.parts = (inferred ? heldRanges : heldParts)(domain.live, iova, iova + size);
       for (const part of this.parts) this.bytesReplaced += domain.live.remove(part.start, part.end);
       this.match = Match.REPLACED;
-      if (inferred) this.#contradicted(event);
+      if (inferred) this.#tally.contradicted(event);
       else this.replacedMaps++;
     }
     domain.live.insert(iova, iova + size, this.#time++);
@@ -251,12 +252,13 @@ export class DomainTracker {
       }
       domain = this.#domains[at];
       if (chosen !== NO_DOMAIN || domain !== undefined) {
-        this.#contradicted(event);
+        this.#tally.contradicted(event);
         if (domain === undefined) return NO_DOMAIN;
       }
     }
     if (domain === undefined || this.match === Match.NONE) {
-      return this.#unmatched();
+      this.#tally.matchedNothing();
+      return NO_DOMAIN;
     }
     if (this.match === Match.PARTIAL || (this.match === Match.BEYOND && !inferred)) this.partialUnmaps++;
     if (this.match === Match.BEYOND) this.parts = heldParts(domain.live, iova, end);
@@ -272,32 +274,13 @@ export class DomainTracker {
     return end <= DMA_API_START || start >= DMA_API_END;
   }
 
-  #counts(): Parameters<typeof confidenceOf>[0] {
-    const { ambiguous, contradictions, unmatchedUnmaps, replacedMaps } = this;
-    return {
-      calls: this.#calls,
-      inferred: this.inferred > 0,
-      ambiguous,
-      contradictions,
-      unmatchedUnmaps,
-      replacedMaps,
-      firstUnmatched: this.#firstUnmatched,
-      firstContradiction: this.#firstContradiction,
-      oneTask: !this.#severalTasks,
-      lost: this.#lost,
-    };
-  }
-
-  #count({ pid, context }: TraceEvent): void {
-    const task = context > Context.TASK ? -1 - context : pid;
-    if (this.#calls++ === 0) this.#task = task;
-    else if (task !== this.#task) this.#severalTasks = true;
-  }
-
-  #unmatched(): number {
-    this.unmatchedUnmaps++;
-    this.#firstUnmatched = Math.min(this.#firstUnmatched, this.#calls);
-    return NO_DOMAIN;
+  #counts(): CallCounts {
+    const { calls, contradictions, unmatched: unmatchedUnmaps, firstUnmatched, firstContradiction } = this.#tally;
+    const { oneTask, lost } = this.#tally;
+    const { ambiguous, replacedMaps } = this;
+    const inferred = this.inferred > 0;
+    const all = { calls, inferred, ambiguous, contradictions, unmatchedUnmaps, replacedMaps };
+    return { ...all, firstUnmatched, firstContradiction, oneTask, lost };
   }
 
   #inferredOf(which: number): number {
@@ -306,12 +289,6 @@ export class DomainTracker {
       if (capture === which && origin === 'inferred' && maps > 0) count++;
     }
     return count;
-  }
-
-  #contradicted(event: TraceEvent): void {
-    this.contradictions++;
-    this.#firstContradiction = Math.min(this.#firstContradiction, this.#calls);
-    if (this.contradictionLines.length < KEPT) this.contradictionLines.push(event.line);
   }
 
   #attach(event: TraceEvent): void {
@@ -326,7 +303,7 @@ export class DomainTracker {
       if (number !== UNKNOWN) domain.group = number;
       return;
     }
-    const slot = this.#inference.slotOfGroup(group);
+    const slot = this.#inference.slots.ofGroup(group);
     const domain = this.#domains[this.#domainOfSlot[slot] ?? NO_DOMAIN];
     if (domain !== undefined && !domain.devices.includes(device)) domain.devices.push(device);
   }
@@ -344,9 +321,9 @@ export class DomainTracker {
     const at = known ?? this.#add('inferred');
     this.#domainOfSlot[slot] = at;
     const domain = this.#domains[at] as Domain;
-    if (inference.isNamed(slot)) domain.origin = 'device';
+    if (inference.slots.isNamed(slot)) domain.origin = 'device';
     if (known !== undefined) return at;
-    const group = inference.groupOf(slot);
+    const group = inference.slots.groupOf(slot);
     if (group !== UNKNOWN) {
       domain.group = Attachments.groupNumber(group);
       domain.devices.push(...inference.attachments.devicesOf(group));

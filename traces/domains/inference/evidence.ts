@@ -1,4 +1,4 @@
-import { Context, EventKind, type TraceEvent } from '../capture/index.ts';
+import { Context, EventKind, type TraceEvent } from '../../capture/index.ts';
 import { type AddressSpace, Order } from './address-space.ts';
 import { Fit } from './iova-allocator.ts';
 import { PageOwners, STREAKS } from './page-owners.ts';

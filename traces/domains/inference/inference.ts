@@ -1,18 +1,14 @@
-import { Coverage } from '../../emulator/index.ts';
-import { Context, EventKind, type TraceEvent, UNKNOWN } from '../capture/index.ts';
+import { Coverage } from '../../../emulator/index.ts';
+import { EventKind, type TraceEvent, UNKNOWN } from '../../capture/index.ts';
 import { AddressSpace } from './address-space.ts';
 import { Attachments } from './attachments.ts';
+import { type Choice, Choices } from './choices.ts';
 import { Evidence } from './evidence.ts';
-import { type Decision, Hypothesis, WORKERS } from './hypothesis.ts';
+import { type Decision, Hypothesis, withoutTwins } from './hypothesis.ts';
+import { NO_SLOT, Slots } from './slots.ts';
 import { Undecided } from './undecided.ts';
+import { Workers } from './workers.ts';
 
-/** The event is no map or unmap, or one that belongs to no domain that is inferred. */
-export const NO_SLOT = -1;
-
-/** Explanations that are followed at once. */
-const MOST_HYPOTHESES = 8;
-/** An explanation this much less likely than the best is given up. */
-const HOPELESS = Math.exp(-10);
 /** A choice is clear when its likelihood has this share of all; only clear choices teach a habit in full. */
 const CLEAR = 0.9;
 const UNSURE_WEIGHT = 0.1;
@@ -35,12 +31,6 @@ const SMALLEST_GRANULE = 4096;
 const LARGEST_GRANULE = 65536;
 const MOST_SLOTS = 1000;
 
-interface Choice {
-  hypothesis: Hypothesis;
-  slot: number;
-  weight: number;
-}
-
 /**
  * Finds out which domain each plain `map` and `unmap` line belongs to.
  *
@@ -55,68 +45,36 @@ interface Choice {
  * the capture began.
  */
 export class DomainInference {
+  /** The domains that are told apart so far. */
+  readonly slots = new Slots();
   /** What attach lines tell. */
   readonly attachments = new Attachments();
   /** Maps and unmaps whose domain had to be chosen among several that were likely. */
   ambiguous = 0;
-  /** Sum of how likely each choice was when it was made, and how many were made. */
-  #certainty = 0;
-  #choices = 0;
-
   readonly #emit: (event: TraceEvent, slot: number) => void;
   readonly #undecided = new Undecided();
   readonly #evidence = new Evidence();
-  /** Group of each slot's device; -1 when not known. */
-  readonly #groups: number[] = [];
-  /** Whether an event named the device. */
-  readonly #named: boolean[] = [];
-  readonly #slotOfGroup = new Map<number, number>();
   #hypotheses: Hypothesis[] = [new Hypothesis()];
-  #slots = 0;
   #number = 0;
   #calls = 0;
   #lost = LOST_FIRST;
   #cpus = 1;
   /** Largest page that every size so far is a multiple of. */
   #granule = LARGEST_GRANULE;
-  readonly #choicesNow: Choice[] = [];
-  #choiceCount = 0;
-  readonly #kept: Choice[] = [];
-  #bestWeight = 0;
+  readonly #choices = new Choices();
   /** Group that the event should bring the first domain of; -1 mostly. */
   #expected: number = UNKNOWN;
 
-  /** What each worker did last. */
-  readonly #workerKey = new Int32Array(WORKERS).fill(UNKNOWN);
-  readonly #mapEnd = new Float64Array(WORKERS).fill(UNKNOWN);
-  readonly #time = new Float64Array(WORKERS);
-  readonly #kind = new Uint8Array(WORKERS);
-  /** Group of the device that the worker has just attached; -1 for none. */
-  readonly #attachedGroup = new Int32Array(WORKERS).fill(UNKNOWN);
+  readonly #workers = new Workers((worker) => {
+    for (const one of this.#hypotheses) {
+      one.serve(worker, UNKNOWN);
+      one.setBuffer(worker, UNKNOWN, UNKNOWN);
+    }
+  });
 
   /** @param emit given every event in order, with the slot of its domain */
   constructor(emit: (event: TraceEvent, slot: number) => void) {
     this.#emit = emit;
-  }
-
-  /** Mean likelihood of the choices when they were made, 0 to 1; 1 when none had to be made. */
-  get certainty(): number {
-    return this.#choices === 0 ? 1 : this.#certainty / this.#choices;
-  }
-
-  /** Group of the device of a slot, or -1. */
-  groupOf(slot: number): number {
-    return this.#groups[slot] ?? UNKNOWN;
-  }
-
-  /** Whether events name the device of a slot. */
-  isNamed(slot: number): boolean {
-    return this.#named[slot] ?? false;
-  }
-
-  /** Slot of a group's domain as it stands now, or {@link NO_SLOT}. */
-  slotOfGroup(group: number): number {
-    return this.#slotOfGroup.get(group) ?? NO_SLOT;
   }
 
   take(event: TraceEvent): void {
@@ -139,18 +97,16 @@ export class DomainInference {
     this.#calls++;
     if (event.cpu >= this.#cpus) this.#cpus = event.cpu + 1;
     while (this.#granule > SMALLEST_GRANULE && size % this.#granule !== 0) this.#granule /= 4;
-    const worker = this.#worker(event);
+    const worker = this.#workers.of(event);
     this.#evidence.open(
       event,
-      this.#kind[worker] as number,
-      event.time - (this.#time[worker] as number),
+      this.#workers.kind[worker] as number,
+      event.time - (this.#workers.time[worker] as number),
       this.#granule,
     );
     this.#consider(event, worker, iova + bytes);
     this.#choose(event, worker, number, bytes);
-    if (isMap) this.#mapEnd[worker] = iova + size;
-    this.#time[worker] = event.time;
-    this.#kind[worker] = event.kind;
+    this.#workers.called(worker, event);
   }
 
   /** The capture is over: the best explanation is taken. */
@@ -174,35 +130,34 @@ export class DomainInference {
 
   #attach(event: TraceEvent): void {
     const changed = this.attachments.take(event);
-    if (changed !== UNKNOWN) this.#slotOfGroup.delete(changed);
+    if (changed !== UNKNOWN) this.slots.forget(changed);
     if (event.kind === EventKind.ATTACH && event.device !== UNKNOWN) {
-      this.#attachedGroup[this.#worker(event)] = this.attachments.groupOf(event.device);
+      this.#workers.attachedGroup[this.#workers.of(event)] = this.attachments.groupOf(event.device);
     }
   }
 
   /** Lists what may be: every hypothesis with every domain that can have the event. */
   #consider(event: TraceEvent, worker: number, end: number): void {
-    this.#choiceCount = 0;
-    this.#bestWeight = 0;
+    this.#choices.clear();
     const isMap = event.kind === EventKind.MAP;
     const stamp = this.#calls;
     const evidence = this.#evidence;
     const named = event.device === UNKNOWN ? NO_SLOT : this.#slotOfDevice(event.device);
-    const attached = isMap ? (this.#attachedGroup[worker] as number) : UNKNOWN;
-    if (isMap) this.#attachedGroup[worker] = UNKNOWN;
-    const hinted = attached === UNKNOWN ? NO_SLOT : (this.#slotOfGroup.get(attached) ?? NO_SLOT);
+    const attached = isMap ? (this.#workers.attachedGroup[worker] as number) : UNKNOWN;
+    if (isMap) this.#workers.attachedGroup[worker] = UNKNOWN;
+    const hinted = attached === UNKNOWN ? NO_SLOT : this.slots.ofGroup(attached);
     this.#expected = hinted === NO_SLOT ? attached : UNKNOWN;
     const stays = attached === UNKNOWN ? evidence.stays : FOR_THE_ATTACHED;
-    const continues = isMap && this.#mapEnd[worker] === event.iova;
+    const continues = isMap && this.#workers.mapEnd[worker] === event.iova;
     for (const hypothesis of this.#hypotheses) {
       const { spaces } = hypothesis;
       const before = hypothesis.weight;
       if (named !== NO_SLOT) {
-        const space = this.#spaceOf(hypothesis, named);
+        const space = hypothesis.spaceOf(named);
         if (space.stamp !== stamp) this.#judge(space, named, event, end, stamp);
         // A label that contradicts what lives in its domain was paired with the wrong call.
         if (space.likelihood > 0 && !space.contradicted) {
-          this.#may(hypothesis, named, before);
+          this.#choices.add(hypothesis, named, before);
           continue;
         }
       }
@@ -212,7 +167,7 @@ export class DomainInference {
         if (space && !space.overlaps(event.iova, end)) {
           space.stamp = stamp;
           space.bytes = 0;
-          this.#may(hypothesis, slot, before);
+          this.#choices.add(hypothesis, slot, before);
           continue;
         }
       }
@@ -227,10 +182,10 @@ export class DomainInference {
         possible = true;
         const share = evidence.shares[slot] as number;
         const turn = !hasLast ? share : slot === last ? stays + (1 - stays) * share : (1 - stays) * share;
-        this.#may(hypothesis, slot, before * turn * space.likelihood);
+        this.#choices.add(hypothesis, slot, before * turn * space.likelihood);
       }
       if (isMap) this.#mayBeNew(hypothesis, event);
-      else if (!possible) this.#may(hypothesis, NO_SLOT, before * UNMATCHED_UNMAP);
+      else if (!possible) this.#choices.add(hypothesis, NO_SLOT, before * UNMATCHED_UNMAP);
     }
   }
 
@@ -258,7 +213,7 @@ export class DomainInference {
   }
 
   #mayBeNew(hypothesis: Hypothesis, event: TraceEvent): void {
-    if (this.#slots >= MOST_SLOTS) return;
+    if (this.slots.count >= MOST_SLOTS) return;
     let known = 0;
     for (const space of hypothesis.spaces) if (space !== null) known++;
     const told = this.attachments.domains;
@@ -271,28 +226,14 @@ export class DomainInference {
             ? NEWCOMER_UNTOLD
             : NEWCOMER_BEYOND;
     const weight = hypothesis.weight * chance;
-    if (weight < this.#bestWeight * HOPELESS) return;
+    if (this.#choices.isHopeless(weight)) return;
     FRESH.judgeMap(event.iova, event.size, Math.max(event.size, event.runEnd - event.iova), this.#granule, 0);
-    this.#may(hypothesis, this.#slots, weight * this.#evidence.newcomerLikelihood(FRESH.fit));
-  }
-
-  #may(hypothesis: Hypothesis, slot: number, weight: number): void {
-    if (weight < this.#bestWeight * HOPELESS || weight <= 0) return;
-    if (weight > this.#bestWeight) this.#bestWeight = weight;
-    let choice = this.#choicesNow[this.#choiceCount];
-    if (choice === undefined) {
-      choice = { hypothesis, slot, weight };
-      this.#choicesNow[this.#choiceCount] = choice;
-    }
-    choice.hypothesis = hypothesis;
-    choice.slot = slot;
-    choice.weight = weight;
-    this.#choiceCount++;
+    this.#choices.add(hypothesis, this.slots.count, weight * this.#evidence.newcomerLikelihood(FRESH.fit));
   }
 
   /** Keeps the most likely of what may be, and lets the event happen in each. */
   #choose(event: TraceEvent, worker: number, number: number, bytes: number): void {
-    const kept = this.#likeliest();
+    const kept = this.#choices.likeliest();
     const best = kept[0] as Choice;
     this.#addSlotOf(kept);
     this.#learn(event, worker, kept);
@@ -338,13 +279,10 @@ export class DomainInference {
   #happen(one: Hypothesis, event: TraceEvent, slot: number, worker: number, number: number, bytes: number): void {
     const isMap = event.kind === EventKind.MAP;
     const stamp = this.#calls;
-    let space = one.spaces[slot];
-    if (!space) {
-      space = new AddressSpace();
-      for (let at = one.spaces.length; at < slot; at++) one.spaces[at] = null;
+    const isNew = !one.spaces[slot];
+    const space = one.spaceOf(slot);
+    if (isNew)
       space.judgeMap(event.iova, event.size, Math.max(event.size, event.runEnd - event.iova), this.#granule, 0);
-      one.spaces[slot] = space;
-    }
     const begun = space.bytes;
     if (space.nextStamp !== stamp) {
       const next = space.kept === stamp ? new AddressSpace(space) : space;
@@ -358,27 +296,11 @@ export class DomainInference {
     one.serve(worker, slot);
   }
 
-  /** The choices that are not hopeless, the best first: the same list again and again. */
-  #likeliest(): readonly Choice[] {
-    const limit = this.#bestWeight * HOPELESS;
-    const kept = this.#kept;
-    kept.length = 0;
-    for (let at = 0; at < this.#choiceCount; at++) {
-      const choice = this.#choicesNow[at] as Choice;
-      if (choice.weight >= limit) kept.push(choice);
-    }
-    if (kept.length > 1) {
-      kept.sort(byWeight);
-      if (kept.length > MOST_HYPOTHESES) kept.length = MOST_HYPOTHESES;
-    }
-    return kept;
-  }
-
   /** Makes the new domain if one of the choices is for it. */
   #addSlotOf(kept: readonly Choice[]): void {
-    const slots = this.#slots;
+    const { count } = this.slots;
     for (let at = 0; at < kept.length; at++) {
-      if ((kept[at] as Choice).slot !== slots) continue;
+      if ((kept[at] as Choice).slot !== count) continue;
       this.#addSlot(at === 0 ? this.#expected : UNKNOWN);
       return;
     }
@@ -393,8 +315,6 @@ export class DomainInference {
       all += weight;
       if (slot === best.slot) mine += weight;
     }
-    this.#certainty += mine / all;
-    this.#choices++;
     if (mine < all) this.ambiguous++;
     if (best.slot < 0) {
       this.#lost++;
@@ -406,7 +326,7 @@ export class DomainInference {
     const isMap = event.kind === EventKind.MAP;
     const continues =
       isMap &&
-      this.#mapEnd[worker] === event.iova &&
+      this.#workers.mapEnd[worker] === event.iova &&
       (hypothesis.bufferEnd[worker] as number) >= event.iova + event.size &&
       hypothesis.bufferSlot[worker] === best.slot;
     if (isMap && space?.overlaps(event.iova, event.iova + event.size)) this.#lost++;
@@ -415,30 +335,18 @@ export class DomainInference {
 
   /** @param group of the device that the domain is for, where it is known */
   #addSlot(group: number): number {
-    const slot = this.#slots++;
+    const slot = this.slots.add(group);
     this.#evidence.add(slot);
-    this.#groups[slot] = group;
-    this.#named[slot] = false;
-    if (group !== UNKNOWN) this.#slotOfGroup.set(group, slot);
     return slot;
   }
 
   /** The slot of a device that an event names, made if need be. */
   #slotOfDevice(device: number): number {
     const group = this.attachments.groupOf(device);
-    const slot = this.#slotOfGroup.get(group) ?? this.#addSlot(group);
-    this.#named[slot] = true;
+    const known = this.slots.ofGroup(group);
+    const slot = known === NO_SLOT ? this.#addSlot(group) : known;
+    this.slots.name(slot);
     return slot;
-  }
-
-  #spaceOf(hypothesis: Hypothesis, slot: number): AddressSpace {
-    let space = hypothesis.spaces[slot];
-    if (!space) {
-      space = new AddressSpace();
-      for (let at = hypothesis.spaces.length; at < slot; at++) hypothesis.spaces[at] = null;
-      hypothesis.spaces[slot] = space;
-    }
-    return space;
   }
 
   /** Too many wait: the best explanation of the older half is taken, and those that contradict it are given up. */
@@ -454,39 +362,7 @@ export class DomainInference {
   #settle(decision: Decision | null): void {
     for (let at = decision; at !== null; at = at.before) this.#undecided.decide(at.event, at.slot);
   }
-
-  /** Slot of the thread, or of the CPU's interrupt level, that recorded the event. */
-  #worker(event: TraceEvent): number {
-    const key = event.context > Context.TASK ? -2 - (event.cpu * CONTEXT_LEVELS + event.context) : event.pid;
-    const worker = (Math.imul(key, 0x9e3779b1) >>> 16) & (WORKERS - 1);
-    if (this.#workerKey[worker] !== key) {
-      this.#workerKey[worker] = key;
-      this.#mapEnd[worker] = UNKNOWN;
-      this.#attachedGroup[worker] = UNKNOWN;
-      for (const one of this.#hypotheses) {
-        one.serve(worker, UNKNOWN);
-        one.setBuffer(worker, UNKNOWN, UNKNOWN);
-      }
-    }
-    return worker;
-  }
 }
 
-function byWeight(a: Choice, b: Choice): number {
-  return b.weight - a.weight;
-}
-
-/** Of hypotheses that only differ in what is over, the more likely one is kept. They come best first. */
-function withoutTwins(all: readonly Hypothesis[]): Hypothesis[] {
-  const seen = new Set<number>();
-  return all.filter((one) => {
-    const { hash } = one;
-    if (seen.has(hash)) return false;
-    seen.add(hash);
-    return true;
-  });
-}
-
-const CONTEXT_LEVELS = 4;
 /** What a new domain would do. */
 const FRESH = new AddressSpace();

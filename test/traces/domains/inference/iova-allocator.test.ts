@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { Fit, IovaAllocator } from '../../../traces/domains/iova-allocator.ts';
-import { DomainTracker, EventKind } from '../../../traces/index.ts';
-import { readCaptures } from '../capture/read-events.ts';
+import { Fit, IovaAllocator } from '../../../../traces/domains/inference/iova-allocator.ts';
+import { DomainTracker, EventKind } from '../../../../traces/index.ts';
+import { readCaptures } from '../../capture/read-events.ts';
 
 const PAGE = 4096;
 

@@ -1,5 +1,5 @@
-import { Coverage, LiveRanges } from '../../emulator/index.ts';
-import type { TraceEvent } from '../capture/index.ts';
+import { Coverage, LiveRanges } from '../../../emulator/index.ts';
+import type { TraceEvent } from '../../capture/index.ts';
 import { mix } from './freed-stack.ts';
 import { Fit, IovaAllocator } from './iova-allocator.ts';
 

@@ -1,4 +1,4 @@
-import { copyEvent, TraceEvent } from '../capture/index.ts';
+import { copyEvent, TraceEvent } from '../../capture/index.ts';
 
 /** Events that may wait for their domain, a power of two: bounds memory and delay. */
 const MOST_UNDECIDED = 4096;

@@ -1,4 +1,4 @@
-import { Coverage, LiveRanges } from '../../emulator/index.ts';
+import { Coverage, LiveRanges } from '../../../emulator/index.ts';
 import { type FreedStack, mix, push, without } from './freed-stack.ts';
 
 /** Orders of sizes whose freed addresses are kept for reuse: Linux `IOVA_RANGE_CACHE_MAX_SIZE`. */

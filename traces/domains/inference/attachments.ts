@@ -1,4 +1,4 @@
-import { EventKind, type TraceEvent, UNKNOWN } from '../capture/index.ts';
+import { EventKind, type TraceEvent, UNKNOWN } from '../../capture/index.ts';
 
 /** Group numbers from here on stand for devices without a group. */
 const LONE_DEVICES = 2 ** 30;

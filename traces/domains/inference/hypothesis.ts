@@ -1,4 +1,4 @@
-import type { AddressSpace } from './address-space.ts';
+import { AddressSpace } from './address-space.ts';
 import { mix } from './freed-stack.ts';
 
 /** Slots for what a thread or an interrupt level did last; a clash only costs a hint. */
@@ -83,4 +83,26 @@ export class Hypothesis {
     while (at !== null && at.event > event) at = at.before;
     return at;
   }
+
+  /** The state of a domain, made if need be. */
+  spaceOf(slot: number): AddressSpace {
+    const { spaces } = this;
+    const known = spaces[slot];
+    if (known) return known;
+    const space = new AddressSpace();
+    for (let at = spaces.length; at < slot; at++) spaces[at] = null;
+    spaces[slot] = space;
+    return space;
+  }
+}
+
+/** Of hypotheses that only differ in what is over, the more likely one is kept. They come best first. */
+export function withoutTwins(all: readonly Hypothesis[]): Hypothesis[] {
+  const seen = new Set<number>();
+  return all.filter((one) => {
+    const { hash } = one;
+    if (seen.has(hash)) return false;
+    seen.add(hash);
+    return true;
+  });
 }

@@ -1,0 +1,44 @@
+import { Context, type TraceEvent, UNKNOWN } from '../capture/index.ts';
+
+/** Contradictions of which the line is kept; all are counted. */
+const KEPT = 100;
+
+/** What the calls of a capture say about the capture: how many there are, who made them, and which fit nothing. */
+export class CallTally {
+  /** Maps and unmaps. */
+  calls = 0;
+  /** Unmaps that matched nothing. */
+  unmatched = 0;
+  contradictions = 0;
+  /** Lines of the first hundred. */
+  readonly contradictionLines: number[] = [];
+  /** Calls before the first unmatched unmap, and before the first contradiction; infinite where there is none. */
+  firstUnmatched = Number.POSITIVE_INFINITY;
+  firstContradiction = Number.POSITIVE_INFINITY;
+  /** Whether the capture says that events were lost. */
+  lost = false;
+  #task = UNKNOWN;
+  #severalTasks = false;
+
+  /** Whether one thread made all calls, or the capture does not tell threads and interrupts apart. */
+  get oneTask(): boolean {
+    return !this.#severalTasks;
+  }
+
+  called({ pid, context }: TraceEvent): void {
+    const task = context > Context.TASK ? -1 - context : pid;
+    if (this.calls++ === 0) this.#task = task;
+    else if (task !== this.#task) this.#severalTasks = true;
+  }
+
+  matchedNothing(): void {
+    this.unmatched++;
+    this.firstUnmatched = Math.min(this.firstUnmatched, this.calls);
+  }
+
+  contradicted({ line }: TraceEvent): void {
+    this.contradictions++;
+    this.firstContradiction = Math.min(this.firstContradiction, this.calls);
+    if (this.contradictionLines.length < KEPT) this.contradictionLines.push(line);
+  }
+}
