@@ -40,6 +40,8 @@ export interface LeafRecord {
   readonly ssid?: number;
   /** VMID, where stage 2 takes part. */
   readonly vmid?: number;
+  /** In the list of a replay: the capture does not name the domain, so whose leaf it is was inferred. No field of the descriptor. */
+  readonly inferred?: true;
 }
 
 /** Whose leaves are listed. */

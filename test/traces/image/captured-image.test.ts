@@ -26,7 +26,7 @@ async function imageAndLeaves(
   await new ReplayRun([CAPTURE], runConfig(config), {
     until: UNTIL,
     beforeReport: (replayer) => {
-      forEachStreamLeaf(replayer, (leaf) => leaves.push(leaf));
+      forEachStreamLeaf(replayer, ({ inferred: _, ...leaf }) => leaves.push(leaf));
       const { device, memory } = replayer.machine;
       const captured = captureImage(device, memory);
       const bytes = Buffer.concat(Array.from(captured.pages, (page) => Buffer.from(page)));

@@ -55,6 +55,16 @@ describe('the tables that a replay leaves', () => {
     expect([...order].sort((a, b) => a - b)).toEqual(order);
   });
 
+  it('say of whose domain the capture does not name that it was inferred, which a comparison leaves out', async () => {
+    const named = await leavesOf(STOPPED[1][1], STOPPED[1][2], { access: { pattern: 'none' } });
+    expect(named.some(({ inferred }) => inferred)).toBe(false);
+    const leaves = await leavesOf('traces/samples/small-strict.ftrace.txt.gz', 13, { access: { pattern: 'none' } });
+    expect(new Set(leaves.map(({ inferred }) => inferred))).toEqual(new Set([true]));
+    const comparison = new LeafComparison(leaves.map((leaf) => ({ ...leaf })));
+    for (const { inferred: _, ...leaf } of leaves) comparison.found(leaf);
+    expect(comparison.finish()).toBe(0);
+  });
+
   it('differ when the replay stops a little earlier', async () => {
     const [, capture, until, count] = STOPPED[1];
     expect((await leavesOf(capture, until - 0.01, { access: { pattern: 'none' } })).length).not.toBe(count);
