@@ -64,16 +64,30 @@ export class CaptureReader {
     return this.#sources[capture]?.name ?? '';
   }
 
-  /** Brings more input in; false when everything has been read. @throws InputError */
+  /** Brings more input in; false when everything has been read. @throws InputError, after which all is closed */
   async fill(): Promise<boolean> {
-    if (this.#ended) await this.#leave();
-    if (this.#stream === null && !(await this.#enter())) return false;
-    if (!(await this.#stream?.fill())) this.#ended = true;
-    return true;
+    try {
+      if (this.#ended) await this.#leave();
+      if (this.#stream === null && !(await this.#enter())) return false;
+      if (!(await this.#stream?.fill())) this.#ended = true;
+      return true;
+    } catch (error) {
+      await this.close();
+      throw error;
+    }
   }
 
-  /** Moves to the next event; false when {@link fill} has to bring more. @throws InputError in strict mode, at damage. */
+  /** Moves to the next event; false when {@link fill} has to bring more. @throws InputError in strict mode, at damage; all is closed then */
   next(): boolean {
+    try {
+      return this.#advance();
+    } catch (error) {
+      void this.close();
+      throw error;
+    }
+  }
+
+  #advance(): boolean {
     const stream = this.#stream;
     if (stream === null) return false;
     const window = this.#window;
@@ -138,17 +152,12 @@ export class CaptureReader {
       throw new InputError(source.name, '', nothingIn(source.name, unpacked.packing), SUPPORTED);
     }
     this.#traceHeader = TRACE_HEADERS.some((header) => startsWithText(unpacked.first, header));
-    try {
-      this.#stream = await formOf(source.name, unpacked).open({
-        first: unpacked.first,
-        blocks: unpacked.blocks,
-        random: () => unpacked.random((reason) => notes.damaged(0, 0, reason, true)),
-        notes,
-      });
-    } catch (error) {
-      await unpacked.close();
-      throw error;
-    }
+    this.#stream = await formOf(source.name, unpacked).open({
+      first: unpacked.first,
+      blocks: unpacked.blocks,
+      random: () => unpacked.random((reason) => notes.damaged(0, 0, reason, true)),
+      notes,
+    });
     this.#pairs = new PairedCalls();
     this.#eventsBefore = stats.events;
     this.#damagedBefore = stats.damaged;
@@ -160,6 +169,7 @@ export class CaptureReader {
     this.#ended = false;
     this.#domainBase += this.#stream?.namedDomains ?? 0;
     await this.#stream?.close();
+    await this.#unpacked?.close();
     this.#stream = null;
     this.#unpacked = null;
     const { events, damaged, damage } = this.stats;
