@@ -3,6 +3,9 @@ import { gunzipSync } from 'node:zlib';
 import { InputError } from '../input-error.ts';
 import { type AddressList, decodeAddressList } from '../translate/index.ts';
 
+/** Bytes that a list may have: 2^28 addresses of 8. Few compressed bytes can stand for very many. */
+const MOST_BYTES = 2 ** 31;
+
 /**
  * Reads a list: raw little-endian 64-bit words, gzipped or not, or text with one address per line (decimal or 0x...; empty lines and
  * lines that begin with # are skipped), or a log of QEMU's SMMU, whose translations are the accesses. Of a log with several streams,
@@ -22,8 +25,11 @@ export function readAddressList(file: string): AddressList {
   }
   if (bytes[0] === 0x1f && bytes[1] === 0x8b) {
     try {
-      bytes = gunzipSync(bytes);
+      bytes = gunzipSync(bytes, { maxOutputLength: MOST_BYTES });
     } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE') {
+        throw new InputError(file, '', 'more than 2 GiB of addresses', 'a list that fits into memory');
+      }
       throw new InputError(file, '', `damaged gzip data (${(error as Error).message})`, 'a whole gzip file');
     }
   }
