@@ -540,12 +540,30 @@ export function metricsOf(report: Report): Record<string, number | null> {
   return Object.fromEntries(METRICS.map(({ key, pick }) => [key, pick(report)]));
 }
 
-/** Which of the values of one figure are best; none where all are equal, where nothing is better, or where fewer than two have a value. */
-export function bestOf({ better }: Metric, values: readonly (number | null)[]): number[] {
+/** A value of a figure, as a comparison shows it. */
+export function metricText({ unit }: Pick<Metric, 'unit'>, value: number): string {
+  const shown = asShown(unit, value);
+  return unit === 'share' ? `${shown.toFixed(1)} %` : shown.toLocaleString('en');
+}
+
+/** Whether a reader of a comparison sees any difference between two values of a figure. */
+export function looksAlike({ unit }: Pick<Metric, 'unit'>, one: number | null, other: number | null): boolean {
+  return one === null || other === null ? one === other : asShown(unit, one) === asShown(unit, other);
+}
+
+/** To a tenth, of a percent where it is a share: of less, no comparison speaks. */
+function asShown(unit: MetricUnit, value: number): number {
+  return Number((unit === 'share' ? value * 100 : value).toFixed(1));
+}
+
+/**
+ * Which of the values of one figure are best, as they are shown; none where all look equal, where nothing is better, or where fewer than two
+ * have a value.
+ */
+export function bestOf(metric: Metric, values: readonly (number | null)[]): number[] {
+  const { better } = metric;
   const known = values.filter((value) => value !== null);
   const best = better === 'less' ? Math.min(...known) : Math.max(...known);
-  // Sums of the same parts in another order differ in their last bits.
-  const isBest = (value: number): boolean => Math.abs(value - best) <= Math.abs(best) * 1e-9;
-  if (better === null || known.every(isBest)) return [];
-  return values.flatMap((value, at) => (value !== null && isBest(value) ? [at] : []));
+  if (better === null || known.every((value) => looksAlike(metric, value, best))) return [];
+  return values.flatMap((value, at) => (value !== null && looksAlike(metric, value, best) ? [at] : []));
 }

@@ -1,4 +1,13 @@
-import { type HtmlAssets, htmlPage, htmlText, METRICS, type Metric, metricLabel } from '../report/index.ts';
+import {
+  type HtmlAssets,
+  htmlPage,
+  htmlText,
+  looksAlike,
+  METRICS,
+  type Metric,
+  metricLabel,
+  metricText,
+} from '../report/index.ts';
 import { type CompareReport, unfinishedWork } from './compare.ts';
 
 /**
@@ -14,7 +23,7 @@ export function comparePage(report: CompareReport, assets: HtmlAssets): string {
     const values = columns.map(({ metrics }) => metrics[metric.key] ?? null);
     if (values.every((value) => value === null)) continue;
     const row = rowHtml(metric, values, report.best[metric.key] ?? []);
-    (values.every((value) => value === values[0]) ? alike : differ).push(row);
+    (values.every((value) => looksAlike(metric, value, values[0] ?? null)) ? alike : differ).push(row);
   }
   const refused = columns.map(unfinishedWork);
   const uneven = refused.some((one) => one !== refused[0]);
@@ -53,16 +62,13 @@ function rowHtml(metric: Metric, values: readonly (number | null)[], best: reado
     if (value === null) return '<td class="number">-</td>';
     const share = most === 0 ? 0 : Math.abs(value) / most;
     const isBest = best.includes(at);
-    const change = at === 0 || first === null || first === 0 || value === first ? '' : changeText(value / first - 1);
-    return `<td class="number${isBest ? ' best' : ''}" style="--share:${share.toFixed(3)}">${valueText(metric, value)}${isBest ? ' *' : ''}${change}</td>`;
+    const isChanged = first !== null && first !== 0 && !looksAlike(metric, value, first);
+    const change = isChanged ? changeText(value / first - 1) : '';
+    return `<td class="number${isBest ? ' best' : ''}" style="--share:${share.toFixed(3)}">${metricText(metric, value)}${isBest ? ' *' : ''}${change}</td>`;
   });
   return `<tr><th scope="row" title="${htmlText(metric.meaning)}">${htmlText(metricLabel(metric))}</th>${cells.join('')}</tr>`;
 }
 
 function changeText(change: number): string {
   return `<small>${change > 0 ? '+' : '−'}${(100 * Math.abs(change)).toFixed(Math.abs(change) < 0.1 ? 1 : 0)} %</small>`;
-}
-
-function valueText({ unit }: Metric, value: number): string {
-  return unit === 'share' ? `${(value * 100).toFixed(1)} %` : Number(value.toFixed(1)).toLocaleString('en');
 }

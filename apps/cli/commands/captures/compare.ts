@@ -8,9 +8,11 @@ import {
   CompareRun,
   checkOutputs,
   comparePage,
+  looksAlike,
   METRICS,
   type Metric,
   metricLabel,
+  metricText,
   parseVariation,
   unfinishedWork,
   type Variation,
@@ -124,7 +126,11 @@ function compareText(report: CompareReport, shown: readonly Metric[] | null, sho
     const isIdle = values.every((value) => value === null || value === 0);
     // What was not done is shown wherever there was any: the other figures cannot be read without it.
     const isMissing = row.key === 'refused' && !isIdle;
-    if (!all && !isMissing && (isSame || isIdle || values.every((value) => value === values[0]))) {
+    if (
+      !all &&
+      !isMissing &&
+      (isSame || isIdle || values.every((value) => looksAlike(row, value, values[0] ?? null)))
+    ) {
       equal++;
       continue;
     }
@@ -164,9 +170,9 @@ function workLines(columns: readonly CompareColumn[]): string[] {
   ];
 }
 
-function cell({ key, unit }: Metric, { metrics }: CompareColumn, best: boolean): string {
-  const value = metrics[key] ?? null;
+function cell(metric: Metric, { metrics }: CompareColumn, best: boolean): string {
+  const value = metrics[metric.key] ?? null;
   if (value === null) return '-  ';
-  const text = unit === 'share' ? `${(value * 100).toFixed(1)} %` : Number(value.toFixed(1)).toLocaleString('en');
+  const text = metricText(metric, value);
   return best ? ansis.green(`${text} *`) : `${text}  `;
 }
