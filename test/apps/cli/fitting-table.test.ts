@@ -44,4 +44,24 @@ describe('tables that fit', () => {
     expect(fittingTables(['', 'a', 'b'], [['x', green, green]], Number.POSITIVE_INFINITY)).toHaveLength(1);
     expect(fittingTables(['', 'a', 'b'], [['x', green, green]], 17)).toHaveLength(2);
   });
+
+  it('repeat all names of a row where there is room beside them, and only the first where there is not', () => {
+    const head = ['run', 'allocator', 'slots', 'reads', 'walks'];
+    const rows = [['r1', 'pool', '16', '1,234', '5,678']];
+    expect(fittingTables(head, rows, 40, 3).map(cellsOf)).toEqual([
+      [
+        ['run', 'allocator', 'slots', 'reads'],
+        ['r1', 'pool', '16', '1,234'],
+      ],
+      [
+        ['run', 'walks'],
+        ['r1', '5,678'],
+      ],
+    ]);
+    expect(fittingTables(head, rows, 60, 2).map(cellsOf)[0]?.[0]).toEqual(head);
+    expect(fittingTables(head, rows, 41, 2).map((table) => cellsOf(table)[0])).toEqual([
+      ['run', 'allocator', 'slots', 'reads'],
+      ['run', 'allocator', 'walks'],
+    ]);
+  });
 });

@@ -1,7 +1,14 @@
 /** A sweep on the terminal. */
 import ansis from 'ansis';
-import Table from 'cli-table3';
-import { countsText, type Metric, metricLabel, type SweepRow, type SweepSummary } from '../../../../traces/index.ts';
+import {
+  countsText,
+  type Metric,
+  metricLabel,
+  metricText,
+  type SweepRow,
+  type SweepSummary,
+} from '../../../../traces/index.ts';
+import { fittingTables, tableWidth } from '../../terminal/index.ts';
 
 /** Rows of the table on the terminal; summary.csv has all. */
 const ROWS_SHOWN = 40;
@@ -16,20 +23,13 @@ export function summaryText(summary: SweepSummary, columns: readonly Metric[], f
     : finished;
   const lines = [ansis.bold(captures.join(', '))];
   if (shown.length > 0) {
-    const table = new Table({
-      head: [...varied.map(({ name }) => name), ...columns.map(headOf), 'run'],
-      colAligns: [...varied.map(() => 'left' as const), ...columns.map(() => 'right' as const), 'left'],
-      style: { head: [], border: [] },
-      chars: { mid: '', 'left-mid': '', 'mid-mid': '', 'right-mid': '' },
-    });
-    for (const row of shown) {
-      table.push([
-        ...varied.map(({ name }) => row.settings[name] ?? ''),
-        ...columns.map(({ key, unit }) => figure(row.metrics[key] ?? null, unit)),
-        row.front ? ansis.green(`${row.id} *`) : row.id,
-      ]);
-    }
-    lines.push(table.toString());
+    const head = ['run', ...varied.map(({ name }) => name), ...columns.map(headOf)];
+    const cells = shown.map((row) => [
+      row.front ? ansis.green(`${row.id} *`) : row.id,
+      ...varied.map(({ name }) => row.settings[name] ?? ''),
+      ...columns.map((metric) => figure(metric, row.metrics[metric.key] ?? null)),
+    ]);
+    lines.push(...fittingTables(head, cells, tableWidth(), 1 + varied.length));
     lines.push(
       `* is on the front of ${pareto.join(' and ')}: no other run that refused as little is as good in both and better in one.`,
     );
@@ -62,7 +62,6 @@ function headOf(metric: Metric): string {
   return middle < 0 || full.length < 14 ? full : `${full.slice(0, middle)}\n${full.slice(middle + 1)}`;
 }
 
-function figure(value: number | null, unit: Metric['unit']): string {
-  if (value === null) return '-';
-  return unit === 'share' ? `${(value * 100).toFixed(1)} %` : Number(value.toFixed(1)).toLocaleString('en');
+function figure(metric: Metric, value: number | null): string {
+  return value === null ? '-' : metricText(metric, value);
 }
