@@ -25,7 +25,7 @@ class NotingMemory implements StreamTableImage {
   readonly streamTable: ImageStreamTable | null = null;
   readonly registers: ReadonlyMap<string, bigint>;
   /** Page numbers. */
-  readonly pages = new Set<number>();
+  readonly visited = new Set<number>();
   readonly #memory: WalkMemory;
 
   constructor(memory: WalkMemory, registers: ReadonlyMap<string, bigint>) {
@@ -40,7 +40,7 @@ class NotingMemory implements StreamTableImage {
   read(pa: number, bytes: number): boolean {
     const memory = this.#memory;
     if (!memory.read(pa, bytes)) return false;
-    this.pages.add(Math.floor(pa / IMAGE_PAGE_SIZE));
+    this.visited.add(Math.floor(pa / IMAGE_PAGE_SIZE));
     this.low = memory.low;
     this.high = memory.high;
     return true;
@@ -65,7 +65,7 @@ export function captureImage(device: IommuDevice, memory: PhysicalMemory): Captu
     streams++;
     forEachLeafRecord(noting, owner, newLeafScan(), () => {});
   }
-  const pages = [...noting.pages].sort((a, b) => a - b).map((page) => page * IMAGE_PAGE_SIZE);
+  const pages = [...noting.visited].sort((a, b) => a - b).map((page) => page * IMAGE_PAGE_SIZE);
   const hex = (value: bigint | number): string => `0x${value.toString(16)}`;
   const regs = Object.fromEntries([...noting.registers].map(([name, value]) => [name, hex(value)]));
   const description = { regs, pages: pages.map((pa, index) => ({ pa: hex(pa), off: index * IMAGE_PAGE_SIZE })) };

@@ -6,11 +6,12 @@ import {
   STRTAB_BASE_CFG,
   type StreamContext,
   StreamContexts,
+  tableBase,
 } from '../../devices/index.ts';
 import { FaultClass, Permission, type TranslationRegime, Walker, type WalkMemory } from '../../emulator/index.ts';
 import { getField } from '../../formats/index.ts';
 import { InputError } from '../input-error.ts';
-import type { ImageStreamTable } from './memory-image.ts';
+import { IMAGE_PAGE_SIZE, type ImageStreamTable } from './memory-image.ts';
 
 /** What the lookup says of an entry that was never filled in. */
 const ENTRY_INVALID = 'V is 0';
@@ -21,6 +22,8 @@ export interface StreamTableImage extends WalkMemory {
   readonly folder: string;
   /** Registers of the SMMU by name. */
   readonly registers: ReadonlyMap<string, bigint>;
+  /** Addresses of the pages that there are, of {@link IMAGE_PAGE_SIZE} bytes; absent where all memory is. */
+  readonly pages?: readonly number[];
   /** Where the stream table is, when no register says it. */
   readonly streamTable: ImageStreamTable | null;
   /** A register of the SMMU; 0 when there is none of that name. */
@@ -44,6 +47,11 @@ export interface RefusedStream {
   readonly reason: string;
 }
 
+/** Bytes of a stream table entry, as of a context descriptor, and of a first-level descriptor of either's table. */
+const STE_BYTES = 64;
+const L1_BYTES = 8;
+const ENTRIES_PER_PAGE = IMAGE_PAGE_SIZE / STE_BYTES;
+
 /** StreamID bits that every image may use, whatever its IDR1 says. */
 const LEAST_STREAM_BITS = 16;
 
@@ -51,6 +59,8 @@ const LEAST_STREAM_BITS = 16;
 export class ImageStreams {
   readonly #contexts: StreamContexts;
   readonly #walker: Walker;
+  /** Pages of the image by rising address; null where all memory is there. */
+  readonly #pages: readonly number[] | null;
 
   /**
    * @param lenient takes stream table entries and context descriptors as gem5 takes them, without the architecture's checks
@@ -73,6 +83,7 @@ export class ImageStreams {
     }
     this.#contexts.lenient = lenient;
     this.#walker = new Walker(image);
+    this.#pages = image.pages === undefined ? null : [...image.pages].sort((a, b) => a - b);
   }
 
   /** Highest StreamID, plus one. */
@@ -99,7 +110,8 @@ export class ImageStreams {
 
   /**
    * Every stream that is translated, and every one that is configured in a way that the SMMU refuses. Streams that do not exist, or
-   * are set to bypass or to abort, are left out.
+   * are set to bypass or to abort, are left out. What the image has no page of is told once for each gap: a table may have room for
+   * 2^32 streams where an image has a few pages.
    */
   *survey(): Generator<ImageStream | RefusedStream> {
     const { table } = this.#contexts;
@@ -107,6 +119,7 @@ export class ImageStreams {
     for (let sid = 0; sid < this.count; sid++) {
       const found = this.stream(sid);
       if ('event' in found) {
+        if (found.event === EventId.F_STE_FETCH) sid = Math.max(this.#afterGap(sid), sid + 1) - 1;
         // Where not even the first stream of a second-level table exists, the others do not either.
         if (found.event === EventId.C_BAD_STREAMID && sid % chunk === 0) sid += chunk - 1;
         else if (found.event === EventId.F_STREAM_DISABLED) yield* this.#substreams(sid);
@@ -118,12 +131,35 @@ export class ImageStreams {
     }
   }
 
+  /** The first StreamID behind one whose entry cannot be read that may have an entry in a page of the image. */
+  #afterGap(sid: number): number {
+    const { table } = this.#contexts;
+    const inPage = sid + ENTRIES_PER_PAGE - (sid % ENTRIES_PER_PAGE);
+    const streams = table.twoLevel ? 2 ** table.split : 1;
+    const bytes = table.twoLevel ? L1_BYTES : STE_BYTES;
+    const base = tableBase(table.base, (this.count / Math.min(streams, this.count)) * bytes);
+    const at = base + Math.floor(sid / streams) * bytes;
+    const page = at - (at % IMAGE_PAGE_SIZE);
+    const pages = this.#pages;
+    if (pages === null) return inPage;
+    const next = lowerBound(pages, page);
+    // The first level is there, so that it is a second level that is not.
+    if (pages[next] === page) return inPage;
+    const from = pages[next];
+    return from === undefined ? this.count : Math.min(Math.floor((from - base) / bytes) * streams, this.count);
+  }
+
   *#substreams(sid: number): Generator<ImageStream> {
     const first = this.stream(sid);
     const most = 'event' in first ? 2 ** 20 : 2 ** first.context.ste.S1CDMax;
     for (let ssid = 0; ssid < most; ssid++) {
       const found = this.stream(sid, ssid);
       if (!('event' in found)) yield found;
+      else if (ssid % ENTRIES_PER_PAGE === 0) {
+        // A page of context descriptors that is not there, or no table of them; substream 0 may be reserved.
+        const none = found.event === EventId.F_CD_FETCH || (ssid > 0 && found.event === EventId.C_BAD_SUBSTREAMID);
+        if (none) ssid += ENTRIES_PER_PAGE - 1;
+      }
     }
   }
 }
@@ -149,4 +185,16 @@ export function streamTableOf(image: StreamTableImage): StreamContexts['table'] 
   }
   if (image.streamTable !== null) return image.streamTable;
   throw new InputError(image.folder, 'pt.json', 'no STRTAB_BASE register and no "strtab"', 'one, or --ttb0 and --tcr');
+}
+
+/** Index of the first number that is not below `least`. */
+function lowerBound(sorted: readonly number[], least: number): number {
+  let from = 0;
+  let to = sorted.length;
+  while (from < to) {
+    const middle = (from + to) >>> 1;
+    if ((sorted[middle] as number) < least) from = middle + 1;
+    else to = middle;
+  }
+  return from;
 }

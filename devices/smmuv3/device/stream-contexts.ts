@@ -338,7 +338,7 @@ function contextLeafBits(ste: StreamTableEntry): number {
 }
 
 /** Tables are aligned to their size, and at least to 64 bytes: lower base bits are ignored (section 3.3.4, 6.3.24). */
-function tableBase(base: number, bytes: number): number {
+export function tableBase(base: number, bytes: number): number {
   const alignment = Math.max(64, bytes);
   return Math.floor(base / alignment) * alignment;
 }

@@ -10,7 +10,7 @@ import {
   LeafComparison,
   type LeafRecord,
   loadImage,
-  type MemoryImage,
+  MemoryImage,
   narrateWalk,
   newLeafScan,
   readLeafList,
@@ -87,6 +87,43 @@ describe('the page tables of a real Linux, dumped from its memory', () => {
     expect('event' in aborted ? refusalText(aborted) : 'translated').toMatch(/aborts all traffic/);
     const beyond = streams.stream(0x300);
     expect('event' in beyond ? refusalText(beyond) : 'translated').toMatch(/C_BAD_STREAMID/);
+  });
+});
+
+describe('a stream table that has room for 2^32 streams', () => {
+  const PAGES = [0x4000_0000, 0x4123_4000];
+  /** An image of two pages, in which the words at some addresses are set. */
+  function imageOf(config: string, words: readonly (readonly [at: number, word: number])[]): MemoryImage {
+    const pages = PAGES.map((pa, index) => ({ pa: `0x${pa.toString(16)}`, off: 4096 * index }));
+    const regs = { IDR0: '0x2', IDR1: '0x20', STRTAB_BASE: '0x40000000', STRTAB_BASE_CFG: config };
+    const all = new Uint32Array(2048);
+    for (const [at, word] of words) all[PAGES.indexOf(at - (at % 4096)) * 1024 + (at % 4096) / 4] = word;
+    return MemoryImage.parse('image', JSON.stringify({ regs, pages }), new Uint8Array(all.buffer));
+  }
+  /** Valid, and leads to context descriptors that are not there. */
+  const STAGE_1 = 0b1011;
+  const L1_OF_PAGE = (0x123_4008 / 8) * 256;
+
+  it.each([
+    // A table of that size begins at 0.
+    [
+      'of one level',
+      '0x20',
+      [[0x4123_4040, STAGE_1]],
+      [0, ...[0x4000_0080, 0x4000_1000, 0x4123_4040, 0x4123_5000].map((at) => at / 64)],
+    ],
+    // A second level of four pages, of which the first is there: it is the page at the start.
+    [
+      'of two levels',
+      '0x10220',
+      [[0x4123_4008, 0x4000_0009]],
+      [(0x1000 / 8) * 256, ...[2, 64, 128, 192].map((at) => L1_OF_PAGE + at), (0x123_5000 / 8) * 256],
+    ],
+  ] as const)('is surveyed where the image has pages, and each gap is told once: %s', (_, config, words, sids) => {
+    const image = imageOf(config, [[0x4000_0080, STAGE_1], ...words]);
+    const found = [...new ImageStreams(image).survey()];
+    expect(found.map(({ sid }) => sid)).toEqual(sids);
+    for (const one of found) expect('event' in one ? refusalText(one) : '').toMatch(/^F_(STE|CD)_FETCH: /);
   });
 });
 
