@@ -33,6 +33,24 @@ const TEXTS = [
   'mixed_dma_iommu',
 ].map((name) => gunzipSync(readFileSync(`test/vectors/captures/${name}.txt.gz`)).subarray(0, 6000));
 
+describe('what a capture is', () => {
+  const LOG =
+    '14467@1795245992.366139:smmu_get_pte baseaddr=0x561e5000 index=0xba, pteaddr=0x561e55d0, pte=0x5608afc7\n';
+
+  it.each([
+    ['in sight', 20_000, 1],
+    ['too far behind other output', 70_000, 0],
+  ])('does not depend on how its bytes are cut: a log %s', async (_, before, expected) => {
+    const bytes = Buffer.from(`${'other output of QEMU\n'.repeat(before / 20)}${LOG}`);
+    for (const cut of [1, 4096, 65_537, bytes.length]) {
+      const stdin = chunksOf(bytes.subarray(0, cut), bytes.subarray(cut));
+      const read = await readCaptures(['-'], { stdin }).catch((error: Error) => error.message);
+      if (expected === 0) expect(read).toMatch(/^-: found text without a single trace event/);
+      else expect(read).toMatchObject({ events: [{ kind: EventKind.OTHER }] });
+    }
+  });
+});
+
 describe('damage invents nothing', () => {
   it('a text that is cut anywhere holds no event that the whole does not hold', () => {
     for (const text of TEXTS) {

@@ -12,7 +12,7 @@ export interface Progress {
 
 /** A capture with every layer of compression off. */
 export interface Unpacked {
-  /** The first bytes: at least {@link SNIFF}, unless there are fewer. Valid until `blocks` is asked for a second one. */
+  /** The first {@link SNIFF} bytes, or all where there are fewer, however the source is cut into blocks. Valid until `blocks` is asked for a second one. */
   readonly first: Uint8Array;
   /** Everything, `first` included. */
   readonly blocks: AsyncGenerator<Block>;
@@ -24,8 +24,8 @@ export interface Unpacked {
   close(): Promise<void>;
 }
 
-/** Bytes that decide what a capture is. */
-const SNIFF = 4096;
+/** Bytes that decide what a capture is: what is before the first line of a log may be long. A pipe holds as many. */
+const SNIFF = 65_536;
 /** Compressed in compressed: more layers than this are nobody's intention. */
 const LAYERS = 4;
 
@@ -73,25 +73,31 @@ export async function unpack(source: ByteSource, progress: Progress): Promise<Un
 async function peek(blocks: AsyncGenerator<Block>): Promise<{ first: Uint8Array; blocks: AsyncGenerator<Block> }> {
   let { value } = await blocks.next();
   if (value === undefined) return { first: new Uint8Array(0), blocks };
-  let first: Uint8Array = value.bytes;
-  let { damage } = value;
-  while (first.length < SNIFF && damage === '') {
-    // The block becomes invalid with the next one.
-    // Not `slice`, which copies nothing of a Node Buffer.
-    first = new Uint8Array(first);
-    ({ value } = await blocks.next());
-    if (value === undefined) break;
-    first = joined(first, value.bytes);
-    damage = value.damage;
+  let { bytes, damage } = value;
+  if (bytes.length < SNIFF && damage === '') {
+    const parts: Uint8Array[] = [];
+    let length = 0;
+    while (value !== undefined) {
+      // The block becomes invalid with the next one. Not `slice`, which copies nothing of a Node Buffer.
+      parts.push(new Uint8Array(value.bytes));
+      length += value.bytes.length;
+      damage = value.damage;
+      if (length >= SNIFF || damage !== '') break;
+      ({ value } = await blocks.next());
+    }
+    bytes = joined(parts, length);
   }
-  return { first, blocks: behind({ bytes: first, damage }, blocks) };
+  return { first: bytes.subarray(0, SNIFF), blocks: behind({ bytes, damage }, blocks) };
 }
 
-function joined(front: Uint8Array, back: Uint8Array): Uint8Array {
-  const both = new Uint8Array(front.length + back.length);
-  both.set(front);
-  both.set(back, front.length);
-  return both;
+function joined(parts: readonly Uint8Array[], length: number): Uint8Array {
+  const all = new Uint8Array(length);
+  let at = 0;
+  for (const part of parts) {
+    all.set(part, at);
+    at += part.length;
+  }
+  return all;
 }
 
 async function* behind(first: Block, rest: AsyncGenerator<Block>): AsyncGenerator<Block> {
