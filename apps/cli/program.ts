@@ -3,7 +3,7 @@ import { ConfigError, TableMemoryError } from '../../formats/index.ts';
 import packageJson from '../../package.json' with { type: 'json' };
 import { InputError } from '../../traces/index.ts';
 import { COMMANDS } from './commands/index.ts';
-import { ExitCode, endWith, exitWith } from './terminal/index.ts';
+import { columns, ExitCode, endWith, exitWith, fittedHelp } from './terminal/index.ts';
 
 function buildProgram(): Command {
   const program = new Command('tablewalk')
@@ -13,6 +13,8 @@ function buildProgram(): Command {
   for (const command of COMMANDS) command.register(program);
   for (const command of withSubcommands(program)) {
     command.exitOverride().configureOutput({
+      getOutHelpWidth: columns,
+      writeOut: (text) => process.stdout.write(fittedHelp(text, columns())),
       // One line, like every other complaint.
       outputError: (text, write) => {
         const line = text

@@ -7,9 +7,8 @@ export function allocatorHelp(): string {
     'Allocators: layers from top to bottom joined by /, options by :, for example accounting:limitBytes=1M/pool:high=64/page.',
   ];
   for (const [kind, about] of Object.entries(LAYERS)) {
-    lines.push(`  ${kind.padEnd(14)} ${about}`);
     const options = layerOptions(kind as LayerSpec['kind']);
-    if (options.length > 0) lines.push(`  ${' '.repeat(14)} ${options.join(' ')}`);
+    lines.push(`  ${kind.padEnd(14)} ${about}${options.length > 0 ? `; ${options.join(' ')}` : ''}`);
   }
   return lines.join('\n');
 }
