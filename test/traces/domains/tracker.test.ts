@@ -59,6 +59,15 @@ describe('the domain of a map and unmap that names none', () => {
     expect(tracker).toMatchObject({ used: 3, inferred: 3, liveRanges: 3, bytesMapped: 6 * PAGE, contradictions: 0 });
   });
 
+  it('is another one still where devices were attached before the capture began', () => {
+    const attach = event(EventKind.ATTACH, { device: 5, pid: 9 });
+    const { tracker } = follow([map(0xfffff000), attach, map(0xfffff000), map(0xfffff000), map(0xffffe000, 2 * PAGE)]);
+    expect(tracker).toMatchObject({ used: 4, inferred: 4, contradictions: 0 });
+    // Attach lines before all calls are all that there are.
+    const first = follow([attach, map(0xfffff000), map(0xfffff000)]);
+    expect(first.tracker).toMatchObject({ used: 1, contradictions: 1 });
+  });
+
   it('is the one that holds exactly the range that is unmapped', () => {
     const events = [map(0xffffe000, 2 * PAGE), map(0xfffff000), unmap(0xfffff000), unmap(0xffffe000, 2 * PAGE)];
     const { tracker, domains, matches } = follow(events);

@@ -5,6 +5,7 @@ import { Attachments } from './attachments.ts';
 import { type Choice, Choices } from './choices.ts';
 import { Evidence } from './evidence.ts';
 import { type Decision, Hypothesis, withoutTwins } from './hypothesis.ts';
+import { newcomerChance } from './newcomer.ts';
 import { NO_SLOT, Slots } from './slots.ts';
 import { Undecided } from './undecided.ts';
 import { Workers } from './workers.ts';
@@ -13,10 +14,6 @@ import { Workers } from './workers.ts';
 const CLEAR = 0.9;
 const UNSURE_WEIGHT = 0.1;
 
-/** How likely a map is the first of another domain: while attached devices still lack one; in a capture that attaches none; else. */
-const NEWCOMER = Math.exp(-7);
-const NEWCOMER_UNTOLD = Math.exp(-16);
-const NEWCOMER_BEYOND = Math.exp(-60);
 /** How likely the first map of a thread that has just attached a device is for that device. */
 const FOR_THE_ATTACHED = 0.97;
 /** How likely an unmap takes a part of a mapping, or reaches beyond what is mapped, or hits nothing at all. */
@@ -59,6 +56,8 @@ export class DomainInference {
   #calls = 0;
   #lost = LOST_FIRST;
   #cpus = 1;
+  /** Calls came before the first device was attached: more devices were, before the capture began. */
+  #beganLate = false;
   /** Largest page that every size so far is a multiple of. */
   #granule = LARGEST_GRANULE;
   readonly #choices = new Choices();
@@ -129,7 +128,9 @@ export class DomainInference {
   }
 
   #attach(event: TraceEvent): void {
+    const { domains } = this.attachments;
     const changed = this.attachments.take(event);
+    if (domains === 0 && this.attachments.domains > 0 && this.#calls > 0) this.#beganLate = true;
     if (changed !== UNKNOWN) this.slots.forget(changed);
     if (event.kind === EventKind.ATTACH && event.device !== UNKNOWN) {
       this.#workers.attachedGroup[this.#workers.of(event)] = this.attachments.groupOf(event.device);
@@ -216,15 +217,10 @@ export class DomainInference {
     if (this.slots.count >= MOST_SLOTS) return;
     let known = 0;
     for (const space of hypothesis.spaces) if (space !== null) known++;
-    const told = this.attachments.domains;
     const chance =
-      this.#expected !== UNKNOWN
-        ? FOR_THE_ATTACHED
-        : known < Math.max(told, 1)
-          ? NEWCOMER
-          : told === 0
-            ? NEWCOMER_UNTOLD
-            : NEWCOMER_BEYOND;
+      this.#expected === UNKNOWN
+        ? newcomerChance(known, this.attachments.domains, !this.#beganLate, this.#calls)
+        : FOR_THE_ATTACHED;
     const weight = hypothesis.weight * chance;
     if (this.#choices.isHopeless(weight)) return;
     FRESH.judgeMap(event.iova, event.size, Math.max(event.size, event.runEnd - event.iova), this.#granule, 0);
