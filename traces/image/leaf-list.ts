@@ -6,7 +6,13 @@ import {
   type TranslationRegime,
   type WalkMemory,
 } from '../../emulator/index.ts';
-import { decodeField, descriptorLayout, type IoPgtableFormat, Quirk } from '../../formats/index.ts';
+import {
+  type DescriptorLayout,
+  decodeField,
+  descriptorLayout,
+  type IoPgtableFormat,
+  Quirk,
+} from '../../formats/index.ts';
 
 /**
  * One leaf, in the form of the leaf lists that come with page-table dumps: one JSON object per line. The attribute fields are the
@@ -78,11 +84,12 @@ export function forEachLeafRecord(
   const enumerator = new LeafEnumerator(memory);
   const stage = owner.regime.stage1 ?? owner.regime.stage2;
   if (stage === null) return;
+  const layouts = new LeafLayouts(stage);
   for (const upper of [false, true]) {
     enumerator.forEachLeaf(owner.regime, upper, {
       leaf(iova, pa, shift, walk, low, high) {
         scan.leaves++;
-        each(leafRecord(owner, stage, upper, iova, pa, shift, walk, low, high));
+        each(leafRecord(owner, stage, layouts, upper, iova, pa, shift, walk, low, high));
       },
       table(level, _iova, pa) {
         scan.tablesByLevel[level] = (scan.tablesByLevel[level] ?? 0) + 1;
@@ -94,9 +101,34 @@ export function forEachLeafRecord(
   scan.unreadableTables += enumerator.unreadableTables;
 }
 
+/** Layouts of a stage's leaves: each is made once, because tables have millions of leaves. */
+class LeafLayouts {
+  readonly #format: IoPgtableFormat;
+  readonly #quirks: number;
+  /** What a layout follows from, besides level and type: bit 18 of a short descriptor tells a supersection. */
+  readonly #kindBit: number;
+  readonly #made: (DescriptorLayout | undefined)[] = [];
+
+  constructor(stage: StageRegime) {
+    this.#format = tableFormat(stage);
+    this.#quirks = tableQuirks(stage);
+    this.#kindBit = stage.family === 'short' ? 18 : 0;
+  }
+
+  of(level: number, low: number): DescriptorLayout {
+    const key = 8 * level + 2 * (low & 3) + ((low >>> this.#kindBit) & 1);
+    const known = this.#made[key];
+    if (known !== undefined) return known;
+    const made = descriptorLayout(this.#format, level, low, this.#quirks);
+    this.#made[key] = made;
+    return made;
+  }
+}
+
 function leafRecord(
   owner: LeafOwner,
   stage: StageRegime,
+  layouts: LeafLayouts,
   upper: boolean,
   iova: number,
   pa: number,
@@ -110,7 +142,7 @@ function leafRecord(
   const reads = (walk.permissions & (READ | PRIVILEGED_READ)) !== 0;
   const writes = (walk.permissions & (WRITE | PRIVILEGED_WRITE)) !== 0 && !walk.writableClean;
   const { regime } = owner;
-  const layout = descriptorLayout(tableFormat(stage), walk.level, low, tableQuirks(stage));
+  const layout = layouts.of(walk.level, low);
   const field = (...names: string[]): number => {
     for (const name of names) {
       const found = layout.fields[name];
