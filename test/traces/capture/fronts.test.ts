@@ -22,6 +22,7 @@ const FRONTS: readonly [front: string, known: { pid: number; cpu: number; time: 
   ['12:              dd-467   [003]   100.425470: ', { pid: 467, cpu: 3, time: 100.42547 }],
   ['      dd-467     3-0x10    100.425470: ', { pid: 467, cpu: 3, time: 100.42547 }],
   ['[   12.345678]              dd-467   [003]   100.425470: ', { pid: 467, cpu: 3, time: 100.42547 }],
+  ['   1.5: [7] 8/9   467 [003]   100.425470:   ', { pid: 467, cpu: 3, time: 100.42547 }],
   ['Nov 27 10:00:01 host kernel:    dd   467 [003]   100.425470: ', { pid: 467, cpu: 3, time: 100.42547 }],
 ];
 

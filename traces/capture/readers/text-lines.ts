@@ -4,6 +4,9 @@ import { Char, TextCursor } from './text-cursor.ts';
 /** A line longer than this, its line feed not counted, is damage: tracers print at most 8 KiB. */
 export const MAX_LINE = 65_536;
 
+/** Why a last line without a line feed is damage: nothing in it proves that its last value had no more digits. */
+const MAY_BE_CUT = 'the last line has no line feed and may be cut';
+
 /** No line that is too long. */
 const NOWHERE = Number.POSITIVE_INFINITY;
 
@@ -22,7 +25,7 @@ export class TextLines {
   readonly cursor = new TextCursor();
   /** Number of the line, from 1. */
   number = 0;
-  /** The line has no line feed of its own: the text ends in it. */
+  /** The line has no line feed of its own: the text ends in it, and only what the line itself proves to be whole counts as an event. */
   cut = false;
 
   readonly #notes: CaptureNotes;
@@ -146,6 +149,11 @@ export class TextLines {
   /** Counts damage of the line. */
   damaged(reason: string): void {
     this.#notes.damaged(this.number, this.offset, reason);
+  }
+
+  /** Counts the last line as damage, since {@link cut} may have taken the end of it. */
+  damagedByCut(): void {
+    this.damaged(MAY_BE_CUT);
   }
 
   /** Counts damage that is not in a line, such as a compressed file that ends early; its reason is kept in any case. */

@@ -44,7 +44,8 @@ class KernelLogParser implements LineParser {
     // A fault that is cut still tells that there was one; a call's length may be cut.
     const cut = this.#lines.cut && event.kind !== EventKind.FAULT;
     if (found === KernelLine.DAMAGED || cut) {
-      this.#lines.damaged(cut ? 'the text ends in the middle of this line' : this.#kernel.reason);
+      if (cut) this.#lines.damagedByCut();
+      else this.#lines.damaged(this.#kernel.reason);
       return false;
     }
     event.line = this.#lines.number;

@@ -89,7 +89,8 @@ export class QemuLogParser implements LineParser {
     event.kind = EventKind.OTHER;
     if (name < 0) return true;
     if (!this.#arguments(cursor) || this.#lines.cut) {
-      this.#lines.damaged(this.#lines.cut ? 'the text ends in the middle of this line' : 'a value is no number');
+      if (this.#lines.cut) this.#lines.damagedByCut();
+      else this.#lines.damaged('a value is no number');
       return false;
     }
     const reason = this.#read(name, event);
