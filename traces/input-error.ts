@@ -1,3 +1,5 @@
+import { plainText } from './plain-text.ts';
+
 /** A file that cannot be read as what it should be: names the file, the place in it, what was found, and what is allowed. */
 export class InputError extends Error {
   override readonly name = 'InputError';
@@ -13,7 +15,7 @@ export class InputError extends Error {
   constructor(file: string, position: string, found: string, allowed: string) {
     const text = `${file}: ${position === '' ? '' : `${position}: `}found ${found}, allowed: ${allowed}`;
     // Names in damaged files hold anything; a complaint stays one line, and moves no cursor.
-    super(text.replace(/\p{Cc}/gu, '?'));
+    super(plainText(text));
     this.file = file;
     this.position = position;
     this.found = found;

@@ -1,5 +1,6 @@
 /** What a person should know of a capture before they believe figures that rest on it, in sentences. */
 
+import { plainNames } from '../plain-text.ts';
 import type { CaptureStats } from './events/index.ts';
 import { EventKind } from './events/index.ts';
 
@@ -16,7 +17,7 @@ export function whatInstead(stats: CaptureStats): string {
   }
   if (faults > 0) return `${count(faults, 'fault')} and no map or unmap`;
   if (stats.events > 0) {
-    const example = stats.otherName === '' ? '' : ` (such as ${stats.otherName})`;
+    const example = stats.otherName === '' ? '' : ` (such as ${plainNames([stats.otherName])})`;
     return `${count(stats.events, 'event')} of other kinds${example}`;
   }
   if (stats.lostEvents > 0) return `a trace of which all ${stats.lostEvents} events were lost`;

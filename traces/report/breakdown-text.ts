@@ -1,4 +1,5 @@
 import type { Ansis } from 'ansis';
+import { plainNames } from '../plain-text.ts';
 import { bytes, count, cycles, share } from '../quantity.ts';
 import type { BreakdownSection, Spread } from './report.ts';
 
@@ -63,5 +64,5 @@ function round(value: number): string {
 }
 
 function shortList(names: readonly string[]): string {
-  return names.length > 2 ? `${names.slice(0, 2).join(', ')} and ${names.length - 2} more` : names.join(', ');
+  return names.length > 2 ? `${plainNames(names.slice(0, 2))} and ${names.length - 2} more` : plainNames(names);
 }

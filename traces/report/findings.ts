@@ -1,5 +1,6 @@
 import { Ansis } from 'ansis';
 import { FindingKind } from '../../emulator/index.ts';
+import { plainNames, plainText } from '../plain-text.ts';
 import { count, cycles, seconds } from '../quantity.ts';
 import type { CaptureSection, FindingRecord, Report, SanitizerSection } from './report.ts';
 
@@ -105,15 +106,16 @@ export function renderCheck(report: CheckReport, options: { color: boolean; most
   const ink = new Ansis(options.color ? 3 : 0);
   const { total, byKind, findings, captures, events, operations, accesses, complete } = report;
   const lines = [
-    `${ink.bold(captures.join(', '))}${complete ? '' : ink.yellow('  (stopped before the end)')}`,
+    `${ink.bold(plainText(captures.join(', ')))}${complete ? '' : ink.yellow('  (stopped before the end)')}`,
     `${count(events)} events, ${count(operations)} maps and unmaps, ${count(accesses)} device accesses`,
   ];
   if (report.synthetic) lines.push(ink.yellow('synthetic: a declared workload, nothing here was measured'));
   if (report.lost > 0) lines.push(ink.yellow(`${count(report.lost)} events were lost by the recorder`));
   if (report.refused > 0) lines.push(ink.yellow(`${count(report.refused)} maps or unmaps that the table would not do`));
   if (report.damaged > 0) lines.push(ink.yellow(`${count(report.damaged)} damaged records skipped`));
-  for (const { file, line, reason } of report.damage.slice(0, 5)) lines.push(ink.dim(`  ${file}:${line}: ${reason}`));
-  for (const remark of report.remarks) lines.push(ink.yellow(remark));
+  for (const { file, line, reason } of report.damage.slice(0, 5))
+    lines.push(ink.dim(`  ${plainText(file)}:${line}: ${plainText(reason)}`));
+  for (const remark of report.remarks) lines.push(ink.yellow(plainText(remark)));
   lines.push('');
   if (total === 0) lines.push(ink.green('No findings.'));
   for (const [kind, meaning] of Object.entries(FINDING_MEANINGS)) {
@@ -140,7 +142,7 @@ export function renderCheck(report: CheckReport, options: { color: boolean; most
 /** One finding in one line: who, what, where, and why. */
 export function findingLine(finding: FindingRecord): string {
   const { operation, line, time, cpu, kind, domain, devices, iova, detail } = finding;
-  const whose = devices === undefined ? '' : ` (${devices.join(', ')})`;
+  const whose = devices === undefined ? '' : ` (${plainNames(devices)})`;
   const when = time === undefined ? '' : ` at ${time.toFixed(6)}${cpu === undefined ? '' : ` on CPU ${cpu}`}`;
   const where = line === undefined ? '' : `, line ${line} of the capture${when}`;
   return `  #${operation} ${kind}: domain ${domain}${whose}, iova ${iova}${where}: ${detail}`;

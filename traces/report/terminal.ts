@@ -1,5 +1,6 @@
 import { Ansis } from 'ansis';
 import { MMUS } from '../../devices/index.ts';
+import { plainText } from '../plain-text.ts';
 import { bytes, count, cycles, hexText, pageSize, seconds, share } from '../quantity.ts';
 import { breakdownLines } from './breakdown-text.ts';
 import { findingLine, firstFindings, LABEL_WIDTH, recordedLines, reuseLines, windowText } from './findings.ts';
@@ -28,7 +29,7 @@ export function renderReport(report: Report, options: TerminalOptions): string {
 
   const { capture, table, dma, invalidation, translation, software, sanitizer } = report;
   lines.push(
-    `${ink.bold(options.title)}${report.complete ? '' : ink.yellow('  (stopped before the end)')}`,
+    `${ink.bold(plainText(options.title))}${report.complete ? '' : ink.yellow('  (stopped before the end)')}`,
     `${table.format}, ${table.granule} granule, ias ${table.ias}, oas ${table.oas}, ` +
       `${table.coherentWalk ? 'coherent' : 'non-coherent'} walk, ${invalidation.mode} invalidation`,
     '',
@@ -67,11 +68,11 @@ export function renderReport(report: Report, options: TerminalOptions): string {
       lines.push(ink.dim(`    line ${line}: ${request}: ${reason}`));
     }
   }
-  for (const remark of capture.remarks) lines.push(ink.yellow(`  ${remark}`));
+  for (const remark of capture.remarks) lines.push(ink.yellow(`  ${plainText(remark)}`));
   if (capture.damaged > 0) {
     row('damaged', ink.yellow(count(capture.damaged)), 'skipped');
     for (const one of capture.damage.slice(0, 5)) {
-      lines.push(ink.dim(`    ${one.file}:${one.line}: ${one.reason}`));
+      lines.push(ink.dim(`    ${plainText(one.file)}:${one.line}: ${plainText(one.reason)}`));
     }
     if (capture.damaged > 5) lines.push(ink.dim(`    and ${count(capture.damaged - 5)} more (see --json)`));
   }

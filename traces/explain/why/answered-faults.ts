@@ -1,5 +1,6 @@
 /** Faults that a capture answers: those that it tells of itself, and the fault lines of a log. */
 import { streamIdOf } from '../../capture/index.ts';
+import { plainNames } from '../../plain-text.ts';
 import { decodeFaults, type ExplainedFault, faultRecord } from '../faults/index.ts';
 import { type Answer, answer, type Question, wasMapped } from './answer.ts';
 import type { MappingHistory } from './history.ts';
@@ -86,8 +87,8 @@ function elsewhere(history: MappingHistory, question: Question): Answer {
   // A domain that the capture gives to nobody may be this device's all the same.
   const owners = others.domains.filter((one) => one.devices.length > 0 && wasMapped({ domains: [one] }));
   if (owners.length === 0) return { ...others, device };
-  const names = owners.map(({ domain, devices }) => `domain ${domain} of ${devices.join(', ')}`).join(' and ');
-  const evidence = `no domain of ${device} had it as far as the capture tells; ${names} had: another device's StreamID, or a buffer mapped for the wrong device`;
+  const names = owners.map(({ domain, devices }) => `domain ${domain} of ${plainNames(devices)}`).join(' and ');
+  const evidence = `no domain of ${plainNames([device])} had it as far as the capture tells; ${names} had: another device's StreamID, or a buffer mapped for the wrong device`;
   const suspicions = [{ name: 'mapped for another device', evidence }, ...others.suspicions];
   return { ...others, device, suspicions };
 }

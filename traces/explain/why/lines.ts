@@ -1,11 +1,12 @@
 /** Answers as text and as JSON. */
+import { plainNames } from '../../plain-text.ts';
 import { hexText, sizeText } from '../../quantity.ts';
 import { type Answer, type DomainAnswer, range } from './answer.ts';
 import type { Mapping, Moment } from './history.ts';
 
 export function answerLines(answer: Answer): string[] {
   const { iova, time, device, domains, suspicions } = answer;
-  const lines = [`${hexText(iova)} at ${time.toFixed(6)}${device === '' ? '' : ` for ${device}`}`];
+  const lines = [`${hexText(iova)} at ${time.toFixed(6)}${device === '' ? '' : ` for ${plainNames([device])}`}`];
   const known = domains.filter(({ covering, before, after }) => covering ?? before ?? after);
   if (known.length === 0) lines.push('  No mapping of this address at any time.');
   const beside =
@@ -21,7 +22,7 @@ function domainLines(
   { domain, devices, covering, before, after, lazy, below, above }: DomainAnswer,
   time: number,
 ): string[] {
-  const lines = [`  domain ${domain}${devices.length === 0 ? '' : ` of ${devices.join(', ')}`}`];
+  const lines = [`  domain ${domain}${devices.length === 0 ? '' : ` of ${plainNames(devices)}`}`];
   lines.push(covering === null ? '    not mapped then' : `    mapped then: ${mappingText(covering)}`);
   for (const [what, mapping] of [
     ['before', before],

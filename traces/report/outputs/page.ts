@@ -34,9 +34,12 @@ ${assets.scripts.map((script) => `<script>${script}</script>`).join('\n')}
 `;
 }
 
-/** Text as HTML shows it, in an element or between double quotes. */
+/** All but tab, line feed and carriage return. */
+const CONTROL = /(?![\t\n\r])\p{Cc}/gu;
+
+/** Text as HTML shows it, in an element or between double quotes. A control character, which HTML must not have, shows as unknown. */
 export function htmlText(text: string): string {
-  return text.replace(/[&<>"']/g, (letter) => `&#${letter.charCodeAt(0)};`);
+  return text.replace(/[&<>"']/g, (letter) => `&#${letter.charCodeAt(0)};`).replace(CONTROL, '\ufffd');
 }
 
 /** A place where the scripts draw. */

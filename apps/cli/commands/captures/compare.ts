@@ -14,6 +14,7 @@ import {
   metricLabel,
   metricText,
   parseVariation,
+  plainText,
   unfinishedWork,
   type Variation,
   writeWholeFile,
@@ -109,7 +110,7 @@ function severalValues(text: string): Variation {
 function compareText(report: CompareReport, shown: readonly Metric[] | null, showAll: boolean): string {
   const { columns, varied } = report;
   if (columns.length === 0) {
-    return `${ansis.bold(report.captures.join(', '))}\n${ansis.yellow('Stopped before the first combination was finished.')}`;
+    return `${ansis.bold(plainText(report.captures.join(', ')))}\n${ansis.yellow('Stopped before the first combination was finished.')}`;
   }
   // A single column has nothing to differ from.
   const all = showAll || shown !== null || columns.length === 1;
@@ -136,7 +137,7 @@ function compareText(report: CompareReport, shown: readonly Metric[] | null, sho
     }
     rows.push([metricLabel(row), ...columns.map((column, at) => cell(row, column, best.includes(at)))]);
   }
-  const lines = [ansis.bold(report.captures.join(', '))];
+  const lines = [ansis.bold(plainText(report.captures.join(', ')))];
   if (report.synthetic) lines.push(ansis.yellow('synthetic: a declared workload, nothing here was measured'));
   if (rows.length > 0) lines.push(...fittingTables(head, rows, tableWidth()));
   if (varied.some(({ name }) => name === 'allocator')) {

@@ -12,6 +12,7 @@ import {
   type MissCurveReport,
   MissCurves,
   missCurvePage,
+  plainText,
   Replay,
   type RunConfig,
   readAddressList,
@@ -163,7 +164,7 @@ function curvesText({ sources, caches, sample }: MissCurveReport): string {
   });
   table.push(['lookups', ...caches.map(({ lookups }) => Math.round(lookups).toLocaleString('en'))]);
   for (const size of sizes) table.push([size.toLocaleString('en'), ...caches.map((cache) => cell(cache, size))]);
-  const lines = [sources.join(', '), table.toString()];
+  const lines = [plainText(sources.join(', ')), table.toString()];
   lines.push('Hit rates, LRU, fully associative; each with the other caches as configured.');
   if (sample < 1)
     lines.push(`Estimated from ${percent(sample)} of the pages, with the standard error in percentage points.`);

@@ -8,6 +8,7 @@ import {
   DATABASE_TABLES,
   DATABASE_VIEWS,
   Database,
+  plainText,
   READY_QUERIES,
   type SqlCell,
   type SqlResult,
@@ -132,5 +133,5 @@ async function printTable({ columns, rows }: SqlResult, most: number): Promise<v
 function cellText(cell: SqlCell): string {
   if (cell === null) return '-';
   if (typeof cell === 'number' && !Number.isInteger(cell)) return String(Number(cell.toPrecision(6)));
-  return String(cell);
+  return plainText(String(cell));
 }

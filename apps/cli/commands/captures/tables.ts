@@ -18,6 +18,7 @@ import {
   MappingHistory,
   mappingDifferences,
   openCaptures,
+  plainNames,
   sizeText,
   summaryLine,
   type TableGrowth,
@@ -188,7 +189,7 @@ function differenceLines(history: MappingHistory, { domain, come, gone, kept, be
   const bytes = (mappings: readonly Mapping[]): string =>
     sizeText(mappings.reduce((sum, { start, end }) => sum + end - start, 0));
   return [
-    `domain ${domain}${devices.length === 0 ? '' : ` of ${devices.join(', ')}`}: ${come.length.toLocaleString('en')} come (${bytes(come)}), ` +
+    `domain ${domain}${devices.length === 0 ? '' : ` of ${plainNames(devices)}`}: ${come.length.toLocaleString('en')} come (${bytes(come)}), ` +
       `${gone.length.toLocaleString('en')} gone (${bytes(gone)}), ${kept.toLocaleString('en')} kept, ${between.toLocaleString('en')} came and went in between`,
     ...list('+', come),
     ...list('-', gone),
@@ -227,7 +228,7 @@ function hugeShare({ leaves, mappedBytes }: TableLayout): number {
 function domainLines(one: DomainTables, tree: boolean): string[] {
   const { domain, devices, mappings, layout } = one;
   const heading =
-    `domain ${domain}${devices.length === 0 ? '' : ` of ${devices.join(', ')}`}: ${mappings.toLocaleString('en')} mappings, ` +
+    `domain ${domain}${devices.length === 0 ? '' : ` of ${plainNames(devices)}`}: ${mappings.toLocaleString('en')} mappings, ` +
     `${percent(one.huge)} of the bytes in huge leaves, ${percent(one.couldBeHuge)} could be`;
   const lines = tree ? layoutLines(layout) : [summaryLine(layout), ...layout.refused.map((text) => `refused: ${text}`)];
   return [heading, ...lines.map((line) => `  ${line}`)];

@@ -5,6 +5,7 @@ import {
   type Metric,
   metricLabel,
   metricText,
+  plainText,
   type SweepRow,
   type SweepSummary,
 } from '../../../../traces/index.ts';
@@ -21,7 +22,7 @@ export function summaryText(summary: SweepSummary, columns: readonly Metric[], f
   const shown = isLong
     ? [...finished.filter(({ front }) => front), ...finished.filter(({ front }) => !front)].slice(0, ROWS_SHOWN)
     : finished;
-  const lines = [ansis.bold(captures.join(', '))];
+  const lines = [ansis.bold(plainText(captures.join(', ')))];
   if (shown.length > 0) {
     const head = ['run', ...varied.map(({ name }) => name), ...columns.map(headOf)];
     const cells = shown.map((row) => [
