@@ -34,8 +34,11 @@ export function independentWalk(
     const blocks = granuleShift === 12 ? level === 1 || level === 2 : level === 2;
     if (type === 1n && !blocks) return `translation ${level}`;
     const low = isTable ? BigInt(granuleShift) : shift;
-    const address = descriptor & ((1n << 48n) - 1n) & ~((1n << low) - 1n);
-    if (address >> BigInt(Math.min(outputBits, 48)) !== 0n) return `address size ${level}`;
+    // With the 64 KiB granule bits 15:12 are bits 51:48 of the address (FEAT_LPA, D8.3.1).
+    const top = granuleShift === 16 ? ((descriptor >> 12n) & 15n) << 48n : 0n;
+    const address = top | (descriptor & ((1n << 48n) - 1n) & ~((1n << low) - 1n));
+    if (address >> BigInt(granuleShift === 16 ? outputBits : Math.min(outputBits, 48)) !== 0n)
+      return `address size ${level}`;
     if (isTable) {
       table = address;
       continue;
