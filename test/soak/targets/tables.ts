@@ -139,19 +139,22 @@ const FAULTS: Readonly<Record<number, string>> = {
   [FaultKind.EXTERNAL_ABORT]: 'abort',
 };
 
+/** Presets that are held against the untimed walker, as in the test of the three walkers: gem5's deviates from the architecture by name. */
+const EXACT = (Object.keys(PRESETS) as PresetName[]).filter((name) => name !== 'gem5' && name !== 'ideal');
+
 const WALKERS: Target = {
   name: 'walkers',
   about:
     'random regimes and tables: the untimed walker against an independent one, and against cached walks of every preset',
   slice: 120,
-  make: (random) => [random.below(2 ** 31), random.below(3), random.below(Object.keys(PRESETS).length)],
+  make: (random) => [random.below(2 ** 31), random.below(3), random.below(EXACT.length)],
   run(parts) {
     const [seed = 0, which = 0, preset = 0] = parts as readonly number[];
     const kind = KINDS[which] ?? 'stage 1';
     const { regime, memory, inputs } = randomTables(seed, kind);
     const walker = new Walker(memory);
     const stage = regime.stage1 ?? regime.stage2;
-    const name = (Object.keys(PRESETS) as PresetName[])[preset] ?? 'gem5';
+    const name = EXACT[preset] ?? 'qemu';
     const mmu = new Mmu(PRESETS[name], memory, new FixedContexts(regime));
     mmu.enabled = true;
     const request = new TranslationRequest();
