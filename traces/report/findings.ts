@@ -2,7 +2,7 @@ import { Ansis } from 'ansis';
 import { FindingKind } from '../../emulator/index.ts';
 import { plainNames, plainText } from '../plain-text.ts';
 import { count, cycles, seconds } from '../quantity.ts';
-import type { CaptureSection, FindingRecord, Report, SanitizerSection } from './report.ts';
+import type { CaptureSection, FindingRecord, Report, SanitizerSection, WindowLengths } from './report.ts';
 
 const CHECK_SCHEMA = 'tablewalk.check/1';
 
@@ -158,8 +158,8 @@ export function firstFindings(findings: readonly FindingRecord[], most: number):
 
 /** How long stale windows stood open. */
 export function windowText({ cycles: of, seconds: at }: SanitizerSection['windows']): string {
-  const [p50, p90, p99] = [at.p50, at.p90, at.p99].map(seconds);
-  return `p50 ${p50}, p90 ${p90}, p99 ${p99}, longest ${seconds(at.max)} of trace time (${cycles(of.max)})`;
+  const both = (key: keyof WindowLengths): string => `${seconds(at[key])} (${cycles(of[key])})`;
+  return `p50 ${both('p50')}, p90 ${both('p90')}, p99 ${both('p99')}, longest ${both('max')} of trace time`;
 }
 
 /** How the capture's kernel invalidated, on what that rests, and a warning where the replay does otherwise. */

@@ -156,7 +156,8 @@ export function renderReport(report: Report, options: TerminalOptions): string {
       `${cycles(prepareCycles)} to prepare, ${cycles(runCycles)} to run`,
       'of each job: prices that were set, part of the two lines below',
     );
-    row('prepare', cycles(totals.prepareCycles), `${count(totals.throttled)} submissions waited for room`);
+    const throttled = `${count(totals.throttled)} submissions waited for room`;
+    row('prepare', cycles(totals.prepareCycles), `${cycles(totals.reservingCycles)} to reserve and wait, ${throttled}`);
     row('run', cycles(totals.runCycles), `longest ${cycles(totals.worstRunCycles)}`);
     row(
       'reserved',

@@ -21,8 +21,10 @@ export interface BindTotals {
   /** Bytes in the regions locked around edits, and how many of them were not edited. */
   lockedBytes: number;
   excessBytes: number;
-  /** Time in prepare and in run, in cycles, and the longest run. */
+  /** Time in prepare and in run, in cycles, and the longest run; constant prices are part of them. */
   prepareCycles: number;
+  /** Of the time in prepare what is no constant price: waiting for room, reserving tables. */
+  reservingCycles: number;
   runCycles: number;
   worstRunCycles: number;
 }
@@ -47,6 +49,7 @@ export function newBindTotals(): BindTotals {
     lockedBytes: 0,
     excessBytes: 0,
     prepareCycles: 0,
+    reservingCycles: 0,
     runCycles: 0,
     worstRunCycles: 0,
   };

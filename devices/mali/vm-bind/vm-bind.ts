@@ -181,7 +181,9 @@ export class VmBind {
     }
     // The others go on while the submitter works.
     clock.runUntil(clock.now + this.config.prepareCycles + job.allocationCycles);
-    this.#totals.prepareCycles += clock.now - started;
+    const spent = clock.now - started;
+    this.#totals.prepareCycles += spent;
+    this.#totals.reservingCycles += spent - this.config.prepareCycles;
     if (refusal !== null) this.#refuse(job, -Errno.ENOMEM, refusal);
     return refusal === null;
   }

@@ -197,6 +197,13 @@ describe('places and queries that cannot be', () => {
     expect(existsSync(file)).toBe(true);
   });
 
+  it('never lets the engine download anything by itself', async () => {
+    for (const path of [parquet, file]) {
+      const [row] = await ask(path, "select current_setting('autoinstall_known_extensions') as downloads");
+      expect(row).toEqual({ downloads: false });
+    }
+  });
+
   it('names what is no database', async () => {
     const text = join(folder, 'text');
     writeFileSync(text, 'a text that is long enough');

@@ -79,6 +79,9 @@ describe('a comparison', () => {
     ]).run();
     const row = (key: string) => report.columns.map(({ metrics }) => metrics[key]);
     expect(row('runCycles').map((value) => value === null)).toEqual([true, true, false, false]);
+    // The constant price of preparing a job is no result.
+    expect(row('reservingCycles')).toEqual([null, null, 0, 0]);
+    expect(row('prepareCycles')).toEqual([undefined, undefined, undefined, undefined]);
     expect(row('softwareCycles').map((value) => value === null)).toEqual([false, false, false, false]);
     expect(row('allocations')).toEqual([24, 24, 24, 24]);
     expect(row('findings')).toEqual([0, 0, 18, 18]);

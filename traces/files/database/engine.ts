@@ -6,6 +6,9 @@ import { ConfigError } from '../../../formats/index.ts';
 /** The package of the engine: large, native, and needed by few, so that it is installed by whoever wants it. */
 const PACKAGE = '@duckdb/node-api';
 
+/** Left to itself the engine downloads an extension that a query seems to want: this program asks the network for nothing. */
+const OFFLINE = { autoinstall_known_extensions: 'false' };
+
 /** What is used of the engine. */
 interface Engine {
   readonly DuckDBInstance: {
@@ -57,7 +60,7 @@ export async function openEngine(
   const loaded = (await import(pathToFileURL(place).href)) as Partial<Engine> & { readonly default?: Engine };
   const engine = loaded.DuckDBInstance ?? loaded.default?.DuckDBInstance;
   if (engine === undefined) throw new ConfigError(option, 'a broken DuckDB', `a whole one: npm install ${PACKAGE}`);
-  return engine.create(path, options);
+  return engine.create(path, { ...OFFLINE, ...options });
 }
 
 /** Text as SQL writes it. */

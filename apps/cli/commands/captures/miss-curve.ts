@@ -58,7 +58,10 @@ export function register(program: Command): void {
       .description('Hit rates of all sizes of every TLB, walk cache and IPA cache, out of one run.')
       .argument('<input...>', 'captures, replayed one after the other on one machine; or with --list address lists'),
   )
-    .option('--list', 'the inputs are address lists, one after the other; their pages are mapped beforehand')
+    .option(
+      '--list',
+      'the inputs are address lists as translate --stream takes them, FILE#STREAM of a QEMU `-trace smmu*` log among them, one after the other; their pages are mapped beforehand',
+    )
     .option('--sets <n,...>', 'also TLBs with so many sets (powers of two) and 1 to 16 ways')
     .option('--page-sizes <size,...>', 'also TLBs as if all pages were of this size: 4K to 1G, such as 4K,64K,2M,1G')
     .option('--policies <name,...>', `also TLBs and IPA cache of other policies: ${REPLACEMENT_POLICIES.join(', ')}`)

@@ -147,6 +147,10 @@ describe('prepare', () => {
     clock.run();
     expect(vm.totals()).toMatchObject({ done: 3, throttled: 1, peakReserved: 6 });
     expect(vm.totals().throttledCycles).toBeGreaterThan(0);
+    // The price of a call is no result: only what waiting and reserving add to it is.
+    const { prepareCycles, reservingCycles, throttledCycles } = vm.totals();
+    expect(prepareCycles - reservingCycles).toBe(3 * vm.config.prepareCycles);
+    expect(reservingCycles).toBeGreaterThanOrEqual(throttledCycles);
   });
 
   it('lets a job through alone that needs more than the throttle allows', () => {
