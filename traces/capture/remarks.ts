@@ -45,6 +45,11 @@ export function remarks(stats: CaptureStats): string[] {
       `${count(stats.foreignLines, 'line')} of another kind of file in the same input could not be read: give each file by itself.`,
     );
   }
+  if (stats.bytesBehind > 0) {
+    said.push(
+      `${count(stats.bytesBehind, 'byte')} behind the end of a trace.dat could not be read: give each file by itself.`,
+    );
+  }
   if (stats.withoutFormat > 0) {
     said.push(
       `${count(stats.withoutFormat, 'record')} of kinds whose format the capture does not hold could not be read.`,

@@ -11,6 +11,7 @@ import {
   InputError,
   openCaptures,
   openSources,
+  remarks,
   type TraceEvent,
   UNKNOWN,
 } from '../../../traces/index.ts';
@@ -52,7 +53,7 @@ describe('a trace.dat holds the events that `trace-cmd report` prints of it', ()
     expect(essence(records)).toEqual(essence(lines));
     expect(records.stats.otherInstances).toBe(lines.stats.otherInstances);
     expect(records.stats.clock).toBe(lines.stats.clock);
-    expect(records.stats.damaged).toBe(0);
+    expect(records.stats).toMatchObject({ damaged: 0, bytesBehind: 0 });
     for (const [index, { time }] of records.events.entries()) {
       expect(Math.abs(time - (lines.events[index] as TraceEvent).time)).toBeLessThan(5.1e-7);
     }
@@ -267,6 +268,21 @@ describe('records that are written as the kernel writes them are read back', () 
     expect(events.map(({ kind }) => kind)).toEqual([EventKind.OTHER, EventKind.OTHER]);
     expect(stats).toMatchObject({ withoutFormat: 1, otherName: 'map', maps: 0 });
   });
+
+  it.each<TraceDatSpec['version']>([6, 7])(
+    'bytes behind its end, which are said and not read: version %i',
+    async (version) => {
+      const whole = encode([one(1e9, mapBytes)], { version });
+      const twice = await readBytes(Buffer.concat([whole, whole]));
+      expect(twice.stats).toMatchObject({ events: 1, bytesBehind: whole.length });
+      expect(remarks(twice.stats)).toEqual([
+        `${whole.length.toLocaleString('en')} bytes behind the end of a trace.dat could not be read: give each file by itself.`,
+      ]);
+      expect((await readBytes(Buffer.concat([whole, Buffer.from('#')]))).stats.bytesBehind).toBe(1);
+      const alone = await readBytes(whole);
+      expect([alone.stats.bytesBehind, remarks(alone.stats)]).toEqual([0, []]);
+    },
+  );
 
   it('offsets and scales of the clock', async () => {
     const date = await readBytes(encode([one(1e9, mapBytes)], { options: [[1, '0x3e8']] }));

@@ -34,6 +34,8 @@ export class CaptureStats {
   notEvents = 0;
   /** Lines of a trace in a log of an IOMMU, and lines with binary data in a text: the input is two files in one. */
   foreignLines = 0;
+  /** Bytes behind the end of trace.dat files, as where two are joined. */
+  bytesBehind = 0;
   /** Records whose layout the capture does not hold: they are counted among the events of other kinds. */
   withoutFormat = 0;
   /** Maps of logs that hold no physical addresses: the IOVA stands for it. */

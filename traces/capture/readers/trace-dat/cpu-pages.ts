@@ -1,6 +1,6 @@
 import type { RandomAccess } from '../../sources/index.ts';
 import { type Compression, inflateWhole } from './compression.ts';
-import type { CpuPlace } from './layout.ts';
+import type { CpuPlace } from './trace-dat.ts';
 
 /** Bytes of pages fetched at a time where they are not compressed. */
 const BATCH = 262_144;

@@ -15,7 +15,9 @@ export const TRACE_DAT: CaptureForm = {
   async open({ random, notes }) {
     const access = await random();
     try {
-      return new TraceDatReader(access, await readLayout(notes.file, access), notes.ofRecords());
+      const dat = await readLayout(notes.file, access);
+      notes.stats.bytesBehind += Math.max(0, access.size - dat.end);
+      return new TraceDatReader(access, dat, notes.ofRecords());
     } catch (error) {
       await access.close();
       throw error;

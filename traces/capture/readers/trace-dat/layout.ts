@@ -9,47 +9,7 @@ import { MemoryAccess } from '../../sources/index.ts';
 import { type EventFormat, parseEventFormat, parseFields } from '../event-format.ts';
 import { BinaryReader } from './binary-reader.ts';
 import { type Compression, compressionOf, inflateWhole } from './compression.ts';
-
-/** Where the data of one CPU lies. */
-export interface CpuPlace {
-  readonly cpu: number;
-  readonly offset: number;
-  readonly size: number;
-}
-
-/** The buffer of one trace instance. */
-export interface BufferPlace {
-  /** Empty for the instance at the top. */
-  readonly name: string;
-  /** `local`, `mono`, `counter`, ... */
-  readonly clock: string;
-  readonly pageSize: number;
-  readonly compressed: boolean;
-  readonly cpus: readonly CpuPlace[];
-}
-
-/** How the clock's numbers become nanoseconds: `offset + (ticks * multiplier >> shift)`. */
-export interface TickScale {
-  readonly multiplier: number;
-  readonly shift: number;
-  readonly offset: number;
-}
-
-/** A trace.dat. */
-export interface TraceDat {
-  readonly version: number;
-  readonly littleEndian: boolean;
-  readonly compression: Compression;
-  /** Offset and size of the commit counter in a page, and where its records begin. */
-  readonly commitOffset: number;
-  readonly commitSize: number;
-  readonly dataOffset: number;
-  readonly formats: readonly EventFormat[];
-  readonly buffers: readonly BufferPlace[];
-  /** Nanoseconds to be added to every time (`trace-cmd record --date`, `--ts-offset`). */
-  readonly timeOffset: number;
-  readonly tickScale: TickScale | null;
-}
+import type { BufferPlace, CpuPlace, TickScale, TraceDat } from './trace-dat.ts';
 
 /** Options of trace-cmd that matter here, by number. */
 const OptionId = {
@@ -62,10 +22,14 @@ const OptionId = {
   HEADER_INFO: 16,
   FTRACE_EVENTS: 17,
   EVENT_FORMATS: 18,
+  KALLSYMS: 19,
+  CMDLINES: 21,
   BUFFER_TEXT: 22,
 } as const;
 
 const SECTION_COMPRESSED = 1;
+const SECTION_HEADER = 16;
+const SECTION_STRINGS = 15;
 /** The magic number: 17 08 44 "tracing". */
 const MAGIC_LENGTH = 10;
 /** More than any machine has. */
@@ -123,6 +87,7 @@ class Parts {
   #clock = 'local';
   #timeOffset = 0;
   #tickScale: TickScale | null = null;
+  #end = 0;
 
   constructor(file: string, reader: BinaryReader, version: number, pageSize: number) {
     this.#file = file;
@@ -143,6 +108,7 @@ class Parts {
       buffers: this.#buffers,
       timeOffset: this.#timeOffset,
       tickScale: this.#tickScale,
+      end: this.#end,
     };
   }
 
@@ -206,7 +172,7 @@ class Parts {
         }
         if (id === OptionId.BUFFER) buffers.push(await inner(options, size, this.#file));
         else if (id === OptionId.BUFFER_TEXT) reader.fail(LATENCY);
-        else if (id >= OptionId.HEADER_INFO && id <= OptionId.EVENT_FORMATS) places.set(id, await options.u64());
+        else if (id >= OptionId.HEADER_INFO && id <= OptionId.CMDLINES) places.set(id, await options.u64());
         else await this.#option(id, size, options);
         options.at = start + size;
       }
@@ -214,8 +180,10 @@ class Parts {
     await this.#part(places, OptionId.HEADER_INFO, (part) => this.#headerInfo(part));
     await this.#part(places, OptionId.FTRACE_EVENTS, (part) => this.#ftraceFormats(part));
     await this.#part(places, OptionId.EVENT_FORMATS, (part) => this.#eventFormats(part));
+    for (let id = OptionId.KALLSYMS; id <= OptionId.CMDLINES; id++) await this.#passSection(places.get(id));
     for (const buffer of buffers) this.#buffers.push(await this.#buffer7(buffer));
     if (this.#buffers.length === 0) reader.fail('no buffer with trace data');
+    await this.#passStrings();
   }
 
   async #part(
@@ -235,11 +203,36 @@ class Parts {
     const flags = await reader.u16();
     await reader.u32(); // description
     const size = await reader.u64();
+    this.#reaches(reader.at + size);
     if ((flags & SECTION_COMPRESSED) === 0) return inner(reader, size, this.#file);
     const packed = await reader.u32();
     const unpacked = await reader.u32();
     const bytes = await inflateWhole(this.#compression, await reader.bytes(packed), unpacked);
     return readerOf(bytes ?? reader.fail('a damaged section'), reader, this.#file);
+  }
+
+  /** Takes note of where a section ends that nothing is wanted of. */
+  async #passSection(offset: number | undefined): Promise<void> {
+    const reader = this.#reader;
+    if (offset === undefined || offset + SECTION_HEADER > reader.size) return;
+    reader.at = offset + SECTION_HEADER - 8;
+    const [first, second] = [await reader.u32(), await reader.u32()];
+    const size = reader.littleEndian ? second * 2 ** 32 + first : first * 2 ** 32 + second;
+    this.#reaches(reader.at + size);
+  }
+
+  /** Strings that describe sections stand behind all others; no option tells where. */
+  async #passStrings(): Promise<void> {
+    const reader = this.#reader;
+    while (this.#end + SECTION_HEADER <= reader.size) {
+      reader.at = this.#end;
+      if ((await reader.u16()) !== SECTION_STRINGS) return;
+      await this.#passSection(this.#end);
+    }
+  }
+
+  #reaches(end: number): void {
+    this.#end = Math.max(this.#end, end);
   }
 
   async #headerInfo(reader: BinaryReader): Promise<void> {
@@ -302,9 +295,15 @@ class Parts {
     const reader = this.#reader;
     const cpus: CpuPlace[] = [];
     for (let cpu = 0; cpu < count; cpu++) {
-      cpus.push({ cpu, offset: await reader.u64(), size: await reader.u64() });
+      cpus.push(this.#cpuPlace(cpu, await reader.u64(), await reader.u64()));
     }
+    this.#reaches(reader.at);
     return { name, clock: this.#clock, pageSize: this.#pageSize, compressed: false, cpus };
+  }
+
+  #cpuPlace(cpu: number, offset: number, size: number): CpuPlace {
+    this.#reaches(offset + size);
+    return { cpu, offset, size };
   }
 
   async #buffer7(option: BinaryReader): Promise<BufferPlace> {
@@ -315,8 +314,9 @@ class Parts {
     const count = await this.#cpuCount(option);
     const cpus: CpuPlace[] = [];
     for (let index = 0; index < count; index++) {
-      cpus.push({ cpu: await option.u32(), offset: await option.u64(), size: await option.u64() });
+      cpus.push(this.#cpuPlace(await option.u32(), await option.u64(), await option.u64()));
     }
+    await this.#passSection(section);
     const reader = this.#reader;
     reader.at = section + 2;
     const compressed = ((await reader.u16()) & SECTION_COMPRESSED) !== 0;

@@ -5,7 +5,7 @@ import type { EventStream } from '../form.ts';
 import { RecordDecoder } from '../record-decoder.ts';
 import { CpuLane, Step } from './cpu-lane.ts';
 import { CpuPages } from './cpu-pages.ts';
-import type { BufferPlace, TickScale, TraceDat } from './layout.ts';
+import type { BufferPlace, TickScale, TraceDat } from './trace-dat.ts';
 
 /** Clocks that count something else than nanoseconds. */
 const COUNTING_CLOCKS: readonly string[] = ['counter', 'uptime', 'x86-tsc', 'ppc-tb', 'x86-cycles'];
