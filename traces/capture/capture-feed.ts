@@ -7,6 +7,9 @@ import type { ByteSource } from './sources/index.ts';
 /** Bytes mapped and unmapped until whoever wants to stop gets a chance: 2^18 pages of 4 KiB, less than a second of work. */
 const BYTES_PER_TURN = 2 ** 30;
 
+/** Milliseconds that what has been read may take to be unpacked and told apart, after somebody wants to stop. */
+const LAST_TURN = 300;
+
 /** How captures are read. */
 export interface FeedOptions {
   /** Refuse the first damaged record instead of counting it. */
@@ -103,10 +106,19 @@ export class CaptureFeed implements EventFeed {
     let sink: S;
     try {
       sink = open(reader);
-      const stopped = new Promise<false>((resolve) => {
-        this.#wake = () => resolve(false);
+      const stopped = new Promise<true>((resolve) => {
+        this.#wake = () => {
+          setTimeout(() => resolve(true), reader.stop() ? LAST_TURN : 0);
+        };
       });
-      reading: while (!this.#stopped && (await Promise.race([reader.fill(), stopped]))) {
+      if (this.#stopped) this.#wake();
+      // The few bytes that came before a stop need not be a capture yet.
+      const fill = (): Promise<boolean> =>
+        reader.fill().catch((error: unknown) => {
+          if (this.#stopped) return false;
+          throw error;
+        });
+      reading: while (await Promise.race([fill(), stopped])) {
         let bytes = 0;
         while (reader.next()) {
           const { event } = reader;
@@ -121,6 +133,7 @@ export class CaptureFeed implements EventFeed {
           await new Promise((resolve) => setTimeout(resolve));
           if (this.#stopped) break reading;
         }
+        if (this.#stopped) break;
         const { read, total } = reader.progress;
         onProgress(total > 0 ? read / total : 0, sink.events);
       }

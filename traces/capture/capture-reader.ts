@@ -43,6 +43,12 @@ export class CaptureReader {
   #unpacked: Unpacked | null = null;
   /** All of the current capture is read; what the window still holds may come out. */
   #ended = false;
+  /** Nobody waits for more input: see {@link stop}. */
+  #stopping = false;
+  #enough: () => void = () => {};
+  readonly #untilEnough = new Promise<void>((resolve) => {
+    this.#enough = resolve;
+  });
   /** Domains that the captures before this one named. */
   #domainBase = 0;
   #eventsBefore = 0;
@@ -94,7 +100,7 @@ export class CaptureReader {
     while (!window.full) {
       stream.event = window.slot();
       if (!stream.next()) {
-        if (!this.#ended || window.empty) return false;
+        if (!(this.#ended || this.#stopping) || window.empty) return false;
         break;
       }
       if (this.#pairs.repeats(stream.event)) this.stats.paired++;
@@ -106,6 +112,17 @@ export class CaptureReader {
     this.#count(event);
     this.event = event;
     return true;
+  }
+
+  /**
+   * Somebody wants to end the reading early: {@link next} gives what has come and is held back for what might follow, the first bytes of a
+   * capture among it, of which too few had come to tell what it is.
+   * @returns whether {@link fill} brings something more without new input
+   */
+  stop(): boolean {
+    this.#stopping = true;
+    this.#enough();
+    return this.#stream === null && this.#capture < this.#sources.length;
   }
 
   /** Ends the reading early and closes what is open. */
@@ -146,9 +163,10 @@ export class CaptureReader {
     const { stats } = this;
     const notes = new CaptureNotes(source.name, stats, this.devices, this.#strict, 'line');
     const readBefore = this.progress.read;
-    const unpacked = await unpack(source, this.progress);
+    const unpacked = await unpack(source, this.progress, this.#untilEnough);
     this.#unpacked = unpacked;
     if (unpacked.first.length === 0 && this.progress.read === readBefore) {
+      if (this.#stopping) return false;
       throw new InputError(source.name, '', nothingIn(source.name, unpacked.packing), SUPPORTED);
     }
     this.#traceHeader = TRACE_HEADERS.some((header) => startsWithText(unpacked.first, header));

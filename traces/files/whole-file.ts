@@ -14,6 +14,7 @@ import {
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { ConfigError } from '../../formats/index.ts';
+import { finished, removeUnlessFinished } from './unfinished.ts';
 
 /** Text that is gathered before it is written, in UTF-16 units. */
 const CHUNK = 65_536;
@@ -65,8 +66,7 @@ export class WholeFile {
     this.#writing = join(dirname(this.#target), `.${basename(this.#target)}.${process.pid}.part`);
     const mode = info === null ? 0o666 : info.mode & 0o777;
     this.#descriptor = this.#guard(() => openSync(this.#writing, 'w', mode));
-    unfinished.add(this.#writing);
-    removeAtExit();
+    removeUnlessFinished(this.#writing);
   }
 
   /** Adds text or bytes. @throws ConfigError if they cannot be written */
@@ -94,7 +94,7 @@ export class WholeFile {
       }
       if (this.#target !== null) renameSync(this.#writing, this.#target);
     });
-    unfinished.delete(this.#writing);
+    finished(this.#writing);
   }
 
   /** Drops what was written, unless it is committed. */
@@ -102,8 +102,7 @@ export class WholeFile {
     this.#text = '';
     if (this.#descriptor >= 0) closeSync(this.#descriptor);
     this.#descriptor = -1;
-    if (!unfinished.delete(this.#writing)) return;
-    rmSync(this.#writing, { force: true });
+    if (finished(this.#writing)) rmSync(this.#writing, { force: true });
   }
 
   #flush(): void {
@@ -223,31 +222,6 @@ const REASONS: Readonly<Record<string, string>> = {
 };
 
 const SLEEP = new Int32Array(new SharedArrayBuffer(4));
-
-/** Files being written, which an early end of the process must not leave behind. */
-const unfinished = new Set<string>();
-let removes = false;
-
-/** An error, a signal or the end of the process: what is unfinished goes. */
-function removeAtExit(): void {
-  if (removes) return;
-  removes = true;
-  const remove = (): void => {
-    for (const path of unfinished) rmSync(path, { force: true });
-    unfinished.clear();
-  };
-  process.on('exit', remove);
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-    const end = (): void => {
-      // Whoever else listens decides how the process ends; alone, it ends as it would have without us.
-      if (process.listenerCount(signal) > 1) return;
-      remove();
-      process.removeListener(signal, end);
-      process.kill(process.pid, signal);
-    };
-    process.on(signal, end);
-  }
-}
 
 function existing(path: string): Stats | null {
   try {

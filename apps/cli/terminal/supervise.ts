@@ -15,10 +15,11 @@ export async function supervise<R>(
 ): Promise<void> {
   const progress = new Progress();
   let ending: ExitCode = ExitCode.INTERRUPTED;
-  // The first signal stops the replay between two events; a second one is for the impatient: nobody listens to it, so it kills.
+  // The first signal stops the replay between two events; a second one is for the impatient: nobody here listens to it, so it kills. The
+  // others that hear the first one must still see somebody who does: files being written would be removed and the process end.
   const stop = (signal: keyof typeof ENDINGS): void => {
     ending = ENDINGS[signal];
-    forget();
+    process.nextTick(forget);
     replay.stop();
   };
   const forget = (): void => {

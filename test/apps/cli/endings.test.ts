@@ -1,6 +1,6 @@
 /** How a command ends when its outputs fail or somebody wants it to end. */
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
-import { mkdtempSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync, writeSync } from 'node:fs';
+import { mkdtempSync, openSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
@@ -43,13 +43,18 @@ describe('a named pipe that nobody closes', () => {
     ['SIGINT', 130],
     ['SIGTERM', 143],
   ] as const)(
-    'ends with %s: the report so far, exit code %i, the result file whole and nothing beside it',
+    'ends with %s: the report so far, exit code %i, result files whole, those written from the start too, and nothing beside them',
     async (signal, code) => {
       const pipe = join(folder, `pipe-${signal}`);
       const json = join(folder, `${signal}.json`);
       execFileSync('mkfifo', [pipe]);
       writeFileSync(json, 'an old result');
-      const child = spawn(process.execPath, [inject('cli'), 'replay', pipe, '--json', json]);
+      const timeline = join(folder, `${signal}.pftrace`);
+      const database = join(folder, `${signal}.duckdb`);
+      const child = spawn(process.execPath, [
+        ...[inject('cli'), 'replay', pipe, '--json', json],
+        ...['--perfetto', timeline, '--db', database],
+      ]);
       let stdout = '';
       child.stdout.on('data', (data) => {
         stdout += String(data);
@@ -62,7 +67,12 @@ describe('a named pipe that nobody closes', () => {
       child.kill(signal);
       expect(await ended).toBe(code);
       expect(stdout).toContain('(stopped before the end)');
-      expect(JSON.parse(readFileSync(json, 'utf8'))).toMatchObject({ complete: false });
+      expect(JSON.parse(readFileSync(json, 'utf8'))).toMatchObject({
+        complete: false,
+        capture: { maps: 172, unmaps: 22 },
+      });
+      expect(statSync(timeline).size).toBeGreaterThan(1000);
+      expect(statSync(database).size).toBeGreaterThan(1000);
       expect(readdirSync(folder).filter((name) => name.startsWith('.'))).toEqual([]);
     },
   );

@@ -26,13 +26,20 @@ export interface Unpacked {
 
 /** Bytes that decide what a capture is: what is before the first line of a log may be long. A pipe holds as many. */
 const SNIFF = 65_536;
+/** Milliseconds that bytes which have come may take to be unpacked when nobody waits for more. */
+const UNPACKING = 100;
 /** Compressed in compressed: more layers than this are nobody's intention. */
 const LAYERS = 4;
 
 const GZIP = [0x1f, 0x8b];
 const ZSTD = [0x28, 0xb5, 0x2f, 0xfd];
-/** Takes the compression off; what kind of data it is shows in its bytes, not in its name. @throws InputError */
-export async function unpack(source: ByteSource, progress: Progress): Promise<Unpacked> {
+
+/**
+ * Takes the compression off; what kind of data it is shows in its bytes, not in its name.
+ * @param enough once resolved, no more bytes are waited for: those that have come are `first`
+ * @throws InputError
+ */
+export async function unpack(source: ByteSource, progress: Progress, enough: Promise<void>): Promise<Unpacked> {
   const { platform } = source;
   let packing = '';
   // A generator that nobody has asked for its first block closes nothing, so each layer is closed by itself.
@@ -40,7 +47,8 @@ export async function unpack(source: ByteSource, progress: Progress): Promise<Un
   const close = async (): Promise<void> => {
     for (const layer of layers.toReversed()) await layer.return(undefined);
   };
-  let peeked = await peek(layers[0] as AsyncGenerator<Block>);
+  const soon = enough.then(() => new Promise<void>((resolve) => setTimeout(resolve, UNPACKING)));
+  let peeked = await peek(layers[0] as AsyncGenerator<Block>, enough);
   for (let layer = 0; ; layer++) {
     const gzip = startsWith(peeked.first, GZIP);
     if (!gzip && !startsWith(peeked.first, ZSTD)) break;
@@ -51,7 +59,7 @@ export async function unpack(source: ByteSource, progress: Progress): Promise<Un
     packing = gzip ? 'gzip-compressed' : 'zstd-compressed';
     const unpacked = carryDamage(peeked.blocks, (bytes) => (gzip ? platform.gunzip(bytes) : unzstd(bytes)));
     layers.push(unpacked);
-    peeked = await peek(unpacked);
+    peeked = await peek(unpacked, soon);
   }
   const { first, blocks } = peeked;
   return {
@@ -70,8 +78,12 @@ export async function unpack(source: ByteSource, progress: Progress): Promise<Un
 }
 
 /** Looks at the first bytes without taking them away. */
-async function peek(blocks: AsyncGenerator<Block>): Promise<{ first: Uint8Array; blocks: AsyncGenerator<Block> }> {
-  let { value } = await blocks.next();
+async function peek(
+  blocks: AsyncGenerator<Block>,
+  enough: Promise<void>,
+): Promise<{ first: Uint8Array; blocks: AsyncGenerator<Block> }> {
+  const next = async (): Promise<Block | undefined> => (await Promise.race([blocks.next(), enough]))?.value;
+  let value = await next();
   if (value === undefined) return { first: new Uint8Array(0), blocks };
   let { bytes, damage } = value;
   if (bytes.length < SNIFF && damage === '') {
@@ -83,7 +95,7 @@ async function peek(blocks: AsyncGenerator<Block>): Promise<{ first: Uint8Array;
       length += value.bytes.length;
       damage = value.damage;
       if (length >= SNIFF || damage !== '') break;
-      ({ value } = await blocks.next());
+      value = await next();
     }
     bytes = joined(parts, length);
   }

@@ -10,6 +10,7 @@ import {
   type ParquetSink,
 } from '../../report/index.ts';
 import { makeFolder } from '../folder.ts';
+import { finished, removeUnlessFinished } from '../unfinished.ts';
 import { checkOutput, reasonOf, WholeFile } from '../whole-file.ts';
 import { engineReason, findEngine, openEngine, sqlText } from './engine.ts';
 
@@ -32,7 +33,6 @@ export class DatabaseOutput {
   readonly #folder: string;
   readonly #isFile: boolean;
   readonly #files: WholeFile[] = [];
-  readonly #removeAtExit = (): void => this.abandon();
 
   /** @throws ConfigError for a place that cannot be written, or without the engine that a `.duckdb` needs */
   constructor(option: string, path: string, inputs: readonly string[] = []) {
@@ -45,12 +45,12 @@ export class DatabaseOutput {
       checkOutput(option, path, inputs);
       findEngine(option);
       this.#folder = this.#made(() => mkdtempSync(join(dirname(path), `.${basename(path)}.`)));
+      removeUnlessFinished(this.#folder);
     } else {
       if (OTHER_FORMS.test(path)) throw new ConfigError(option, path, ALLOWED);
       makeFolder(option, path);
       this.#folder = path;
     }
-    process.on('exit', this.#removeAtExit);
   }
 
   /** Where the file of a table goes. */
@@ -69,9 +69,8 @@ export class DatabaseOutput {
 
   /** Removes what is not in its place yet. */
   abandon(): void {
-    process.removeListener('exit', this.#removeAtExit);
     for (const file of this.#files) file.abandon();
-    if (this.#isFile) rmSync(this.#folder, { recursive: true, force: true });
+    if (this.#isFile && finished(this.#folder)) rmSync(this.#folder, { recursive: true, force: true });
   }
 
   /** Makes one file of the Parquet files. */
