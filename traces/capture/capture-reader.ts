@@ -53,6 +53,8 @@ export class CaptureReader {
   #domainBase = 0;
   #eventsBefore = 0;
   #damagedBefore = 0;
+  /** What the present capture is if no event comes of it, as a phrase. */
+  #what = '';
   #traceHeader = false;
   /** Time of the event before, of the same capture. */
   #time = Number.NEGATIVE_INFINITY;
@@ -170,7 +172,9 @@ export class CaptureReader {
       throw new InputError(source.name, '', nothingIn(source.name, unpacked.packing), SUPPORTED);
     }
     this.#traceHeader = TRACE_HEADERS.some((header) => startsWithText(unpacked.first, header));
-    this.#stream = await formOf(source.name, unpacked).open({
+    const form = formOf(source.name, unpacked);
+    this.#what = form === FORMS.at(-1) ? 'text without a single trace event' : `${form.name} without a single event`;
+    this.#stream = await form.open({
       first: unpacked.first,
       blocks: unpacked.blocks,
       random: () => unpacked.random((reason) => notes.damaged(0, 0, reason, true)),
@@ -199,7 +203,7 @@ export class CaptureReader {
       const place = first === undefined || first.line === 0 ? '' : `, line ${first.line}`;
       throw new InputError(file, '', `nothing but damage (${times} times${place}: ${first?.reason ?? ''})`, SUPPORTED);
     }
-    if (!this.#traceHeader) throw new InputError(file, '', 'text without a single trace event', SUPPORTED);
+    if (!this.#traceHeader) throw new InputError(file, '', this.#what, SUPPORTED);
   }
 }
 

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { deflateSync } from 'node:zlib';
 import type { Command } from 'commander';
 import { ConfigError } from '../../../formats/index.ts';
 import {
@@ -20,6 +21,9 @@ import {
 } from '../../../traces/index.ts';
 import { HTML_ASSETS } from '../html/index.ts';
 import { wholeNumber } from './machine-options.ts';
+
+/** Packets are packed quickly rather than well: a run shall not wait for it. */
+const DEFLATE = { level: 1 } as const;
 
 /** What commander hands to an action for {@link addOutputOptions}. */
 export interface OutputFlags {
@@ -84,7 +88,11 @@ export class ReportOutputs {
     if (perfetto !== undefined) {
       const file = new WholeFile('--perfetto', perfetto, this.#captures);
       this.#traceFile = file;
-      this.#trace = new PerfettoTrace(replayer, (bytes) => file.write(bytes), deviceName);
+      const sink = {
+        write: (bytes: Uint8Array) => file.write(bytes),
+        deflate: (bytes: Uint8Array) => deflateSync(bytes, DEFLATE),
+      };
+      this.#trace = new PerfettoTrace(replayer, sink, deviceName);
       watchers.push(this.#trace);
     }
     const database = this.#database;

@@ -118,6 +118,18 @@ describe('the ftrace events of a Perfetto trace', () => {
     expect(stats.damaged).toBe(0);
   });
 
+  it('of which there are none: said so by its name', async () => {
+    await expect(read(trace(SYNC))).rejects.toThrow('Perfetto trace without a single event');
+  });
+
+  it('may begin with packed bytes none of which is a control character', async () => {
+    const packed = message([50, Uint8Array.of(0x41, 0xff, 0x42, 0x43)]);
+    await expect(read(trace(packed))).rejects.toThrow('nothing but damage');
+    await expect(read(trace(SYNC, packed, bundle(0, map(1_000, 0x1000))))).resolves.toMatchObject({
+      stats: { maps: 1 },
+    });
+  });
+
   it('in the order of their times, whichever CPU was written first', async () => {
     const { events } = await read(
       trace(

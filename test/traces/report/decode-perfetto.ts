@@ -1,13 +1,15 @@
+import { inflateSync } from 'node:zlib';
 import { PbfReader } from 'pbf';
 
 /** A message as field numbers and values. */
-type Message = Map<number, (number | string | Message)[]>;
+type Message = Map<number, (number | string | Uint8Array | Message)[]>;
 /** The types of a message's fields, as Perfetto's `.proto` files declare them: a field that is not named here fails. */
 interface Shape {
   readonly varint?: readonly number[];
   readonly fixed64?: readonly number[];
   readonly double?: readonly number[];
   readonly text?: readonly number[];
+  readonly bytes?: readonly number[];
   readonly nested?: Readonly<Record<number, Shape>>;
 }
 
@@ -17,6 +19,7 @@ const TRACE: Shape = {
     // TracePacket
     1: {
       varint: [8, 10, 13],
+      bytes: [50],
       nested: {
         // TrackEvent, with DebugAnnotation
         11: {
@@ -40,11 +43,12 @@ function decode(reader: PbfReader, end: number, shape: Shape): Message {
     const key = reader.readVarint();
     const field = key >> 3;
     const inner = shape.nested?.[field];
-    let value: number | string | Message;
+    let value: number | string | Uint8Array | Message;
     if ((key & 7) === 0 && shape.varint?.includes(field)) value = reader.readVarint();
     else if ((key & 7) === 1 && shape.fixed64?.includes(field)) value = reader.readFixed64();
     else if ((key & 7) === 1 && shape.double?.includes(field)) value = reader.readDouble();
     else if ((key & 7) === 2 && shape.text?.includes(field)) value = reader.readString();
+    else if ((key & 7) === 2 && shape.bytes?.includes(field)) value = reader.readBytes();
     else if ((key & 7) === 2 && inner !== undefined) value = decode(reader, reader.readVarint() + reader.pos, inner);
     else throw new Error(`field ${field} of type ${key & 7}`);
     message.set(field, [...(message.get(field) ?? []), value]);
@@ -73,7 +77,7 @@ export interface Timeline {
 
 /** Reads a trace as Perfetto's trace processor does: packets by time, names by number, slices that are closed by the next end on their track. */
 export function readTimeline(bytes: Uint8Array): Timeline {
-  const packets = all(decode(new PbfReader(bytes), bytes.length, TRACE), 1);
+  const packets = packetsOf(bytes);
   const tracks = new Map<string, string | null>();
   const byNumber = new Map<number, string>();
   const eventNames = new Map<number, string>();
@@ -132,6 +136,16 @@ export function readTimeline(bytes: Uint8Array): Timeline {
   }
   for (const [track, stack] of open) if (stack.length > 0) throw new Error(`a slice never ends on ${track}`);
   return { tracks, slices, counters };
+}
+
+/** The packets of a trace; those that are packed in others are taken out, in order. */
+function packetsOf(bytes: Uint8Array): Message[] {
+  return all(decode(new PbfReader(bytes), bytes.length, TRACE), 1).flatMap((packet) => {
+    const packed = packet.get(50)?.[0];
+    if (!(packed instanceof Uint8Array)) return packet;
+    if (packet.size !== 1) throw new Error('packed packets stand alone in theirs');
+    return packetsOf(inflateSync(packed));
+  });
 }
 
 function all(message: Message, field: number): Message[] {

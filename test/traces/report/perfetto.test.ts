@@ -1,3 +1,4 @@
+import { deflateSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import {
   PerfettoTrace,
@@ -9,18 +10,27 @@ import {
 } from '../../../traces/index.ts';
 import { readTimeline, type Slice, type Timeline } from './decode-perfetto.ts';
 
-async function trace(config: RunConfigInput = {}, limit = 400): Promise<Timeline & { report: Report }> {
+async function bytesOf(config: RunConfigInput, limit: number, deflate?: (bytes: Uint8Array) => Uint8Array) {
   const pieces: Uint8Array[] = [];
   let written: PerfettoTrace | null = null as PerfettoTrace | null;
   const report = await new ReplayRun(['traces/samples/small-strict.ftrace.txt.gz'], runConfig(config), {
     limit,
     onStart: (replayer, deviceName) => {
-      written = new PerfettoTrace(replayer, (bytes) => pieces.push(bytes), deviceName);
+      written = new PerfettoTrace(
+        replayer,
+        { write: (bytes) => pieces.push(bytes), ...(deflate && { deflate }) },
+        deviceName,
+      );
       watchRun(replayer, [written]);
     },
   }).run();
   written?.end();
-  return { report, ...readTimeline(Buffer.concat(pieces)) };
+  return { report, bytes: Buffer.concat(pieces) };
+}
+
+async function trace(config: RunConfigInput = {}, limit = 400): Promise<Timeline & { report: Report }> {
+  const { report, bytes } = await bytesOf(config, limit, deflateSync);
+  return { report, ...readTimeline(bytes) };
 }
 
 const named = (slices: readonly Slice[], name: string): Slice[] => slices.filter((one) => one.name === name);
@@ -56,6 +66,13 @@ describe('a Perfetto trace', () => {
     const rates = counters.get('TLB hit rate, all levels') ?? [];
     expect(rates.length).toBe(Math.floor(report.translation.requests / 64));
     expect(rates.every((rate) => rate >= 0 && rate <= 100)).toBe(true);
+  });
+
+  it('is the same without packing, several times as large', async () => {
+    const { bytes } = await bytesOf({}, 60);
+    const packed = await bytesOf({}, 60, deflateSync);
+    expect(packed.bytes.length).toBeLessThan(bytes.length / 3);
+    expect(readTimeline(packed.bytes)).toEqual(readTimeline(bytes));
   });
 
   it('leads from each strict unmap to its own TLBI, with what that dropped', async () => {

@@ -11,12 +11,19 @@ const WIRE_TYPES: readonly number[] = [0, 1, 2, 5];
 export const PERFETTO: CaptureForm = {
   name: 'Perfetto trace',
   // A text may begin with a line feed as well, but what follows is then no field, or printable.
-  recognises: (first) => first[0] === PACKET && hasControls(first.subarray(0, 64)) && isPacket(first),
+  recognises: (first) => first[0] === PACKET && isNoText(first.subarray(0, 64)) && isPacket(first),
   open: ({ blocks, notes }) => Promise.resolve(new PerfettoReader(blocks, notes.ofRecords())),
 };
 
-function hasControls(bytes: Uint8Array): boolean {
-  return bytes.some((byte) => byte < 9);
+/** Control characters, or what is no UTF-8: packed packets may have only the latter. */
+function isNoText(bytes: Uint8Array): boolean {
+  if (bytes.some((byte) => byte < 9)) return true;
+  try {
+    new TextDecoder('utf-8', { fatal: true }).decode(bytes, { stream: true });
+    return false;
+  } catch {
+    return true;
+  }
 }
 
 /** Whether the packet's length is followed by a field. */

@@ -9,6 +9,8 @@ export const Packet = {
   TRACK_EVENT: 11,
   INTERNED: 12,
   SEQUENCE_FLAGS: 13,
+  /** Packets deflated as one (RFC 1950), as `traced` does when asked to. */
+  COMPRESSED: 50,
   TRACK_DESCRIPTOR: 60,
 } as const;
 /** Bits of `sequence_flags`. */

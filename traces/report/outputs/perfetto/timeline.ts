@@ -14,7 +14,7 @@ import { InvalidationFlows } from './flows.ts';
 import { InvalidationLog } from './invalidation-log.ts';
 import { phasesOf, TLBI } from './phases.ts';
 import { CounterUnit } from './schema.ts';
-import { TrackWriter } from './track-writer.ts';
+import { type TimelineSink, TrackWriter } from './track-writer.ts';
 
 /** Numbers of tracks; CPUs and streams follow theirs. */
 const Track = {
@@ -64,15 +64,15 @@ export class PerfettoTrace implements RunWatcher {
   #microHits = 0;
   #hits = 0;
 
-  /** @param write takes the trace piece by piece */
+  /** @param sink takes the trace piece by piece */
   constructor(
     replayer: Replayer,
-    write: (bytes: Uint8Array) => void,
+    sink: TimelineSink,
     deviceName: (device: number) => string = (device) => `device ${device}`,
   ) {
     this.#replayer = replayer;
     this.#deviceName = deviceName;
-    this.#tracks = new TrackWriter(write);
+    this.#tracks = new TrackWriter(sink);
     this.#flows = new InvalidationFlows(replayer.config.invalidation.mode === 'lazy');
     this.#nanoseconds = 1000 / replayer.config.clockMHz;
   }

@@ -18,6 +18,13 @@ import {
 const CHUNK = 65_536;
 const SEQUENCE = 1;
 
+/** Where a trace goes, and what packs its packets. */
+export interface TimelineSink {
+  readonly write: (bytes: Uint8Array) => void;
+  /** RFC 1950; packets are written as they are without it, four to five times as large. */
+  readonly deflate?: (bytes: Uint8Array) => Uint8Array;
+}
+
 /** What is said of an event: numbers, addresses (shown in hexadecimal) and texts, each by its name. */
 export interface Details {
   readonly numbers?: Readonly<Record<string, number>>;
@@ -53,7 +60,7 @@ interface PacketDraft {
  * numbered from there on (interned data). Events of one track may come in any order of time; those of one time keep theirs.
  */
 export class TrackWriter {
-  readonly #write: (bytes: Uint8Array) => void;
+  readonly #sink: TimelineSink;
   readonly #tracks = new Set<number>();
   readonly #eventNames = new Map<string, number>();
   readonly #annotationNames = new Map<string, number>();
@@ -70,9 +77,9 @@ export class TrackWriter {
   #gathered = new PbfWriter();
   #first = true;
 
-  /** @param write takes the trace piece by piece */
-  constructor(write: (bytes: Uint8Array) => void) {
-    this.#write = write;
+  /** @param sink takes the trace piece by piece */
+  constructor(sink: TimelineSink) {
+    this.#sink = sink;
   }
 
   /** Tells of a track before its first event; again is too often and changes nothing. @param spec is only asked for the first time */
@@ -122,7 +129,19 @@ export class TrackWriter {
   flush(): void {
     const bytes = this.#gathered.finish();
     this.#gathered = new PbfWriter();
-    if (bytes.length > 0) this.#write(bytes);
+    if (bytes.length === 0) return;
+    const { write, deflate } = this.#sink;
+    if (deflate === undefined) {
+      write(bytes);
+      return;
+    }
+    const packed = new PbfWriter();
+    packed.writeMessage(
+      TRACE_PACKET,
+      (piece, packet) => packet.writeBytesField(Packet.COMPRESSED, piece),
+      deflate(bytes),
+    );
+    write(packed.finish());
   }
 
   #event(
