@@ -21,11 +21,14 @@ const { values, positionals } = parseArgs({
   },
 });
 
+/** Room for the longest name and a gap. */
+const NAME_WIDTH = Math.max(...TARGETS.map(({ name }) => name.length)) + 2;
+
 const HELP = `npm run soak -- [TARGET...] [--minutes N] [--seed S] [--folder DIR]   random inputs for N minutes per target (default 1)
 npm run soak -- TARGET --input FILE                                  one saved input again
 
 Targets (default all):
-${TARGETS.map(({ name, about }) => `  ${name.padEnd(14)}${about}`).join('\n')}
+${TARGETS.map(({ name, about }) => `  ${name.padEnd(NAME_WIDTH)}${about}`).join('\n')}
 `;
 
 const chosen = positionals.length === 0 ? TARGETS : TARGETS.filter(({ name }) => positionals.includes(name));
@@ -51,7 +54,7 @@ async function soakAll(): Promise<void> {
     const { tried, findings } = await soak(target, first, (_, sofar) => Date.now() < end && sofar < 10);
     const seconds = ((Date.now() - start) / 1000).toFixed(0);
     process.stdout.write(
-      `${target.name.padEnd(14)}${tried.toLocaleString('en').padStart(12)} inputs${seconds.padStart(6)} s  ${findings.length} findings, seeds ${first} to ${first + tried - 1}\n`,
+      `${target.name.padEnd(NAME_WIDTH)}${tried.toLocaleString('en').padStart(12)} inputs${seconds.padStart(6)} s  ${findings.length} findings, seeds ${first} to ${first + tried - 1}\n`,
     );
     found += findings.length;
     for (const { seed, parts, what } of findings) {

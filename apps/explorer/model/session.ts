@@ -1,5 +1,5 @@
 import { ConfigError } from '../../../formats/index.ts';
-import { answer, answerLines, InputError } from '../../../traces/browser.ts';
+import { answer, answerLines, InputError, plainText } from '../../../traces/browser.ts';
 import type { Lesson, LessonStep } from './lesson.ts';
 import type { LessonView, Reply, Request, SourceView } from './messages.ts';
 import { answersOf, explainText } from './registers.ts';
@@ -10,6 +10,8 @@ import { World } from './world.ts';
 /** Lines that a link or a saved state may carry. */
 const MOST_LINES = 400;
 const MOST_ANSWER = 60;
+/** Stands in a link for no lines at all, where a lesson has some to begin with. */
+const NO_LINES = 'nothing';
 const LONGEST_COMPLAINT = 400;
 
 /**
@@ -53,7 +55,8 @@ export class Session {
       else this.#take(request);
     } catch (error) {
       if (!(error instanceof ConfigError || error instanceof InputError || error instanceof RangeError)) throw error;
-      this.#post({ kind: 'refused', text: error.message.replace(/\s+/g, ' ').slice(0, LONGEST_COMPLAINT) });
+      const text = plainText(error.message.replace(/\s+/g, ' ')).slice(0, LONGEST_COMPLAINT);
+      this.#post({ kind: 'refused', text });
     }
   }
 
@@ -110,6 +113,7 @@ export class Session {
         for (const deed of request.deeds) this.do(deed);
         break;
       case 'close':
+        if (this.#source === null) break;
         this.#replace(new World(settingsOf({})));
         break;
       case 'undo': {
@@ -238,7 +242,7 @@ export class Session {
     this.#reached = false;
     if (lesson !== '') this.begin(lesson, Number.parseInt(step, 10) || 0);
     if (lesson === '' || lines !== '') {
-      const script = lines === '' ? [] : lines.split(';').slice(0, MOST_LINES);
+      const script = lines === '' || lines === NO_LINES ? [] : lines.split(';').slice(0, MOST_LINES);
       this.#replace(new World(settingsOf(params), script));
     }
     if (address !== '') this.#look(address);
@@ -253,7 +257,7 @@ export class Session {
     return {
       ...(this.#lesson === null ? {} : { lesson: this.#lesson.id, step: String(this.#step) }),
       ...settingsText(settings),
-      ...(lines.length === 0 ? {} : { do: lines.join(';') }),
+      ...(lines.length > 0 ? { do: lines.join(';') } : this.#lesson === null ? {} : { do: NO_LINES }),
       address: `0x${address.toString(16)}`,
     };
   }

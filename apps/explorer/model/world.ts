@@ -1,4 +1,4 @@
-import { AccessFlag } from '../../../emulator/index.ts';
+import { AccessFlag, BusError } from '../../../emulator/index.ts';
 import { ConfigError } from '../../../formats/index.ts';
 import {
   eventText,
@@ -78,8 +78,7 @@ export class World {
       try {
         done = this.#act(line, action, start);
       } catch (error) {
-        if (!(error instanceof ConfigError || error instanceof InputError || error instanceof RangeError)) throw error;
-        done = idle(line, start, error.message, true);
+        done = idle(line, start, reasonOf(error), true);
       }
       const news = this.rig.findings.length - found;
       if (news > 0) done = { ...done, bad: true, text: `${done.text}; ${news} ${news === 1 ? 'finding' : 'findings'}` };
@@ -268,4 +267,12 @@ function accessParts({ events }: TranslationStory): (readonly [string, number])[
     parts.set(name, (parts.get(name) ?? 0) + event.cycles);
   }
   return [...parts];
+}
+
+/** Why a line could not be done. @throws what is no answer to anything that a person did */
+function reasonOf(error: unknown): string {
+  if (error instanceof BusError)
+    return `the driver follows a broken table: ${error.message}; a kernel would crash here`;
+  if (error instanceof ConfigError || error instanceof InputError || error instanceof RangeError) return error.message;
+  throw error;
 }

@@ -26,6 +26,16 @@ const given = (name: string, bytes: Uint8Array | string) => ({
   blob: new Blob([typeof bytes === 'string' ? bytes : new Uint8Array(bytes)]),
 });
 
+it('a driver that follows a table which somebody broke is stopped in one line', async () => {
+  const { session, replies } = newSession();
+  const deeds = ['map 0x40000000 0x80000000 4K rw', 'write 0x40000000 0 0x3', 'map 0x40001000 0x90000000 4K r'];
+  await session.take({ kind: 'do', deeds });
+  expect(lastState(replies).snapshot.done.at(-1)).toMatchObject({
+    bad: true,
+    text: expect.stringContaining('the driver follows a broken table: no RAM at physical address 0x0'),
+  });
+});
+
 describe('a link', () => {
   it('brings back settings, lines, address and lesson as they were', async () => {
     const { session, replies } = newSession();
@@ -39,6 +49,16 @@ describe('a link', () => {
     expect(lastState(replies).snapshot.done).toEqual([]);
     await session.take({ kind: 'open', params: first.params });
     expect(lastState(replies)).toEqual(first);
+  });
+
+  it('of a lesson whose lines were taken back does not do them again', async () => {
+    const { session, replies } = newSession();
+    await session.take({ kind: 'lesson', id: 'start-level', step: 1 });
+    await session.take({ kind: 'undo' });
+    const { params, snapshot } = lastState(replies);
+    expect(snapshot.done).toEqual([]);
+    await session.take({ kind: 'open', params });
+    expect(lastState(replies).snapshot.done).toEqual([]);
   });
 
   it('with anything in it opens something, or is refused in one line', async () => {

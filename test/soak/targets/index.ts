@@ -1,6 +1,7 @@
 import type { Target } from '../target.ts';
 import { CAPTURE_TARGETS } from './captures.ts';
 import { DEVICE_TARGETS } from './devices.ts';
+import { EXPLORER_TARGETS } from './explorer.ts';
 import { FILE_TARGETS } from './files.ts';
 import { REPLAY_TARGETS } from './replays.ts';
 import { TABLE_TARGETS } from './tables.ts';
@@ -12,4 +13,5 @@ export const TARGETS: readonly Target[] = [
   ...DEVICE_TARGETS,
   ...TABLE_TARGETS,
   ...REPLAY_TARGETS,
+  ...EXPLORER_TARGETS,
 ];
