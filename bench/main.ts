@@ -8,6 +8,7 @@ import { printGroup } from './harness.ts';
 import { memoryBenchmarks } from './memory.ts';
 import { printMissCurveCost } from './miss-curve.ts';
 import { heapGrowth, mmuBenchmarks } from './mmu.ts';
+import { printOutputs } from './outputs/index.ts';
 import { pageTableBenchmarks, pageTableMachineBenchmarks } from './page-table/index.ts';
 import { printReaders } from './readers.ts';
 import { traceBenchmarks } from './trace-parse.ts';
@@ -26,6 +27,7 @@ const GROUPS: Readonly<Record<string, () => void | Promise<void>>> = {
   memory: () => printGroup('Memory, bus and page allocator', memoryBenchmarks()),
   'trace-parse': () => printGroup('Captures', traceBenchmarks()),
   readers: () => printReaders(captures),
+  outputs: printOutputs,
   domains: printDomainScores,
   'miss-curve': printMissCurveCost,
   mmu: () => {

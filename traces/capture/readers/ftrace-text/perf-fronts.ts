@@ -6,6 +6,8 @@ import { joinDecimal, MAX_FRACTION, MAX_TIME } from './header.ts';
 
 /** Words that may stand in front of an event's name: a comm of several, pid, CPU, flags, time, period. */
 const MOST_FRONT_WORDS = 12;
+/** Columns of a comm in `perf script`. */
+const COMM_COLUMNS = 16;
 /** How many of the unit of a printed time make a second. */
 const SECONDS = 1;
 const MILLISECONDS = 1000;
@@ -51,7 +53,8 @@ export function perfTraceFront(
 
 /**
  * What `perf script -F` leaves in front of `end`: of comm, pid (or pid/tid), `[cpu]`, flags, `time:` and period any, also none. Read backwards,
- * since a comm may hold anything: of several times, threads or CPUs the last counts. A front of which no part is understood is none.
+ * since a comm may hold anything: of several times, threads or CPUs the last counts. A front of which no part is understood is none, but for a
+ * comm alone, which ends in the column where perf ends it.
  */
 export function perfScriptFront(
   cursor: TextCursor,
@@ -80,6 +83,7 @@ export function perfScriptFront(
       const cpu = cursor.decimal();
       if (event.cpu < 0 && cpu !== NOT_A_NUMBER && bytes[cursor.at] === Char.CLOSE_BRACKET) {
         event.cpu = cpu;
+        event.pid = UNKNOWN; // a number behind the CPU is the period
         understood++;
       }
     } else if (bytes[wordEnd - 1] === Char.COLON) {
@@ -89,6 +93,7 @@ export function perfScriptFront(
         event.time = time;
         stats.clock = 'seconds';
         timed = true;
+        event.pid = UNKNOWN; // as is one behind the time
         understood++;
       }
     } else if (event.pid < 0) {
@@ -98,7 +103,15 @@ export function perfScriptFront(
     }
     wordEnd = at;
   }
-  return understood > 0 || words === 0;
+  return understood > 0 || words === 0 || isComm(bytes, start, end);
+}
+
+/** Whether nothing but a comm stands before `end`: to the right of {@link COMM_COLUMNS}, one of which it leaves free at least. */
+function isComm(bytes: Uint8Array, start: number, end: number): boolean {
+  const commEnd = start + COMM_COLUMNS;
+  if (end <= commEnd || bytes[start] !== Char.SPACE || (bytes[commEnd - 1] as number) <= Char.SPACE) return false;
+  for (let at = commEnd; at < end; at++) if (bytes[at] !== Char.SPACE) return false;
+  return true;
 }
 
 /** The time `100.425470` at the cursor in seconds, if it ends at `end`. */
