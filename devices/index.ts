@@ -1,3 +1,4 @@
+export * from './cpus/index.ts';
 export * from './dma-iommu/index.ts';
 export * from './iommu.ts';
 export * from './ipmmu/index.ts';

@@ -1,6 +1,6 @@
 import type { RunConfigInput } from '../../config/index.ts';
 import { MappingBench } from './mapping-bench.ts';
-import { type CommandList, type QueuePrices, shareQueue } from './shared-queue.ts';
+import { type CommandList, type QueuePrices, shareQueue } from './queue-load.ts';
 
 /**
  * Nanoseconds that the DMA API spends around the page-table code, the IOVA's allocation and return among them: what the map_pages series

@@ -1,8 +1,8 @@
 import type { RunConfigInput } from '../../config/index.ts';
 import { DMA_LAYER, type DmaTimes, dmaBenchmark, listsOf, queuePrices } from './dma-benchmark.ts';
 import { MappingBench } from './mapping-bench.ts';
+import { shareQueue } from './queue-load.ts';
 import { row, type ValidationTable } from './row.ts';
-import { shareQueue } from './shared-queue.ts';
 
 /** What several CPUs and an SMMUv3 have been measured to take, against replays and the simulated queue. */
 
