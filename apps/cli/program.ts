@@ -1,7 +1,7 @@
 import { Command, CommanderError } from 'commander';
 import { ConfigError, TableMemoryError } from '../../formats/index.ts';
 import packageJson from '../../package.json' with { type: 'json' };
-import { InputError } from '../../traces/index.ts';
+import { InputError, plainText } from '../../traces/index.ts';
 import { COMMANDS } from './commands/index.ts';
 import { columns, ExitCode, endWith, exitWith, fittedHelp } from './terminal/index.ts';
 
@@ -47,7 +47,7 @@ export async function runProgram(args: readonly string[]): Promise<void> {
       // Commander has printed its line already; help and version are no failure.
       exitWith(error.exitCode === 0 ? ExitCode.OK : ExitCode.BAD_INPUT);
     } else if (error instanceof ConfigError || error instanceof InputError) {
-      process.stderr.write(`tablewalk: ${error.message}\n`);
+      process.stderr.write(`tablewalk: ${plainText(error.message)}\n`);
       endWith(ExitCode.BAD_INPUT);
     } else if (error instanceof TableMemoryError) {
       process.stderr.write(

@@ -16,10 +16,14 @@ export class ConfigError extends Error {
   }
 }
 
+/** Letters of a text that a complaint repeats: it may be a whole binary file. */
+const LONGEST = 120;
+
 function printable(value: unknown): string {
   if (typeof value === 'bigint') return `0x${value.toString(16)}`;
   if (typeof value === 'number' && Number.isSafeInteger(value) && Math.abs(value) > 0xffff)
     return `0x${value.toString(16)}`;
+  if (typeof value === 'string' && value.length > LONGEST) return JSON.stringify(`${value.slice(0, LONGEST)}...`);
   // JSON has no infinite numbers.
   return typeof value === 'number' ? String(value) : (JSON.stringify(value) ?? String(value));
 }

@@ -30,6 +30,7 @@ describe('tablewalk explain', () => {
 
   it.each([
     [['explain'], 'what'],
+    [['explain', 'nosuchfile.txt'], 'no file is called that'],
     [['explain', 'NOSUCH=1'], 'register'],
     [['explain', '0x1', '--level', '4'], '0 to 3'],
     [['explain', '0x1', '--granule', '8k'], '4k, 16k, 64k'],

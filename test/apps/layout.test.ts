@@ -71,6 +71,9 @@ describe('tablewalk layout', () => {
 
   it.each([
     [['mop'], 'map IOVA'],
+    [['/dev/null'], 'a file with one or more'],
+    [['map \u009b31m 1 4k'], 'map ?31m'],
+    [[`map ${'1'.repeat(5000)}`], '1..."'],
     [[MAP, '--granule', '8k'], '16k'],
     [[MAP, '--compare', 'colour=red'], 'granule'],
     [[MAP, '--ias', '99'], '13 to 52'],

@@ -113,7 +113,7 @@ describe('tablewalk why', () => {
     [['--iova', 'here'], '2^52'],
     [['--iova', '0x1', '--time', 'noon'], 'trace clock'],
     [['--iova', '0x1', '--device', 'gpu'], 'names no device'],
-    [['--dmesg', join(folder, 'nowhere')], 'ENOENT'],
+    [['--dmesg', join(folder, 'nowhere')], 'no such file'],
   ])('refuses %j in one line', async (args, says) => {
     const { code, stdout, stderr } = await tablewalk(['why', capture, ...args]);
     expect([code, stdout]).toEqual([2, '']);

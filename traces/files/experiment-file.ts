@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { InputError } from '../input-error.ts';
 import { type Experiment, parseExperiment } from '../reference/index.ts';
+import { reasonOf } from './whole-file.ts';
 
 /**
  * Reads an experiment file.
@@ -13,7 +14,7 @@ export function readExperiment(file: string): Experiment {
     text = readFileSync(file, 'utf8');
   } catch (error) {
     const missing = (error as NodeJS.ErrnoException).code === 'ENOENT';
-    throw new InputError(file, '', missing ? 'no such file' : (error as Error).message, 'a JSON file of an experiment');
+    throw new InputError(file, '', missing ? 'no such file' : reasonOf(error), 'a JSON file of an experiment');
   }
   return parseExperiment(file, text);
 }

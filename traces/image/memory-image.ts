@@ -1,5 +1,6 @@
 import type { WalkMemory } from '../../emulator/index.ts';
 import { InputError } from '../input-error.ts';
+import { hexText } from '../quantity.ts';
 
 /**
  * A memory image of the page tables of a real system: a folder with `pt.json` (registers and a list of pages) and
@@ -68,7 +69,7 @@ export class MemoryImage implements WalkMemory {
         throw new InputError(
           pagesFile,
           '',
-          `${bytes.length} bytes, but page ${hex(pa)} is listed at byte ${offset}`,
+          `${bytes.length} bytes, but page ${hexText(pa)} is listed at byte ${offset}`,
           `a file of at least ${offset + IMAGE_PAGE_SIZE} bytes`,
         );
       }
@@ -144,7 +145,7 @@ function readDescription(file: string, text: string): Description {
       if (!isRecord(page)) throw new InputError(file, where, describe(page), 'an object {pa, off}');
       const { pa, off } = page as { pa?: unknown; off?: unknown };
       const address = aligned(file, `${where}.pa`, pa);
-      if (seen.has(address)) throw new InputError(file, `${where}.pa`, `${hex(address)} twice`, 'each page once');
+      if (seen.has(address)) throw new InputError(file, `${where}.pa`, `${hexText(address)} twice`, 'each page once');
       seen.add(address);
       return { pa: address, offset: off === undefined ? index * IMAGE_PAGE_SIZE : aligned(file, `${where}.off`, off) };
     }),
@@ -200,8 +201,4 @@ function isRecord(value: unknown): value is Record<string, unknown> {
 
 function describe(value: unknown): string {
   return value === undefined ? 'nothing' : (JSON.stringify(value) ?? String(value)).slice(0, 60);
-}
-
-function hex(value: number): string {
-  return `0x${value.toString(16)}`;
 }

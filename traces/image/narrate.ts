@@ -12,7 +12,7 @@ import {
   type WalkTrace,
 } from '../../emulator/index.ts';
 import { type ExplainedField, explainDescriptor } from '../../formats/index.ts';
-import { sizeText } from '../quantity.ts';
+import { hexText, sizeText } from '../quantity.ts';
 import { tableFormat, tableQuirks, wholeAddress } from './leaf-list.ts';
 
 /** One thing that happened in a walk, as data. */
@@ -81,9 +81,9 @@ export function narrateWalk(memory: WalkMemory, regime: TranslationRegime, iova:
   const { fault, faultStage, faultLevel } = walker;
   const outside = { kind: 1 as FaultKind, name: FAULT_NAMES[1], stage: regime.stage1 === null ? 2 : 1, level: 0 };
   return {
-    iova: hex(iova),
+    iova: hexText(iova),
     steps: recorder.steps,
-    pa: done ? hex(walker.outputAddress) : null,
+    pa: done ? hexText(walker.outputAddress) : null,
     permissions: done ? permissionNames(walker.permissions) : [],
     pageSize: done && walker.pageShift < 52 ? 2 ** walker.pageShift : null,
     fault: done
@@ -182,13 +182,13 @@ export class WalkRecorder implements WalkTrace {
       level,
       index: Math.floor(walk.inputAddress / 2 ** shift) % 2 ** Math.max(above - shift, 0),
       bits: [Math.max(above, shift) - 1, shift],
-      address: hex(address),
-      pa: hex(pa),
-      value: hex((BigInt(high >>> 0) << 32n) + BigInt(low >>> 0)),
+      address: hexText(address),
+      pa: hexText(pa),
+      value: hexText((BigInt(high >>> 0) << 32n) + BigInt(low >>> 0)),
       title,
       fields,
       outcome: OUTCOMES[status],
-      next: status === WalkStatus.READ ? hex(walk.tableBase) : leaf ? hex(walk.outputAddress) : null,
+      next: status === WalkStatus.READ ? hexText(walk.tableBase) : leaf ? hexText(walk.outputAddress) : null,
       size: leaf ? 2 ** walk.pageShift : null,
       fault: status === WalkStatus.FAULT ? FAULT_NAMES[walk.fault] : null,
     });
@@ -282,12 +282,8 @@ function tells(field: ExplainedField): boolean {
 
 function fieldLine(field: ExplainedField): string {
   const bits = field.width === 1 ? `${field.lsb}` : `${field.lsb + field.width - 1}:${field.lsb}`;
-  const value = field.value >= 10 ? hex(field.value) : String(field.value);
+  const value = field.value >= 10 ? hexText(field.value) : String(field.value);
   const text = field.text === '' ? field.meaning : `${field.text} (${field.meaning})`;
   const place = `[${bits}]`.padEnd(8);
   return `${place} ${field.name.padEnd(16)} ${value}  ${text} {${field.source}}`;
-}
-
-function hex(value: number | bigint): string {
-  return `0x${value.toString(16)}`;
 }

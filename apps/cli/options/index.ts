@@ -10,4 +10,5 @@ export {
   wholeNumber,
 } from './machine-options.ts';
 export { metricsNamed } from './metric-names.ts';
+export { readText } from './read-text.ts';
 export { addOutputOptions, type OutputFlags, ReportOutputs } from './report-outputs.ts';

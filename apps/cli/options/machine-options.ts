@@ -1,9 +1,9 @@
-import { readFileSync } from 'node:fs';
 import { type Command, InvalidArgumentError } from 'commander';
 import { MMUS, parsePlantedBugs } from '../../../devices/index.ts';
 import { PRESETS } from '../../../emulator/index.ts';
 import { ConfigError } from '../../../formats/index.ts';
 import { CPU_PROFILES, type FieldNames, type RunConfig, readRunConfig, setField } from '../../../traces/index.ts';
+import { readText } from './read-text.ts';
 
 /** An option of the command line that stands for one field of the configuration. */
 interface FieldOption {
@@ -181,12 +181,7 @@ function hasField(input: Record<string, unknown>, assignment: string): boolean {
 }
 
 function readConfigFile(file: string): Record<string, unknown> {
-  let text: string;
-  try {
-    text = readFileSync(file, 'utf8');
-  } catch (error) {
-    throw new ConfigError('--config', file, `a readable file (${(error as NodeJS.ErrnoException).code ?? 'error'})`);
-  }
+  const text = readText('--config', file);
   let parsed: unknown;
   try {
     parsed = JSON.parse(text);

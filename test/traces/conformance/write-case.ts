@@ -7,15 +7,10 @@ import {
   type IoPgtableConfig,
   newGather,
 } from '../../../formats/index.ts';
-import {
-  isUpperHalf,
-  outcomeOf,
-  toHex,
-  type WholeAddress,
-  wholeAddress,
-} from '../../../traces/conformance/tables/outcome.ts';
+import { isUpperHalf, outcomeOf, type WholeAddress, wholeAddress } from '../../../traces/conformance/tables/outcome.ts';
 import { IOVA_EVENTS, type RecordedEvent, RecordingMachine } from '../../../traces/conformance/tables/recorder.ts';
 import type { Vector, VectorEvent, VectorOp } from '../../../traces/conformance/tables/vector.ts';
+import { hexText } from '../../../traces/quantity.ts';
 
 /** One call, as plain data. Addresses are those of the table: an upper half's are without the bits above the input size. */
 export type CaseCall =
@@ -67,14 +62,14 @@ export function writeCase(name: string, note: string, asked: IoPgtableConfig, ca
     note,
     cfg: {
       fmt: asked.format,
-      pgsize_bitmap: toHex(asked.pageSizes),
+      pgsize_bitmap: hexText(asked.pageSizes),
       ias: asked.ias,
       oas: asked.oas,
-      quirks: toHex(config.quirks),
+      quirks: hexText(config.quirks),
       coherent_walk: config.coherentWalk ? 1 : 0,
       custom_alloc: hooked ? 3 : 0,
       tlb: asked.tlb === undefined ? 0 : 1,
-      phys_base: toHex(PHYS_BASE),
+      phys_base: hexText(PHYS_BASE),
     },
     alloc,
     ops,
@@ -84,17 +79,17 @@ export function writeCase(name: string, note: string, asked: IoPgtableConfig, ca
 
 function writeCall(call: CaseCall, table: IoPgtable, machine: RecordingMachine, whole: WholeAddress): VectorOp {
   machine.begin(undefined);
-  const iova = toHex(whole(call.iova));
-  if (call.op === 'iova_to_phys') return { op: call.op, iova, phys: toHex(table.iovaToPhys(call.iova)) };
-  const sizes = { pgsize: toHex(call.pageSize), pgcount: toHex(call.count) };
+  const iova = hexText(whole(call.iova));
+  if (call.op === 'iova_to_phys') return { op: call.op, iova, phys: hexText(table.iovaToPhys(call.iova)) };
+  const sizes = { pgsize: hexText(call.pageSize), pgcount: hexText(call.count) };
   if (call.op === 'map') {
     const { pa, pageSize, count, prot } = call;
     const ret = table.mapPages(call.iova, pa, pageSize, count, prot, Gfp.KERNEL);
-    const mapped = toHex(table.mapped);
+    const mapped = hexText(table.mapped);
     return {
       op: 'map',
       iova,
-      paddr: toHex(pa),
+      paddr: hexText(pa),
       ...sizes,
       prot,
       gfp: 'K',
@@ -104,7 +99,7 @@ function writeCall(call: CaseCall, table: IoPgtable, machine: RecordingMachine, 
     };
   }
   const gather = call.gather === 'null' ? null : newGather(call.gather === 'queued');
-  const unmapped = toHex(table.unmapPages(call.iova, call.pageSize, call.count, gather));
+  const unmapped = hexText(table.unmapPages(call.iova, call.pageSize, call.count, gather));
   return { op: 'unmap', iova, ...sizes, gather: call.gather, ev: writeEvents(machine.events, whole), unmapped };
 }
 
@@ -119,9 +114,9 @@ function dump(table: IoPgtable, machine: RecordingMachine): VectorOp {
       const low = BigInt(machine.memory.words[at] ?? 0);
       const high = short ? 0n : BigInt(machine.memory.words[at + 1] ?? 0);
       const descriptor = (high << 32n) | low;
-      if (descriptor !== 0n) ents.push([offset / (short ? 4 : 8), toHex(descriptor)]);
+      if (descriptor !== 0n) ents.push([offset / (short ? 4 : 8), hexText(descriptor)]);
     }
-    tables.push({ phys: toHex(pa), level, size: toHex(size), ents });
+    tables.push({ phys: hexText(pa), level, size: hexText(size), ents });
   });
   return { op: 'dump', tables };
 }
@@ -131,7 +126,7 @@ function writeEvents(events: readonly RecordedEvent[], whole: WholeAddress): Vec
     kind,
     ...values.map((value, i) => {
       if (typeof value === 'string') return value;
-      return toHex(IOVA_EVENTS.has(kind) && i === 0 ? whole(value) : value);
+      return hexText(IOVA_EVENTS.has(kind) && i === 0 ? whole(value) : value);
     }),
   ]);
 }

@@ -5,8 +5,9 @@
  * after that would only follow from the difference.
  */
 import type { RegisterPort } from '../../../devices/index.ts';
+import { hexText } from '../../quantity.ts';
 import type { DriverEvent } from './event.ts';
-import { describeValues, hex, hex64, sameValue as same } from './value.ts';
+import { describeValues, hex64, sameValue as same } from './value.ts';
 
 /** The driver did otherwise than recorded. Its message is one line: place, what was recorded, what came. */
 export class Divergence extends Error {
@@ -79,28 +80,29 @@ export class RegisterPlayer implements RegisterPort {
   }
 
   read32(offset: number): number {
-    if (!this.#isNext('r32', offset)) this.#differ(`r32 ${hex(offset)}`);
+    if (!this.#isNext('r32', offset)) this.#differ(`r32 ${hexText(offset)}`);
     const value = this.#low;
     this.#took();
     return value;
   }
 
   read64(offset: number, halves: Uint32Array): void {
-    if (!this.#isNext('r64', offset)) this.#differ(`r64 ${hex(offset)}`);
+    if (!this.#isNext('r64', offset)) this.#differ(`r64 ${hexText(offset)}`);
     halves[0] = this.#low;
     halves[1] = this.#high;
     this.#took();
   }
 
   write32(offset: number, value: number): void {
-    if (!this.#isNext('w32', offset) || this.#low !== value >>> 0) this.#differ(`w32 ${hex(offset)} ${hex(value)}`);
+    if (!this.#isNext('w32', offset) || this.#low !== value >>> 0)
+      this.#differ(`w32 ${hexText(offset)} ${hexText(value)}`);
     this.#low = (this.#low + this.#step) >>> 0;
     this.#took();
   }
 
   write64(offset: number, low: number, high: number): void {
     if (!this.#isNext('w64', offset) || this.#low !== low >>> 0 || this.#high !== high >>> 0) {
-      this.#differ(`w64 ${hex(offset)} ${hex64(low, high)}`);
+      this.#differ(`w64 ${hexText(offset)} ${hex64(low, high)}`);
     }
     const sum = this.#low + this.#step;
     this.#low = sum >>> 0;

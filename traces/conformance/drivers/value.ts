@@ -1,3 +1,5 @@
+import { hexText } from '../../quantity.ts';
+
 /** Values of recorded events and fields against values of ours: numbers and booleans here, hexadecimal strings and JSON there. */
 
 /** True when `found` is what was recorded. A number equals a number or a hexadecimal string; lists and objects go field by field. */
@@ -25,7 +27,7 @@ export function describeValues(values: readonly unknown[]): string {
 }
 
 export function describeValue(value: unknown): string {
-  if (typeof value === 'number') return value > 9 ? hex(value) : String(value);
+  if (typeof value === 'number') return value > 9 ? hexText(value) : String(value);
   if (typeof value === 'bigint') return `0x${value.toString(16)}`;
   if (typeof value === 'string') return value.replaceAll('\n', ' ');
   const inner = (_: string, part: unknown): unknown =>
@@ -33,10 +35,6 @@ export function describeValue(value: unknown): string {
   return JSON.stringify(value, inner) ?? 'none';
 }
 
-export function hex(value: number): string {
-  return `0x${value.toString(16)}`;
-}
-
 export function hex64(low: number, high: number): string {
-  return high === 0 ? hex(low) : `${hex(high)}${low.toString(16).padStart(8, '0')}`;
+  return high === 0 ? hexText(low) : `${hexText(high)}${low.toString(16).padStart(8, '0')}`;
 }

@@ -1,10 +1,6 @@
 /** What a table's creation came to, in the words of a vector: registers and geometry by name, addresses as 64-bit numbers. */
 import { type AdjustedConfig, type IoPgtable, Quirk, type Registers } from '../../../formats/index.ts';
-
-/** A number as vectors write it. */
-export function toHex(value: number | bigint): string {
-  return `0x${value.toString(16)}`;
-}
+import { hexText } from '../../quantity.ts';
 
 /** Turns an iova of a table into the 64-bit address of the vector: they differ in the upper half (TTBR1). */
 export type WholeAddress = (iova: number) => bigint;
@@ -23,10 +19,10 @@ export function wholeAddress(upperHalf: boolean, ias: number): WholeAddress {
 /** The narrowed configuration and, when there is a table, its registers and geometry. */
 export function outcomeOf(config: AdjustedConfig, table: IoPgtable | null): Record<string, unknown> {
   return {
-    pgsize_bitmap: toHex(config.pageSizes),
+    pgsize_bitmap: hexText(config.pageSizes),
     ias: config.ias,
     oas: config.oas,
-    quirks: toHex(config.quirks),
+    quirks: hexText(config.quirks),
     ...(table === null ? {} : describeTable(table)),
   };
 }
@@ -37,7 +33,7 @@ function describeTable(table: IoPgtable): Record<string, unknown> {
     start_level: geometry.startLevel,
     pgd_bits: geometry.pgdBits,
     bits_per_level: geometry.bitsPerLevel,
-    pgd_size: toHex(geometry.pgdSize),
+    pgd_size: hexText(geometry.pgdSize),
   };
   return { ...registerValues(table.registers), ...(table.config.format === 'ARM_V7S' ? {} : { geom }) };
 }
@@ -47,17 +43,17 @@ function registerValues(registers: Registers): Record<string, unknown> {
     case 'stage-1': {
       const { ips, tg, sh, orgn, irgn, tsz } = registers.tcr;
       const mair = (BigInt(registers.mairHigh) << 32n) | BigInt(registers.mairLow);
-      return { ttbr: toHex(registers.ttbr), mair: toHex(mair), tcr: { ips, tg, sh, orgn, irgn, tsz } };
+      return { ttbr: hexText(registers.ttbr), mair: hexText(mair), tcr: { ips, tg, sh, orgn, irgn, tsz } };
     }
     case 'stage-2': {
       const { ps, tg, sh, orgn, irgn, sl, tsz } = registers.vtcr;
-      return { vttbr: toHex(registers.vttbr), vtcr: { ps, tg, sh, orgn, irgn, sl, tsz } };
+      return { vttbr: hexText(registers.vttbr), vtcr: { ps, tg, sh, orgn, irgn, sl, tsz } };
     }
     case 'mali':
-      return { transtab: toHex(registers.transtab), memattr: toHex(registers.memattr) };
+      return { transtab: hexText(registers.transtab), memattr: hexText(registers.memattr) };
     case 'short': {
       const { ttbr, tcr, nmrr, prrr } = registers;
-      return { ttbr: toHex(ttbr), tcr: toHex(tcr), nmrr: toHex(nmrr), prrr: toHex(prrr) };
+      return { ttbr: hexText(ttbr), tcr: hexText(tcr), nmrr: hexText(nmrr), prrr: hexText(prrr) };
     }
   }
 }

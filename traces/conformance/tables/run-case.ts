@@ -11,9 +11,10 @@ import {
   newGather,
   TableMemoryError,
 } from '../../../formats/index.ts';
+import { hexText } from '../../quantity.ts';
 import { type CodeBook, findEventDifference } from './match-events.ts';
 import { findTableDifference } from './match-tables.ts';
-import { isUpperHalf, outcomeOf, toHex, wholeAddress } from './outcome.ts';
+import { isUpperHalf, outcomeOf, wholeAddress } from './outcome.ts';
 import { type RecordedEvent, RecordingMachine } from './recorder.ts';
 import {
   type DirtyOp,
@@ -107,7 +108,7 @@ class CaseRun {
     this.#compare('accepted', alloc.ok, table !== null);
     this.#compareEvents(alloc.ev, this.#machine.events);
     this.#compare('live', alloc.live, this.#machine.live);
-    const sizes = config.pageSizes === asked.pageSizes ? this.#vector.cfg.pgsize_bitmap : toHex(config.pageSizes);
+    const sizes = config.pageSizes === asked.pageSizes ? this.#vector.cfg.pgsize_bitmap : hexText(config.pageSizes);
     const outcome: Record<string, unknown> = { ...outcomeOf(config, table), pgsize_bitmap: sizes };
     for (const [name, value] of Object.entries(alloc.out)) {
       this.#compare(name, JSON.stringify(value), JSON.stringify(outcome[name]));
@@ -144,7 +145,7 @@ class CaseRun {
         break;
       case 'iova_to_phys':
         // A number holds no more than 53 bits of what the last address leads to.
-        this.#compare('phys', toHex(Number(op.phys)), toHex(table.iovaToPhys(this.#lookupAddress(op.iova))));
+        this.#compare('phys', hexText(Number(op.phys)), hexText(table.iovaToPhys(this.#lookupAddress(op.iova))));
         break;
       case 'read_and_clear_dirty':
         this.#dirty(table, op);
@@ -170,12 +171,12 @@ class CaseRun {
       const iova = this.#editAddress(op.iova);
       const ret = table.mapPages(iova, Number(op.paddr), Number(op.pgsize), Number(op.pgcount), op.prot, gfp);
       this.#compare('ret', op.ret, ret);
-      this.#compare('mapped', op.mapped, toHex(table.mapped));
+      this.#compare('mapped', op.mapped, hexText(table.mapped));
     } else {
       const gather = op.gather === 'null' ? null : newGather(op.gather === 'queued');
       const iova = this.#editAddress(op.iova);
       const unmapped = table.unmapPages(iova, Number(op.pgsize), Number(op.pgcount), gather);
-      this.#compare('unmapped', op.unmapped, toHex(unmapped));
+      this.#compare('unmapped', op.unmapped, hexText(unmapped));
     }
     this.#machine.beforeAllocation = null;
     this.#compareEvents(op.ev, this.#machine.events);
@@ -200,7 +201,7 @@ class CaseRun {
     const descriptors = op.ptes.map(
       (_, level) => (BigInt(found[2 * level + 1] ?? 0) << 32n) | BigInt(found[2 * level] ?? 0),
     );
-    this.#compare('ptes', op.ptes.join(' '), descriptors.map(toHex).join(' '));
+    this.#compare('ptes', op.ptes.join(' '), descriptors.map(hexText).join(' '));
   }
 
   #poke(table: IoPgtable, address: string, value: string): void {

@@ -55,7 +55,9 @@ export class SweepFolder {
     } catch (error) {
       throw new ConfigError('--out', this.path, `a folder that can be made (${reasonOf(error)})`);
     }
-    const before = existsSync(join(this.path, PLAN)) ? this.plan() : null;
+    // A sweep whose captures could not be read has left nothing but its plan.
+    const isBegun = this.hasEvents || readdirSync(join(this.path, 'runs')).length > 0;
+    const before = isBegun && existsSync(join(this.path, PLAN)) ? this.plan() : null;
     if (before !== null) {
       for (const field of ['captures', 'sizes', 'reading', 'version'] as const) {
         const [was, is] = [JSON.stringify(before[field]), JSON.stringify(plan[field])];
@@ -182,7 +184,9 @@ export function captureSizes(captures: readonly string[]): number[] {
   return captures.map((capture) => {
     if (capture === '-') return 0;
     const info = statSync(capture, { throwIfNoEntry: false });
-    if (info === undefined) throw new InputError(capture, '', 'no such file', 'a capture');
+    if (info === undefined || info.isDirectory()) {
+      throw new InputError(capture, '', info === undefined ? 'no such file' : 'a directory', 'a capture');
+    }
     return info.size;
   });
 }

@@ -1,5 +1,4 @@
 /** `tablewalk why`: what a capture says about an address, or about every fault. */
-import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { ConfigError } from '../../../../formats/index.ts';
 import {
@@ -14,6 +13,7 @@ import {
   type Question,
   wasMapped,
 } from '../../../../traces/index.ts';
+import { readText } from '../../options/index.ts';
 import { checkWritable, ExitCode, exitWith, writeJson } from '../../terminal/index.ts';
 
 const AFTER_HELP = `
@@ -71,7 +71,7 @@ async function run(capture: string, flags: WhyFlags): Promise<void> {
   const time = flags.time === undefined ? undefined : Number(flags.time);
   if (time !== undefined && !Number.isFinite(time))
     throw new ConfigError('--time', flags.time, 'a number, the time of the trace clock');
-  const log = flags.dmesg === undefined ? null : logOf(flags.dmesg);
+  const log = flags.dmesg === undefined ? null : readText('--dmesg', flags.dmesg);
   const history = await MappingHistory.read(await openCaptures([capture], { strict: flags.strict === true }));
   const device = flags.device;
   if (device !== undefined && !history.devices.some((names) => names.includes(device))) {
@@ -116,12 +116,4 @@ function addressOf(text: string): number {
   const value = /^(0x[0-9a-f]+|\d+)$/i.test(text) ? Number(text) : Number.NaN;
   if (value < 2 ** 52) return value;
   throw new ConfigError('--iova', text, 'an address below 2^52, such as 0xfffff000');
-}
-
-function logOf(file: string): string {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch (error) {
-    throw new ConfigError('--dmesg', file, `a readable file (${(error as NodeJS.ErrnoException).code ?? 'error'})`);
-  }
 }

@@ -1,5 +1,5 @@
 /** `tablewalk explain`: what descriptors, addresses, registers, commands and fault lines say. */
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { type Command, Option } from 'commander';
 import { ConfigError } from '../../../../formats/index.ts';
 import {
@@ -22,9 +22,11 @@ import {
   splitLines,
   structureLines,
 } from '../../../../traces/index.ts';
+import { readText } from '../../options/index.ts';
 import { checkWritable, ExitCode, exitWith, writeJson } from '../../terminal/index.ts';
 import { formatOf, granuleShiftOf } from './table-options.ts';
 
+const WHAT = 'a number, NAME=VALUE, -, a file, a text, or --iova';
 const AFTER_HELP = `
 WHAT is
   a number                 a descriptor, read with --format, --granule and --level
@@ -83,7 +85,7 @@ export function register(program: Command): void {
 function run(what: readonly string[], flags: ExplainFlags): void {
   checkWritable('--json', flags.json);
   if (what.length === 0 && flags.iova === undefined) {
-    throw new ConfigError('what', null, 'a number, NAME=VALUE, -, a file, a text, or --iova');
+    throw new ConfigError('what', null, WHAT);
   }
   const split = flags.iova === undefined ? null : splitOf(flags.iova, flags);
   const structures: ExplainedStructure[] = [];
@@ -92,6 +94,11 @@ function run(what: readonly string[], flags: ExplainFlags): void {
     const found = structuresOf(one, flags);
     if (found === null) texts.push(textOf(one));
     else structures.push(...found);
+  }
+  const [text = ''] = texts;
+  // Every fault line has several words: a single one was meant as something else.
+  if (what.length === 1 && texts.length === 1 && text === what[0] && !/\s/.test(text.trim())) {
+    throw new ConfigError('what', text, `${WHAT}; no file is called that`);
   }
   const faults = decodeFaults(texts.join('\n'));
   const splits = split === null ? [] : [split];
@@ -168,12 +175,7 @@ function splitOf(text: string, flags: ExplainFlags): AddressSplit {
 }
 
 function textOf(what: string): string {
-  try {
-    if (what === '-') return readFileSync(0, 'utf8');
-    return existsSync(what) ? readFileSync(what, 'utf8') : what;
-  } catch (error) {
-    throw new ConfigError('what', what, `a readable file (${(error as NodeJS.ErrnoException).code ?? 'error'})`);
-  }
+  return what === '-' || existsSync(what) ? readText('what', what) : what;
 }
 
 function faultText(faults: readonly ExplainedFault[]): string {

@@ -1,5 +1,5 @@
 /** `tablewalk layout`: builds tables from a few mappings and draws them. */
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { type Command, Option } from 'commander';
 import {
   ConfigError,
@@ -19,6 +19,7 @@ import {
   parseEdit,
   type TableLayout,
 } from '../../../../traces/index.ts';
+import { readText } from '../../options/index.ts';
 import { checkWritable, ExitCode, exitWith, fittingTables, tableWidth, writeJson } from '../../terminal/index.ts';
 import { formatOf, granuleShiftOf } from './table-options.ts';
 
@@ -120,8 +121,8 @@ function sideBySide(variants: readonly { readonly name: string; readonly layout:
 }
 
 function editsOf(text: string): LayoutEdit[] {
-  const lines = existsSync(text) ? readFileSync(text, 'utf8').split(/\r?\n/) : [text];
-  return lines
+  const lines = existsSync(text) ? readText('edit', text).split(/\r?\n/) : [text];
+  const edits = lines
     .map((line) => line.replace(/#.*/, '').trim())
     .filter((line) => line !== '')
     .map((line) => {
@@ -129,6 +130,8 @@ function editsOf(text: string): LayoutEdit[] {
       if (edit === null) throw new ConfigError('edit', line, EDIT);
       return edit;
     });
+  if (edits.length === 0) throw new ConfigError('edit', text, `${EDIT}, or a file with one or more`);
+  return edits;
 }
 
 const COMPARED = ['granule', 'format', 'ias', 'oas', 'linux', 'split', 'allocator'];

@@ -13,11 +13,11 @@ import {
 } from '../../../../devices/index.ts';
 import { AccessFlag, Bus, BusView, TranslationRequest } from '../../../../emulator/index.ts';
 import { Prot } from '../../../../formats/index.ts';
+import { hexText } from '../../../quantity.ts';
 import { CaseCheck } from '../case-check.ts';
 import type { DriverEvent } from '../event.ts';
 import { Divergence, RegisterPlayer } from '../register-player.ts';
 import { TableMachine } from '../table-machine.ts';
-import { hex } from '../value.ts';
 import { lowestAddress } from './run-scenario.ts';
 import type { ArmSmmuV3Operation, ArmSmmuV3Scenario } from './scenario.ts';
 import { ScenarioRun, type ScenarioState } from './scenario-run.ts';
@@ -163,9 +163,9 @@ class AccessProbe {
       const done = this.#smmu.translate(this.#request.ask(0, streamId, -1, iova, flags, 0));
       this.accesses++;
       if (done !== mapped)
-        throw new Divergence(`access to ${hex(iova)}`, mapped ? hex(expected) : 'a fault', String(done));
+        throw new Divergence(`access to ${hexText(iova)}`, mapped ? hexText(expected) : 'a fault', String(done));
       if (mapped && this.#request.pa !== expected) {
-        throw new Divergence(`access to ${hex(iova)}`, hex(expected), hex(this.#request.pa));
+        throw new Divergence(`access to ${hexText(iova)}`, hexText(expected), hexText(this.#request.pa));
       }
     }
   }

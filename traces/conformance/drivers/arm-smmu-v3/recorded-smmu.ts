@@ -11,8 +11,9 @@ import {
 } from '../../../../devices/index.ts';
 import { PhysicalMemory } from '../../../../emulator/index.ts';
 import { getField, type TableMemory, TWO_32 } from '../../../../formats/index.ts';
+import { hexText } from '../../../quantity.ts';
 import { Divergence, type RegisterPlayer } from '../register-player.ts';
-import { describeValues, hex, hex64 } from '../value.ts';
+import { describeValues, hex64 } from '../value.ts';
 
 /** Room for the structures of a scenario: they lie close together. */
 const STRUCTURES = 2 ** 28;
@@ -222,7 +223,8 @@ export class RecordedSmmu implements SmmuPort, CoherentMemory, SmmuPlatform {
 
   /** The handler replaced a command. The recorder shows the command it meant to be wrong, even when that was another one. */
   #rewritten(words: readonly number[]): void {
-    if (words.join() !== REPLACEMENT.join()) throw new Divergence('replacement', 'CMD_SYNC', words.map(hex).join(' '));
+    if (words.join() !== REPLACEMENT.join())
+      throw new Divergence('replacement', 'CMD_SYNC', words.map(hexText).join(' '));
     const [kind, shown] = this.#player.nextEvent ?? [];
     if (kind !== 'cmd_rewritten') return;
     const slot = Number(shown);

@@ -8,9 +8,9 @@ import {
 } from '../../../../devices/index.ts';
 import { AccessFlag, Bus, BusView, TranslationRequest } from '../../../../emulator/index.ts';
 import { TWO_32 } from '../../../../formats/index.ts';
+import { hexText } from '../../../quantity.ts';
 import type { DriverEvent } from '../event.ts';
 import { TableMachine } from '../table-machine.ts';
-import { hex } from '../value.ts';
 import { firstTable } from './run-scenario.ts';
 import type { ArmSmmuOperation, ArmSmmuScenario } from './scenario.ts';
 import { addressIn, MAPPED_PA, ScenarioRun, type ScenarioStage } from './scenario-run.ts';
@@ -130,8 +130,9 @@ class DeviceStage implements ScenarioStage, DevicePass {
     const flags = upper ? AccessFlag.UPPER : 0;
     const passed = this.smmu.translate(this.#request.ask(0, stream, -1, iova, flags, this.smmu.now));
     this.accesses++;
-    if (one.op === 'map' && (!passed || this.#request.pa !== MAPPED_PA)) this.#differs(`${hex(iova)} is not reached`);
-    if (one.op === 'unmap' && passed) this.#differs(`${hex(iova)} is still reached`);
+    if (one.op === 'map' && (!passed || this.#request.pa !== MAPPED_PA))
+      this.#differs(`${hexText(iova)} is not reached`);
+    if (one.op === 'unmap' && passed) this.#differs(`${hexText(iova)} is still reached`);
     this.smmu.write32(this.smmu.pages.bank(context.bank) + BANK.FSR.offset, ALL_FAULTS);
   }
 
@@ -146,7 +147,8 @@ class DeviceStage implements ScenarioStage, DevicePass {
         this.registers++;
         const found = block.read(register, half as 0 | 1, instance);
         const kept = (written & (register.mask[half as 0 | 1] as number)) >>> 0;
-        if (found !== kept) this.#differs(`${register.name} at ${hex(offset)} is ${hex(found)}, recorded ${hex(kept)}`);
+        if (found !== kept)
+          this.#differs(`${register.name} at ${hexText(offset)} is ${hexText(found)}, recorded ${hexText(kept)}`);
       }
     }
   }

@@ -5,9 +5,9 @@
  * wrote there last, no command may be under way, and what was put in force is what accesses are translated with.
  */
 import { MaliMmu, maliSpec } from '../../../../devices/index.ts';
+import { hexText } from '../../../quantity.ts';
 import type { DriverEvent } from '../event.ts';
 import { Divergence, RegisterPlayer } from '../register-player.ts';
-import { hex } from '../value.ts';
 
 const { ADDRESS_SPACE, MMU_CONTROL, GPU_CONTROL, AsCommand, MMU_BASE, MMU_END, MMU_AS_STRIDE } = maliSpec;
 
@@ -193,7 +193,7 @@ export class DevicePlayer extends RegisterPlayer {
       wanted = (value & ADDRESS_SPACE.AS_TRANSCFG.mask[0]) >>> 0;
       kept = kept >>> 0;
     }
-    if (kept !== wanted) throw new Divergence(`register ${hex(offset)} at the end`, hex(wanted), hex(kept));
+    if (kept !== wanted) throw new Divergence(`register ${hexText(offset)} at the end`, hexText(wanted), hexText(kept));
   }
 
   /** After the last command: done, unless it hangs; a flush has ended its lock, and an update is in force. */
@@ -216,7 +216,7 @@ export class DevicePlayer extends RegisterPlayer {
     // Unmapped and identity have no table.
     const walks = (space.translation?.regime?.stage1 ?? null) !== null;
     if (walks && Math.floor(base / 4096) !== Math.floor(transtab / 4096)) {
-      throw new Divergence(`table in force in AS${as}`, hex(transtab), hex(base));
+      throw new Divergence(`table in force in AS${as}`, hexText(transtab), hexText(base));
     }
   }
 }
