@@ -109,6 +109,12 @@ raw fault status: 0x800002C1`,
     '*** gpu fault: ttbr0=0000000101fd5000 iova=0000000001074000 dir=WRITE type=PERMISSION source=1f030000 (0,0,0,0)',
     [U, 0x1074000, W, U, ''],
   ],
+  ['msm, old', '*** gpu fault: iova=0000000001074000, flags=1', [U, 0x1074000, U, U, '']],
+  [
+    'kbase, on the bus',
+    'mali fb000000.gpu: GPU bus fault in AS1 at PA 0x0000000000001000',
+    [U, U, U, 1, 'fb000000.gpu'],
+  ],
   ['ipmmu', 'ipmmu-vmsa eed40000.iommu: Unhandled fault: status 0x00001502 iova 0xfe000000', [U, 0xfe000000, U, U, '']],
   ['rockchip', 'rk_iommu fe043e00.iommu: Page fault at 0x00000000ff801000 of type read', [U, 0xff801000, R, U, '']],
   [
@@ -124,6 +130,12 @@ describe("a fault in the kernel's log", () => {
       (line: string) => `[   22.420782] ${line}`,
       (line: string) => `Nov 27 05:04:45 board kernel: ${line}`,
       (line: string) => `<3>[  22.420782][   T12] ${line}`,
+      (line: string) => `[   22.420782 <    0.000010>] ${line}`,
+      (line: string) => `3,77,22420782,-;${line}`,
+      (line: string) =>
+        JSON.stringify({ _BOOT_ID: 'a', __MONOTONIC_TIMESTAMP: '22420782', MESSAGE: line, PRIORITY: '3' }),
+      (line: string) => `__MONOTONIC_TIMESTAMP=22420782\nMESSAGE=${line}\n`,
+      (line: string) => `[Fri Nov 27 05:04:45 2026] ${line}`,
     ];
     for (const front of fronts) {
       const { events, stats, devices } = await read(
@@ -133,7 +145,13 @@ describe("a fault in the kernel's log", () => {
       expect(events[0]).toMatchObject({ stream, iova, prot, asid });
       expect(devices.name(events[0]?.device ?? -1)).toBe(device);
       expect(stats.lines).toBe(stats.events + stats.damaged + stats.ignored);
+      expect(stats.damaged).toBe(0);
+      expect(events[0]?.time).toBe(/22.?420782/.test(front('')) ? 22.420782 : 0);
     }
+  });
+
+  it('that comes again is another one', async () => {
+    for (const [, text] of FAULTS) expect((await read(`${text}\n`.repeat(3))).stats.byKind[EventKind.FAULT]).toBe(3);
   });
 
   it('has the time of its line', async () => {

@@ -147,6 +147,7 @@ export class FtraceParser implements LineParser {
       event.line = this.#lines.number;
       return true;
     }
+    if (found === KernelLine.TOLD) return this.#notEvent();
     if (isBinary(bytes, start)) {
       this.#notes.stats.foreignLines++;
       return this.#notEvent();

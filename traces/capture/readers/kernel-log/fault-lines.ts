@@ -20,14 +20,28 @@ export interface FaultLine {
   /** Address space of a GPU's own MMU. */
   readonly asid: number;
   readonly device: string;
+  /** Which of a driver's lines it is, where the next may tell of the same fault; else empty. */
+  readonly form: Form;
+  /** The line before that it tells again, if that was of this form and stream. */
+  readonly repeats: Form;
 }
+
+type Form = '' | 'words' | 'blocked';
 
 interface Pattern {
   readonly line: RegExp;
   read(match: Readonly<Record<string, string | undefined>>): FaultLine;
 }
 
-const NOTHING: FaultLine = { iova: UNKNOWN, stream: UNKNOWN, prot: UNKNOWN, asid: UNKNOWN, device: '' };
+const NOTHING: FaultLine = {
+  iova: UNKNOWN,
+  stream: UNKNOWN,
+  prot: UNKNOWN,
+  asid: UNKNOWN,
+  device: '',
+  form: '',
+  repeats: '',
+};
 
 const PATTERNS: readonly Pattern[] = [
   {
@@ -38,6 +52,7 @@ const PATTERNS: readonly Pattern[] = [
       iova: address(iova),
       stream: Number(sid),
       device: client.startsWith('(') ? '' : client,
+      repeats: 'words',
     }),
   },
   {
@@ -53,7 +68,7 @@ const PATTERNS: readonly Pattern[] = [
   },
   {
     line: /Blocked unknown Stream ID (?<sid>0x[\da-f]+)/i,
-    read: ({ sid }) => ({ ...NOTHING, stream: Number(sid) }),
+    read: ({ sid }) => ({ ...NOTHING, stream: Number(sid), form: 'blocked' }),
   },
   {
     line: /GFSR (?<gfsr>0x[\da-f]+), GFSYNR0 (?<zero>0x[\da-f]+), GFSYNR1 (?<sid>0x[\da-f]+)/i,
@@ -62,6 +77,7 @@ const PATTERNS: readonly Pattern[] = [
       stream: Number(sid) % 0x10000,
       // sGFSYNR0.WNR
       prot: (Number(zero) & 2) === 0 ? READ : WRITE,
+      repeats: 'blocked',
     }),
   },
   {
@@ -78,6 +94,16 @@ const PATTERNS: readonly Pattern[] = [
     // msm: "*** gpu fault: ttbr0=00000001042fc000 iova=0000000000000020 dir=READ type=TRANSLATION source=CP (0,0,0,0)"
     line: /\*\*\* gpu fault: ttbr0=[\da-f]+ iova=(?<iova>[\da-f]+) dir=(?<dir>READ|WRITE)/i,
     read: ({ iova, dir }) => ({ ...NOTHING, iova: address(`0x${iova}`), prot: way(dir) }),
+  },
+  {
+    // msm until Linux 5.13: "*** gpu fault: iova=0000000000000020, flags=1", and msm_iommu's "*** fault: iova="
+    line: /\*\*\* (?:gpu )?fault: iova= *(?<iova>[\da-f]+),? flags=/i,
+    read: ({ iova }) => ({ ...NOTHING, iova: address(`0x${iova}`) }),
+  },
+  {
+    // kbase: "mali 28000000.gpu: GPU bus fault in AS1 at PA 0x0000000000000000": a physical address, of the walk or of what it led to
+    line: /(?:(?<device>[\w.:-]{1,64}): )?GPU bus fault in AS(?<as>\d+) at PA 0x/i,
+    read: ({ device = '', as }) => ({ ...NOTHING, asid: Number(as), device }),
   },
   {
     // ipmmu-vmsa: "Unhandled fault: status 0x00001502 iova 0xfe000000"
@@ -123,6 +149,7 @@ export function readEventWords(words: readonly string[]): FaultLine {
     // RnW is bit 35.
     prot: (high(second) & 8) === 0 ? WRITE : READ,
     iova: WITHOUT_ADDRESS.includes(event) ? UNKNOWN : address(third),
+    form: 'words',
   };
 }
 

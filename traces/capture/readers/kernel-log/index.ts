@@ -35,7 +35,7 @@ class KernelLogParser implements LineParser {
     const line = this.#decoder.decode(cursor.bytes.subarray(cursor.at, end));
     cursor.at = end;
     const found = this.#kernel.read(line, event);
-    if (found === KernelLine.NOTHING) {
+    if (found === KernelLine.NOTHING || found === KernelLine.TOLD) {
       const { stats } = this.#notes;
       stats.notEvents++;
       if (SYNTHETIC.test(line)) stats.synthetic = true;

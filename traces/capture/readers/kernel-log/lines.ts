@@ -3,12 +3,19 @@ import { Context, clearCall, EventKind, type TraceEvent, UNKNOWN, whyNoRange } f
 import { ascii } from '../text-cursor.ts';
 import { type FaultLine, readEventWords, readFaultLine } from './fault-lines.ts';
 
-/** What a line of the kernel's log turned out to be. */
-export const KernelLine = { NOTHING: 0, EVENT: 1, DAMAGED: 2 } as const;
+/** What a line of the kernel's log turned out to be; TOLD only says in other words what the line before has said. */
+export const KernelLine = { NOTHING: 0, EVENT: 1, DAMAGED: 2, TOLD: 3 } as const;
 export type KernelLine = (typeof KernelLine)[keyof typeof KernelLine];
 
-/** `[   22.420782]`, also with the CPU or caller that some kernels print behind the time. */
-const TIME = /\[ *(\d{1,9})\.(\d{6})\](?:\[ *[CT]\d+\])?/;
+/**
+ * `[   22.420782]`, also with the time since the line before (`dmesg -d`); `3,1234,22420782,-;` of /dev/kmsg; `1795246716.420782 host kernel:`
+ * of `journalctl -o short-unix`.
+ */
+const TIME =
+  /\[ *(\d{1,9})\.(\d{6})(?: *< *[\d.]+ *>)?\]|^\d+,\d+,(\d*?)(\d{1,6}),[^;]*;|^(\d{9,10})\.(\d{6}) \S+ kernel: /;
+/** Microseconds since the boot and the text of an entry, as `journalctl -o json`, `json-pretty` and `export` have them. */
+const JOURNAL_TIME = /(?:"__MONOTONIC_TIMESTAMP" ?: ?"|^__MONOTONIC_TIMESTAMP=)(\d{1,15})/;
+const JOURNAL_TEXT = /"MESSAGE" ?: ?("(?:[^"\\]|\\.)*")/;
 const EVENT_RECEIVED = /\bevent 0x([\da-f]{2}) received/i;
 const EVENT_WORD = /(?:^|[\s:])(0x[\da-f]{16})\s*$/i;
 /** A paste may have lost the leading zeros. */
@@ -20,8 +27,8 @@ const GPU_CALL =
 const VM_LOG = /^\s*(?:\[[^\]]*\]\s*)?- (map|unmap):(\d+): 0x([\da-f]+)-0x([\da-f]+)\s*$/i;
 const VM_LOG_TITLE = /^\s*vm-log:/;
 
-/** The kernel prints lines of at most 1 KiB (`LOG_LINE_MAX`), and a log puts something in front. */
-const LONGEST = 2048;
+/** The kernel prints lines of at most 1 KiB (`LOG_LINE_MAX`), and a journal puts much around it. */
+const LONGEST = 4096;
 const MOST_WORDS = 4;
 /** Lines between two words of an event that may come from others. */
 const FOREIGN = 64;
@@ -46,13 +53,10 @@ export class KernelLines {
   }
 
   /** Reads a line into an event; its line number is the caller's business. */
-  read(line: string, event: TraceEvent): KernelLine {
-    if (line.length > LONGEST) return KernelLine.NOTHING;
-    const time = TIME.exec(line);
-    if (time !== null) {
-      this.#time = (Number(time[1]) * 1e6 + Number(time[2])) / 1e6;
-      this.#notes.stats.clock = 'seconds';
-    }
+  read(whole: string, event: TraceEvent): KernelLine {
+    if (whole.length > LONGEST) return KernelLine.NOTHING;
+    this.#timeOf(whole);
+    const line = messageOf(whole);
     event.time = this.#time;
     event.cpu = UNKNOWN;
     event.pid = UNKNOWN;
@@ -62,11 +66,22 @@ export class KernelLines {
     if (words !== null) return this.#fault(words, event);
     const fault = readFaultLine(line);
     if (fault !== null) {
-      const repeats = this.#last !== null && sameFault(this.#last, fault);
-      this.#last = null;
-      return repeats ? KernelLine.NOTHING : this.#fault(fault, event);
+      const { repeats, stream } = fault;
+      const told = repeats !== '' && this.#last?.form === repeats && this.#last.stream === stream;
+      return told ? KernelLine.TOLD : this.#fault(fault, event);
     }
     return this.#call(line, event);
+  }
+
+  #timeOf(line: string): void {
+    const [, seconds, micro, whole, rest, epoch, fraction] = TIME.exec(line) ?? [];
+    const microseconds =
+      seconds === undefined && whole === undefined && epoch === undefined
+        ? JOURNAL_TIME.exec(line)?.[1]
+        : Number(seconds ?? whole ?? epoch) * 1e6 + Number(micro ?? rest ?? fraction);
+    if (microseconds === undefined) return;
+    this.#time = Number(microseconds) / 1e6;
+    this.#notes.stats.clock = 'seconds';
   }
 
   /** Gathers the words of an SMMUv3 event; the fault when it is whole. */
@@ -140,7 +155,13 @@ export class KernelLines {
   }
 }
 
-/** Whether two lines in a row tell of one fault: newer arm-smmu-v3 drivers print it twice, arm-smmu names the stream first. */
-function sameFault(one: FaultLine, other: FaultLine): boolean {
-  return one.stream === other.stream && (one.iova === other.iova || other.iova === UNKNOWN);
+/** What the kernel printed, out of an entry of the journal as JSON. */
+function messageOf(line: string): string {
+  const text = line.includes('"MESSAGE"') ? JOURNAL_TEXT.exec(line)?.[1] : undefined;
+  if (text === undefined) return line;
+  try {
+    return JSON.parse(text) as string;
+  } catch {
+    return line;
+  }
 }
