@@ -53,6 +53,7 @@ export class CaptureReader {
   #domainBase = 0;
   #eventsBefore = 0;
   #damagedBefore = 0;
+  #foreignBefore = 0;
   /** What the present capture is if no event comes of it, as a phrase. */
   #what = '';
   #traceHeader = false;
@@ -183,6 +184,7 @@ export class CaptureReader {
     this.#pairs = new PairedCalls();
     this.#eventsBefore = stats.events;
     this.#damagedBefore = stats.damaged;
+    this.#foreignBefore = stats.foreignLines;
     this.#time = Number.NEGATIVE_INFINITY;
     return true;
   }
@@ -203,7 +205,10 @@ export class CaptureReader {
       const place = first === undefined || first.line === 0 ? '' : `, line ${first.line}`;
       throw new InputError(file, '', `nothing but damage (${times} times${place}: ${first?.reason ?? ''})`, SUPPORTED);
     }
-    if (!this.#traceHeader) throw new InputError(file, '', this.#what, SUPPORTED);
+    if (this.#traceHeader) return;
+    const foreign = this.stats.foreignLines - this.#foreignBefore;
+    const beside = foreign === 0 ? '' : `, but ${foreign} lines of another kind of file (give them by themselves)`;
+    throw new InputError(file, '', `${this.#what}${beside}`, SUPPORTED);
   }
 }
 

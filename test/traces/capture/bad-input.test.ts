@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { gunzipSync, gzipSync } from 'node:zlib';
+import { deflateSync, gunzipSync, gzipSync } from 'node:zlib';
 import { afterAll, describe, expect, it } from 'vitest';
 import { MAX_LINE } from '../../../traces/capture/readers/text-lines.ts';
 import { DAMAGE_KEPT, EventKind, InputError, openCaptures } from '../../../traces/index.ts';
@@ -45,6 +45,13 @@ describe('a file that is no capture is refused in one line that names it', () =>
     ['an empty gzip', () => file('empty.gz', gzipSync('')), 'text without a single trace event'],
     ['cut zstd data', () => file('x.zst', Uint8Array.of(0x28, 0xb5, 0x2f, 0xfd, 0, 0)), 'the zstd data ends early'],
     ['xz data', () => file('x.xz', Uint8Array.of(0xfd, 0x37, 0x7a, 0x58, 0x5a, 0)), 'xz -d'],
+    ['zlib data', () => file('x.z', deflateSync('a'.repeat(100))), 'zlib-compressed data'],
+    ['atrace -z', () => file('x.atrace', Buffer.from('TRACE:\nx\u009cabc', 'latin1')), 'record it without -z'],
+    [
+      'noise without control characters',
+      () => file('noise', Buffer.alloc(4096, '\u00e4\u00f6\u00fc', 'latin1')),
+      'binary data',
+    ],
     ['UTF-16 text', () => file('utf16.txt', Buffer.from(`\ufeff${LINE}`, 'utf16le')), 'UTF-16'],
     [
       'other binary data',

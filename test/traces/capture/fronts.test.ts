@@ -44,6 +44,23 @@ describe('the front of a trace line', () => {
   });
 });
 
+/** What the function graph tracer prints in front of an event, which is a comment among the functions. */
+const GRAPHS: readonly [front: string, known: { pid: number; cpu: number; time: number }][] = [
+  [' 3)               |  ', { pid: -1, cpu: 3, time: 0 }],
+  ['  100.425470 |   3)  kworker/u8:1-467  |               |    ', { pid: 467, cpu: 3, time: 100.42547 }],
+  [' 3)   0.291 us    |  dd-467  | d..1. |   1.250 us    |  ', { pid: 467, cpu: 3, time: 0 }],
+  ['               |  ', { pid: -1, cpu: -1, time: 0 }],
+];
+
+describe('an event in a function graph', () => {
+  it.each(GRAPHS)('%j', async (front, known) => {
+    const functions = ' 0)   0.291 us    |    arm_lpae_map_pages();\n 0)               |  /* a note: 5 */\n';
+    const { events, stats } = await read(CALLS.map((call) => `${functions}${front}/* ${call.slice(6)} */\n`).join(''));
+    expect(stats).toMatchObject({ maps: 1, unmaps: 1, damaged: 0 });
+    expect(events[1]).toMatchObject({ ...known, iova: 0xfffd8000, size: 8192, unmappedSize: 8192 });
+  });
+});
+
 describe('two files in one', () => {
   it('are told of: a trace in the log of an IOMMU, and binary data in a text', async () => {
     const log =

@@ -166,6 +166,18 @@ describe("a fault in the kernel's log", () => {
     });
   });
 
+  it('stands beside the trace that a dying kernel writes to its log, which is read', async () => {
+    const map = (us: number): string =>
+      `[   45.${us}]   dd-419       3d..2. 5081${us}us : map: IOMMU: iova=0x1000 paddr=0x5000 size=4096\n`;
+    const fault = `[   45.100000] ${FAULTS[2]?.[1]}\n`;
+    const dump = `${fault}[   45.1] Dumping ftrace buffer:\n${map(733_001)}${map(733_002)}`;
+    const { events } = await read(dump);
+    expect(events.map(({ kind }) => kind)).toEqual([EventKind.FAULT, EventKind.MAP, EventKind.MAP]);
+    expect(events[2]).toMatchObject({ pid: 419, cpu: 3, time: 5081.733002 });
+    const late = await read('[    1.000000] booting\n'.repeat(3000) + dump);
+    expect(late.stats).toMatchObject({ events: 1, foreignLines: 2 });
+  });
+
   it('also between the lines of a trace', () => {
     const trace = '  dd-1 [000] ..... 1.000000: map: IOMMU: iova=0x1000 - 0x2000 paddr=0x5000 size=4096\n';
     const line =

@@ -10,6 +10,9 @@ const MAGICS: readonly (readonly [readonly number[], RefusedForm])[] = [
   [[0xfd, 0x37, 0x7a, 0x58, 0x5a], { name: 'xz-compressed data', advice: 'decompress it with `xz -d`' }],
   [codes('BZh'), { name: 'bzip2-compressed data', advice: 'decompress it with `bzip2 -d`' }],
   [[0x04, 0x22, 0x4d, 0x18], { name: 'lz4-compressed data', advice: 'decompress it with `lz4 -d`' }],
+  [[0x78, 0x01], { name: 'zlib-compressed data', advice: 'decompress it with `pigz -dz`' }],
+  [[0x78, 0x9c], { name: 'zlib-compressed data', advice: 'decompress it with `pigz -dz`' }],
+  [[0x78, 0xda], { name: 'zlib-compressed data', advice: 'decompress it with `pigz -dz`' }],
   [codes('PK\u0003\u0004'), { name: 'a zip archive', advice: 'unpack it' }],
   [[0x7f, ...codes('ELF')], { name: 'an ELF file', advice: 'give a capture' }],
   [codes('2ELIFREP'), { name: 'a big-endian perf.data of perf record', advice: 'convert it with `perf script`' }],
@@ -30,6 +33,7 @@ const TEXTS: readonly (readonly [RegExp, RefusedForm])[] = [
     /^entries: \d+\noverrun: \d+/,
     { name: 'the statistics of a trace buffer (per_cpu/*/stats)', advice: 'give the trace itself' },
   ],
+  [/^(?:.*\n){0,3}TRACE:\r?\nx[^ -~]/, { name: 'compressed output of atrace', advice: 'record it without -z' }],
 ];
 
 /** How far {@link refusedForm} looks for binary data. */
@@ -49,12 +53,14 @@ export function refusedForm(first: Uint8Array): RefusedForm | null {
   for (const [start, form] of TEXTS) {
     if (start.test(text)) return form;
   }
+  // What is no UTF-8, and what no text has.
   let control = 0;
+  for (const letter of new TextDecoder().decode(sample)) if (letter === '\ufffd') control++;
   for (const byte of sample) {
     const isControl = byte < 0x20 && byte !== 0x09 && byte !== 0x0a && byte !== 0x0d && byte !== 0x1b;
     if (isControl || byte === 0x7f) control++;
   }
-  // A stray NUL in a line is a damaged line; a tenth of the bytes is another kind of file.
+  // A stray NUL in a line, or a name in another encoding, is a damaged line; a tenth of the bytes is another kind of file.
   return control * 10 > sample.length ? { name: 'binary data', advice: 'give a capture' } : null;
 }
 

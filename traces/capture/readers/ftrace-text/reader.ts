@@ -6,6 +6,7 @@ import type { TextLines } from '../text-lines.ts';
 import type { LineParser } from '../text-stream.ts';
 import { overwrittenBefore, takeNote } from './comments.ts';
 import { FtraceFields } from './fields.ts';
+import { graphFront } from './graph-front.ts';
 import { FtraceHeader } from './header.ts';
 import { AS_FIELD, endsInColon, isBinary, isGpuCall, isTypeOnly, skipPeriod, wordAt } from './line-shapes.ts';
 import { perfScriptFront, perfTraceFront } from './perf-fronts.ts';
@@ -15,7 +16,7 @@ const MOST_NOTES = 10_000;
 
 /**
  * Reads trace text, line by line, without making strings or objects. Takes every form that {@link FtraceHeader} knows, lines without any context,
- * and `perf trace`. Lines of stacks, headers and markers are passed over.
+ * `perf trace`, and events among the functions of a function graph. Lines of stacks, headers and markers are passed over.
  */
 export class FtraceParser implements LineParser {
   readonly #lines: TextLines;
@@ -133,6 +134,17 @@ export class FtraceParser implements LineParser {
       cursor.at = fields;
       return this.#event(traced, cursor, event, null);
     }
+    const comment = indexInLine(bytes, start, COMMENT);
+    if (comment >= 0) {
+      cursor.at = comment + COMMENT.length;
+      const commented = this.#fields.name(cursor);
+      if (commented >= 0) {
+        const fields = cursor.at;
+        graphFront(cursor, start, comment, event, this.#notes.stats);
+        cursor.at = fields;
+        return this.#event(commented, cursor, event, null);
+      }
+    }
     cursor.at = start;
     if (isTypeOnly(bytes, start)) return this.#damaged(NO_FIELDS);
     return this.#kernelLine(bytes, start, event);
@@ -241,6 +253,8 @@ const CPU = ascii('CPU:');
 const LOST = ascii('LOST');
 const EVENTS = ascii('EVENTS');
 const PERF_TRACE_PREFIXES = [ascii('iommu:'), ascii('iommudom:'), ascii('dma:')];
+/** In the graph of functions, events are comments. */
+const COMMENT = ascii('/* ');
 /** Text that only events of interest contain. */
 const MARKS = [ascii('IOMMU: '), ascii(' iova='), ascii(' dma_addr=')];
 const NO_FRONT = 'no event name and time in front';

@@ -10,7 +10,12 @@ export { KernelLine, KernelLines } from './lines.ts';
 /** The front of a line as dmesg, a serial console, the journal and syslog have it. */
 const FRONT = /^(?:<\d+>)?\[ *\d+\.\d{6}\]|^\(XEN\) |^.{0,64}\bkernel: |^\s*vm-log:/m;
 /** The front of a tracer's line: such a text is a trace, whatever else is in it. */
-const TRACER = /^# tracer:|^cpus=\d|\[\d{3,}\] +(?:\S+ +)?\d+\.\d+: +(?:\d+ +)?\w+(?::\w+)?:/m;
+const TRACER =
+  /^# tracer:|\bDumping ftrace buffer:|-\d+ +\d+\S{4,7} +\d+us.: \w+:|^cpus=\d|\[\d{3,}\] +(?:\S+ +)?\d+\.\d+: +(?:\d+ +)?\w+(?::\w+)?:/m;
+
+/** What the kernel writes of its trace when it crashes (`ftrace_dump_on_oops`), and a line of that. */
+const DUMP = 'Dumping ftrace buffer:';
+const DUMPED = /-\d+ +\d+\S{4,7} +\d+us.: \w+:/;
 
 /** What `tablewalk generate` writes first. */
 const SYNTHETIC = /\btablewalk: synthetic\b/;
@@ -21,6 +26,8 @@ class KernelLogParser implements LineParser {
   readonly #notes: CaptureNotes;
   readonly #kernel: KernelLines;
   readonly #decoder = new TextDecoder('latin1');
+  /** A trace is dumped in the midst of the log, too far down to have made it a trace. */
+  #dumps = false;
 
   constructor(lines: TextLines, notes: CaptureNotes) {
     this.#lines = lines;
@@ -38,6 +45,8 @@ class KernelLogParser implements LineParser {
     if (found === KernelLine.NOTHING || found === KernelLine.TOLD) {
       const { stats } = this.#notes;
       stats.notEvents++;
+      this.#dumps ||= line.includes(DUMP);
+      if (this.#dumps && DUMPED.test(line)) stats.foreignLines++;
       if (SYNTHETIC.test(line)) stats.synthetic = true;
       return false;
     }
