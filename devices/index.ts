@@ -5,6 +5,7 @@ export * from './ipmmu/index.ts';
 export * from './machine/index.ts';
 export * from './mali/index.ts';
 export * from './mmus.ts';
+export * from './planted-bugs/index.ts';
 export * from './registers/index.ts';
 export * from './server/index.ts';
 export * from './smmuv2/index.ts';

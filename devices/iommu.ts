@@ -8,6 +8,7 @@ import type {
   TranslationRegime,
 } from '../emulator/index.ts';
 import type { IoPgtable, IoPgtableConfig, IotlbGather, Machine, PageCutter, TableMemory } from '../formats/index.ts';
+import type { PlantedBugsConfig } from './planted-bugs/index.ts';
 import type { RegisterBus } from './registers/index.ts';
 
 /**
@@ -195,26 +196,6 @@ export type FormatKey = keyof typeof FORMAT_NAMES;
 /** log2 of each granule, by the name that the command line gives it. */
 export const GRANULES = { '4k': 12, '16k': 14, '64k': 16 } as const;
 
-/** What a driver's invalidations do wrong, for tests of the sanitizer; see `PlantedBugsSchema`. */
-export interface InvalidationBugs {
-  readonly skipInvalidation: number;
-  readonly skipWalkFlush: number;
-  readonly lateInvalidation: boolean;
-  readonly lateWalkFlush: boolean;
-  readonly wholeSpace: number;
-  readonly needlessWalkFlush: number;
-  /** Of SMMUv3 drivers only. */
-  readonly skipSync: number;
-  readonly wrongLevel: number;
-  readonly wrongAsid: boolean;
-  readonly sharedAsid: boolean;
-  readonly wrongTable: boolean;
-  readonly seed: number;
-}
-
-/** Name of one of them. */
-export type InvalidationBug = Exclude<keyof InvalidationBugs, 'seed'>;
-
 /** What a machine gives an MMU and its driver to stand on. `C` is what the MMU's part of a configuration says. */
 export interface IommuParts<C> {
   readonly config: C;
@@ -230,7 +211,7 @@ export interface IommuParts<C> {
   readonly machine: Machine;
   /** The CPU's view of coherent memory. */
   readonly structures: TableMemory;
-  readonly bugs: InvalidationBugs;
+  readonly bugs: PlantedBugsConfig;
 }
 
 /** One kind of MMU: how it is called, what it takes, and how it is made. */
@@ -249,8 +230,6 @@ export interface IommuModel<C = never> {
   readonly table: Readonly<Record<string, unknown>>;
   /** The same of one driver, by its name. */
   readonly driverTable?: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
-  /** The bugs that a driver can have, by its name: others would be planted in vain. */
-  plantable(driverName: string): readonly InvalidationBug[];
   /** Preset of its TLBs, where the user names none. */
   readonly preset?: PresetName;
   /** @throws ConfigError for a configuration that cannot work */

@@ -19,8 +19,6 @@ export const IPMMU_VMSA: IommuModel<v.InferOutput<v.StrictObjectSchema<typeof IP
   formats: ['arm-32-lpae-s1', 'arm-64-lpae-s1', 'arm-64-lpae-s2'],
   table: { granule: '4k', ias: 32, oas: 40, walk: 'non-coherent' },
   driverTable: { 'ipmmu-xen': { format: 'arm-64-lpae-s1', ias: 39 } },
-  // Every flush drops the whole context: there is none too wide, and none that is waited for apart.
-  plantable: () => ['skipInvalidation', 'skipWalkFlush', 'lateInvalidation', 'lateWalkFlush'],
   preset: 'ipmmu-assumed',
   create({ config, driverName, coherent, mmu, memory, machine, bugs }) {
     if (config.ipmmu.sharesGuestTables && (driverName !== 'ipmmu-xen' || config.ipmmu.generation === 'gen2')) {

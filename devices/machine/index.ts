@@ -3,12 +3,5 @@ export { type Log, SILENT } from './log.ts';
 export { Machine } from './machine.ts';
 export { type MachineConfig, MachineConfigSchema } from './machine-config.ts';
 export { MemoryMeter, type MemoryUse } from './memory-meter.ts';
-export {
-  PLANTED_BUGS,
-  type PlantedBug,
-  PlantedBugs,
-  type PlantedBugsConfig,
-  PlantedBugsSchema,
-  parsePlantedBugs,
-} from './planted-bugs.ts';
+export { type PlantingGround, whyNotPlanted } from './plantable.ts';
 export { placeTables, type TableRegion } from './table-region.ts';

@@ -12,7 +12,7 @@ import {
 import { AllocatorCostsSchema, LINUX_VERSIONS } from '../../formats/index.ts';
 import { FORMAT_NAMES, type FormatKey, GRANULES } from '../iommu.ts';
 import { DEFAULT_MMU, MMU_CONFIG, MMUS, type MmuName } from '../mmus.ts';
-import { PlantedBugsSchema } from './planted-bugs.ts';
+import { PlantedBugsSchema } from '../planted-bugs/index.ts';
 
 const tableSchema = v.strictObject({
   /** Format of every domain's table: one that the MMU walks. */

@@ -33,10 +33,12 @@ import {
 } from '../../formats/index.ts';
 import { FORMAT_NAMES, GRANULES, type IommuDevice, type IommuDomain, type IommuDriver } from '../iommu.ts';
 import { MMUS } from '../mmus.ts';
+import { PlantedBugs } from '../planted-bugs/index.ts';
 import { type Log, SILENT } from './log.ts';
 import type { MachineConfig } from './machine-config.ts';
 import { MemoryMeter } from './memory-meter.ts';
-import { checkPlantable, invalidationBugs, PlantedBugs } from './planted-bugs.ts';
+import { misusedDriver } from './misused-driver.ts';
+import { checkPlantable } from './plantable.ts';
 import { placeTables } from './table-region.ts';
 
 /** Which finding each misuse of an allocator is. */
@@ -156,7 +158,7 @@ export class Machine {
     this.bugs = new PlantedBugs(config.plantedBugs, config.seed);
     this.watch = new TableWatch(view, this.sanitizer);
     this.walks = new WalkCheck(this.watch.tables, this.sanitizer, this.port);
-    this.#tableSource = this.bugs.allocator(watchedTables(this.watch, this.bugs.unzeroed(this.tables, view)));
+    this.#tableSource = this.bugs.users(watchedTables(this.watch, this.bugs.source(this.tables, view)));
     const tableMachine: TableMachine = {
       memory: this.bugs.memory(this.watch),
       dma: this.bugs.dma(this.dma),
@@ -180,7 +182,7 @@ export class Machine {
         `a format that ${model.name} walks: ${model.formats.join(', ')}`,
       );
     }
-    checkPlantable(config.plantedBugs, model, driverName, config.table.format);
+    checkPlantable(config, model.name, driverName);
     const { device, driver } = model.create({
       config,
       driverName,
@@ -190,10 +192,10 @@ export class Machine {
       machine: tableMachine,
       // Queues and stream tables are in coherent memory, whatever the page tables are in.
       structures: this.memory,
-      bugs: invalidationBugs(config.plantedBugs),
+      bugs: config.plantedBugs,
     });
     this.device = device;
-    this.driver = driver;
+    this.driver = misusedDriver(driver, this.bugs, granule);
     this.watch.breakLevel = device.breakBeforeMakeLevel;
     this.watch.invalidation.watchesWidth = device.invalidatesRegions !== true;
     this.watch.invalidation.flushesAfterFree = driver.flushesAfterFree === true;

@@ -21,8 +21,6 @@ export const MALI: IommuModel<v.InferOutput<v.StrictObjectSchema<typeof MALI_CON
     'panthor-6.12': { format: 'arm-64-lpae-s1', linux: '6.12' },
     'panthor-7.3': { format: 'arm-64-lpae-s1', linux: '7.3', split: 'refuse' },
   },
-  // Walk caches are flushed with the region of an edit, so that none of them can be forgotten alone.
-  plantable: () => ['skipInvalidation', 'wholeSpace'],
   preset: 'mali-assumed',
   create({ config, driverName, coherent, mmu, memory, machine, bugs }) {
     if (driverName.startsWith('panthor')) {

@@ -41,14 +41,6 @@ export const SMMUV2: IommuModel<v.InferOutput<v.StrictObjectSchema<typeof SMMUV2
   drivers: ['arm-smmu'],
   formats: ['arm-64-lpae-s1', 'arm-64-lpae-s2', 'arm-32-lpae-s1', 'arm-32-lpae-s2'],
   table: {},
-  plantable: () => [
-    'skipInvalidation',
-    'skipWalkFlush',
-    'lateInvalidation',
-    'lateWalkFlush',
-    'wholeSpace',
-    'needlessWalkFlush',
-  ],
   preset: 'mmu-500-agilex7',
   create({ config: { smmuv2 }, coherent, mmu, memory, machine, bugs }) {
     const hardware = resized(SMMU_HARDWARE[smmuv2.hardware], smmuv2.contextBanks, smmuv2.groups);

@@ -9,8 +9,8 @@ import { Smmuv3FeaturesSchema, smmuv3Features } from './spec/index.ts';
 export const SMMUV3_CONFIG = {
   /** What the SMMU offers in its identification registers. Whether it snoops is `table.walk`. */
   smmu: v.optional(v.omit(Smmuv3FeaturesSchema, ['coherent']), {}),
-  /** Queues and costs of Linux's driver. Its bugs are in `plantedBugs`. */
-  driver: v.optional(v.omit(DriverSchema, ['bugs']), {}),
+  /** Queues and costs of Linux's driver. */
+  driver: v.optional(DriverSchema, {}),
 } as const;
 
 /** Arm SMMUv3 with Linux's arm-smmu-v3. */
@@ -26,19 +26,6 @@ export const SMMUV3: IommuModel<v.InferOutput<v.StrictObjectSchema<typeof SMMUV3
     'arm-smmu-v3-6.12': { linux: '6.12' },
     'arm-smmu-v3-7.3': { linux: '7.3', split: 'refuse' },
   },
-  plantable: () => [
-    'skipInvalidation',
-    'skipWalkFlush',
-    'lateInvalidation',
-    'lateWalkFlush',
-    'wholeSpace',
-    'needlessWalkFlush',
-    'skipSync',
-    'wrongLevel',
-    'wrongAsid',
-    'sharedAsid',
-    'wrongTable',
-  ],
   create({ config, driverName, coherent, mmu, memory, machine, structures, bugs }) {
     const device = new Smmuv3({ features: smmuv3Features({ ...config.smmu, coherent }), mmu, memory });
     if (bugs.wrongLevel > 0 && !(device.features.rangeInvalidation && config.driver.useRanges)) {
@@ -49,7 +36,7 @@ export const SMMUV3: IommuModel<v.InferOutput<v.StrictObjectSchema<typeof SMMUV3
       );
     }
     const kernel = DRIVER_KERNELS.find((name) => driverName === `arm-smmu-v3-${name}`) ?? config.driver.kernel;
-    const driver = new Smmuv3Driver({ smmu: device, machine, structures, config: { ...config.driver, kernel, bugs } });
+    const driver = new Smmuv3Driver({ smmu: device, machine, structures, config: { ...config.driver, kernel }, bugs });
     return { device, driver };
   },
 };

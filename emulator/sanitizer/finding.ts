@@ -35,6 +35,10 @@ export const FindingKind = {
   WRONG_FREE: 'wrong-free',
   /** An owner asked for more table memory than it may have. */
   OVER_LIMIT: 'over-limit',
+  /** Memory was given out as a table that is one already. */
+  TABLE_IN_USE: 'table-in-use',
+  /** The software that edits tables followed a descriptor to where no memory is: a kernel would have died there. */
+  CPU_FAULT: 'cpu-fault',
   /** A table held something else than zeros when it was allocated. */
   DIRTY_TABLE: 'dirty-table',
   /** A strict unmap has returned, and its invalidation was not waited for. */
@@ -53,6 +57,10 @@ export const FindingKind = {
   UNMAPPED_ACCESS: 'unmapped-access',
   /** An access to what is mapped was refused. */
   LOST_MAPPING: 'lost-mapping',
+  /** The tables map what nothing was asked to be mapped to, or what was unmapped. */
+  STRAY_MAPPING: 'stray-mapping',
+  /** A mapping has another memory type or shareability than it was asked for. */
+  WRONG_MEMORY_TYPE: 'wrong-memory-type',
   /** A mapping grants less than it was asked for. */
   LOST_PERMISSION: 'lost-permission',
   /** A mapping grants more than it was asked for. */

@@ -116,6 +116,12 @@ export class InvalidationWatch implements InvalidationObserver {
     else space.remember(table, start, end, level, this.#sanitizer.operation);
   }
 
+  /** Between two operations: what the TLBs may still hold of [start, end) is mapped again all the same, which is no fault of the driver. */
+  excuse(space: WatchedSpace, start: number, end: number): void {
+    this.#carryOver();
+    space.forget(start, end, false);
+  }
+
   /** Leaves of [start, end) became part of a contiguous run, or no part of one. */
   hintChanged(space: WatchedSpace, start: number, end: number): void {
     const first = this.#hintSpace !== space.number;
@@ -138,6 +144,15 @@ export class InvalidationWatch implements InvalidationObserver {
     if (this.runs.findOpen(space.number, start, end, tablesOnly) >= 0) return this.#sanitizer.operation;
     const tag = firstTag(space, start, end, tablesOnly);
     return tag < 0 ? -1 : Math.floor(tag / 4);
+  }
+
+  /**
+   * The operation that broke something in [start, end), which is made anew, and did not invalidate it; -1 when there is none. Where a
+   * driver flushes at the end, what its own operation broke is asked for there.
+   */
+  brokenBefore(space: WatchedSpace, start: number, end: number): number {
+    const since = this.uninvalidated(space, start, end, false);
+    return this.flushesAfterFree && this.#inOperation && since === this.#operation ? -1 : since;
   }
 
   /**

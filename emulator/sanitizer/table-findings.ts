@@ -19,6 +19,14 @@ export function foundDirty(sanitizer: Sanitizer, pa: number, words: Uint32Array,
   });
 }
 
+/** @param level where it stands, -1 while no entry leads to it @param since operation that allocated it */
+export function foundInUse(sanitizer: Sanitizer, pa: number, level: number, since: number): void {
+  sanitizer.found(FindingKind.TABLE_IN_USE, sanitizer.iova, () => ({
+    detail: `the table at ${addressText(pa)}, in use since operation ${since}, was given out once more`,
+    ...(level < 0 ? {} : { level }),
+  }));
+}
+
 /** @param since operation that cleared its entry, -1 when it is still valid */
 export function foundFreedEarly(sanitizer: Sanitizer, pa: number, level: number, iova: number, since: number): void {
   sanitizer.found(FindingKind.EARLY_TABLE_FREE, iova, () => ({

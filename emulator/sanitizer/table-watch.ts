@@ -3,7 +3,7 @@ import { isTable, needsBreak, onlyContiguityDiffers, splitAllowed, VALID } from 
 import { InvalidationWatch } from './invalidation-watch.ts';
 import { LastValues } from './last-values.ts';
 import type { Sanitizer } from './sanitizer.ts';
-import { foundDirty, foundFreedEarly, foundMadeEarly, foundReplaced } from './table-findings.ts';
+import { foundDirty, foundFreedEarly, foundInUse, foundMadeEarly, foundReplaced } from './table-findings.ts';
 import { coveredFrom, TableLinks } from './table-links.ts';
 import { PAGE_WORDS_SHIFT, PageUse, TableMap, type ViewedMemory } from './table-map.ts';
 import { WatchedSpace } from './watched-space.ts';
@@ -122,6 +122,7 @@ export class TableWatch implements TableMemory {
 
   /** A table of `size` bytes was allocated at `pa`. */
   allocated(pa: number, size: number): void {
+    this.#wantUnused(pa, size);
     const owner = this.tables.sharer(pa, size);
     if (owner >= 0) this.#giveUp(this.invalidation.spaces[owner] as WatchedSpace);
     this.tables.allocated(pa, size, this.#sanitizer.operation);
@@ -130,6 +131,13 @@ export class TableWatch implements TableMemory {
     this.last.forget(at, end);
     this.#wantZeros(pa, at, end);
     this.observer?.allocated(pa, size);
+  }
+
+  /** A table that is alive is nobody else's. Small first-level tables share pages. */
+  #wantUnused(pa: number, size: number): void {
+    const page = this.tables.pageOf(pa);
+    if (size < PAGE_BYTES || this.tables.use[page] !== PageUse.TABLE) return;
+    foundInUse(this.#sanitizer, pa, this.tableAt(pa)?.level ?? -1, this.tables.allocatedBy[page] as number);
   }
 
   /** A table begins without a descriptor. */
@@ -244,7 +252,7 @@ export class TableWatch implements TableMemory {
       const span = space.spans[level] as number;
       const start = coveredFrom(this.tables, page, from, span);
       const end = start + ((to - from) >>> 1) * span;
-      const since = invalidation.uninvalidated(space, start, end, false);
+      const since = invalidation.brokenBefore(space, start, end);
       // A table maps nothing by itself: what its leaves replace is looked at when they are made.
       if (since >= 0 && !(link && this.last.isEmptyTable(from, level, space)) && !this.shielded(space, start, end)) {
         foundMadeEarly(this.#sanitizer, level, this.last.lowOf(from), this.last.highOf(from), start, end, since);

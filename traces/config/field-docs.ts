@@ -2,6 +2,7 @@
  * Every field of the configuration: its unit, what it is, and where its usual value comes from. One table, held against the schema by a
  * test. `tablewalk config --explain` prints from it.
  */
+import { PLANTED_BUGS } from '../../devices/index.ts';
 
 /** Source of a field whose value comes from the preset (`preset`), from the CPU profile (`cpu`), or from whoever asks (`choice`). */
 export const FieldSource = { PRESET: 'preset', CPU: 'cpu', CHOICE: 'choice' } as const;
@@ -306,33 +307,17 @@ const OTHER_MMUS: readonly Row[] = [
   ['ipmmu.faultCycles', 'cycles', 'CPU time of one fault', CPU],
 ];
 
-const PLANTED: readonly Row[] = (
-  [
-    ['dropSync', 'share', 'dma_sync calls for tables that are left out'],
-    ['skipDmaMap', 'share', 'tables that are not given to dma_map_single'],
-    ['skipInvalidation', 'share', 'leaf invalidations that are forgotten'],
-    ['lateInvalidation', '', 'each leaf invalidation is made when the next one is due'],
-    ['skipWalkFlush', 'share', 'walk flushes that are forgotten'],
-    ['lateWalkFlush', '', 'each walk flush is made when the next one is due'],
-    ['wholeSpace', 'share', 'leaf invalidations that drop the whole address space'],
-    ['needlessWalkFlush', 'share', 'leaf invalidations that drop walk-cache entries too'],
-    ['skipSync', 'share', 'invalidations of an SMMUv3 that are not waited for'],
-    ['wrongAsid', '', 'context descriptors of an SMMUv3 carry another ASID'],
-    ['sharedAsid', '', 'context descriptors of an SMMUv3 carry the ASID of the first domain'],
-    ['wrongTable', '', 'context descriptors of an SMMUv3 lead to the table of another domain'],
-    ['wrongLevel', 'share', 'range invalidations of an SMMUv3 with a wrong level hint'],
-    ['breakBeforeMake', 'share', 'stores of leaves after which one is changed in place'],
-    ['wrongAddress', 'share', 'stores of leaves of which the last leads elsewhere'],
-    ['lostRead', 'share', 'stores of leaves of which the last may not be read'],
-    ['lostPage', 'share', 'stores of leaves of which the last is left out'],
-    ['dirtyTable', 'share', 'tables that are not zeroed'],
-    ['allocateInRun', 'share', 'operations that allocate where they must not'],
-    ['leak', 'share', 'tables that are never given back'],
-    ['doubleFree', 'share', 'tables that are given back twice'],
-    ['wrongFree', 'share', 'tables that are given back with another size'],
-    ['seed', '', 'seed of the choices'],
-  ] as const
-).map(([name, unit, meaning]) => [`plantedBugs.${name}`, unit, `planted bug: ${meaning}`, CHOICE]);
+const PLANTED: readonly Row[] = [
+  ...PLANTED_BUGS.map(
+    ({ field, value, about }): Row => [
+      `plantedBugs.${field}`,
+      value === true ? '' : 'share',
+      `planted bug: ${about}`,
+      CHOICE,
+    ],
+  ),
+  ['plantedBugs.seed', '', 'planted bug: seed of the choices', CHOICE],
+];
 
 const ROWS = [...RUN, ...TABLE, ...MEMORY, ...MMU, ...DEVIATIONS, ...SMMUV3, ...OTHER_MMUS, ...PLANTED];
 

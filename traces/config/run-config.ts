@@ -5,6 +5,7 @@ import {
   GRANULES,
   MachineConfigSchema,
   MMUS,
+  plantedOf,
   VmBindSchema,
 } from '../../devices/index.ts';
 import { DEFAULT_PRESET, PRESETS } from '../../emulator/index.ts';
@@ -77,16 +78,32 @@ export function readRunConfig(input: unknown): RunConfig {
   const config = checkConfig(RunConfigSchema, withDefaults(input));
   // An allocator is written as text, which only its own parser can judge.
   parseStackSpec(config.table.allocator);
-  for (const bug of ['dropSync', 'skipDmaMap'] as const) {
-    const share = config.plantedBugs[bug];
-    if (share === 0 || config.table.walk !== 'coherent') continue;
-    throw new ConfigError(
-      `plantedBugs.${bug}`,
-      share,
-      '0 with coherent walks, which need no DMA API (--walk non-coherent)',
-    );
-  }
+  checkPlanted(config);
   return config;
+}
+
+/** Refuses bugs that change nothing in such a run; what the MMU has no place for is refused when the machine is made. */
+function checkPlanted(config: RunConfig): void {
+  for (const { field, floor, needs = [] } of plantedOf(config.plantedBugs)) {
+    const value = config.plantedBugs[field as keyof typeof config.plantedBugs];
+    if (needs.includes('non-coherent') && config.table.walk === 'coherent') {
+      throw new ConfigError(
+        `plantedBugs.${field}`,
+        value,
+        'nothing with coherent walks, which need no DMA API (--walk non-coherent)',
+      );
+    }
+    if (needs.includes('lazy') && config.invalidation.mode !== 'lazy') {
+      throw new ConfigError(
+        `plantedBugs.${field}`,
+        value,
+        'nothing in strict mode, which has no flush queue (--invalidation lazy)',
+      );
+    }
+    if (floor === 'map and unmap' && config.bind.mode === 'async') {
+      throw new ConfigError(`plantedBugs.${field}`, value, 'nothing in VM_BIND jobs, which edit tables by themselves');
+    }
+  }
 }
 
 /**

@@ -1,4 +1,5 @@
 import { type Log, Machine, SILENT } from '../../devices/index.ts';
+import { addressText, BusError, FindingKind } from '../../emulator/index.ts';
 import { Prot } from '../../formats/index.ts';
 import { type ClockOffset, EventKind, type TraceEvent, UNKNOWN } from '../capture/index.ts';
 import type { RunConfig } from '../config/index.ts';
@@ -135,7 +136,7 @@ export class Replayer {
 
   /** Takes every table down, so that what was lost on the way shows. */
   tearDown(): void {
-    this.domains.tearDown();
+    this.#survive(() => this.domains.tearDown());
     this.machine.tables.close();
   }
 
@@ -185,11 +186,25 @@ export class Replayer {
       // Where an unmap has holes, a domain was inferred wrongly or events were lost: what is held goes, and holes are not touched.
       if (before || (match === Match.BEYOND && event.domain === UNKNOWN)) {
         for (const { start, end } of parts) {
-          this.#edits.submit(one, { ...edit, maps: false, iova: start, size: end - start, live: end - start });
+          const gone = { ...edit, maps: false, iova: start, size: end - start, live: end - start };
+          this.#survive(() => this.#edits.submit(one, gone));
         }
         if (!before) return;
       }
-      this.#edits.submit(one, edit);
+      this.#survive(() => this.#edits.submit(one, edit));
+    }
+  }
+
+  /** Software that follows a wrong descriptor out of memory would take its kernel with it: here that is found, and the replay goes on. */
+  #survive(work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      if (!(error instanceof BusError)) throw error;
+      const { sanitizer } = this.machine;
+      sanitizer.found(FindingKind.CPU_FAULT, sanitizer.iova, () => ({
+        detail: `the page-table code followed a descriptor to ${addressText(error.pa)}, where no memory is`,
+      }));
     }
   }
 

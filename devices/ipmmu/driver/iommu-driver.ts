@@ -10,7 +10,8 @@ import {
   type TlbFlushOps,
 } from '../../../formats/index.ts';
 import { mapRange, unmapRange } from '../../dma-iommu/index.ts';
-import type { DomainConfig, InvalidationBugs, IommuCounters, IommuDomain, IommuDriver } from '../../iommu.ts';
+import type { DomainConfig, IommuCounters, IommuDomain, IommuDriver } from '../../iommu.ts';
+import type { PlantedBugsConfig } from '../../planted-bugs/index.ts';
 import { contextTag, type Ipmmu } from '../device/index.ts';
 import type { IpmmuKernel, IpmmuSpace } from './kernel.ts';
 
@@ -36,7 +37,7 @@ export class IpmmuDriver implements IommuDriver {
   cycles = 0;
   readonly #device: Ipmmu;
   readonly #kernel: IpmmuKernel;
-  readonly #bugs: InvalidationBugs;
+  readonly #bugs: PlantedBugsConfig;
   readonly #prng: Prng;
   readonly #gather = newGather();
   /** Micro-TLB of each master, by the master's name. */
@@ -51,11 +52,13 @@ export class IpmmuDriver implements IommuDriver {
   #events = 0;
   /** Cycles that the driver spent on faults. */
   eventCycles = 0;
-  /** What a planted bug holds back. */
+  /** Something was unmapped since the last sync. */
+  #unmapped = false;
+  /** What a planted bug holds back: until the next unmap begins, and until the next table goes. */
   #lateSync: IpmmuSpace | null = null;
   #lateWalk: IpmmuSpace | null = null;
 
-  constructor(device: Ipmmu, kernel: IpmmuKernel, bugs: InvalidationBugs) {
+  constructor(device: Ipmmu, kernel: IpmmuKernel, bugs: PlantedBugsConfig) {
     this.#device = device;
     this.#kernel = kernel;
     this.#bugs = bugs;
@@ -137,6 +140,10 @@ export class IpmmuDriver implements IommuDriver {
   }
 
   unmap(domain: IpmmuDomain, iova: number, size: number, gather: IotlbGather): number {
+    const late = this.#lateSync;
+    this.#lateSync = null;
+    this.#unmapped = true;
+    if (late !== null) this.#flush(late);
     return unmapRange(domain, iova, size, gather);
   }
 
@@ -144,12 +151,12 @@ export class IpmmuDriver implements IommuDriver {
   iotlbSync(domain: IpmmuDomain, gather: IotlbGather): void {
     resetGather(gather);
     const bugs = this.#bugs;
-    if (this.#prng.chance(bugs.skipInvalidation)) return;
-    let due: IpmmuSpace | null = domain.space;
-    if (bugs.lateInvalidation) [due, this.#lateSync] = [this.#lateSync, due];
-    if (due === null) return;
+    const afterUnmap = this.#unmapped;
+    this.#unmapped = false;
+    if (afterUnmap && this.#prng.chance(bugs.skipInvalidation)) return;
     this.#syncs++;
-    this.#flush(due);
+    if (afterUnmap && bugs.lateInvalidation) this.#lateSync = domain.space;
+    else this.#flush(domain.space);
   }
 
   flushDomain(domain: IpmmuDomain): void {

@@ -10,7 +10,8 @@ import {
   type TlbFlushOps,
 } from '../../../formats/index.ts';
 import { mapRange, unmapRange } from '../../dma-iommu/index.ts';
-import type { DomainConfig, InvalidationBugs, IommuCounters, IommuDomain, IommuDriver } from '../../iommu.ts';
+import type { DomainConfig, IommuCounters, IommuDomain, IommuDriver } from '../../iommu.ts';
+import type { PlantedBugsConfig } from '../../planted-bugs/index.ts';
 import type { Smmuv2 } from '../device/index.ts';
 import type { ContextFault } from './banks/index.ts';
 import type { Smmuv2Domain } from './domain.ts';
@@ -45,7 +46,7 @@ export class ArmSmmuDriver implements IommuDriver {
   onFault: ((domain: IommuDomain, fault: ContextFault) => number) | null = null;
   readonly driver: Smmuv2Driver;
   readonly #device: Smmuv2;
-  readonly #bugs: InvalidationBugs;
+  readonly #bugs: PlantedBugsConfig;
   readonly #prng: Prng;
   readonly #gather = newGather();
   readonly #masters = new Map<number, { readonly master: Smmuv2Master; readonly streamId: number }>();
@@ -59,7 +60,7 @@ export class ArmSmmuDriver implements IommuDriver {
   #lateLeaves: DueLeaves | null = null;
   #lateWalk: DueLeaves | null = null;
 
-  constructor(device: Smmuv2, driver: Smmuv2Driver, bugs: InvalidationBugs) {
+  constructor(device: Smmuv2, driver: Smmuv2Driver, bugs: PlantedBugsConfig) {
     this.#device = device;
     this.driver = driver;
     this.#bugs = bugs;

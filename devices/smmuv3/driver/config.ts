@@ -3,8 +3,6 @@ import { DRIVER_KERNELS } from './kernel.ts';
 
 const cycles = (value: number) => v.optional(v.pipe(v.number(), v.minValue(0), v.maxValue(1e9)), value);
 
-const fraction = v.optional(v.pipe(v.number(), v.minValue(0), v.maxValue(1)), 0);
-
 /**
  * What the driver does and what its own instructions cost on the CPU. Cycles are SMMU clock cycles (1 GHz by default, so
  * nanoseconds); what the SMMU takes for a command is in `mmu.invalidation`. No published measurement splits these costs: the
@@ -64,36 +62,6 @@ export const DriverSchema = v.strictObject({
       seenByPoll: cycles(100),
       /** Handling one event record in the interrupt thread. Assumed. */
       event: cycles(1000),
-    }),
-    {},
-  ),
-  /** Bugs to plant, for tests of the sanitizer; all off is a correct driver. */
-  bugs: v.optional(
-    v.strictObject({
-      /** Fraction of leaf invalidations that are forgotten, 0 to 1. */
-      skipInvalidation: fraction,
-      /** Fraction of walk flushes, after a table went away, that are forgotten, 0 to 1. */
-      skipWalkFlush: fraction,
-      /** Each leaf invalidation is made only when the next one is due. */
-      lateInvalidation: v.optional(v.boolean(), false),
-      /** Each walk flush is made only when the next one is due: after its tables are freed. */
-      lateWalkFlush: v.optional(v.boolean(), false),
-      /** Fraction of leaf invalidations that drop the whole address space instead of a range, 0 to 1. */
-      wholeSpace: fraction,
-      /** Fraction of leaf invalidations that drop walk-cache entries too, 0 to 1. */
-      needlessWalkFlush: fraction,
-      /** Fraction of invalidations whose completion is not waited for (no CMD_SYNC), 0 to 1. */
-      skipSync: fraction,
-      /** Fraction of range invalidations whose TTL names another level than that of the leaves, 0 to 1. */
-      wrongLevel: fraction,
-      /** Context descriptors carry another ASID than the domain's. */
-      wrongAsid: v.optional(v.boolean(), false),
-      /** Context descriptors of all domains carry the ASID of the first. */
-      sharedAsid: v.optional(v.boolean(), false),
-      /** Context descriptors lead to the table of the domain that was attached before. */
-      wrongTable: v.optional(v.boolean(), false),
-      /** Seed of the choice. */
-      seed: v.optional(v.pipe(v.number(), v.integer(), v.minValue(0)), 1),
     }),
     {},
   ),

@@ -14,6 +14,7 @@ import {
 } from '../../../formats/index.ts';
 import { mapRange, unmapRange } from '../../dma-iommu/index.ts';
 import type { DomainConfig, IommuCounters, IommuDriver } from '../../iommu.ts';
+import { NO_BUGS, type PlantedBugsConfig } from '../../planted-bugs/index.ts';
 import type { Smmuv3 } from '../device/index.ts';
 import { type CommandName, EVENT_BYTES, Opcode, type Smmuv3Features } from '../spec/index.ts';
 import { DriverSchema } from './config.ts';
@@ -73,6 +74,7 @@ export class Smmuv3Driver implements IommuDriver {
    *
    * @param parts.smmu our SMMU; or `parts.port`, anything else with the registers of one
    * @param parts.machine what page-table code needs; `pages` also gives the memory of queues and structures, unless `coherent` does
+   * @param parts.bugs what it is to do wrong; default nothing
    * @param parts.structures the CPU's view of coherent memory; default `machine.memory`, which an SMMU that does not snoop must not have
    * @throws ConfigError for a wrong configuration, an SMMU that cannot translate (`ProbeError`), or too little memory
    */
@@ -84,13 +86,14 @@ export class Smmuv3Driver implements IommuDriver {
     coherent?: CoherentMemory;
     platform?: SmmuPlatform;
     config?: v.InferInput<typeof DriverSchema>;
+    bugs?: PlantedBugsConfig;
   }) {
     const parsed = v.safeParse(DriverSchema, parts.config ?? {});
     if (!parsed.success) {
       const issue = parsed.issues[0];
       throw new ConfigError(`driver.${v.getDotPath(issue) ?? ''}`, issue.input, issue.message);
     }
-    const { machine, platform = {} } = parts;
+    const { machine, platform = {}, bugs = NO_BUGS } = parts;
     const config = parsed.output;
     const traits = KERNEL_TRAITS[config.kernel];
     const structures = parts.coherent?.view ?? parts.structures ?? machine.memory;
@@ -117,7 +120,7 @@ export class Smmuv3Driver implements IommuDriver {
       base: commandQueue,
       log2Size: probed.commandQueueBits,
     });
-    this.invalidator = new Invalidator(this.queue, probed, traits, config);
+    this.invalidator = new Invalidator(this.queue, probed, traits, { ranges: config.useRanges, bugs });
     this.#domains = new Domains(probed, machine, config, this.invalidator);
     this.masters = new Masters(probed, traits, this.streamTable, platform);
     this.attacher = new Attacher({
@@ -129,7 +132,7 @@ export class Smmuv3Driver implements IommuDriver {
       masters: this.masters,
       platform,
       traits,
-      bugs: config.bugs,
+      bugs,
     });
     this.#streams = new Streams(probed, this.masters, this.attacher);
     this.#reset = new SmmuReset(port, platform, probed, config);

@@ -1,5 +1,11 @@
 import * as v from 'valibot';
-import { Smmuv3, Smmuv3Driver, type Smmuv3Features, smmuv3Features } from '../../../devices/index.ts';
+import {
+  type PlantedBugsConfig,
+  Smmuv3,
+  Smmuv3Driver,
+  type Smmuv3Features,
+  smmuv3Features,
+} from '../../../devices/index.ts';
 import {
   Bus,
   BusView,
@@ -18,7 +24,12 @@ const RAM_SIZE = 0x1000_0000;
 /** A machine with RAM at 2 GiB, an SMMUv3 at 0x9050000 and its driver. */
 export function machineWith(
   asked: Parameters<typeof smmuv3Features>[0] = {},
-  options: { mmu?: MmuOptions; driver?: ConstructorParameters<typeof Smmuv3Driver>[0]['config']; cache?: boolean } = {},
+  options: {
+    mmu?: MmuOptions;
+    driver?: ConstructorParameters<typeof Smmuv3Driver>[0]['config'];
+    bugs?: PlantedBugsConfig;
+    cache?: boolean;
+  } = {},
 ) {
   const features: Smmuv3Features = smmuv3Features(asked);
   const memory = new PhysicalMemory({ banks: [{ base: RAM_BASE, size: RAM_SIZE, node: 0 }] });
@@ -41,6 +52,7 @@ export function machineWith(
       machine,
       structures: features.coherent ? machine.memory : memory,
       ...(options.driver === undefined ? {} : { config: options.driver }),
+      ...(options.bugs === undefined ? {} : { bugs: options.bugs }),
     });
   return { features, memory, cache, bus, port, smmu, machine, pages, warnings, makeDriver };
 }

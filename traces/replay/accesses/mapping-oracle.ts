@@ -15,6 +15,7 @@ import {
 import { Prot } from '../../../formats/index.ts';
 import type { Edit } from '../edit.ts';
 import type { ReplayDomain } from '../replay-domain.ts';
+import { ExpectedMemory } from './memory-types.ts';
 
 /** Protections are kept in the bits of a distance that pages leave free. */
 const PROT_VALUES = 64;
@@ -33,16 +34,19 @@ interface ExpectedDomain {
  * What a driver cannot be asked, because it may be wrong itself: whether the device reaches what the capture maps, and nothing else.
  * Each served access is held against the capture's mapping, in address and permission, and against a functional walk of the tables
  * through registers, STE and CD as they are in memory. Needs one search and one walk per access, and one look at the structures per
- * operation. Time is not spent, and no cache is touched. Not told: memory types, and rights beyond the mapping's other than to write.
+ * operation. Time is not spent, and no cache is touched. Memory types and shareability are
+ * those that the drivers give. Not told: rights beyond the mapping's other than to write.
  */
 export class MappingOracle {
   readonly #machine: Machine;
   readonly #walker: Walker;
+  readonly #memory: ExpectedMemory;
   readonly #domains: (ExpectedDomain | undefined)[] = [];
   #regime: TranslationRegime | null = null;
 
   constructor(machine: Machine) {
     this.#machine = machine;
+    this.#memory = new ExpectedMemory(machine);
     // A port of its own: the MMU's is watched and counted.
     this.#walker = new Walker(new Bus(machine.memory, null).port('oracle', BusView.NON_COHERENT));
   }
@@ -64,6 +68,35 @@ export class MappingOracle {
       line,
       domain: one.number,
     }));
+  }
+
+  /**
+   * A map or unmap is over: the tables must hold what is mapped at both of its ends, and just outside of them. Asks the table code, so
+   * that it needs no device and no access.
+   */
+  edited(one: ReplayDomain, { iova, size }: Edit): void {
+    const { smallest } = one.domain.cutter;
+    this.#holds(one, iova);
+    if (size > smallest) this.#holds(one, iova + size - smallest);
+    if (iova >= smallest) this.#holds(one, iova - smallest);
+    this.#holds(one, iova + size);
+  }
+
+  /** Whether the tables have of one page what is mapped. Page 0 of memory cannot be told from none. */
+  #holds(one: ReplayDomain, iova: number): void {
+    const tag = this.#of(one).mapped.tagAt(iova);
+    const pa = tag === -1 ? 0 : iova + (tag - protOf(tag));
+    const held = one.domain.table.iovaToPhys(iova);
+    if (held === pa || iova >= 2 ** one.domain.table.config.ias) return;
+    if (tag === -1) {
+      const detail = `nothing is to be mapped there, but the tables lead to ${addressText(held)}`;
+      this.#found(FindingKind.STRAY_MAPPING, one, iova, -1, () => detail);
+    } else if (held === 0) {
+      this.#found(FindingKind.LOST_MAPPING, one, iova, -1, () => 'it is mapped, but the tables hold nothing there');
+    } else {
+      const detail = `it is mapped to ${addressText(pa)}, but the tables lead to ${addressText(held)}`;
+      this.#found(FindingKind.WRONG_TRANSLATION, one, iova, -1, () => detail);
+    }
   }
 
   /** A map, or the job of an unmap, was refused. @param one null without a domain */
@@ -119,7 +152,10 @@ export class MappingOracle {
     const found = this.#regime !== null && this.#walker.translate(this.#regime, iova);
     if (request.pa !== pa) this.#wrong(one, request, pa, found);
     else if (!found || this.#walker.outputAddress !== pa) this.#tablesDiffer(one, request, found);
-    else this.#permissions(one, request, prot);
+    else {
+      this.#permissions(one, request, prot);
+      this.#memoryType(one, iova, prot);
+    }
   }
 
   #elsewhere({ domain, space }: ReplayDomain, { root }: ExpectedDomain, regime: TranslationRegime): string {
@@ -206,6 +242,14 @@ export class MappingOracle {
         () => 'the mapping must not be written, but what the device has permits it',
       );
     }
+  }
+
+  /** Memory type and shareability in the tables, against those of such a mapping. */
+  #memoryType(one: ReplayDomain, iova: number, prot: number): void {
+    const difference = this.#memory.difference(this.#walker.attributes, prot);
+    if (difference === '') return;
+    const detail = `the tables give it ${difference}`;
+    this.#found(FindingKind.WRONG_MEMORY_TYPE, one, iova, this.#level, () => detail);
   }
 
   /** MediaTek's addresses take the place of permissions. */

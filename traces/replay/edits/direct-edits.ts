@@ -57,7 +57,10 @@ export class DirectEdits implements Edits {
     invalidation.mapped(one);
     machine.costs.close();
     if (error !== 0) this.#refuse(one, edit, errnoName(error));
-    else this.#device.afterMap(one, edit);
+    else {
+      this.#device.afterMap(one, edit);
+      this.#device.oracle?.edited(one, edit);
+    }
   }
 
   #unmap(one: ReplayDomain, edit: Edit): void {
@@ -80,6 +83,7 @@ export class DirectEdits implements Edits {
     this.#invalidation.unmapped(one, iova, size, done, edit.cpu);
     machine.costs.close();
     this.#device.afterUnmap(one, edit, done);
+    if (done === live) this.#device.oracle?.edited(one, edit);
   }
 
   /**

@@ -12,7 +12,7 @@ import { lookForStale } from './stale-search.ts';
  *
  * A lazy kernel hands out an address again only after its flush. So where a capture of a lazy kernel maps what still waits here, that flush
  * has happened, and is played before the map. In a capture of a strict kernel such a map proves nothing: a lazy one would have taken another
- * address; it is counted, and the translations of the old mapping stay.
+ * address; it is counted, the translations of the old mapping stay, and the driver is not blamed.
  */
 export class InvalidationPolicy {
   /** Maps of an IOVA whose invalidation was still queued, in a capture of a strict kernel. */
@@ -57,9 +57,11 @@ export class InvalidationPolicy {
   /** A range is about to be mapped. Call it before {@link begin}: a flush is no part of the map. */
   reuse(one: ReplayDomain, iova: number, size: number): void {
     if (!this.#lazy || !one.queued.overlaps(iova, iova + size)) return;
-    if (this.#recordedStrict()) {
+    if (this.#machine.bugs.handsOutEarly()) one.queued.remove(iova, iova + size);
+    else if (this.#recordedStrict()) {
       this.reusedBeforeFlush++;
       one.queued.remove(iova, iova + size);
+      this.#machine.watch.invalidation.excuse(one.space, iova, iova + size);
     } else this.#flush(one, (queue) => queue.prove());
   }
 

@@ -1,6 +1,6 @@
 /** `tablewalk check`: a replay for what the sanitizer finds. */
 import type { Command } from 'commander';
-import { PLANTED_BUGS } from '../../../../devices/index.ts';
+import { PLANTED_BUGS, parsePlantedBugs, settingsFor } from '../../../../devices/index.ts';
 import { checkReport, ReplayRun, type Report, renderCheck } from '../../../../traces/index.ts';
 import { addMachineOptions, type MachineFlags, machineFrom, timeOfTrace, wholeNumber } from '../../options/index.ts';
 import { checkWritable, ExitCode, supervise, writeJson } from '../../terminal/index.ts';
@@ -22,8 +22,8 @@ What --break can plant (in brackets the share of the calls that go wrong, which 
 ${NAMES.join('\n')}
 
 The device probes: besides using each mapping it reads every page once more after its unmap. --access chooses otherwise.
-drop-sync and skip-dma-map make the walk non-coherent unless --walk says otherwise: there is nothing to sync elsewhere.
-Of the bugs in invalidations and context descriptors a driver has those that its hardware has a place for; others are refused.
+Bugs in cache maintenance make the walk non-coherent unless --walk says otherwise, those of flush queues the invalidation lazy.
+A bug that changes nothing on an MMU, or in its driver, is refused with the reason.
 
 What is wider than needed: a whole address space for up to 512 pages, a flush of walk caches where no table went, or more than
 twice what was unmapped and 16 pages. A block that is split in place (Linux up to 6.12) breaks break-before-make on hardware
@@ -56,7 +56,7 @@ export function register(program: Command): void {
 
 async function run(captures: readonly string[], flags: CheckFlags): Promise<void> {
   const defaults = ['access.pattern=probe', 'access.verify=true'];
-  if (/(^|,)\s*(drop-sync|skip-dma-map)/.test(flags.break ?? '')) defaults.push('table.walk=non-coherent');
+  if (flags.break !== undefined) defaults.push(...settingsFor(parsePlantedBugs(flags.break)));
   const config = machineFrom(flags, defaults);
   checkWritable('--json', flags.json, captures);
   const options = {

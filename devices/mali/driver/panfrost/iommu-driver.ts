@@ -18,7 +18,8 @@ import {
   PageCutter,
   Prng,
 } from '../../../../formats/index.ts';
-import type { DomainConfig, InvalidationBugs, IommuCounters, IommuDriver } from '../../../iommu.ts';
+import type { DomainConfig, IommuCounters, IommuDriver } from '../../../iommu.ts';
+import type { PlantedBugsConfig } from '../../../planted-bugs/index.ts';
 import type { MaliMmu } from '../../device/index.ts';
 import { AS_COMMAND_NAMES, AsCommand, MMU_CONTROL, WHOLE_SPACE } from '../../spec/index.ts';
 import { DriverCpu } from '../driver-cpu.ts';
@@ -41,7 +42,7 @@ export class PanfrostIommuDriver implements IommuDriver {
   readonly #device: MaliMmu;
   readonly #cpu: DriverCpu;
   readonly #machine: Machine;
-  readonly #bugs: InvalidationBugs;
+  readonly #bugs: PlantedBugsConfig;
   readonly #prng: Prng;
   readonly #run = new PageRun();
   readonly #domains = new Set<PanfrostDomain>();
@@ -60,7 +61,7 @@ export class PanfrostIommuDriver implements IommuDriver {
     readonly device: MaliMmu;
     readonly machine: Machine;
     readonly coherent: boolean;
-    readonly bugs: InvalidationBugs;
+    readonly bugs: PlantedBugsConfig;
   }) {
     const { device, machine } = parts;
     this.#device = device;

@@ -16,12 +16,13 @@ import {
   Prot,
 } from '../../../../formats/index.ts';
 import type { DomainConfig, IommuCounters, IommuDriver, RegionCounters } from '../../../iommu.ts';
+import { NO_BUGS, type PlantedBugsConfig } from '../../../planted-bugs/index.ts';
 import type { MaliMmu } from '../../device/index.ts';
 import { AS_COMMAND_NAMES } from '../../spec/index.ts';
 import type { DriverCpu } from '../driver-cpu.ts';
 import { IrqReturn } from '../irq-return.ts';
 import { MaliDomain } from '../mali-domain.ts';
-import { type FlushBugs, GpuHost } from './gpu-host.ts';
+import { GpuHost } from './gpu-host.ts';
 import type { PanthorKernel } from './profile.ts';
 import { PanthorMmu } from './slots/index.ts';
 import { addVm, newTotals, type PanthorTotals } from './totals.ts';
@@ -31,8 +32,6 @@ const HUGE_PAGE = 2 ** 21;
 /** As many as a machine's other MMUs have. */
 const STREAM_NAMES = 2 ** 16;
 export type PanthorDomain = MaliDomain<PanthorVm>;
-
-const NO_BUGS: FlushBugs = { skipInvalidation: 0, wholeSpace: 0, seed: 1 };
 
 export class PanthorDriver implements IommuDriver {
   readonly mmu: PanthorMmu;
@@ -55,7 +54,7 @@ export class PanthorDriver implements IommuDriver {
   #buffers = 0;
 
   /** @param bugs what its flushes are to do wrong: `skipInvalidation` and `wholeSpace` */
-  constructor(kernel: PanthorKernel, device: MaliMmu, machine: Machine, bugs: FlushBugs = NO_BUGS) {
+  constructor(kernel: PanthorKernel, device: MaliMmu, machine: Machine, bugs: PlantedBugsConfig = NO_BUGS) {
     this.#device = device;
     this.#machine = machine;
     this.host = new GpuHost(device, machine, bugs);

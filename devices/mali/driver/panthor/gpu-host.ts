@@ -1,5 +1,5 @@
 import { type Machine, Prng } from '../../../../formats/index.ts';
-import type { InvalidationBugs } from '../../../iommu.ts';
+import type { PlantedBugsConfig } from '../../../planted-bugs/index.ts';
 import type { MaliMmu } from '../../device/index.ts';
 import { GPU_CONTROL, GpuCommand, GpuInterrupt, ResetKind } from '../../spec/index.ts';
 import { DriverCpu } from '../driver-cpu.ts';
@@ -8,9 +8,6 @@ import type { PanthorMmu } from './slots/index.ts';
 
 /** How long the driver sleeps for the end of a cache flush, in microseconds. */
 const FLUSH_TIMEOUT = 100_000;
-
-/** What flushes are to do wrong. */
-export type FlushBugs = Pick<InvalidationBugs, 'skipInvalidation' | 'wholeSpace' | 'seed'>;
 
 /** The rest of the GPU driver, as far as the MMU's part needs it: the GPU's own interrupt, its reset, and a log. */
 export class GpuHost implements PanthorHost {
@@ -24,10 +21,10 @@ export class GpuHost implements PanthorHost {
   flushWaitCycles = 0;
   readonly #device: MaliMmu;
   readonly #machine: Machine;
-  readonly #bugs: FlushBugs;
+  readonly #bugs: PlantedBugsConfig;
   readonly #prng: Prng;
 
-  constructor(device: MaliMmu, machine: Machine, bugs: FlushBugs) {
+  constructor(device: MaliMmu, machine: Machine, bugs: PlantedBugsConfig) {
     this.#device = device;
     this.#machine = machine;
     this.#bugs = bugs;

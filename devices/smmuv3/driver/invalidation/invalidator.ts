@@ -1,6 +1,6 @@
 import { type IotlbGather, Prng, resetGather, type TlbFlushOps, TWO_64 } from '../../../../formats/index.ts';
+import type { PlantedBugsConfig } from '../../../planted-bugs/index.ts';
 import { ATC_INV_ALL, type CommandName } from '../../spec/index.ts';
-import type { DriverConfig } from '../config.ts';
 import type { Attachment, Smmuv3Domain } from '../domains/index.ts';
 import type { KernelTraits } from '../kernel.ts';
 import type { AddressCommand, CommandQueue } from '../queues/index.ts';
@@ -34,19 +34,25 @@ export class Invalidator implements TlbFlushOps {
   readonly #traits: KernelTraits;
   /** Commands name ranges. */
   readonly #ranges: boolean;
-  readonly #bugs: DriverConfig['bugs'];
+  readonly #bugs: PlantedBugsConfig;
   readonly #prng: Prng;
   /** The invalidations of leaves and of tables that a planted bug holds back. */
   #lateLeaves: DueInvalidation | null = null;
   #lateWalk: DueInvalidation | null = null;
 
-  constructor(queue: CommandQueue, probed: ProbedSmmu, traits: KernelTraits, config: DriverConfig) {
+  /** @param options.ranges use range invalidation where the SMMU has it */
+  constructor(
+    queue: CommandQueue,
+    probed: ProbedSmmu,
+    traits: KernelTraits,
+    { ranges, bugs }: { ranges: boolean; bugs: PlantedBugsConfig },
+  ) {
     this.#queue = queue;
     this.#probed = probed;
     this.#traits = traits;
-    this.#ranges = probed.features.rangeInvalidation && config.useRanges;
-    this.#bugs = config.bugs;
-    this.#prng = new Prng(config.bugs.seed);
+    this.#ranges = probed.features.rangeInvalidation && ranges;
+    this.#bugs = bugs;
+    this.#prng = new Prng(bugs.seed);
   }
 
   // What page-table code calls; the cookie is the domain.

@@ -1,6 +1,6 @@
 import { Errno, Quirk } from '../../../../formats/index.ts';
+import type { PlantedBugsConfig } from '../../../planted-bugs/index.ts';
 import { ATC_INV_ALL, DefaultSubstream } from '../../spec/index.ts';
-import type { DriverConfig } from '../config.ts';
 import type { Attachment, Smmuv3Domain } from '../domains/index.ts';
 import type { Invalidator } from '../invalidation/index.ts';
 import type { KernelTraits } from '../kernel.ts';
@@ -56,7 +56,7 @@ export class Attacher {
     masters: Masters;
     platform: SmmuPlatform;
     traits: KernelTraits;
-    bugs: DriverConfig['bugs'];
+    bugs: PlantedBugsConfig;
   }) {
     this.#probed = parts.probed;
     this.#queue = parts.queue;

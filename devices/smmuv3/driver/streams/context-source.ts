@@ -1,4 +1,4 @@
-import type { DriverConfig } from '../config.ts';
+import type { PlantedBugsConfig } from '../../../planted-bugs/index.ts';
 import type { Smmuv3Domain } from '../domains/index.ts';
 
 /** Makes another ASID of one, in 8 bits as in 16. */
@@ -6,13 +6,13 @@ const OTHER_ASID = 0x80;
 
 /** What the context descriptors of a domain are made from: its own ASID and table, unless a planted bug takes others. */
 export class ContextSource {
-  readonly #bugs: DriverConfig['bugs'];
+  readonly #bugs: PlantedBugsConfig;
   /** The domain that context descriptors were made for first, and the one before the last. */
   #first: Smmuv3Domain | null = null;
   #last: Smmuv3Domain | null = null;
   #before: Smmuv3Domain | null = null;
 
-  constructor(bugs: DriverConfig['bugs']) {
+  constructor(bugs: PlantedBugsConfig) {
     this.#bugs = bugs;
   }
 

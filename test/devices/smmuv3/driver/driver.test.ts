@@ -6,6 +6,7 @@ import {
   decodeCommand,
   FlushQueue,
   Gerror,
+  NO_BUGS,
   REGISTERS,
 } from '../../../../devices/index.ts';
 import { AccessFlag, Outcome } from '../../../../emulator/index.ts';
@@ -438,7 +439,7 @@ describe('wrong configuration', () => {
 describe('planted bugs', () => {
   it('a forgotten invalidation leaves the translation, a late one comes with the next unmap', () => {
     const access = (bugs: object): [boolean, boolean] => {
-      const { smmu, makeDriver } = machineWith({}, { driver: { bugs } });
+      const { smmu, makeDriver } = machineWith({}, { bugs: { ...NO_BUGS, ...bugs } });
       const driver = makeDriver();
       const domain = driver.createDomain();
       driver.attach(domain, STREAM);
@@ -455,7 +456,7 @@ describe('planted bugs', () => {
   });
 
   it('a forgotten walk flush leaves walks in the freed table', () => {
-    const { smmu, makeDriver } = machineWith({}, { driver: { bugs: { skipWalkFlush: 1 } } });
+    const { smmu, makeDriver } = machineWith({}, { bugs: { ...NO_BUGS, skipWalkFlush: 1 } });
     const driver = makeDriver();
     const domain = driver.createDomain();
     driver.attach(domain, STREAM);
