@@ -126,6 +126,7 @@ function captureSection(stats: CaptureStats, replayer: Replayer, until: number):
     ambiguous: tracker.ambiguous,
     bytesMapped: tracker.bytesMapped,
     bytesUnmapped: tracker.bytesUnmapped,
+    clock: stats.clock,
     firstTime: replayer.firstTime,
     lastTime: replayer.lastTime,
     remarks: [...remarks(stats), ...runRemarks(replayer, until)],

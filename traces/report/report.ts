@@ -48,6 +48,8 @@ export interface CaptureSection {
   readonly ambiguous: number;
   readonly bytesMapped: number;
   readonly bytesUnmapped: number;
+  /** What the times of the capture count: `none` where it has no times. */
+  readonly clock: 'seconds' | 'ticks' | 'none';
   readonly firstTime: number;
   readonly lastTime: number;
   /** What a person should know of the capture before they believe figures that rest on it, in sentences. */

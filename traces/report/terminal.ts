@@ -44,11 +44,13 @@ export function renderReport(report: Report, options: TerminalOptions): string {
     count(capture.events),
     `${count(capture.maps)} map, ${count(capture.unmaps)} unmap, ${count(capture.other)} other`,
   );
-  row(
-    'time',
-    seconds(capture.lastTime - capture.firstTime),
-    `${capture.firstTime.toFixed(6)} .. ${capture.lastTime.toFixed(6)}`,
-  );
+  if (capture.clock === 'none') row('time', 'none');
+  else {
+    const isSeconds = capture.clock === 'seconds';
+    const [first, last] = [capture.firstTime, capture.lastTime].map((time) => time.toFixed(isSeconds ? 6 : 0));
+    const span = capture.lastTime - capture.firstTime;
+    row('time', isSeconds ? seconds(span) : `${count(span)} ticks`, `${first} .. ${last}`);
+  }
   row(
     'domains',
     count(capture.domains),
