@@ -3,7 +3,7 @@
  * `npm run bench -- --list` prints the names. `npm run bench -- readers CAPTURE...` measures the readers with captures of yours.
  */
 import { existsSync } from 'node:fs';
-import { printDomainScores } from './domains.ts';
+import { printDomainScores } from './domains/index.ts';
 import { printGroup } from './harness.ts';
 import { memoryBenchmarks } from './memory.ts';
 import { printMissCurveCost } from './miss-curve.ts';

@@ -21,7 +21,13 @@ export interface CallCounts {
  * How far the domains can be believed: the capture names them; or they are inferred, and then by the shares of the calls that contradict them and
  * that had several candidates.
  */
-export type Confidence = 'named' | 'high' | 'some' | 'low';
+export type Confidence = 'named' | 'high' | 'medium' | 'low';
+
+/**
+ * The least share of the calls that is in its true domain, by what is said of an inferred one. Held by every capture with truth, whole and made
+ * poorer (`npm run bench -- domains` prints it): names, attach lines, tasks, times, head, tail or lines in between taken away.
+ */
+export const CALLS_RIGHT: Readonly<Record<Exclude<Confidence, 'named'>, number>> = { high: 0.95, medium: 0.75, low: 0 };
 
 /** What of the calls the capture lacks, as far as it shows: nothing; what was mapped before it began; calls in between. */
 export type Missing = 'nothing' | 'start' | 'calls';
@@ -35,7 +41,7 @@ const FEW = 4;
 const LOSS = 0.005;
 const CONTRADICTED_HIGH = 0.0005;
 const AMBIGUOUS_HIGH = 0.1;
-const AMBIGUOUS_SOME = 0.4;
+const AMBIGUOUS_MEDIUM = 0.4;
 
 export function missingOf(counts: CallCounts): Missing {
   const { calls, contradictions, unmatchedUnmaps, replacedMaps, firstUnmatched, firstContradiction, lost } = counts;
@@ -50,8 +56,8 @@ export function missingOf(counts: CallCounts): Missing {
 export function confidenceOf(counts: CallCounts): Confidence {
   const { calls, inferred, ambiguous, contradictions, oneTask } = counts;
   if (!inferred) return 'named';
-  if (missingOf(counts) !== 'nothing' || ambiguous > AMBIGUOUS_SOME * calls) return 'low';
+  if (missingOf(counts) !== 'nothing' || ambiguous > AMBIGUOUS_MEDIUM * calls) return 'low';
   // Of captures with truth 98.6 % of the calls and more were right; with one task for all, 85.6 % in one of three.
-  if (oneTask) return 'some';
-  return contradictions > CONTRADICTED_HIGH * calls || ambiguous > AMBIGUOUS_HIGH * calls ? 'some' : 'high';
+  if (oneTask) return 'medium';
+  return contradictions > CONTRADICTED_HIGH * calls || ambiguous > AMBIGUOUS_HIGH * calls ? 'medium' : 'high';
 }

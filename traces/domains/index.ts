@@ -1,3 +1,3 @@
 /** Whose mapping is it: the domain of each map and unmap, named by the capture or inferred. */
-export type { Confidence, Missing } from './confidence.ts';
+export { CALLS_RIGHT, type Confidence, type Missing } from './confidence.ts';
 export { type DomainInfo, type DomainOrigin, DomainTracker, Match, NO_DOMAIN } from './tracker.ts';

@@ -1,5 +1,6 @@
 import { Ansis } from 'ansis';
 import { MMUS } from '../../devices/index.ts';
+import { CALLS_RIGHT, type Confidence } from '../domains/index.ts';
 import { plainText } from '../plain-text.ts';
 import { bytes, count, cycles, hexText, pageSize, seconds, share } from '../quantity.ts';
 import { breakdownLines } from './breakdown-text.ts';
@@ -56,7 +57,7 @@ export function renderReport(report: Report, options: TerminalOptions): string {
     count(capture.domains),
     capture.domainsInferred === 0
       ? 'named by the capture'
-      : `${count(capture.domainsInferred)} inferred from addresses, order and tasks, ${capture.domainConfidence} confidence: ${count(capture.ambiguous)} of ${count(capture.maps + capture.unmaps)} calls had a choice, ${count(capture.contradictions)} contradict; figures by domain rest on it`,
+      : `${count(capture.domainsInferred)} inferred from addresses, order and tasks, ${confidenceText(capture.domainConfidence)}: ${count(capture.ambiguous)} of ${count(capture.maps + capture.unmaps)} calls had a choice, ${count(capture.contradictions)} contradict; figures by domain rest on it`,
   );
   for (const line of recordedLines(report, ink)) lines.push(line);
   row('mapped', bytes(capture.bytesMapped));
@@ -351,4 +352,13 @@ function recordedRows(
     ]);
   }
   return rows;
+}
+
+/** What a word of confidence holds: the share that was right in captures whose truth is known. */
+function confidenceText(confidence: Confidence): string {
+  if (confidence === 'named') return 'beside named ones';
+  const least = CALLS_RIGHT[confidence];
+  const held =
+    least > 0 ? `at least ${100 * least} % of the calls right in captures of known truth` : 'many calls may be wrong';
+  return `${confidence} confidence (${held})`;
 }

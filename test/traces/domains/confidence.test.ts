@@ -18,9 +18,9 @@ describe('what a capture lacks', () => {
   it.each<[string, Partial<CallCounts>, string, string]>([
     ['a whole one', {}, 'nothing', 'high'],
     ['a named one', { inferred: false }, 'nothing', 'named'],
-    ['one with some contradictions', { contradictions: 60, firstContradiction: 9 }, 'nothing', 'some'],
-    ['one that tells no threads apart', { oneTask: true }, 'nothing', 'some'],
-    ['one with many choices', { ambiguous: 15_000 }, 'nothing', 'some'],
+    ['one with some contradictions', { contradictions: 60, firstContradiction: 9 }, 'nothing', 'medium'],
+    ['one that tells no threads apart', { oneTask: true }, 'nothing', 'medium'],
+    ['one with many choices', { ambiguous: 15_000 }, 'nothing', 'medium'],
     [
       'the tail of a ring buffer',
       { unmatchedUnmaps: 6, firstUnmatched: 2, contradictions: 2, firstContradiction: 5000 },

@@ -1,16 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import {
-  Context,
-  copyEvent,
-  DomainTracker,
-  EventKind,
-  Match,
-  NO_DOMAIN,
-  TraceEvent,
-  UNKNOWN,
-} from '../../../traces/index.ts';
-import { readCaptures } from '../capture/read-events.ts';
+import { Context, DomainTracker, EventKind, Match, NO_DOMAIN, TraceEvent, UNKNOWN } from '../../../traces/index.ts';
 
 const PAGE = 4096;
 
@@ -262,63 +252,3 @@ describe('what the capture tells about domains is used', () => {
     expect(domains[2]).toBe(NO_DOMAIN);
   });
 });
-
-describe('inference on real captures whose domains are known, with the domain hidden', () => {
-  it.each([
-    ['dma-dump', 6, 694],
-    ['vfio-dump', 8, 639],
-  ])(
-    '%s: all domains are found, no call contradicts, nearly all have their true domain',
-    async (name, domains, pages) => {
-      const { events } = await readCaptures([`traces/samples/${name}.ftrace.txt.gz`]);
-      const truth: number[] = [];
-      const known = new DomainTracker((_, domain) => truth.push(domain));
-      const found: number[] = [];
-      const hidden = new DomainTracker((_, domain) => found.push(domain));
-      for (const one of events) {
-        known.take(one);
-        const plain = new TraceEvent();
-        copyEvent(one, plain);
-        if (one.kind <= EventKind.ATTACH) plain.domain = UNKNOWN;
-        hidden.take(plain);
-      }
-      known.end();
-      hidden.end();
-      expect(known).toMatchObject({ used: domains, inferred: 0, unmatchedUnmaps: 0, replacedMaps: 0 });
-      expect(hidden).toMatchObject({ used: domains, inferred: domains, unmatchedUnmaps: 0, contradictions: 0 });
-      expect([known, hidden].map(({ liveBytes }) => liveBytes / PAGE)).toEqual([pages, pages]);
-      expect(agreement(found, truth)).toBeGreaterThan(0.95);
-    },
-  );
-
-  it('a capture without any hint has nothing unmatched and no contradiction', async () => {
-    const { events } = await readCaptures(['traces/samples/medium-strict.ftrace.txt.gz']);
-    const tracker = new DomainTracker(() => {});
-    for (const one of events) tracker.take(one);
-    tracker.end();
-    expect(tracker).toMatchObject({ used: 6, unmatchedUnmaps: 0, contradictions: 0 });
-    expect(tracker.liveBytes / PAGE).toBe(725);
-    expect(tracker.ambiguous).toBeGreaterThan(0);
-  });
-});
-
-/** Share of the calls for which inference and truth agree, when each inferred domain is paired with the true one it mostly is. */
-function agreement(found: readonly number[], truth: readonly number[]): number {
-  const counts = new Map<string, number>();
-  let calls = 0;
-  for (const [index, domain] of truth.entries()) {
-    if (domain === NO_DOMAIN) continue;
-    const key = `${found[index]} ${domain}`;
-    counts.set(key, (counts.get(key) ?? 0) + 1);
-    calls++;
-  }
-  const used = new Set<string>();
-  let agreed = 0;
-  for (const [key, count] of [...counts].sort((a, b) => b[1] - a[1])) {
-    const [mine = '', theirs = ''] = key.split(' ');
-    if (used.has(`found ${mine}`) || used.has(`true ${theirs}`)) continue;
-    used.add(`found ${mine}`).add(`true ${theirs}`);
-    agreed += count;
-  }
-  return agreed / calls;
-}

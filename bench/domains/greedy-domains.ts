@@ -1,5 +1,5 @@
-import { Coverage, LiveRanges } from '../emulator/index.ts';
-import { EventKind, NO_DOMAIN, type TraceEvent } from '../traces/index.ts';
+import { Coverage, LiveRanges } from '../../emulator/index.ts';
+import { EventKind, NO_DOMAIN, type TraceEvent } from '../../traces/index.ts';
 
 /**
  * The simplest that keeps every table consistent, a baseline: a map goes to the domain its thread used last if there is room, else to the first
