@@ -11,8 +11,10 @@ const UPPER_PAGES = 2 ** 40;
 /** First address that no tag can hold. */
 const MOST = 2 ** 52;
 
-/** For {@link RangeSearch.find}: the set of an entry depends on more than its address. */
-export const ANY_SET = -1;
+/** Salts for {@link RangeSearch.find} of a cache whose sets follow from addresses alone. */
+export const NO_SALT = Int32Array.of(0);
+/** Salts for {@link RangeSearch.find} where the set of an entry depends on what nobody knows: all sets are looked through. */
+export const ANY_SALT = new Int32Array(0);
 /** What looking through a chain of a hashed cache costs, in entries looked at one after the other. */
 const CHAIN_COST = 8;
 /** Any page size. */
@@ -38,19 +40,28 @@ export class RangeSearch {
 
   /**
    * @param start first address of the range [start, end)
-   * @param salt what the owner mixes into the set index, or {@link ANY_SET}
+   * @param salts all that owners of the entries may mix into the set index: {@link NO_SALT}, {@link ANY_SALT} or others
    * @returns how many entries it found; see `found`
    */
-  find(cache: AssociativeCache, start: number, end: number, upper: boolean, salt: number): number {
+  find(cache: AssociativeCache, start: number, end: number, upper: boolean, salts: Int32Array): number {
     this.#count = 0;
     if (cache.valid === 0) return 0;
     this.#bound(start, Math.min(end, MOST), upper);
     const pieces = (this.#last - this.#first + 2) * cache.pageSizes.count;
-    const hashed = cache.hashed;
-    if (hashed ? pieces * CHAIN_COST >= cache.reach : salt === ANY_SET || pieces >= cache.sets) {
+    const unknown = salts.length === 0;
+    if (cache.hashed ? pieces * CHAIN_COST >= cache.reach : unknown || pieces * salts.length >= cache.sets) {
       this.#look(cache, 0, cache.reach, ANY_SIZE);
-      return this.#count;
+    } else if (cache.hashed || salts.length === 1) {
+      this.#lookByAddress(cache, start, end, upper, unknown ? 0 : (salts[0] as number));
+    } else {
+      for (let at = 0; at < salts.length; at++) this.#lookByAddress(cache, start, end, upper, salts[at] as number);
+      this.#putInOrder();
     }
+    return this.#count;
+  }
+
+  /** Looks where entries of each size are that cover a part of the range. */
+  #lookByAddress(cache: AssociativeCache, start: number, end: number, upper: boolean, salt: number): void {
     for (let size = 0; size < cache.pageSizes.count; size++) {
       const shift = cache.pageSizes.shifts[size] as number;
       const low = maskLow(shift);
@@ -63,7 +74,18 @@ export class RangeSearch {
         this.#lookInSet(cache, shift, tagLow(page), tagHigh(page, upper), salt);
       }
     }
-    return this.#count;
+  }
+
+  /** As a look through all entries finds them: in their order, and each once, though two salts may lead to one set. */
+  #putInOrder(): void {
+    if (this.#count < 2) return;
+    const { found } = this;
+    found.subarray(0, this.#count).sort();
+    let kept = 1;
+    for (let at = 1; at < this.#count; at++) {
+      if (found[at] !== found[at - 1]) found[kept++] = found[at] as number;
+    }
+    this.#count = kept;
   }
 
   #bound(start: number, end: number, upper: boolean): void {

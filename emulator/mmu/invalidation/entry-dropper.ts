@@ -1,9 +1,10 @@
 import {
-  ANY_SET,
+  ANY_SALT,
   type AssociativeCache,
   ENTRY_WORDS,
   maskHigh,
   maskLow,
+  NO_SALT,
   OWNER_SHIFT,
   RangeSearch,
   SECTION_SHIFT,
@@ -207,17 +208,18 @@ export class EntryDropper {
     leafOnly: boolean,
   ): void {
     if (!this.#sweeps(cache)) return;
-    const count = this.#range.find(cache, start, end, upper, this.#setsFollowOwner(cache) ? ANY_SET : 0);
+    const count = this.#range.find(cache, start, end, upper, this.#saltsOf(cache));
     for (let found = 0; found < count; found++) {
       const entry = this.#range.found[found] as number;
       if (this.#means(cache, entry, scope, asid, vmid, leafOnly)) this.#drop(cache, entry);
     }
   }
 
-  /** Whether address spaces or levels are spread over a cache's sets differently. */
-  #setsFollowOwner(cache: AssociativeCache): boolean {
-    if (cache.holdsTables) return this.#caches.walk.unified;
-    return this.#config.indexMixesAddressSpace && (cache === this.#caches.tlb || cache === this.#caches.ipa);
+  /** What address spaces or levels mix into the set index of a cache. */
+  #saltsOf(cache: AssociativeCache): Int32Array {
+    const { tlb, ipa, walk } = this.#caches;
+    if (cache.holdsTables) return walk.salts;
+    return this.#config.indexMixesAddressSpace && (cache === tlb || cache === ipa) ? ANY_SALT : NO_SALT;
   }
 
   #means(cache: AssociativeCache, entry: number, scope: Scope, asid: number, vmid: number, leafOnly: boolean): boolean {

@@ -1,4 +1,4 @@
-import { ANY_SET, type AssociativeCache, ENTRY_WORDS, RangeSearch, SECTION_SHIFT } from '../cache/index.ts';
+import { type AssociativeCache, ENTRY_WORDS, NO_SALT, RangeSearch, SECTION_SHIFT } from '../cache/index.ts';
 import { ENTRY } from '../walk/index.ts';
 import type { MmuCaches } from './mmu-caches.ts';
 
@@ -13,6 +13,8 @@ export type MarkDropped = (mark: number, cacheName: string) => void;
 export class StaleMarks {
   readonly #caches: MmuCaches;
   readonly #range = new RangeSearch();
+  /** What the address space in question mixes into the set index of the SMMU's TLB. */
+  readonly #ofSpace = new Int32Array(1);
 
   constructor(caches: MmuCaches) {
     this.#caches = caches;
@@ -70,7 +72,7 @@ export class StaleMarks {
   holds(asid: number, vmid: number, iova: number, upper = false): boolean {
     for (const cache of this.#caches.translations) {
       if (cache === this.#caches.ipa) continue;
-      const count = this.#range.find(cache, iova, iova + 1, upper, this.#saltOf(cache, asid, vmid));
+      const count = this.#range.find(cache, iova, iova + 1, upper, this.#saltsOf(cache, asid, vmid, true));
       for (let at = 0; at < count; at++) {
         const entry = this.#range.found[at] as number;
         if (this.#isStage1Leaf(cache, entry) && this.#isOf(cache, entry, asid, vmid)) return true;
@@ -91,7 +93,7 @@ export class StaleMarks {
     let marked = 0;
     for (const cache of this.#caches.translations) {
       if (cache.valid === 0 || cache === this.#caches.ipa || (!leaves && !cache.holdsTables)) continue;
-      const count = this.#range.find(cache, start, end, upper, this.#saltOf(cache, asid, vmid));
+      const count = this.#range.find(cache, start, end, upper, this.#saltsOf(cache, asid, vmid, leaves));
       for (let at = 0; at < count; at++) {
         const entry = this.#range.found[at] as number;
         if (this.#isStage1Leaf(cache, entry) !== leaves || !this.#isOf(cache, entry, asid, vmid)) continue;
@@ -101,11 +103,13 @@ export class StaleMarks {
     return marked;
   }
 
-  /** What the entries of an address space mix into the set index of a cache. */
-  #saltOf(cache: AssociativeCache, asid: number, vmid: number): number {
+  /** What the entries of an address space mix into the set index of a cache. @param leaves those of stage 1 */
+  #saltsOf(cache: AssociativeCache, asid: number, vmid: number, leaves: boolean): Int32Array {
     const { tlb, config, walk } = this.#caches;
-    if (cache.holdsTables && walk.unified) return ANY_SET;
-    return cache === tlb && config.indexMixesAddressSpace ? asid ^ vmid : 0;
+    if (cache.holdsTables) return leaves ? walk.salts1 : walk.salts;
+    if (cache !== tlb || !config.indexMixesAddressSpace) return NO_SALT;
+    this.#ofSpace[0] = asid ^ vmid;
+    return this.#ofSpace;
   }
 
   #isOf(cache: AssociativeCache, entry: number, asid: number, vmid: number): boolean {

@@ -1,4 +1,4 @@
-import { AssociativeCache, type CacheGeometry, SECTION_SHIFT } from '../cache/index.ts';
+import { AssociativeCache, type CacheGeometry, NO_SALT, SECTION_SHIFT } from '../cache/index.ts';
 import type { MmuConfig } from '../config/index.ts';
 
 /** Levels per stage. */
@@ -23,12 +23,19 @@ export class WalkCaches {
   readonly #insertions = new Float64Array(2 * WALK_LEVELS);
   /** One array holds all sections. */
   readonly unified: boolean;
+  /** What the sections mix into the set index of their cache; and those of stage 1 alone. */
+  readonly salts: Int32Array;
+  readonly salts1: Int32Array;
 
   constructor(config: MmuConfig) {
     const { walkCache } = config;
     const sizes = [...walkCache.stage1, ...walkCache.stage2];
     const levels = [...walkCache.stage1Levels, ...walkCache.stage2Levels.map((level) => level + WALK_LEVELS)];
     this.unified = walkCache.unifiedEntries > 0;
+    this.salts = this.unified
+      ? Int32Array.from({ length: 2 * WALK_LEVELS }, (_, section) => this.salt(section))
+      : NO_SALT;
+    this.salts1 = this.salts.subarray(0, WALK_LEVELS);
     const pointers = config.onePointerForAllSets ? new Int32Array(1) : null;
     const geometry = (entries: number): CacheGeometry => ({
       entries,
