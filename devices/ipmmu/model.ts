@@ -1,9 +1,11 @@
 import * as v from 'valibot';
 import { ConfigError } from '../../formats/index.ts';
 import type { IommuModel } from '../iommu.ts';
+import { SpoiledPort } from '../planted-bugs/index.ts';
 import { IPMMU_LEAF_STRIDE, Ipmmu, IpmmuSchema } from './device/index.ts';
 import type { IpmmuKernel } from './driver/index.ts';
 import { IpmmuDriver, LinuxIpmmuDriver, LinuxKernel, XenIpmmuDriver, XenKernel, XenTablePool } from './driver/index.ts';
+import { PlantedWrites, spoilsWrites } from './planted-writes.ts';
 
 /** What a configuration says of an IPMMU-VMSA. */
 export const IPMMU_CONFIG = {
@@ -28,12 +30,14 @@ export const IPMMU_VMSA: IommuModel<v.InferOutput<v.StrictObjectSchema<typeof IP
     const device = new Ipmmu({ config: config.ipmmu, mmu, memory });
     const { generation } = device;
     const leafBases = device.leaves.map((_, leaf) => IPMMU_LEAF_STRIDE * (leaf + 1));
+    const planted = spoilsWrites(bugs) ? new PlantedWrites(bugs, device, generation, [0, ...leafBases]) : null;
+    const port = planted === null ? device : new SpoiledPort(device, planted);
     let kernel: IpmmuKernel;
     if (driverName === 'ipmmu') {
-      kernel = new LinuxKernel(new LinuxIpmmuDriver({ port: device, generation, leafBases, machine }));
+      kernel = new LinuxKernel(new LinuxIpmmuDriver({ port, generation, leafBases, machine }));
     } else {
       const pool = config.ipmmu.sharesGuestTables ? null : new XenTablePool(machine);
-      kernel = new XenKernel(new XenIpmmuDriver({ port: device, generation, leafBases, tables: pool }), pool, machine);
+      kernel = new XenKernel(new XenIpmmuDriver({ port, generation, leafBases, tables: pool }), pool, machine);
     }
     return { device, driver: new IpmmuDriver(device, kernel, bugs) };
   },

@@ -17,7 +17,8 @@ export function whyNotPlanted(bug: PlantedBug, { mmu, driver, format }: Planting
     if (mmu === home || driver.startsWith(home)) return reason;
   }
   const needs = bug.needs ?? [];
-  if (needs.includes('stage 1') && format.endsWith('-s2')) return 'a stage 2 has no context descriptors';
+  if (needs.includes('stage 1') && format.endsWith('-s2'))
+    return 'a stage 2 has neither context descriptors nor memory attributes of its own';
   if (needs.includes('access flag') && format === 'arm-mali-lpae')
     return 'Mali descriptors have no access flag, and blocks at every level';
   return null;

@@ -20,7 +20,7 @@ export const BUG_NEEDS = {
 export type BugNeed = keyof typeof BUG_NEEDS;
 
 /** An MMU by its name, or the drivers whose names begin so. */
-export type BugHome = 'smmuv3' | 'smmuv2' | 'mali' | 'panfrost' | 'panthor' | 'ipmmu-vmsa';
+export type BugHome = 'smmuv3' | 'smmuv2' | 'mali' | 'panfrost-6.12' | 'panthor' | 'ipmmu-vmsa';
 
 /** A bug that can be planted: one row of {@link PLANTED_BUGS}. */
 export interface PlantedBug {
@@ -36,6 +36,8 @@ export interface PlantedBug {
   /** Kinds of findings that it must show in; others may come with them. */
   readonly finds: readonly FindingKind[];
   readonly needs?: readonly BugNeed[];
+  /** The same, where an MMU sees it otherwise. */
+  readonly findsOn?: Readonly<Partial<Record<BugHome, readonly FindingKind[]>>>;
   /** Where it changes nothing, and why. */
   readonly not?: Readonly<Partial<Record<BugHome, string>>>;
 }
@@ -414,17 +416,63 @@ export const PLANTED_BUGS = [
     not: { mali: REGION, 'ipmmu-vmsa': WHOLE },
   },
   {
+    name: 'short-invalidate',
+    field: 'shortInvalidation',
+    floor: 'TLB maintenance',
+    value: 0.1,
+    about: 'the last page of an unmap of several is not invalidated',
+    finds: [K.MISSING_INVALIDATION],
+    findsOn: { mali: [K.SHORT_FLUSH] },
+    not: { 'ipmmu-vmsa': WHOLE },
+  },
+  {
+    name: 'shifted-invalidate',
+    field: 'shiftedInvalidation',
+    floor: 'TLB maintenance',
+    value: 0.1,
+    about: 'the page, or region, behind what was unmapped is invalidated instead',
+    finds: [K.MISSING_INVALIDATION],
+    findsOn: { mali: [K.SHORT_FLUSH] },
+    not: { 'ipmmu-vmsa': WHOLE },
+  },
+  {
+    name: 'wrong-tag',
+    field: 'wrongTag',
+    floor: 'TLB maintenance',
+    value: 0.1,
+    about: 'an invalidation names another ASID, VMID, context or address space',
+    finds: [K.MISSING_INVALIDATION],
+  },
+  {
+    name: 'leaf-walk-flush',
+    field: 'leafWalkFlush',
+    floor: 'TLB maintenance',
+    value: 1,
+    about: 'a table that went away is invalidated by leaves only',
+    finds: [K.EARLY_TABLE_FREE],
+    not: { mali: REGION, 'ipmmu-vmsa': WHOLE },
+  },
+  {
+    name: 'wrong-scale',
+    field: 'wrongScale',
+    floor: 'TLB maintenance',
+    value: 0.1,
+    about: 'a range TLBI counts in units half as large as it means',
+    finds: [K.MISSING_INVALIDATION],
+    not: {
+      smmuv2: 'its invalidations have no ranges',
+      mali: 'its regions have no scale',
+      'ipmmu-vmsa': 'its invalidations have no ranges',
+    },
+  },
+  {
     name: 'skip-sync',
     field: 'skipSync',
     floor: 'TLB maintenance',
     value: 0.01,
-    about: 'an invalidation is not waited for (no CMD_SYNC)',
+    about: 'a command is not waited for (CMD_SYNC, TLBSYNC, AS_ACTIVE, IMCTR.FLUSH)',
     finds: [K.MISSING_SYNC],
-    not: {
-      smmuv2: 'the model does not tell when TLBSYNC was waited for',
-      mali: 'the model does not tell when commands were waited for',
-      'ipmmu-vmsa': 'the model does not tell when IMCTR.FLUSH was waited for',
-    },
+    findsOn: { mali: [K.COMMAND_WHILE_ACTIVE] },
   },
   {
     name: 'wrong-ttl',
@@ -481,6 +529,65 @@ export const PLANTED_BUGS = [
       'ipmmu-vmsa': 'it has no context descriptors',
     },
   },
+  {
+    name: 'wrong-root',
+    field: 'wrongRoot',
+    floor: 'registers and structures',
+    value: true,
+    about: 'the base of the first-level table is one page off',
+    finds: [K.WRONG_DOMAIN],
+  },
+  {
+    name: 'wrong-size',
+    field: 'wrongSize',
+    floor: 'registers and structures',
+    value: true,
+    about: 'the input size (T0SZ, INA_BITS) is smaller than that of the table',
+    finds: [K.LOST_MAPPING],
+    not: { 'panfrost-6.12': 'the legacy address mode has one size' },
+  },
+  {
+    name: 'wrong-attributes',
+    field: 'wrongAttributes',
+    floor: 'registers and structures',
+    value: true,
+    about: 'the memory attributes (MAIR, MEMATTR) stand at other indexes',
+    finds: [K.WRONG_MEMORY_TYPE],
+    needs: ['stage 1'],
+  },
+  {
+    name: 'bypass',
+    field: 'bypass',
+    floor: 'registers and structures',
+    value: true,
+    about: 'streams pass untranslated, though they are attached',
+    finds: [K.WRONG_TRANSLATION, K.UNMAPPED_ACCESS],
+  },
+  {
+    name: 'other-context',
+    field: 'otherContext',
+    floor: 'registers and structures',
+    value: true,
+    about: 'streams use the context behind that of their domain',
+    finds: [K.WRONG_DOMAIN],
+    not: {
+      smmuv3: 'a stream has contexts of its own: see wrong-table',
+      mali: 'a job names its address space by itself',
+    },
+  },
+  {
+    name: 'skip-update',
+    field: 'skipUpdate',
+    floor: 'registers and structures',
+    value: true,
+    about: 'no UPDATE follows the registers of an address space',
+    finds: [K.LOST_MAPPING],
+    not: {
+      smmuv3: 'it has no address spaces to update',
+      smmuv2: 'its registers act at once',
+      'ipmmu-vmsa': 'its registers act at once',
+    },
+  },
 ] as const satisfies readonly PlantedBug[];
 
 type Row = (typeof PLANTED_BUGS)[number];
@@ -488,3 +595,11 @@ type Row = (typeof PLANTED_BUGS)[number];
 export type ShareField = Extract<Row, { readonly value: number }>['field'];
 /** Fields that are on or off. */
 export type SwitchField = Extract<Row, { readonly value: true }>['field'];
+
+/** Kinds of findings that a bug must show in, on an MMU and with a driver. */
+export function findsOf(bug: PlantedBug, mmu: string, driver: string): readonly FindingKind[] {
+  for (const [home, finds] of Object.entries(bug.findsOn ?? {})) {
+    if (mmu === home || driver.startsWith(home)) return finds;
+  }
+  return bug.finds;
+}

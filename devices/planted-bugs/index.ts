@@ -4,6 +4,7 @@ export {
   type BugFloor,
   type BugHome,
   type BugNeed,
+  findsOf,
   PLANTED_BUGS,
   type PlantedBug,
   type ShareField,
@@ -18,3 +19,4 @@ export {
   settingsFor,
 } from './config.ts';
 export { PlantedBugs } from './planted-bugs.ts';
+export { type RegisterBugs, SpoiledPort } from './register-writes.ts';

@@ -1,8 +1,10 @@
 import * as v from 'valibot';
 import { encodeField } from '../../formats/index.ts';
 import type { IommuModel } from '../iommu.ts';
+import { SpoiledPort } from '../planted-bugs/index.ts';
 import { SMMU_HARDWARE, type SmmuHardware, type SmmuHardwareName, Smmuv2 } from './device/index.ts';
 import { ARM_SMMU_KERNELS, ArmSmmuDriver, type ArmSmmuKernelName, Smmuv2Driver } from './driver/index.ts';
+import { PlantedWrites, spoilsWrites } from './planted-writes.ts';
 import { ID0, ID1 } from './spec/index.ts';
 
 const cycles = (least: number) => v.pipe(v.number(), v.minValue(least), v.maxValue(1e6));
@@ -50,7 +52,9 @@ export const SMMUV2: IommuModel<v.InferOutput<v.StrictObjectSchema<typeof SMMUV2
       perMicrosecond: smmuv2.cyclesPerMicrosecond,
     };
     const device = new Smmuv2({ hardware, mmu, memory, timing });
-    const driver = new Smmuv2Driver(device, machine, {
+    const planted = spoilsWrites(bugs) ? new PlantedWrites(bugs) : null;
+    const port = planted === null ? device : new SpoiledPort(device, planted);
+    const driver = new Smmuv2Driver(port, machine, {
       compatible: hardware.compatible,
       contextInterrupts: hardware.contextInterrupts,
       kernel: smmuv2.kernel,
@@ -60,6 +64,7 @@ export const SMMUV2: IommuModel<v.InferOutput<v.StrictObjectSchema<typeof SMMUV2
       clock: device,
       log: (_, text) => machine.log?.(text),
     });
+    if (planted !== null) planted.pages = driver.features.pages;
     return { device, driver: new ArmSmmuDriver(device, driver, bugs) };
   },
 };

@@ -63,6 +63,8 @@ export class Ipmmu implements IommuDevice, MmioDevice, RegisterPort, ContextSour
   readonly breakBeforeMakeLevel = 0;
   /** A flush drops all of a context: there is no other. */
   readonly invalidatesRegions = true;
+  /** Each read of IMCTR that shows a flush to be over. */
+  readonly tellsCompletion = true;
   readonly config: IpmmuConfig;
   readonly generation: IpmmuGeneration;
   readonly mmu: Mmu;
@@ -222,7 +224,10 @@ export class Ipmmu implements IommuDevice, MmioDevice, RegisterPort, ContextSour
         IMCTR: {
           read: (context) => {
             const control = this.#unitAt(leaf).contexts.get(CONTEXT.IMCTR, context);
-            return control | (isRoot && this.now < (this.#flushedAt[context] as number) ? Imctr.FLUSH : 0);
+            if (!isRoot) return control;
+            if (this.now < (this.#flushedAt[context] as number)) return control | Imctr.FLUSH;
+            this.mmu.invalidation.observer?.completed?.();
+            return control;
           },
           write: (value, context) => {
             this.#writeControl(leaf, context, value);

@@ -1,5 +1,7 @@
+import { NO_BUGS, type PlantedBugsConfig, SpoiledPort } from '../../planted-bugs/index.ts';
 import type { RegisterPort } from '../../registers/index.ts';
 import type { MaliMmu } from '../device/index.ts';
+import { PlantedWrites, spoilsWrites } from './planted-writes.ts';
 
 /** The processor that a driver runs on, in front of the GPU: its time is the GPU's, and how much of it went into waiting is counted. */
 export class DriverCpu implements RegisterPort {
@@ -7,9 +9,12 @@ export class DriverCpu implements RegisterPort {
   cycles = 0;
   waitCycles = 0;
   readonly #device: MaliMmu;
+  readonly #port: RegisterPort;
 
-  constructor(device: MaliMmu) {
+  /** @param bugs what its register accesses are to do wrong */
+  constructor(device: MaliMmu, bugs: PlantedBugsConfig = NO_BUGS) {
     this.#device = device;
+    this.#port = spoilsWrites(bugs) ? new SpoiledPort(device, new PlantedWrites(bugs)) : device;
   }
 
   get now(): number {
@@ -29,19 +34,19 @@ export class DriverCpu implements RegisterPort {
   }
 
   read32(offset: number): number {
-    return this.#device.read32(offset);
+    return this.#port.read32(offset);
   }
 
   write32(offset: number, value: number): void {
-    this.#device.write32(offset, value);
+    this.#port.write32(offset, value);
   }
 
   read64(offset: number, halves: Uint32Array): void {
-    this.#device.read64(offset, halves);
+    this.#port.read64(offset, halves);
   }
 
   write64(offset: number, low: number, high: number): void {
-    this.#device.write64(offset, low, high);
+    this.#port.write64(offset, low, high);
   }
 
   delay(microseconds: number): void {

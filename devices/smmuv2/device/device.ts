@@ -118,6 +118,11 @@ export class Smmuv2 implements IommuDevice, MmioDevice, RegisterPort, RegisterEf
     return this.mmu.stale;
   }
 
+  /** Each TLBSYNC and sTLBGSYNC. */
+  get tellsCompletion(): true {
+    return true;
+  }
+
   /** The architecture has no levels of it: every change must be broken first. */
   get breakBeforeMakeLevel(): 0 {
     return 0;

@@ -71,6 +71,7 @@ export class TlbCommands {
 
   /** Begins a sync. @returns the cycle at which it is over */
   #sync(now: number): number {
+    this.#mmu.invalidation.observer?.completed?.();
     const start = Math.max(now, this.busyUntil);
     this.busyUntil = start + this.#mmu.invalidation.sync(start, this.#mmu.busyUntil);
     return this.busyUntil;

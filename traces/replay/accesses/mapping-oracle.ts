@@ -163,6 +163,11 @@ export class MappingOracle {
     const table = domain.upper ? stage?.root1 : stage?.root0;
     if (table === undefined || table === null) return `no table of stage ${space.stage}`;
     if (table.base !== root) return `the table at ${addressText(table.base)} instead of ${addressText(root)}`;
+    const { startLevel, granuleShift } = domain.table.geometry;
+    if (table.startLevel !== startLevel || table.granuleShift !== granuleShift) {
+      const shape = (level: number, shift: number): string => `${2 ** (shift - 10)} KiB tables from level ${level}`;
+      return `${shape(table.startLevel, table.granuleShift)} on, instead of ${shape(startLevel, granuleShift)} on`;
+    }
     if (space.stage === 1 && regime.asid !== space.asid) return `ASID ${regime.asid} instead of ${space.asid}`;
     if (space.stage === 2 && regime.vmid !== space.vmid) return `VMID ${regime.vmid} instead of ${space.vmid}`;
     return '';

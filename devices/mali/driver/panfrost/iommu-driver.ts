@@ -68,7 +68,7 @@ export class PanfrostIommuDriver implements IommuDriver {
     this.#machine = machine;
     this.#bugs = parts.bugs;
     this.#prng = new Prng(parts.bugs.seed);
-    this.#cpu = new DriverCpu(device);
+    this.#cpu = new DriverCpu(device, parts.bugs);
     const { asPresent, vaBits, paBits } = device.config;
     const features = { asPresent, vaBits, paBits, coherent: parts.coherent, aarch64Mmu: true, aarch64Tables: true };
     const profile = { ...parts.profile, undoesFailedMaps: true };

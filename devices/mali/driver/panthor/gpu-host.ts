@@ -29,7 +29,7 @@ export class GpuHost implements PanthorHost {
     this.#machine = machine;
     this.#bugs = bugs;
     this.#prng = new Prng(bugs.seed);
-    this.registers = new DriverCpu(device);
+    this.registers = new DriverCpu(device, bugs);
   }
 
   /** Enables the GPU's own interrupt. */

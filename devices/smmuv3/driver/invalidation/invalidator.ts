@@ -7,6 +7,9 @@ import type { AddressCommand, CommandQueue } from '../queues/index.ts';
 import type { ProbedSmmu } from '../start/index.ts';
 import { type Invalidation, InvalidationKind } from './invalidation-array.ts';
 
+/** Makes another ASID or VMID of one. */
+const OTHER_TAG = 0x80;
+
 /** An invalidation of [iova, iova + size), in leaves of `pageSize` bytes. */
 interface DueInvalidation {
   readonly domain: Smmuv3Domain;
@@ -70,7 +73,7 @@ export class Invalidator implements TlbFlushOps {
     if (this.#bugs.lateWalkFlush) [due, this.#lateWalk] = [this.#lateWalk, due];
     if (due === null) return;
     this.byWalkRange++;
-    this.#range(due.domain, due.iova, due.size, due.pageSize, false);
+    this.#range(due.domain, due.iova, due.size, due.pageSize, this.#prng.chance(this.#bugs.leafWalkFlush));
   }
 
   addPage(gather: IotlbGather | null, iova: number, granule: number, cookie: unknown): void {
@@ -145,7 +148,10 @@ export class Invalidator implements TlbFlushOps {
     if (bugs.lateInvalidation) [due, this.#lateLeaves] = [this.#lateLeaves, due];
     if (due === null) return;
     this.byAddress++;
-    this.#range(due.domain, due.iova, due.size, due.pageSize, !this.#prng.chance(bugs.needlessWalkFlush));
+    const short = due.size > due.pageSize && this.#prng.chance(bugs.shortInvalidation);
+    const from = this.#prng.chance(bugs.shiftedInvalidation) ? due.iova + due.pageSize : due.iova;
+    const bytes = short ? due.size - due.pageSize : due.size;
+    this.#range(due.domain, from, bytes, due.pageSize, !this.#prng.chance(bugs.needlessWalkFlush));
   }
 
   /** Waits for the invalidations so far, unless a planted bug forgets that. */
@@ -203,7 +209,8 @@ export class Invalidator implements TlbFlushOps {
   }
 
   #addRange(domain: Smmuv3Domain, iova: number, size: number, granule: number, leaf: boolean): void {
-    const { cover, stage, tag } = domain;
+    const { cover, stage } = domain;
+    const tag = this.#prng.chance(this.#bugs.wrongTag) ? domain.tag ^ OTHER_TAG : domain.tag;
     const stage1 = stage === 'stage-1';
     const name: AddressCommand = stage1 ? (this.#probed.e2h ? 'TLBI_EL2_VA' : 'TLBI_NH_VA') : 'TLBI_S2_IPA';
     const above = this.#above(domain);
@@ -212,6 +219,7 @@ export class Invalidator implements TlbFlushOps {
     // Leaves are at level 3 or above: level 2 is wrong for the ones, level 3 for the others.
     if (wrongLevel > 0 && cover.ttl > 0 && this.#prng.chance(wrongLevel)) cover.ttl = cover.ttl === 3 ? 2 : 3;
     while (cover.next()) {
+      if (cover.scale > 0 && this.#prng.chance(this.#bugs.wrongScale)) cover.scale--;
       this.#queue.addAddress(name, cover, above + cover.address, stage1 ? tag : 0, stage1 ? 0 : tag, Number(leaf));
     }
   }

@@ -82,7 +82,12 @@ export class Attacher {
     } else if (registers.kind === 'stage-2') {
       const forceWriteBack = (domain.table.config.quirks & Quirk.ARM_S2FWB) !== 0;
       const options = { stalls: master.stalls, ats, forceWriteBack };
-      this.#writeEntry(master, stage2Entry(this.#probed, domain.tag, registers, options), false, ats);
+      this.#writeEntry(
+        master,
+        stage2Entry(this.#probed, domain.tag, this.#source.stage2(registers), options),
+        false,
+        ats,
+      );
       this.#clearContext(master, 0);
     }
     master.domain = domain;
@@ -199,7 +204,7 @@ export class Attacher {
     const { streamIds } = master;
     for (const [i, streamId] of streamIds.entries()) {
       if (streamIds.indexOf(streamId) < i) continue;
-      this.#table.write(streamId, target, () => this.streamChanged(streamId));
+      this.#table.write(streamId, this.#source.entry(target), () => this.streamChanged(streamId));
       this.#queue.add('PREFETCH_CONFIG', { StreamID: streamId });
       this.#queue.flush();
     }
@@ -211,7 +216,7 @@ export class Attacher {
     const { registers, config } = source.tableOf(domain);
     if (registers.kind !== 'stage-1') return;
     const tracksDirty = (config.quirks & Quirk.ARM_HD) !== 0;
-    const target = contextEntry(source.asidOf(domain), registers, {
+    const target = contextEntry(source.asidOf(domain), source.stage1(registers), {
       upper: domain.upper,
       stalls: master.stalls,
       tracksDirty,

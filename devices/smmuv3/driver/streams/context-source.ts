@@ -1,8 +1,13 @@
+import { getField, type StageOneRegisters, type StageTwoRegisters, setField } from '../../../../formats/index.ts';
 import type { PlantedBugsConfig } from '../../../planted-bugs/index.ts';
+import { STREAM_TABLE_ENTRY, StreamConfig } from '../../spec/index.ts';
 import type { Smmuv3Domain } from '../domains/index.ts';
 
 /** Makes another ASID of one, in 8 bits as in 16. */
 const OTHER_ASID = 0x80;
+const PAGE = 0x1000;
+/** T0SZ of a table that begins a level lower. */
+const ONE_LEVEL_LESS = 9;
 
 /** What the context descriptors of a domain are made from: its own ASID and table, unless a planted bug takes others. */
 export class ContextSource {
@@ -32,5 +37,38 @@ export class ContextSource {
 
   tableOf({ table }: Smmuv3Domain): Smmuv3Domain['table'] {
     return this.#bugs.wrongTable && this.#before !== null ? this.#before.table : table;
+  }
+
+  /** What a stage 1 asks of its context descriptor. */
+  stage1(registers: StageOneRegisters): StageOneRegisters {
+    const { wrongRoot, wrongSize, wrongAttributes } = this.#bugs;
+    const { ttbr, tcr, mairLow } = registers;
+    return {
+      ...registers,
+      ttbr: wrongRoot ? ttbr + PAGE : ttbr,
+      tcr: wrongSize ? { ...tcr, tsz: tcr.tsz + ONE_LEVEL_LESS } : tcr,
+      // Byte 0 to byte 1, and so on round.
+      mairLow: wrongAttributes ? ((mairLow << 8) | (mairLow >>> 24)) >>> 0 : mairLow,
+    };
+  }
+
+  /** What a stage 2 asks of its stream table entry. */
+  stage2(registers: StageTwoRegisters): StageTwoRegisters {
+    const { wrongRoot, wrongSize } = this.#bugs;
+    const { vttbr, vtcr } = registers;
+    return {
+      ...registers,
+      vttbr: wrongRoot ? vttbr + PAGE : vttbr,
+      vtcr: wrongSize ? { ...vtcr, tsz: vtcr.tsz + ONE_LEVEL_LESS } : vtcr,
+    };
+  }
+
+  /** The entry of a stream, as it is written. */
+  entry(target: Uint32Array): Uint32Array {
+    if (!this.#bugs.bypass) return target;
+    const spoiled = target.slice();
+    const config = getField(spoiled, 0, STREAM_TABLE_ENTRY.Config);
+    if (config !== StreamConfig.ABORT) setField(spoiled, 0, STREAM_TABLE_ENTRY.Config, StreamConfig.BYPASS);
+    return spoiled;
   }
 }
