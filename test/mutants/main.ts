@@ -1,0 +1,107 @@
+/**
+ * `npm run mutants -- [PATH...] [--sample N] [--seed S] [--budget SECONDS] [--list]`: changes the product one small step at a time and runs
+ * the tests that enter the changed block. A change that no test notices is a gap in the tests, or makes no difference (`accepted.ts`).
+ * Nothing is written but `dist/mutants-coverage.json`.
+ *
+ * Stryker would be the tool of choice, but 10.1 wants Node 22, runs tests in threads, and changes modules in vitest's module runner, while
+ * our tests leave the product's modules to Node (`test/native.mjs`).
+ */
+import { readdirSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+import { ACCEPTED } from './accepted.ts';
+import { Coverage } from './coverage.ts';
+import { Crew } from './crew.ts';
+import { Graph } from './graph.ts';
+import { type Mutant, mutantsOf, sample } from './mutant.ts';
+import { met, report } from './report.ts';
+import { FLOORS, Trial, type Verdict } from './trial.ts';
+
+/** Where tests reach the product by importing it. */
+const TESTED = [...FLOORS, 'contract'];
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    sample: { type: 'string', default: '150' },
+    seed: { type: 'string', default: '1' },
+    budget: { type: 'string', default: '20' },
+    list: { type: 'boolean', default: false },
+    help: { type: 'boolean', default: false },
+  },
+});
+
+const HELP = `npm run mutants -- [PATH...] [--sample N] [--seed S] [--budget SECONDS] [--list]
+
+  PATH       files or folders of ${FLOORS.join(', ')} (default all)
+  --sample   mutants per floor (default 150), chosen by seed
+  --budget   seconds of tests that one mutant is worth (default 20), the nearest tests first
+  --list     print the mutants, try none
+`;
+
+function say(line: string): void {
+  process.stdout.write(`${line}\n`);
+}
+
+function filesIn(folder: string, ending: string): string[] {
+  return readdirSync(folder, { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith(ending) && !name.endsWith('.d.ts'))
+    .map((name) => `${folder}/${name.replaceAll('\\', '/')}`)
+    .sort();
+}
+
+const size = Number(values.sample);
+const seed = Number(values.seed);
+const budget = Number(values.budget);
+const paths = positionals.map((path) => path.replace(/\/$/, ''));
+const product = FLOORS.flatMap((floor) => filesIn(floor, '.ts'));
+const within = (file: string, path: string): boolean => file === path || file.startsWith(`${path}/`);
+const unknown = paths.find((path) => !product.some((file) => within(file, path)));
+if (values.help || unknown !== undefined || !(size > 0) || !(budget > 0) || !Number.isSafeInteger(seed)) {
+  say(unknown === undefined ? HELP : `no file of the product is ${unknown}\n\n${HELP}`);
+  process.exitCode = values.help ? 0 : 2;
+} else {
+  const all = product
+    .filter((file) => paths.length === 0 || paths.some((path) => within(file, path)))
+    .flatMap((file) => mutantsOf(file));
+  const chosen = FLOORS.flatMap((floor) =>
+    sample(
+      all.filter(({ file }) => within(file, floor)),
+      size,
+      seed,
+    ),
+  );
+  if (values.list) for (const { file, line, change } of chosen) say(`${file}:${line}  ${change}`);
+  else await tryAll(chosen, all);
+}
+
+async function tryAll(chosen: readonly Mutant[], all: readonly Mutant[]): Promise<void> {
+  const crew = new Crew();
+  const verdicts: Verdict[] = [];
+  const finish = (): void => {
+    crew.end();
+    for (const line of report(verdicts, all, ACCEPTED)) say(line);
+    process.exitCode = met(verdicts, all, ACCEPTED) ? 0 : 1;
+  };
+  process.once('SIGINT', () => {
+    finish();
+    process.exit(130);
+  });
+  process.once('SIGTERM', () => {
+    crew.end();
+    process.exit(143);
+  });
+  const tests = TESTED.flatMap((folder) => filesIn(`test/${folder}`, '.test.ts'));
+  const graph = await Graph.of(tests);
+  const trial = new Trial(graph, crew, new Coverage(graph, crew, say), budget * 1000);
+  try {
+    for (const [index, mutant] of chosen.entries()) {
+      const verdict = await trial.try(mutant);
+      verdicts.push(verdict);
+      const { fate, by, ms } = verdict;
+      const told = `${mutant.file}:${mutant.line}  ${mutant.change}  ${fate}${by === '' ? '' : ` by ${by}`}`;
+      say(`${index + 1}/${chosen.length} ${told} (${(ms / 1000).toFixed(1)} s)`);
+    }
+  } finally {
+    finish();
+  }
+}
