@@ -11,7 +11,7 @@ export function whatInstead(stats: CaptureStats): string {
   if (accesses > 0) {
     const mixed =
       stats.foreignLines === 0
-        ? ' (miss-curve --list FILE#STREAM and translate --stream FILE#STREAM take one stream of it, replay --accesses all beside their trace)'
+        ? ' (translate --streams FILE sums it up, translate --stream and miss-curve --list take FILE#STREAM, replay --accesses all beside their trace)'
         : `, and ${count(stats.foreignLines, 'line')} of a trace in the same file (give each its own, the log with --accesses)`;
     return `a log of ${count(accesses, 'translation')}, which is a list of accesses and not of maps${mixed}`;
   }

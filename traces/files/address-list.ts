@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
+import { isAccessLog, type LogSums, logStreams } from '../capture/index.ts';
 import { InputError } from '../input-error.ts';
 import { type AddressList, decodeAddressList } from '../translate/index.ts';
 
@@ -15,6 +16,17 @@ const MOST_BYTES = 2 ** 31;
  */
 export function readAddressList(file: string): AddressList {
   const [, path = file, stream] = /^(.+)#(0x[\da-fA-F]+|\d+)$/.exec(file) ?? [];
+  return decodeAddressList(file, readUnpacked(file, path), stream === undefined ? null : Number(stream));
+}
+
+/** Sums by stream of a log of QEMU's SMMU. @throws InputError */
+export function readLogStreams(file: string): LogSums {
+  const bytes = readUnpacked(file, file);
+  if (!isAccessLog(bytes)) throw new InputError(file, '', 'no such log', 'a QEMU `-trace smmu*` log');
+  return logStreams(file, bytes);
+}
+
+function readUnpacked(file: string, path: string): Buffer {
   let bytes: Buffer;
   try {
     bytes = readFileSync(path === '-' ? 0 : path);
@@ -33,5 +45,5 @@ export function readAddressList(file: string): AddressList {
       throw new InputError(file, '', `damaged gzip data (${(error as Error).message})`, 'a whole gzip file');
     }
   }
-  return decodeAddressList(file, bytes, stream === undefined ? null : Number(stream));
+  return bytes;
 }

@@ -14,6 +14,7 @@ import {
   MergedEvents,
   RangeLog,
   readAddressList,
+  readLogStreams,
   UNKNOWN,
   Verdict,
 } from '../../../traces/index.ts';
@@ -167,6 +168,32 @@ describe('a log and the capture of the same run', () => {
     expect(live.check(2.5, 0x10000, 0xa0000)).toBe(Verdict.RIGHT);
     live.unmap(3, 0x10000, 0x1000, UNKNOWN);
     expect(live.check(3.5, 0x10000, 0xa0000)).toBe(Verdict.NOT_MAPPED);
+  });
+});
+
+describe('a log alone', () => {
+  it('sums up by stream, and every hit, miss, translation and fault is in one sum', () => {
+    const { streams, ofNobody, damaged } = readLogStreams(STRICT);
+    const lines = gunzipSync(readFileSync(STRICT)).toString().split('\n');
+    const counted = (text: string): number => lines.filter((line) => line.includes(text)).length;
+    const sum = (key: 'translations' | 'hits' | 'misses' | 'faults'): number =>
+      streams.reduce((all, one) => all + one[key], 0);
+    expect(sum('translations')).toBe(counted('translate_success'));
+    expect(sum('hits')).toBe(counted('lookup_hit'));
+    expect(sum('misses')).toBe(counted('lookup_miss'));
+    expect([sum('faults'), ofNobody, damaged]).toEqual([0, 0, 0]);
+    for (const { stream, translations } of streams) {
+      expect(readAddressList(`${STRICT}#${stream}`).addresses.length).toBe(translations);
+    }
+    // Both have ASID 1, as they share a domain.
+    const shared = streams.filter(({ asids }) => asids.includes(1));
+    expect(shared.map(({ stream }) => stream)).toEqual([0x10, 0x100]);
+    expect(shared[0]?.ranges).toBe(shared[1]?.ranges);
+  });
+
+  it('has the faults of a stream', () => {
+    expect(readLogStreams(VFIO).streams.find(({ stream }) => stream === 0x40)).toMatchObject({ faults: 10_240 });
+    expect(() => readLogStreams('traces/samples/small-strict.ftrace.txt.gz')).toThrow(InputError);
   });
 });
 

@@ -8,11 +8,13 @@ import { ConfigError } from '../../../../formats/index.ts';
 import {
   type ExperimentResult,
   type FigureDifference,
+  type LogSums,
   loadImage,
   type MemoryImage,
   parseMapSpec,
   readAddressList,
   readExperiment,
+  readLogStreams,
   runExperiment,
   runOnImage,
   runOnMap,
@@ -27,6 +29,7 @@ interface TranslateFlags extends MachineFlags {
   readonly lists?: string;
   readonly image?: string;
   readonly stream?: string;
+  readonly streams?: string;
   readonly map?: string;
   readonly sid: number;
   readonly inFlight: number;
@@ -51,6 +54,10 @@ export function register(program: Command): void {
     .option(
       '--stream <file>',
       'address list: 64-bit little-endian words, gzipped or not, or text; "-" is standard input; or FILE#STREAM of a QEMU `-trace smmu*` log',
+    )
+    .option(
+      '--streams <file>',
+      'a QEMU `-trace smmu*` log: what it holds of each stream, translations, TLB hits, faults and invalidations',
     )
     .option('--map <spec>', 'with --stream: what to map, "touched[:PAGE]" or "IOVA:SIZE:PA[,...]"')
     .option(
@@ -82,9 +89,41 @@ async function translate(flags: TranslateFlags): Promise<void> {
   if (flags.reference !== undefined && flags.stream !== undefined) {
     throw new ConfigError('--stream', flags.stream, 'one of --reference and --stream');
   }
+  if (flags.streams !== undefined) return streams(flags.streams, flags);
   if (flags.reference !== undefined) return references(flags.reference, flags);
   if (flags.stream !== undefined) return stream(flags.stream, flags);
-  throw new ConfigError('translate', 'neither --reference nor --stream', 'one of them');
+  throw new ConfigError('translate', 'none of --stream, --streams and --reference', 'one of them');
+}
+
+function streams(file: string, { json }: TranslateFlags): void {
+  const sums = readLogStreams(file);
+  if (json !== '-') process.stdout.write(`${streamsText(sums)}\n`);
+  writeJson(json, sums);
+}
+
+function streamsText(sums: LogSums): string {
+  const count = (value: number): string => value.toLocaleString('en');
+  const table = new Table({
+    head: ['stream', 'translations', 'pages', 'TLB hits', 'misses', 'hit rate', 'faults', 'ranges', 'spaces', 'ASIDs'],
+    colAligns: ['left', ...new Array<'right'>(8).fill('right'), 'left'],
+    style: { head: [], border: [] },
+    chars: { mid: '', 'left-mid': '', 'mid-mid': '', 'right-mid': '' },
+  });
+  // A log of chosen events may hold the misses alone.
+  const holdsHits = sums.streams.some(({ hits }) => hits > 0);
+  for (const one of sums.streams) {
+    const { misses } = one;
+    const hits = holdsHits ? one.hits : '-';
+    const rate = hits === '-' || hits + misses === 0 ? '-' : `${((100 * hits) / (hits + misses)).toFixed(1)} %`;
+    const figures = [one.translations, one.pages, hits, misses, rate, one.faults, one.ranges, one.addressSpaces];
+    const cells = figures.map((cell) => (typeof cell === 'number' ? count(cell) : cell));
+    table.push([`0x${one.stream.toString(16)}`, ...cells, one.asids.join(', ')]);
+  }
+  return [
+    table.toString(),
+    'ranges and spaces: invalidations of addresses, and of the whole address space, by the ASIDs of the stream.',
+    `${count(sums.everything)} invalidations of everything, ${count(sums.ofNobody)} in address spaces of no stream, ${count(sums.damaged)} damaged lines.`,
+  ].join('\n');
 }
 
 async function references(files: readonly string[], flags: TranslateFlags): Promise<void> {

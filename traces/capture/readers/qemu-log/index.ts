@@ -14,4 +14,4 @@ export const QEMU_LOG: CaptureForm = {
     Promise.resolve(new TextStream(notes, new TraceEvent(), blocks, (lines) => new QemuLogParser(lines, notes))),
 };
 
-export { QemuLogParser };
+export { type Lookup, QemuLogParser } from './parser.ts';

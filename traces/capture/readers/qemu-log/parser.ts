@@ -47,6 +47,12 @@ const SMMU = ascii('smmu');
 /** What no log of an emulated IOMMU says, and every map and unmap of a trace does. */
 const TRACE_MARK = ascii('IOMMU: iova=');
 
+/** A lookup in the IOMMU's TLB. */
+export interface Lookup {
+  readonly asid: number;
+  readonly hit: boolean;
+}
+
 /**
  * Reads QEMU's own log of its SMMU: translations as accesses, invalidation commands, faults. Everything else it tells (walk levels, queue
  * registers, hits and misses of its own cache) is of no interest. A fault's address is that of the lookup before it, since the line has none.
@@ -58,11 +64,20 @@ export class QemuLogParser implements LineParser {
   /** Address of the last lookup. */
   #lookup: number = UNKNOWN;
   #time = 0;
+  /** The lookup that the event of the last line ends, or that is under way. */
+  #current: Lookup | null = null;
+  /** The event of the last line ended its lookup. */
+  #over = false;
 
   constructor(lines: TextLines, notes: CaptureNotes) {
     this.#lines = lines;
     this.#notes = notes;
     notes.stats.form = 'qemu-log';
+  }
+
+  /** The lookup in the IOMMU's TLB that led to the last event; null where the log has none. */
+  get lookup(): Lookup | null {
+    return this.#current;
   }
 
   parse(event: TraceEvent): boolean {
@@ -145,6 +160,8 @@ export class QemuLogParser implements LineParser {
   #read(name: number, event: TraceEvent): string {
     const values = this.#values;
     const address = values[Key.ADDR] as number;
+    if (this.#over) this.#current = null;
+    this.#over = name === Name.TRANSLATE || name === Name.RECORD;
     switch (name) {
       case Name.TRANSLATE:
         event.kind = EventKind.ACCESS;
@@ -182,6 +199,7 @@ export class QemuLogParser implements LineParser {
       case Name.MISS:
       case Name.HIT:
         this.#lookup = address;
+        this.#current = { asid: values[Key.ASID] as number, hit: name === Name.HIT };
         return '';
       default:
         this.#lookup = values[Key.IOVA] as number;
