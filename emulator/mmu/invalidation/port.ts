@@ -25,11 +25,15 @@ export class InvalidationPort {
   readonly #config: MmuConfig;
   readonly #caches: MmuCaches;
   readonly #entries: EntryDropper;
+  /** Invalidations by input address find every entry that they mean. */
+  readonly #findsAll: boolean;
 
   constructor(config: MmuConfig, caches: MmuCaches) {
     this.#config = config;
     this.#caches = caches;
     this.#entries = new EntryDropper(config, caches);
+    const { invalidationScansOneSet, blocksFoundByFirstPageOnly } = config.deviations;
+    this.#findsAll = !invalidationScansOneSet && !blocksFoundByFirstPageOnly;
   }
 
   /** Entries dropped by the last operation. */
@@ -50,6 +54,8 @@ export class InvalidationPort {
    * @returns cycles
    */
   byAddress(iova: number, asid: number, vmid: number, leafOnly: boolean, upper = false): number {
+    const { clean } = this.#caches;
+    clean.begin();
     this.#entries.begin();
     this.observer?.addresses(1, iova, iova + 1, asid, vmid, leafOnly);
     const low = tagLow(iova);
@@ -65,17 +71,21 @@ export class InvalidationPort {
       this.#entries.covering(this.#caches.tlb, low, high, Scope.STAGE1, asid, vmid, false, mixes ? asid ^ vmid : 0);
     }
     this.#entries.coveringWalks(low, high, Scope.STAGE1, asid, vmid, leafOnly);
+    if (this.#findsAll) clean.dropped(iova, iova + 1, asid, vmid, upper);
     return this.#end(this.#config.invalidation.byAddress);
   }
 
   /** By a range of input addresses [start, end): TLBI with NUM, SCALE and TG (SMMUv3.2 range invalidation). */
   byRange(start: number, end: number, asid: number, vmid: number, leafOnly: boolean, upper = false): number {
+    const { clean } = this.#caches;
+    clean.begin();
     this.#entries.begin();
     this.observer?.addresses(1, start, end, asid, vmid, leafOnly);
     for (const cache of this.#caches.translations) {
       if (cache === this.#caches.ipa) continue;
       this.#entries.overlapping(cache, start, end, upper, Scope.STAGE1, asid, vmid, leafOnly);
     }
+    if (this.#findsAll) clean.dropped(start, end, asid, vmid, upper);
     return this.#end(this.#config.invalidation.byAddress);
   }
 

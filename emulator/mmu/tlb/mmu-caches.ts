@@ -2,6 +2,7 @@ import { type AssociativeCache, OWNER_SHIFT } from '../cache/index.ts';
 import type { MmuConfig } from '../config/index.ts';
 import type { TranslationRegime } from '../regime/index.ts';
 import { ENTRY } from '../walk/index.ts';
+import { CleanRange } from './clean-range.ts';
 import { TagTable } from './tag-table.ts';
 import { cacheOf, Tbu } from './tbu.ts';
 import { WalkCaches } from './walk-caches.ts';
@@ -22,6 +23,8 @@ export class MmuCaches {
   readonly walk: WalkCaches;
   /** Every cache that holds translations, walk caches included. */
   readonly translations: readonly AssociativeCache[];
+  /** Where invalidations have left no leaf. */
+  readonly clean: CleanRange;
   /** Streams met: stream ID and substream ID. */
   readonly streams = new TagTable('streams');
   /** Address spaces met: ASID and VMID. */
@@ -54,6 +57,7 @@ export class MmuCaches {
     this.walk = new WalkCaches(config);
     const translating = [...this.tbus.flatMap((one) => [one.microTlb, one.mainTlb]), this.tlb, this.ipa];
     this.translations = [...translating.filter((cache) => cache !== null), ...this.walk.arrays];
+    this.clean = new CleanRange(this.translations);
     this.#stage2Asid = config.deviations.stage2EntriesHaveAsid0 ? 0 : NO_ASID;
   }
 

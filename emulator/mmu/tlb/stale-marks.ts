@@ -38,6 +38,7 @@ export class StaleMarks {
    * @returns how many
    */
   mark(asid: number, vmid: number, start: number, end: number, markId: number, upper = false): number {
+    if (this.#caches.clean.holds(start, end, asid, vmid, upper)) return 0;
     return this.#each(asid, vmid, start, end, upper, true, markId);
   }
 

@@ -179,6 +179,22 @@ class Rig {
     }
   }
 
+  /** Pages that are said to be in no cache, and are in one. */
+  wronglyClean(): string[] {
+    const { stale, caches } = this.mmu;
+    const wrong: string[] = [];
+    for (const { asid, vmid } of this.regimes) {
+      for (let block = 0; block < TOY_BLOCKS; block++) {
+        for (const page of PAGES) {
+          const iova = block * BLOCK_BYTES + page * PAGE_BYTES;
+          if (!caches.clean.holds(iova, iova + PAGE_BYTES, asid, vmid, false)) continue;
+          if (stale.holds(asid, vmid, iova)) wrong.push(`${vmid}.${asid} ${iova}`);
+        }
+      }
+    }
+    return wrong;
+  }
+
   access(stream: number, iova: number, way: number): void {
     const { mmu, walker, request } = this;
     const flags = way % 2 === 0 ? AccessFlag.READ : AccessFlag.WRITE;
@@ -213,7 +229,9 @@ describe('after correct invalidation the MMU gives what the tables say', () => {
           // Caches are full of what the step changes, and whatever stays behind is seen.
           rig.probe(step.stream, step.way);
           rig.run(step);
+          expect(rig.wronglyClean()).toEqual([]);
           rig.probe(step.stream, step.way + 1);
+          expect(rig.wronglyClean()).toEqual([]);
         }
       }),
       // The caches of `ideal` have 65,536 entries, which every sweep goes through.
@@ -332,6 +350,33 @@ describe('an invalidation', () => {
     expect(invalidation.commands).toBe(2);
     const free = new Rig('gem5').mmu.invalidation;
     expect(free.byAddress(0, 1, 0, true) + free.sync(0, 500)).toBe(0);
+  });
+});
+
+describe('a clean range', () => {
+  const clean = (rig: Rig, pages: number): boolean => rig.mmu.caches.clean.holds(0, pages * PAGE_BYTES, 1, 0, false);
+  const mapped = (): Rig => {
+    const rig = new Rig('mmu-600-agilex5');
+    const table = rig.tables[STAGE1_ONLY] as ToyTable;
+    for (let page = 0; page < 8; page++) table.mapPage(0, page, 0x4000_0000 + page * PAGE_BYTES);
+    return rig;
+  };
+
+  it('grows with invalidations of neighbours, and ends with the next fill', () => {
+    const rig = mapped();
+    rig.access(STAGE1_ONLY, PAGE_BYTES, 0);
+    rig.mmu.invalidation.byAddress(0, 1, 0, true);
+    expect([clean(rig, 1), clean(rig, 2)]).toEqual([true, false]);
+    rig.mmu.invalidation.byRange(PAGE_BYTES, 3 * PAGE_BYTES, 1, 0, true);
+    expect([clean(rig, 3), clean(rig, 4)]).toEqual([true, false]);
+    rig.access(STAGE1_ONLY, 5 * PAGE_BYTES, 0);
+    expect(clean(rig, 1)).toBe(false);
+  });
+
+  it('is not said of an MMU that misses entries', () => {
+    const rig = new Rig('gem5');
+    rig.mmu.invalidation.byAddress(0, 1, 0, true);
+    expect(clean(rig, 1)).toBe(false);
   });
 });
 
