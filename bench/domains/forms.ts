@@ -47,4 +47,9 @@ export const HELD_OUT: readonly Form[] = [
     shows: (index, count) => index < count / 2 || index >= count / 2 + 1000,
     hide: nothing,
   },
+  {
+    name: '3,000 lines lost in the middle',
+    shows: (index, count) => index < count / 2 || index >= count / 2 + 3000,
+    hide: nothing,
+  },
 ];

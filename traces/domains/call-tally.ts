@@ -1,4 +1,5 @@
 import { Context, type TraceEvent, UNKNOWN } from '../capture/index.ts';
+import { Holes } from './holes.ts';
 
 /** Contradictions of which the line is kept; all are counted. */
 const KEPT = 100;
@@ -17,6 +18,8 @@ export class CallTally {
   firstContradiction = Number.POSITIVE_INFINITY;
   /** Whether the capture says that events were lost. */
   lost = false;
+  /** Where lines are missing. */
+  readonly holes = new Holes();
   #task = UNKNOWN;
   #severalTasks = false;
 
@@ -31,13 +34,17 @@ export class CallTally {
     else if (task !== this.#task) this.#severalTasks = true;
   }
 
-  matchedNothing(): void {
+  matchedNothing(event: TraceEvent): void {
     this.unmatched++;
+    this.holes.doubted(event, UNKNOWN);
     this.firstUnmatched = Math.min(this.firstUnmatched, this.calls);
   }
 
-  contradicted({ line }: TraceEvent): void {
+  /** @param since line of the map that is in the way; -1 where there is none */
+  contradicted(event: TraceEvent, since: number): void {
+    const { line } = event;
     this.contradictions++;
+    if (since !== UNKNOWN) this.holes.doubted(event, since);
     this.firstContradiction = Math.min(this.firstContradiction, this.calls);
     if (this.contradictionLines.length < KEPT) this.contradictionLines.push(line);
   }

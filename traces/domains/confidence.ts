@@ -15,6 +15,8 @@ export interface CallCounts {
   readonly oneTask: boolean;
   /** Whether the capture says that events were lost. */
   readonly lost: boolean;
+  /** Places where lines are missing though it does not say so. */
+  readonly holes: number;
 }
 
 /**
@@ -44,10 +46,11 @@ const AMBIGUOUS_HIGH = 0.1;
 const AMBIGUOUS_MEDIUM = 0.4;
 
 export function missingOf(counts: CallCounts): Missing {
-  const { calls, contradictions, unmatchedUnmaps, replacedMaps, firstUnmatched, firstContradiction, lost } = counts;
+  const { calls, contradictions, unmatchedUnmaps, replacedMaps, firstUnmatched, firstContradiction, lost, holes } =
+    counts;
   const inDoubt = contradictions + unmatchedUnmaps;
   // A named domain cannot be wrong: one map over another is enough.
-  if (lost || replacedMaps > 0 || (contradictions > FEW && inDoubt > LOSS * calls)) return 'calls';
+  if (lost || holes > 0 || replacedMaps > 0 || (contradictions > FEW && inDoubt > LOSS * calls)) return 'calls';
   // Nothing was guessed wrongly yet, and something unknown goes: it was there before.
   if (firstUnmatched < Math.min(firstContradiction, calls / 2)) return 'start';
   return 'nothing';

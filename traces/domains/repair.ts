@@ -1,5 +1,5 @@
 import { Coverage, type LiveRanges } from '../../emulator/index.ts';
-import type { DomainInfo } from './tracker.ts';
+import type { DomainInfo } from './domain.ts';
 
 /** A range that is live in a domain, `[start, end)`. */
 export interface HeldPart {

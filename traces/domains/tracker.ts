@@ -1,63 +1,11 @@
-import { Coverage, LiveRanges } from '../../emulator/index.ts';
 import { EventKind, type TraceEvent, UNKNOWN } from '../capture/index.ts';
 import { CallTally } from './call-tally.ts';
 import { type CallCounts, type Confidence, confidenceOf, type Missing, missingOf } from './confidence.ts';
+import { Domain, type DomainInfo, type DomainOrigin } from './domain.ts';
+import type { Hole } from './holes.ts';
 import { Attachments, DomainInference, NO_SLOT } from './inference/index.ts';
+import { Match, matchOf } from './match.ts';
 import { type HeldPart, heldParts, heldRanges, holderOf } from './repair.ts';
-
-/** How a domain came to be known. */
-export type DomainOrigin =
-  /** The capture names it (`dom_map`, `dom_unmap`). */
-  | 'named'
-  /** The events name its device (`dma:*` events beside them). */
-  | 'device'
-  /** The user says that there is one only. */
-  | 'single'
-  /** Nothing names it: found because its mappings collide with those of the others. */
-  | 'inferred';
-
-/** One address space of the capture. */
-export interface DomainInfo {
-  readonly origin: DomainOrigin;
-  /** Devices known to be in it, as numbers of the reader's `devices`. */
-  readonly devices: readonly number[];
-  /** IOMMU group, or -1. */
-  readonly group: number;
-  /** Which capture of the run. */
-  readonly capture: number;
-  /** Maps it was given. */
-  readonly maps: number;
-  readonly live: LiveRanges;
-}
-
-class Domain implements DomainInfo {
-  origin: DomainOrigin;
-  readonly devices: number[] = [];
-  group: number = UNKNOWN;
-  readonly capture: number;
-  maps = 0;
-  readonly live = new LiveRanges();
-
-  constructor(origin: DomainOrigin, capture: number) {
-    this.origin = origin;
-    this.capture = capture;
-  }
-}
-
-/** What the last map or unmap turned out to be. */
-export const Match = {
-  /** A map where nothing was live; an unmap of one or several whole mappings. */
-  WHOLE: 0,
-  /** An unmap of a part of one or more mappings. */
-  PARTIAL: 1,
-  /** An unmap that reaches beyond what is mapped: what was live in it is gone ({@link DomainTracker.parts}). */
-  BEYOND: 2,
-  /** An unmap of something that no domain holds, or that the kernel said removed nothing. */
-  NONE: 3,
-  /** A map over live mappings ({@link DomainTracker.parts}): they are forgotten (events were lost, or a new domain took the pointer). */
-  REPLACED: 4,
-} as const;
-export type Match = (typeof Match)[keyof typeof Match];
 
 /** An unmap that belongs to no domain. */
 export const NO_DOMAIN = -1;
@@ -101,7 +49,6 @@ export class DomainTracker {
   readonly #byName: number[] = [];
   #ambiguous = 0;
   readonly #tally = new CallTally();
-  #time = 0;
 
   /** @param single whether the user knows that whatever names no domain is in one and the same */
   constructor(sink: DomainSink, single = false) {
@@ -157,6 +104,11 @@ export class DomainTracker {
   /** What calls the capture lacks, as far as it shows. */
   get missing(): Missing {
     return missingOf(this.#counts());
+  }
+
+  /** Places where lines are missing though the capture does not say so. */
+  get holes(): readonly Hole[] {
+    return this.#tally.holes.find();
   }
 
   get liveRanges(): number {
@@ -218,14 +170,18 @@ export class DomainTracker {
     this.bytesReplaced = 0;
     if (domain.live.overlaps(iova, iova + size)) {
       const inferred = domain.origin === 'inferred';
+      const since = domain.live.tagsIn(iova, iova + size, TAG) > 0 ? (TAG[0] as number) : UNKNOWN;
       // No driver of the kernel leaves half a mapping behind: what is in the way of an inferred domain's map goes as it came.
       this.parts = (inferred ? heldRanges : heldParts)(domain.live, iova, iova + size);
       for (const part of this.parts) this.bytesReplaced += domain.live.remove(part.start, part.end);
       this.match = Match.REPLACED;
-      if (inferred) this.#tally.contradicted(event);
-      else this.replacedMaps++;
+      if (inferred) this.#tally.contradicted(event, since);
+      else {
+        this.replacedMaps++;
+        this.#tally.holes.doubted(event, since);
+      }
     }
-    domain.live.insert(iova, iova + size, this.#time++);
+    domain.live.insert(iova, iova + size, event.line);
     domain.maps++;
     return at;
   }
@@ -252,12 +208,12 @@ export class DomainTracker {
       }
       domain = this.#domains[at];
       if (chosen !== NO_DOMAIN || domain !== undefined) {
-        this.#tally.contradicted(event);
+        this.#tally.contradicted(event, UNKNOWN);
         if (domain === undefined) return NO_DOMAIN;
       }
     }
     if (domain === undefined || this.match === Match.NONE) {
-      this.#tally.matchedNothing();
+      this.#tally.matchedNothing(event);
       return NO_DOMAIN;
     }
     if (this.match === Match.PARTIAL || (this.match === Match.BEYOND && !inferred)) this.partialUnmaps++;
@@ -280,7 +236,7 @@ export class DomainTracker {
     const { ambiguous, replacedMaps } = this;
     const inferred = this.inferred > 0;
     const all = { calls, inferred, ambiguous, contradictions, unmatchedUnmaps, replacedMaps };
-    return { ...all, firstUnmatched, firstContradiction, oneTask, lost };
+    return { ...all, firstUnmatched, firstContradiction, oneTask, lost, holes: this.holes.length };
   }
 
   #inferredOf(which: number): number {
@@ -337,15 +293,5 @@ export class DomainTracker {
   }
 }
 
-function matchOf(coverage: Coverage): Match {
-  switch (coverage) {
-    case Coverage.WHOLE:
-      return Match.WHOLE;
-    case Coverage.INSIDE:
-      return Match.PARTIAL;
-    case Coverage.SOME:
-      return Match.BEYOND;
-    default:
-      return Match.NONE;
-  }
-}
+/** Reused: line of the first map that is in the way of another. */
+const TAG = new Float64Array(1);

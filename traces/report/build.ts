@@ -121,6 +121,7 @@ function captureSection(stats: CaptureStats, replayer: Replayer, until: number):
     recorded: recordedSection(stats, replayer),
     domainConfidence: tracker.confidence,
     missing: tracker.missing,
+    holes: tracker.holes,
     contradictions: tracker.contradictions,
     contradictionLines: tracker.contradictionLines,
     ambiguous: tracker.ambiguous,
@@ -170,6 +171,11 @@ function runRemarks({ commonGranule, operations, config, lastTime, tracker }: Re
   }
   const what = MISSING[tracker.missing];
   if (what !== '') said.push(what);
+  for (const { line, time, calls } of tracker.holes) {
+    said.push(
+      `Lines are missing before line ${line} (at ${time.toFixed(6)}): ${calls} calls from there on fit only if others were lost. What is in their way is taken for gone.`,
+    );
+  }
   const granule = Object.entries(GRANULES).find(([, log2]) => 2 ** log2 === commonGranule)?.[0];
   const larger = commonGranule > 2 ** GRANULES[config.table.granule];
   if (granule !== undefined && larger && operations >= TELLING_OPERATIONS) {

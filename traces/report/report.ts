@@ -3,7 +3,7 @@
 import type { BindTotals, Deadlock, MemoryUse, RegionCounters } from '../../devices/index.ts';
 import type { AllocatorReport } from '../../formats/index.ts';
 import type { RunConfig } from '../config/index.ts';
-import type { Confidence, Missing } from '../domains/index.ts';
+import type { Confidence, Hole, Missing } from '../domains/index.ts';
 import type { RecordedReport } from '../replay/index.ts';
 
 export const REPORT_SCHEMA = 'tablewalk.report/1';
@@ -40,6 +40,8 @@ export interface CaptureSection {
   readonly domainConfidence: Confidence;
   /** What calls the capture lacks as far as it shows: `nothing`, what was mapped before it began (`start`), or `calls` in between. */
   readonly missing: Missing;
+  /** Places where lines are missing though the capture does not say so. */
+  readonly holes: readonly Hole[];
   /** Maps and unmaps that contradict their inferred domain: repaired, never played as they stand. */
   readonly contradictions: number;
   /** Lines of the first of them. */

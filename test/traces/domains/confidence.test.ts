@@ -12,6 +12,7 @@ const WHOLE: CallCounts = {
   firstContradiction: Number.POSITIVE_INFINITY,
   oneTask: false,
   lost: false,
+  holes: 0,
 };
 
 describe('what a capture lacks', () => {
@@ -29,6 +30,7 @@ describe('what a capture lacks', () => {
     ],
     ['one without most unmaps', { contradictions: 9000, firstContradiction: 100 }, 'calls', 'low'],
     ['one that says it lost events', { lost: true }, 'calls', 'low'],
+    ['one with a hole', { holes: 1, contradictions: 3 }, 'calls', 'low'],
     ['a named one that maps over itself', { inferred: false, replacedMaps: 1 }, 'calls', 'named'],
     [
       'one whose domains are guessed wrongly late',

@@ -1,11 +1,11 @@
-import { Coverage } from '../../../emulator/index.ts';
 import { EventKind, type TraceEvent, UNKNOWN } from '../../capture/index.ts';
 import { AddressSpace } from './address-space.ts';
 import { Attachments } from './attachments.ts';
 import { type Choice, Choices } from './choices.ts';
 import { Evidence } from './evidence.ts';
 import { type Decision, Hypothesis, withoutTwins } from './hypothesis.ts';
-import { newcomerChance } from './newcomer.ts';
+import { Judge } from './judge.ts';
+import { latecomerChance, newcomerChance } from './newcomer.ts';
 import { NO_SLOT, Slots } from './slots.ts';
 import { Undecided } from './undecided.ts';
 import { Workers } from './workers.ts';
@@ -16,16 +16,8 @@ const UNSURE_WEIGHT = 0.1;
 
 /** How likely the first map of a thread that has just attached a device is for that device. */
 const FOR_THE_ATTACHED = 0.97;
-/** How likely an unmap takes a part of a mapping, or reaches beyond what is mapped, or hits nothing at all. */
-const PARTIAL_UNMAP = Math.exp(-18);
-const BEYOND_UNMAP = Math.exp(-25);
+/** How likely an unmap hits nothing at all. */
 const UNMATCHED_UNMAP = Math.exp(-30);
-/** Chance that an event was lost: so many in so many, until more is known. */
-const LOST_FIRST = 0.01;
-const LOST_OF = 1000;
-
-const SMALLEST_GRANULE = 4096;
-const LARGEST_GRANULE = 65536;
 const MOST_SLOTS = 1000;
 
 /**
@@ -51,15 +43,14 @@ export class DomainInference {
   readonly #emit: (event: TraceEvent, slot: number) => void;
   readonly #undecided = new Undecided();
   readonly #evidence = new Evidence();
+  readonly #judge = new Judge(this.#evidence);
   #hypotheses: Hypothesis[] = [new Hypothesis()];
   #number = 0;
-  #calls = 0;
-  #lost = LOST_FIRST;
-  #cpus = 1;
   /** Calls came before the first device was attached: more devices were, before the capture began. */
   #beganLate = false;
-  /** Largest page that every size so far is a multiple of. */
-  #granule = LARGEST_GRANULE;
+  /** Unmaps of what nobody mapped, before the first map came over a live mapping: it was mapped before the capture began. */
+  #unknown = 0;
+  #overlapped = 0;
   readonly #choices = new Choices();
   /** Group that the event should bring the first domain of; -1 mostly. */
   #expected: number = UNKNOWN;
@@ -93,15 +84,13 @@ export class DomainInference {
       this.#pass(event, number, NO_SLOT);
       return;
     }
-    this.#calls++;
-    if (event.cpu >= this.#cpus) this.#cpus = event.cpu + 1;
-    while (this.#granule > SMALLEST_GRANULE && size % this.#granule !== 0) this.#granule /= 4;
+    this.#judge.open(event);
     const worker = this.#workers.of(event);
     this.#evidence.open(
       event,
       this.#workers.kind[worker] as number,
       event.time - (this.#workers.time[worker] as number),
-      this.#granule,
+      this.#judge.granule,
     );
     this.#consider(event, worker, iova + bytes);
     this.#choose(event, worker, number, bytes);
@@ -130,7 +119,7 @@ export class DomainInference {
   #attach(event: TraceEvent): void {
     const { domains } = this.attachments;
     const changed = this.attachments.take(event);
-    if (domains === 0 && this.attachments.domains > 0 && this.#calls > 0) this.#beganLate = true;
+    if (domains === 0 && this.attachments.domains > 0 && this.#judge.calls > 0) this.#beganLate = true;
     if (changed !== UNKNOWN) this.slots.forget(changed);
     if (event.kind === EventKind.ATTACH && event.device !== UNKNOWN) {
       this.#workers.attachedGroup[this.#workers.of(event)] = this.attachments.groupOf(event.device);
@@ -141,8 +130,9 @@ export class DomainInference {
   #consider(event: TraceEvent, worker: number, end: number): void {
     this.#choices.clear();
     const isMap = event.kind === EventKind.MAP;
-    const stamp = this.#calls;
+    const stamp = this.#judge.calls;
     const evidence = this.#evidence;
+    const judge = this.#judge;
     const named = event.device === UNKNOWN ? NO_SLOT : this.#slotOfDevice(event.device);
     const attached = isMap ? (this.#workers.attachedGroup[worker] as number) : UNKNOWN;
     if (isMap) this.#workers.attachedGroup[worker] = UNKNOWN;
@@ -155,7 +145,7 @@ export class DomainInference {
       const before = hypothesis.weight;
       if (named !== NO_SLOT) {
         const space = hypothesis.spaceOf(named);
-        if (space.stamp !== stamp) this.#judge(space, named, event, end, stamp);
+        judge.judge(space, named, event, end);
         // A label that contradicts what lives in its domain was paired with the wrong call.
         if (space.likelihood > 0 && !space.contradicted) {
           this.#choices.add(hypothesis, named, before);
@@ -178,7 +168,7 @@ export class DomainInference {
       for (let slot = 0; slot < spaces.length; slot++) {
         const space = spaces[slot];
         if (!space) continue;
-        if (space.stamp !== stamp) this.#judge(space, slot, event, end, stamp);
+        judge.judge(space, slot, event, end);
         if (space.likelihood === 0) continue;
         possible = true;
         const share = evidence.shares[slot] as number;
@@ -190,41 +180,23 @@ export class DomainInference {
     }
   }
 
-  #judge(space: AddressSpace, slot: number, event: TraceEvent, end: number, stamp: number): void {
-    const { iova, size, cpu } = event;
-    space.stamp = stamp;
-    space.passTime(event.time, this.#cpus, this.#granule);
-    if (event.kind === EventKind.MAP) {
-      space.judgeMap(iova, size, Math.max(size, event.runEnd - iova), this.#granule, Math.max(cpu, 0));
-      space.likelihood = this.#evidence.mapLikelihood(slot, space.fit);
-      // A mapping in the way must have gone, though its unmap is missing.
-      if (space.contradicted) space.likelihood *= this.#lost / (this.#calls + LOST_OF);
-      return;
-    }
-    const coverage = space.judgeUnmap(iova, end);
-    space.contradicted = coverage !== Coverage.WHOLE;
-    if (coverage === Coverage.NONE) space.likelihood = 0;
-    else {
-      const likelihood = this.#evidence.unmapLikelihood(slot, space);
-      space.likelihood =
-        coverage === Coverage.WHOLE
-          ? likelihood
-          : likelihood * (coverage === Coverage.INSIDE ? PARTIAL_UNMAP : BEYOND_UNMAP);
-    }
-  }
-
   #mayBeNew(hypothesis: Hypothesis, event: TraceEvent): void {
     if (this.slots.count >= MOST_SLOTS) return;
     let known = 0;
     for (const space of hypothesis.spaces) if (space !== null) known++;
     const chance =
       this.#expected === UNKNOWN
-        ? newcomerChance(known, this.attachments.domains, !this.#beganLate, this.#calls)
+        ? newcomerChance(known, this.attachments.domains, !this.#beganLate, this.#judge.calls)
         : FOR_THE_ATTACHED;
+    const late = hypothesis.weight * latecomerChance(this.#unknown, this.#judge.calls);
     const weight = hypothesis.weight * chance;
-    if (this.#choices.isHopeless(weight)) return;
-    FRESH.judgeMap(event.iova, event.size, Math.max(event.size, event.runEnd - event.iova), this.#granule, 0);
-    this.#choices.add(hypothesis, this.slots.count, weight * this.#evidence.newcomerLikelihood(FRESH.fit));
+    if (this.#choices.isHopeless(Math.max(weight, late))) return;
+    FRESH.judgeMap(event.iova, event.size, Math.max(event.size, event.runEnd - event.iova), this.#judge.granule, 0);
+    this.#choices.add(
+      hypothesis,
+      this.slots.count,
+      Math.max(late, weight * this.#evidence.newcomerLikelihood(FRESH.fit)),
+    );
   }
 
   /** Keeps the most likely of what may be, and lets the event happen in each. */
@@ -234,7 +206,7 @@ export class DomainInference {
     this.#addSlotOf(kept);
     this.#learn(event, worker, kept);
     const alone = kept.length === 1 && this.#hypotheses.length === 1;
-    const stamp = this.#calls;
+    const stamp = this.#judge.calls;
     if (alone && this.#undecided.count === 0) {
       if (best.slot >= 0) this.#happen(best.hypothesis, event, best.slot, worker, number, bytes);
       best.hypothesis.weight = 1;
@@ -274,18 +246,18 @@ export class DomainInference {
 
   #happen(one: Hypothesis, event: TraceEvent, slot: number, worker: number, number: number, bytes: number): void {
     const isMap = event.kind === EventKind.MAP;
-    const stamp = this.#calls;
+    const stamp = this.#judge.calls;
     const isNew = !one.spaces[slot];
     const space = one.spaceOf(slot);
     if (isNew)
-      space.judgeMap(event.iova, event.size, Math.max(event.size, event.runEnd - event.iova), this.#granule, 0);
+      space.judgeMap(event.iova, event.size, Math.max(event.size, event.runEnd - event.iova), this.#judge.granule, 0);
     const begun = space.bytes;
     if (space.nextStamp !== stamp) {
       const next = space.kept === stamp ? new AddressSpace(space) : space;
       space.nextStamp = stamp;
       space.next = next;
-      if (isMap) next.map(event, number, begun, this.#granule);
-      else next.unmap(event, bytes, this.#granule);
+      if (isMap) next.map(event, number, begun, this.#judge.granule);
+      else next.unmap(event, bytes, this.#judge.granule);
     }
     one.spaces[slot] = space.next;
     if (isMap && begun > 0) one.setBuffer(worker, event.iova + begun, slot);
@@ -313,7 +285,8 @@ export class DomainInference {
     }
     if (mine < all) this.ambiguous++;
     if (best.slot < 0) {
-      this.#lost++;
+      if (this.#overlapped === 0) this.#unknown++;
+      this.#judge.lost();
       return;
     }
     const space = best.hypothesis.spaces[best.slot] ?? null;
@@ -325,7 +298,10 @@ export class DomainInference {
       this.#workers.mapEnd[worker] === event.iova &&
       (hypothesis.bufferEnd[worker] as number) >= event.iova + event.size &&
       hypothesis.bufferSlot[worker] === best.slot;
-    if (isMap && space?.overlaps(event.iova, event.iova + event.size)) this.#lost++;
+    if (isMap && space?.overlaps(event.iova, event.iova + event.size)) {
+      this.#overlapped++;
+      this.#judge.lost();
+    }
     this.#evidence.learn(event, best.slot, space, mine > CLEAR * all ? 1 : UNSURE_WEIGHT, last, continues);
   }
 
