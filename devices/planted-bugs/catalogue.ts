@@ -354,6 +354,15 @@ export const PLANTED_BUGS = [
     finds: [K.STRAY_MAPPING],
   },
   {
+    name: 'early-invalidate',
+    field: 'earlyInvalidation',
+    floor: 'map and unmap',
+    value: 0.1,
+    about: 'an unmap invalidates before it clears the descriptors',
+    finds: [K.MISSING_INVALIDATION],
+    not: { mali: REGION, smmuv2: 'page-table code invalidates each page once it is cleared' },
+  },
+  {
     name: 'skip-invalidate',
     field: 'skipInvalidation',
     floor: 'TLB maintenance',
@@ -369,15 +378,6 @@ export const PLANTED_BUGS = [
     about: 'an unmap invalidates when the next one does',
     finds: [K.MISSING_INVALIDATION, K.STALE_TLB_HIT],
     not: { mali: REGION },
-  },
-  {
-    name: 'early-invalidate',
-    field: 'earlyInvalidation',
-    floor: 'map and unmap',
-    value: 0.1,
-    about: 'an unmap invalidates before it clears the descriptors',
-    finds: [K.MISSING_INVALIDATION],
-    not: { mali: REGION, smmuv2: 'page-table code invalidates each page once it is cleared' },
   },
   {
     name: 'skip-walk-flush',

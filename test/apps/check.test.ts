@@ -43,6 +43,24 @@ describe('tablewalk check', () => {
     expect(coherent.stderr).toMatch(/plantedBugs\.dropSync: found 0\.05, allowed: nothing with coherent walks/);
   });
 
+  it('counts the windows that lazy invalidation means, and exits 0', async () => {
+    const run = await tablewalk(['check', SMALL, '--invalidation', 'lazy', '--limit', '300']);
+    expect(run).toMatchObject({ code: 0, stderr: '' });
+    expect(run.stdout).toMatch(/No findings\.\n {2}What lazy mode means, and no finding:\n {2}stale-window +\d+ /);
+    expect(run.stdout).not.toMatch(/^ {2}#\d+ stale/m);
+  });
+
+  it('lists the bugs that can be planted, and where', async () => {
+    const listed = await tablewalk(['check', '--list-bugs']);
+    expect(listed).toMatchObject({ code: 0, stderr: '' });
+    expect(listed.stdout).toMatch(
+      /^ {2}short-invalidate .*\n +found as missing-invalidation; short-flush on mali; not on ipmmu-vmsa$/m,
+    );
+    expect(listed.stdout).toMatch(/\n\n\d\d bugs; smmuv3 can have \d\d, smmuv2 can have \d\d, mali can have \d\d, /);
+    const bugs = JSON.parse((await tablewalk(['check', '--list-bugs', '--json', '-'])).stdout);
+    expect(bugs[0]).toMatchObject({ name: 'dirty-table', mmus: { mali: { finds: ['dirty-table'] } } });
+  });
+
   it('says what was damaged, so that no findings in half a capture are not taken for none in all of it', async () => {
     const path = join(directory, 'half.gz');
     writeFileSync(path, readFileSync(SMALL).subarray(0, 3000));

@@ -1,6 +1,6 @@
 import { type Log, Machine, SILENT } from '../../devices/index.ts';
 import { addressText, BusError, FindingKind } from '../../emulator/index.ts';
-import { Prot } from '../../formats/index.ts';
+import { Errno, errnoName, Prot } from '../../formats/index.ts';
 import { type ClockOffset, EventKind, type TraceEvent, UNKNOWN } from '../capture/index.ts';
 import type { RunConfig } from '../config/index.ts';
 import { DomainTracker, Match, NO_DOMAIN } from '../domains/index.ts';
@@ -179,6 +179,8 @@ export class Replayer {
     const edit: Edit = { number, line, cpu, maps, iova, size, pa, prot, protTold, live, runEnd: event.runEnd };
     const one = this.domains.at(at);
     if (one === null) this.#refuse(one, edit, NO_DOMAIN_MEMORY);
+    // No kernel unmaps parts of pages: the record is damaged, and what it meant stays.
+    else if (!maps && !this.#isPages(edit)) this.#refuse(one, edit, errnoName(-Errno.EINVAL));
     else {
       const { match, parts } = this.tracker;
       // What a map comes over must have gone before, though its unmap is missing: the kernel never maps over a live mapping.
@@ -186,8 +188,8 @@ export class Replayer {
       // Where an unmap has holes, a domain was inferred wrongly or events were lost: what is held goes, and holes are not touched.
       if (before || (match === Match.BEYOND && event.domain === UNKNOWN)) {
         for (const { start, end } of parts) {
-          const gone = { ...edit, maps: false, iova: start, size: end - start, live: end - start };
-          this.#survive(() => this.#edits.submit(one, gone));
+          const gone: Edit = { ...edit, maps: false, iova: start, size: end - start, live: end - start };
+          if (this.#isPages(gone)) this.#survive(() => this.#edits.submit(one, gone));
         }
         if (!before) return;
       }
@@ -219,11 +221,17 @@ export class Replayer {
     );
   }
 
-  /** No table of this configuration can hold it: what is wrong is the configuration, and no driver. */
-  #cannotBe({ iova, pa, size }: Edit): boolean {
+  /** A range of whole pages. */
+  #isPages({ iova, size }: Edit): boolean {
     const { granule } = this.machine;
+    return size > 0 && iova % granule === 0 && size % granule === 0;
+  }
+
+  /** No table of this configuration can hold it: what is wrong is the configuration, and no driver. */
+  #cannotBe(edit: Edit): boolean {
+    const { iova, pa, size } = edit;
     const { ias, oas } = this.config.table;
-    if (size <= 0 || iova % granule !== 0 || size % granule !== 0 || pa % granule !== 0) return true;
+    if (!this.#isPages(edit) || pa % this.machine.granule !== 0) return true;
     return iova + size > 2 ** ias || pa + size > 2 ** oas;
   }
 

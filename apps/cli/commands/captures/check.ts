@@ -4,6 +4,7 @@ import { PLANTED_BUGS, parsePlantedBugs, settingsFor } from '../../../../devices
 import { checkReport, ReplayRun, type Report, renderCheck } from '../../../../traces/index.ts';
 import { addMachineOptions, type MachineFlags, machineFrom, timeOfTrace, wholeNumber } from '../../options/index.ts';
 import { checkWritable, ExitCode, supervise, writeJson } from '../../terminal/index.ts';
+import { bugList, bugListText } from './bug-list.ts';
 
 interface CheckFlags extends MachineFlags {
   readonly json?: string;
@@ -11,14 +12,16 @@ interface CheckFlags extends MachineFlags {
   readonly limit?: number;
   readonly until?: number;
   readonly findings: number;
+  readonly listBugs?: boolean;
 }
 
 const NAMES = PLANTED_BUGS.map(
-  ({ name, value, about }) => `  ${name.padEnd(22)}${about}${value === true ? '' : ` [${value}]`}`,
+  ({ name, value, about }) => `  ${name.padEnd(21)}${about}${value === true ? '' : ` [${value}]`}`,
 );
 
 const AFTER_HELP = `
-What --break can plant (in brackets the share of the calls that go wrong, which =SHARE changes):
+What --break can plant (in brackets the share of the calls that go wrong, which =SHARE changes); --list-bugs tells where, and as
+what each must be found:
 ${NAMES.join('\n')}
 
 The device probes: besides using each mapping it reads every page once more after its unmap. --access chooses otherwise.
@@ -28,7 +31,7 @@ A bug that changes nothing on an MMU, or in its driver, is refused with the reas
 What is wider than needed: a whole address space for up to 512 pages, a flush of walk caches where no table went, or more than
 twice what was unmapped and 16 pages. A block that is split in place (Linux up to 6.12) breaks break-before-make on hardware
 below BBML 2; smmu.breakBeforeMakeLevel is 2 by default, as in QEMU, which the bundled captures come from. In lazy mode a window
-is what the mode means: findings of stale windows and hits tell how long and how many.
+is what the mode means: stale windows and hits are counted, and are no findings.
 
 Examples:
   tablewalk check trace.txt.gz
@@ -42,16 +45,30 @@ export function register(program: Command): void {
   const command = program
     .command('check')
     .description('Replay captured map/unmap traces and report only what the sanitizer finds: driver bugs, named.')
-    .argument('<capture...>', 'captures, replayed one after the other on one machine');
+    .argument('[capture...]', 'captures, replayed one after the other on one machine');
   addMachineOptions(command)
     .option('--break <list>', 'bugs to plant, e.g. drop-sync=0.01,late-invalidate: see below')
+    .option(
+      '--list-bugs',
+      'list every bug that can be planted, what it must be found as, and on which MMUs; replays nothing',
+    )
     .option('--json <file>', 'write the findings as JSON; - is standard output, instead of text')
     .option('--findings <n>', 'how many findings to list', wholeNumber(0), 20)
     .option('--strict', 'stop at the first damaged record instead of counting and skipping it')
     .option('--limit <n>', 'stop after this many events', wholeNumber(1))
     .option('--until <time>', 'stop after the last event at or before this time of the trace clock', timeOfTrace)
     .addHelpText('after', AFTER_HELP)
-    .action(run);
+    .action((captures: readonly string[], flags: CheckFlags) => {
+      if (flags.listBugs === true) return listBugs(flags);
+      if (captures.length === 0) command.error("error: missing required argument 'capture'");
+      return run(captures, flags);
+    });
+}
+
+function listBugs({ json }: CheckFlags): void {
+  checkWritable('--json', json, []);
+  writeJson(json, bugList());
+  if (json !== '-') process.stdout.write(bugListText());
 }
 
 async function run(captures: readonly string[], flags: CheckFlags): Promise<void> {
