@@ -8,6 +8,7 @@ import type {
   TranslationRegime,
 } from '../emulator/index.ts';
 import type { IoPgtable, IoPgtableConfig, IotlbGather, Machine, PageCutter, TableMemory } from '../formats/index.ts';
+import type { StepListener } from './cpus/index.ts';
 import type { PlantedBugsConfig } from './planted-bugs/index.ts';
 import type { RegisterBus } from './registers/index.ts';
 
@@ -107,6 +108,8 @@ export interface IommuDriver {
   readonly flushesAfterFree?: boolean;
   /** Told when the TLBs know a domain under another ASID from now on: its hardware context was given out anew. */
   onRetag: ((domain: IommuDomain) => void) | null;
+  /** Told of each list of commands and each work under a lock, for which CPUs contend. */
+  onStep: StepListener | null;
 
   /**
    * Makes an address space.

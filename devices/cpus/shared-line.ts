@@ -25,6 +25,16 @@ export class SharedLine {
     this.#prng = prng;
   }
 
+  /** Whether that CPU has it, and nobody asks for it. */
+  isWith(cpu: number): boolean {
+    return !this.#busy && this.#holder === cpu;
+  }
+
+  /** A CPU had it last, long ago. */
+  leaveWith(cpu: number): void {
+    this.#holder = cpu;
+  }
+
   /**
    * Event `step` comes when `user` has the line; it must {@link release} it then.
    * @param again it had the line a moment ago, so that a transfer is somebody else's doing

@@ -43,8 +43,17 @@ const Step = {
   PUBLISHED: 8,
   SYNCED: 9,
   UNLOCKED: 10,
+  CONSUMED: 11,
 } as const;
 type Step = (typeof Step)[keyof typeof Step];
+
+/** Told of what goes on in a queue. */
+export interface QueueWatcher {
+  /** A CPU begins to wait for its CMD_SYNC, or goes on. */
+  polls(waits: boolean): void;
+  /** The SMMU carries out commands from then until then. */
+  busy(from: number, until: number): void;
+}
 
 /** A list on its way into the queue. */
 interface Submission {
@@ -69,8 +78,8 @@ interface Batch {
  * the owner before, closes the batch, waits until all of it is valid and rings the doorbell; whoever asked for a CMD_SYNC polls for it.
  *
  * What the CPUs contend for are cache lines ({@link SharedLine}): that of the queue's indexes, that of its lock, that of the valid bits.
- * The SMMU carries out commands one after the other. Not in it: a full queue (nobody waits for space), polling that slows the line which
- * is polled, CPUs at different distances from each other.
+ * The SMMU carries out commands one after the other. Who finds the queue full waits until the SMMU is done with a batch. Not in it: polling
+ * that slows the line which is polled, CPUs at different distances from each other.
  *
  * It lives in somebody's events: whoever takes them out hands on those below `QUEUE_STEPS`.
  */
@@ -78,8 +87,10 @@ export class SharedQueue {
   /** Claims, and the compare-and-exchanges that they took. */
   claims = 0;
   attempts = 0;
+  readonly prices: SharedQueuePrices;
   readonly #events: EventQueue<Cpu>;
-  readonly #prices: SharedQueuePrices;
+  readonly #size: number;
+  readonly #watcher: QueueWatcher | null;
   readonly #done: (cpu: Cpu) => void;
   readonly #indexes: SharedLine;
   readonly #lock: SharedLine;
@@ -99,19 +110,50 @@ export class SharedQueue {
   /** CPUs that hold the lock shared: from before their CMD_SYNC is valid until they have seen it. */
   #holders = 0;
   #smmuBusy = 0;
+  /** End of what the SMMU has carried out, as far as it was looked at, and the batches behind it: their ends, and when they are done. */
+  #consumed = 0;
+  readonly #ends: number[] = [];
+  readonly #times: number[] = [];
+  /** CPUs that found the queue full. */
+  readonly #full: Cpu[] = [];
 
   /**
    * @param prng by which a line goes to one of those that ask for it
    * @param done a CPU is through with the list that it issued
+   * @param options.size places in the queue
    */
-  constructor(events: EventQueue<Cpu>, prices: SharedQueuePrices, prng: Prng, done: (cpu: Cpu) => void) {
+  constructor(
+    events: EventQueue<Cpu>,
+    prices: SharedQueuePrices,
+    prng: Prng,
+    done: (cpu: Cpu) => void,
+    options: { readonly size?: number; readonly watcher?: QueueWatcher } = {},
+  ) {
     this.#events = events;
-    this.#prices = prices;
+    this.prices = prices;
+    this.#size = options.size ?? Number.POSITIVE_INFINITY;
+    this.#watcher = options.watcher ?? null;
     this.#done = done;
     const line = (): SharedLine => new SharedLine(events, prices.transfer, prng);
     this.#indexes = line();
     this.#lock = line();
     this.#validBits = line();
+  }
+
+  /** A CPU has made the queue, and has all of its lines. Without one, nobody has. */
+  madeBy(cpu: number): void {
+    for (const line of [this.#indexes, this.#lock, this.#validBits]) line.leaveWith(cpu);
+  }
+
+  /** Whether a list of that CPU meets nobody and fetches nothing: then it may as well be {@link passed}. */
+  isWith(cpu: number): boolean {
+    return this.#indexes.isWith(cpu) && this.#lock.isWith(cpu) && this.#validBits.isWith(cpu);
+  }
+
+  /** A list went through in the time that it takes alone. */
+  passed(): void {
+    this.claims++;
+    this.attempts++;
   }
 
   /** A CPU issues a list; it issues no other before this one is through. */
@@ -163,6 +205,7 @@ export class SharedQueue {
         return;
       case Step.SYNCED:
         cpu.polled += now - cpu.since;
+        this.#watcher?.polls(false);
         this.#lock.request(cpu, Step.UNLOCKED, true);
         return;
       case Step.UNLOCKED:
@@ -170,11 +213,21 @@ export class SharedQueue {
         // The last one out tells the others how far the SMMU has read, in the line of the indexes.
         if (--this.#holders === 0) this.#version++;
         this.#done(cpu);
+        return;
+      case Step.CONSUMED:
+        this.#consume();
     }
   }
 
   /** The compare-and-exchange of the indexes. */
   #claim(cpu: Cpu): void {
+    const list = this.#lists[cpu.number] as QueuedList;
+    if (this.#isFull(list)) {
+      cpu.since = this.#events.now;
+      this.#full.push(cpu);
+      if (this.#full.length === 1) this.#lookLater();
+      return;
+    }
     this.attempts++;
     if (cpu.seenVersion !== this.#version) {
       // It failed, and says what the indexes are now.
@@ -186,12 +239,11 @@ export class SharedQueue {
     this.#version++;
     cpu.owns = this.#open === null;
     this.#open ??= { start: this.#prod, members: [], end: -1, valid: 0 };
-    const list = this.#lists[cpu.number] as QueuedList;
     const submission = { cpu, list, batch: this.#open };
     this.#submissions[cpu.number] = submission;
     this.#open.members.push(submission);
     this.#prod += list.slots;
-    const { reserve, command } = this.#prices;
+    const { reserve, command } = this.prices;
     this.#events.schedule(this.#events.now + reserve + list.slots * command, Step.STORED, cpu);
   }
 
@@ -204,8 +256,11 @@ export class SharedQueue {
       else this.#nextOwner = cpu;
       return;
     }
-    this.#ringWhenValid(batch, this.#prices.transfer);
-    if (list.sync) return;
+    this.#ringWhenValid(batch, this.prices.transfer);
+    if (list.sync) {
+      this.#watcher?.polls(true);
+      return;
+    }
     // One that waits for nothing goes on at once: its commands are the owner's to publish.
     cpu.doorbellsSpared++;
     this.#done(cpu);
@@ -225,35 +280,80 @@ export class SharedQueue {
   #ringWhenValid(batch: Batch, later: number): void {
     if (batch.end < 0 || batch.valid < batch.end - batch.start) return;
     const owner = (batch.members[0] as Submission).cpu;
-    this.#events.schedule(this.#events.now + later + this.#prices.doorbell, Step.PUBLISHED, owner);
+    this.#events.schedule(this.#events.now + later + this.prices.doorbell, Step.PUBLISHED, owner);
   }
 
   /** The doorbell has rung: the SMMU reads the batch, and the next owner may close its own. */
   #publish(owner: Cpu): void {
     const events = this.#events;
     const { now } = events;
-    const { awake, doorbell, transfer } = this.#prices;
+    const { awake, doorbell, transfer } = this.prices;
     const { batch, list } = this.#of(owner);
-    let busy = Math.max(this.#smmuBusy, now + awake);
+    const begin = Math.max(this.#smmuBusy, now + awake);
+    let busy = begin;
+    // Told without `now`, so that it is exact.
+    let after = begin > now + awake ? begin - now : awake;
     for (const { cpu, list } of batch.members) {
       busy += list.device;
+      after += list.device;
       // What waits for the owner would have rung itself.
       if (cpu === owner || list.sync) cpu.waited(CpuWait.OWNER, now - cpu.since - doorbell);
       if (!list.sync) continue;
-      const polled = busy + list.seen - now;
+      const polled = after + list.seen;
       if (polled > list.alone) cpu.waited(CpuWait.DEVICE, polled - list.alone);
       else cpu.pollingSpared += list.alone - polled;
       events.schedule(busy + list.seen, Step.SYNCED, cpu);
     }
     owner.since = now;
+    if (list.sync) this.#watcher?.polls(true);
+    this.#watcher?.busy(begin, busy);
     this.#smmuBusy = busy;
     this.#published = batch.end;
+    if (Number.isFinite(this.#size)) this.#remember(batch.end, busy);
     const next = this.#nextOwner;
     if (next !== null && this.#of(next).batch.start === this.#published) {
       this.#nextOwner = null;
       events.schedule(now + transfer, Step.TURN, next);
     }
     if (!list.sync) this.#done(owner);
+  }
+
+  #isFull({ slots }: QueuedList): boolean {
+    if (this.#prod + slots - this.#consumed <= this.#size) return false;
+    this.#look();
+    return this.#prod + slots - this.#consumed > this.#size;
+  }
+
+  #remember(end: number, done: number): void {
+    this.#look();
+    this.#ends.push(end);
+    this.#times.push(done);
+    if (this.#full.length > 0 && this.#ends.length === 1) this.#lookLater();
+  }
+
+  /** Forgets what the SMMU has carried out by now. */
+  #look(): void {
+    const { now } = this.#events;
+    while (this.#ends.length > 0 && (this.#times[0] as number) <= now) {
+      this.#consumed = this.#ends.shift() as number;
+      this.#times.shift();
+    }
+  }
+
+  /** Where nothing is published that could be carried out, the next doorbell does this. */
+  #lookLater(): void {
+    const [time] = this.#times;
+    if (time !== undefined)
+      this.#events.schedule(Math.max(time, this.#events.now), Step.CONSUMED, this.#full[0] as Cpu);
+  }
+
+  /** There may be room: whoever waits for it tries again. */
+  #consume(): void {
+    this.#look();
+    for (const cpu of this.#full.splice(0)) {
+      cpu.waited(CpuWait.SPACE, this.#events.now - cpu.since);
+      this.#indexes.request(cpu, Step.CLAIM, true);
+    }
   }
 
   #of(cpu: Cpu): Submission {

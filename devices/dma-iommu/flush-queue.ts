@@ -127,6 +127,11 @@ export class FlushQueue {
     return this.#deadline;
   }
 
+  /** CPU that started the timer, and runs it. */
+  get timerCpu(): number {
+    return this.#timerCpu;
+  }
+
   /** Puts a range that this CPU unmapped into its ring at time `now`. Call {@link advance} first, so that an overdue timer fires before. */
   add(iova: number, size: number, now: number, cpu = 0): void {
     const ring = this.#ring(Math.max(cpu, 0));

@@ -112,6 +112,8 @@ export class CostLedger {
   readonly operation = new Operation();
   /** Told of each operation that is over; the object is reused. */
   onOperation: ((operation: Readonly<Operation>) => void) | null = null;
+  /** Told of the same before, to put it on a CPU. */
+  schedule: ((operation: Readonly<Operation>) => void) | null = null;
 
   /** An operation is under way. */
   isOpen = false;
@@ -196,6 +198,7 @@ export class CostLedger {
       }
       account.add(operation);
     }
+    this.schedule?.(operation);
     this.onOperation?.(operation);
     operation.kind = OperationKind.OTHER;
     operation.number = 0;

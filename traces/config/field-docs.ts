@@ -32,6 +32,12 @@ const RUN: readonly Row[] = [
     ASSUMED,
   ],
   ['cpu', '', 'CPU and interconnect whose prices are meant where none is given', CHOICE],
+  [
+    'cpus',
+    'CPUs',
+    'how many run operations at once, each those that the capture has on it; capture: as many as it names; CPU n runs on n modulo fewer',
+    CHOICE,
+  ],
   ['interconnect.transferCycles', 'cycles', 'until one CPU has a cache line that another one had last', CPU],
   ['iommu.model', '', 'which MMU it is', CHOICE],
   ['iommu.driver', '', 'driver of that MMU; without one its first', CHOICE],

@@ -52,6 +52,11 @@ export const RunConfigSchema = v.strictObject({
   clockMHz: v.optional(v.pipe(v.number(), v.minValue(1), v.maxValue(100_000)), DEFAULT_CLOCK_MHZ),
   /** CPU and interconnect whose prices are meant where a price is not given: they are known in nanoseconds, and the clock makes cycles of them. */
   cpu: v.optional(v.picklist(Object.keys(CPU_PROFILES) as CpuName[]), DEFAULT_CPU),
+  /** On how many CPUs the operations run at once: `capture` for as many as the capture names, a number for at most so many, CPU n on n modulo it. */
+  cpus: v.optional(
+    v.union([v.literal('capture'), v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(4096))]),
+    1,
+  ),
   interconnect: v.optional(interconnectSchema, {}),
   domains: v.optional(domainsSchema, {}),
   bind: v.optional(bindSchema, {}),

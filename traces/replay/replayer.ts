@@ -5,6 +5,7 @@ import { type ClockOffset, EventKind, type TraceEvent, UNKNOWN } from '../captur
 import type { RunConfig } from '../config/index.ts';
 import { DomainTracker, Match, NO_DOMAIN } from '../domains/index.ts';
 import { DeviceAccesses } from './accesses/index.ts';
+import { CpuTimes } from './cpu-times.ts';
 import type { Edit, Edits, Refuse } from './edit.ts';
 import { BindEdits, DirectEdits, InvalidationPolicy } from './edits/index.ts';
 import { RecordedMode } from './recorded-mode.ts';
@@ -30,6 +31,8 @@ export class Replayer {
   readonly domains: ReplayDomains;
   readonly device: DeviceAccesses;
   readonly invalidation: InvalidationPolicy;
+  /** When what ran on which CPU. */
+  readonly cpus: CpuTimes;
   /** How the capture's kernel invalidated, as far as it shows. */
   readonly recorded = new RecordedMode();
   /** The jobs of a replay through VM_BIND; null in a direct one. */
@@ -62,8 +65,9 @@ export class Replayer {
     this.#log = log;
     const { machine } = this;
     this.#time = new ReplayTime(machine.clock, config.clockMHz);
+    this.cpus = new CpuTimes(machine, config, this.#time);
     this.domains = new ReplayDomains(machine, config, this.tracker.domains, streamOfDevice);
-    this.device = new DeviceAccesses(machine, config);
+    this.device = new DeviceAccesses(machine, config, this.cpus);
     this.invalidation = new InvalidationPolicy(
       machine,
       config,
@@ -131,6 +135,7 @@ export class Replayer {
     this.invalidation.end();
     this.device.handleFaults();
     this.machine.costs.close();
+    this.cpus.finish();
     this.machine.sanitizer.windows.finish();
   }
 

@@ -73,7 +73,7 @@ function accessGroup(account: AccessAccount | undefined): AccessGroup {
 
 const NOTHING: Spread = { count: 0, total: 0, mean: 0, p50: 0, p99: 0, max: 0 };
 
-function spread(histogram: SmallHistogram): Spread {
+export function spread(histogram: SmallHistogram): Spread {
   const { count, total, mean, max } = histogram;
   return {
     count,

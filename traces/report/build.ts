@@ -8,6 +8,7 @@ import type { Replayer } from '../replay/index.ts';
 import { SERVED_NAMES } from '../replay/index.ts';
 import { TOOL } from '../version.ts';
 import { breakdownSection } from './breakdown.ts';
+import { cpusSection } from './cpus.ts';
 import {
   type CaptureSection,
   type CostItem,
@@ -58,6 +59,7 @@ export function buildReport(
     translation: translationSection(replayer),
     software: softwareSection(replayer),
     breakdown: breakdownSection(replayer, deviceName),
+    cpus: cpusSection(replayer),
     bind: replayer.bind === null ? null : { totals: replayer.bind.totals(), deadlocks: replayer.bind.deadlocks },
     regions: driver.regions?.(),
     costs: costItems(replayer),
@@ -73,6 +75,7 @@ export function buildReport(
     translation,
     software,
     breakdown,
+    cpus,
     bind,
     regions,
     costs,
@@ -91,6 +94,7 @@ export function buildReport(
     translation,
     software,
     breakdown,
+    cpus,
     bind,
     ...(regions === undefined ? {} : { regions }),
     ...(recorded === null ? {} : { recordedAccesses: recorded.report() }),

@@ -263,6 +263,59 @@ export interface BreakdownSection {
   readonly streams: readonly { readonly stream: number; readonly accesses: AccessGroup }[];
 }
 
+/** What CPUs wait for because there are others, in cycles. */
+export interface CpuWaits {
+  /** Cache lines of the queue and of locks that another CPU had last. */
+  readonly line: number;
+  /** Such lines that others have now or take away in between, and claims of the queue repeated for that. */
+  readonly claim: number;
+  /** Room in the command queue. */
+  readonly space: number;
+  /** The CPU that publishes the commands of several. */
+  readonly owner: number;
+  readonly lock: number;
+  /** The device, which does what others told it first. */
+  readonly device: number;
+}
+
+/**
+ * The same operations on several CPUs at once, each where the capture has it and no earlier. Tables, invalidations, accesses and all other
+ * sections are of the capture's order on one clock, and do not change with the number of CPUs.
+ */
+export interface CpusSection {
+  /** How many were asked for, how many had anything to do, and how many the capture names. */
+  readonly asked: number | 'capture';
+  readonly used: number;
+  readonly named: number;
+  /** Maps and unmaps whose line names none: they ran on the first. */
+  readonly unnamed: number;
+  /** Cycles from the begin of the first operation to the end of the last. */
+  readonly span: number;
+  /** Cycles of all operations, waiting for others included, and what they would take alone. */
+  readonly busy: number;
+  readonly own: number;
+  /** Of the waiting, what there would be none of if no two operations met: all but `line`. */
+  readonly contention: number;
+  readonly waits: CpuWaits;
+  /** Cycles in which some CPU did something other than wait for a device or a lock, in which the device did something, and in which both did. */
+  readonly active: { readonly cpu: number; readonly device: number; readonly both: number };
+  /** Claims of space in the command queue, and the compare-and-exchanges that they took. */
+  readonly claims: number;
+  readonly attempts: number;
+  /** How long operations took, waiting for others included. */
+  readonly operations: Readonly<Record<string, Spread>>;
+  readonly each: readonly {
+    /** Which CPUs of the capture it stands for. */
+    readonly cpus: readonly number[];
+    readonly operations: number;
+    /** Cycles at work, and waiting for what it told the device itself. */
+    readonly working: number;
+    readonly polling: number;
+    readonly waits: CpuWaits;
+    readonly total: number;
+  }[];
+}
+
 /** What the jobs of a replay through VM_BIND came to. */
 export interface BindSection {
   /** Over all domains: sums, and the largest of what is a peak or a worst. */
@@ -288,6 +341,7 @@ export interface Report {
   readonly translation: TranslationSection;
   readonly software: SoftwareSection;
   readonly breakdown: BreakdownSection;
+  readonly cpus: CpusSection;
   /** Null in a direct replay. */
   readonly bind: BindSection | null;
   /** What locking and flushing regions came to; absent where the MMU does not work like that. */

@@ -4,6 +4,7 @@ import { CALLS_RIGHT, type Confidence } from '../domains/index.ts';
 import { plainText } from '../plain-text.ts';
 import { bytes, count, cycles, hexText, pageSize, seconds, share } from '../quantity.ts';
 import { breakdownLines } from './breakdown-text.ts';
+import { cpusLines } from './cpus-text.ts';
 import { findingLine, firstFindings, LABEL_WIDTH, recordedLines, reuseLines, windowText } from './findings.ts';
 import type { HitsAndMisses, Report } from './report.ts';
 
@@ -235,7 +236,7 @@ export function renderReport(report: Report, options: TerminalOptions): string {
     }
     row('in all', cycles(total));
   }
-  lines.push(...breakdownLines(report.breakdown, ink));
+  lines.push(...breakdownLines(report.breakdown, ink), ...cpusLines(report, ink));
   return `${lines.join('\n')}\n`;
 }
 

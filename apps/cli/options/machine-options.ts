@@ -86,6 +86,11 @@ const FIELD_OPTIONS: readonly FieldOption[] = [
     field: 'cpu',
     about: `CPU whose prices are meant: ${Object.keys(CPU_PROFILES).join(', ')}`,
   },
+  {
+    flags: '--cpus <n>',
+    field: 'cpus',
+    about: 'CPUs that run at once: a number, or capture for as many as it names (default: 1)',
+  },
   { flags: '--seed <n>', field: 'seed', about: 'seed of every choice by chance' },
 ];
 

@@ -9,6 +9,7 @@ import {
   TableMemoryError,
   type TlbFlushOps,
 } from '../../../formats/index.ts';
+import { newStep } from '../../cpus/index.ts';
 import { mapRange, unmapRange } from '../../dma-iommu/index.ts';
 import type { DomainConfig, IommuCounters, IommuDomain, IommuDriver } from '../../iommu.ts';
 import type { PlantedBugsConfig } from '../../planted-bugs/index.ts';
@@ -34,6 +35,8 @@ interface IpmmuDomain extends IommuDomain {
  */
 export class IpmmuDriver implements IommuDriver {
   onRetag: IommuDriver['onRetag'] = null;
+  onStep: IommuDriver['onStep'] = null;
+  readonly #step = newStep();
   cycles = 0;
   readonly #device: Ipmmu;
   readonly #kernel: IpmmuKernel;
@@ -211,9 +214,19 @@ export class IpmmuDriver implements IommuDriver {
   };
 
   #flush(space: IpmmuSpace): void {
-    const before = this.#device.now;
+    const device = this.#device;
+    const { now, delayCycles } = device;
     this.#kernel.flush(space);
-    this.cycles += this.#device.now - before;
+    const spent = device.now - now;
+    this.cycles += spent;
+    if (this.onStep === null) return;
+    const step = this.#step;
+    const waited = device.delayCycles - delayCycles;
+    step.sync = waited > 0;
+    step.work = spent - waited;
+    step.after = waited;
+    step.waited = waited;
+    this.onStep(step);
   }
 
   #microTlbOf(master: number): number {

@@ -124,6 +124,11 @@ export class Smmuv2 implements IommuDevice, MmioDevice, RegisterPort, RegisterEf
   }
 
   /** The architecture has no levels of it: every change must be broken first. */
+  /** Cycle up to which the TLBs are busy with maintenance. */
+  get maintenanceBusy(): number {
+    return this.maintenance.busyUntil;
+  }
+
   get breakBeforeMakeLevel(): 0 {
     return 0;
   }

@@ -9,6 +9,7 @@ import {
   resetGather,
   type TlbFlushOps,
 } from '../../../formats/index.ts';
+import type { StepListener } from '../../cpus/index.ts';
 import { mapRange, unmapRange } from '../../dma-iommu/index.ts';
 import type { DomainConfig, IommuCounters, IommuDomain, IommuDriver } from '../../iommu.ts';
 import type { PlantedBugsConfig } from '../../planted-bugs/index.ts';
@@ -73,6 +74,14 @@ export class ArmSmmuDriver implements IommuDriver {
 
   set now(cycle: number) {
     this.#device.now = cycle;
+  }
+
+  get onStep(): StepListener | null {
+    return this.driver.maintenance.onStep;
+  }
+
+  set onStep(listener: StepListener | null) {
+    this.driver.maintenance.onStep = listener;
   }
 
   get cycles(): number {

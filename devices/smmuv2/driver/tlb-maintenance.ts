@@ -1,4 +1,5 @@
 import { type IotlbGather, type TlbFlushOps, TWO_32 } from '../../../formats/index.ts';
+import { NO_LOCK, newStep, type StepListener } from '../../cpus/index.ts';
 import type { RegisterPort } from '../../registers/index.ts';
 import { BANK, GR0, type RegisterPages, TLB_STATUS } from '../spec/index.ts';
 import type { DomainContext } from './domain.ts';
@@ -10,6 +11,8 @@ const SPINS = 10;
 const LONGEST_DELAY = 1_000_000;
 /** Pages are counted in units of 4 KiB, whatever the granule. */
 const PAGE_SHIFT = 12;
+/** Number of `global_sync_lock` among the locks; those of the banks (`cb_lock`) have theirs. */
+const GLOBAL_LOCK = 2 ** 16;
 const PAGE = 2 ** PAGE_SHIFT;
 
 /** Registers that are written to drop something. */
@@ -35,6 +38,8 @@ export interface MaintenanceCounters {
 /** Where the time is read that accesses and delays take. */
 export interface MaintenanceClock {
   readonly now: number;
+  /** Cycle up to which the TLBs are busy with maintenance, where that is known. */
+  readonly maintenanceBusy?: number;
 }
 
 /** What goes otherwise than in the plain driver. */
@@ -62,6 +67,9 @@ export class TlbMaintenance implements TlbFlushOps {
     cycles: 0,
     waitCycles: 0,
   };
+  /** Told of each series of writes and each sync, once it is over. */
+  onStep: StepListener | null = null;
+  readonly #step = newStep();
   readonly #port: RegisterPort;
   readonly #pages: RegisterPages;
   readonly #options: MaintenanceOptions;
@@ -139,8 +147,10 @@ export class TlbMaintenance implements TlbFlushOps {
 
   #tag(context: DomainContext): void {
     if (context.stage === 1) {
+      const { now: from, maintenanceBusy: busy = from } = this.#options.clock;
       this.counters.writes.TLBIASID++;
       this.#port.write32(this.#pages.bank(context.bank) + BANK.TLBIASID.offset, context.tag);
+      this.#wrote(from, busy);
       this.#syncBank(context.bank);
       return;
     }
@@ -149,26 +159,39 @@ export class TlbMaintenance implements TlbFlushOps {
   }
 
   #dropVmid({ tag }: DomainContext): void {
+    const { now: from, maintenanceBusy: busy = from } = this.#options.clock;
     this.counters.writes.TLBIVMID++;
     this.#port.write32(GR0.TLBIVMID.offset, tag);
+    this.#wrote(from, busy);
   }
 
   /** Waits for all maintenance. */
   syncGlobal(): void {
-    this.#sync(GR0.sTLBGSYNC.offset, GR0.sTLBGSTATUS.offset);
+    this.#sync(GLOBAL_LOCK, GR0.sTLBGSYNC.offset, GR0.sTLBGSTATUS.offset);
   }
 
   #syncBank(bank: number): void {
     const at = this.#pages.bank(bank);
-    this.#sync(at + BANK.TLBSYNC.offset, at + BANK.TLBSTATUS.offset);
+    this.#sync(bank, at + BANK.TLBSYNC.offset, at + BANK.TLBSTATUS.offset);
   }
 
-  #sync(command: number, status: number): void {
+  #sync(lock: number, command: number, status: number): void {
+    const { clock } = this.#options;
+    const step = this.#step;
+    const from = clock.now;
+    const busy = clock.maintenanceBusy ?? from;
     this.counters.syncs++;
     this.#port.write32(command, ANY_VALUE);
-    const begin = this.#options.clock.now;
+    const begin = clock.now;
+    step.sync = true;
+    step.lock = lock;
+    step.work = begin - from;
+    step.before = busy - begin;
+    step.after = (clock.maintenanceBusy ?? begin) - begin;
     const done = this.#poll(status);
-    this.counters.waitCycles += this.#options.clock.now - begin;
+    step.waited = clock.now - begin;
+    this.counters.waitCycles += step.waited;
+    this.onStep?.(step);
     if (done) return;
     this.counters.timeouts++;
     this.#options.timedOut();
@@ -187,6 +210,33 @@ export class TlbMaintenance implements TlbFlushOps {
 
   /** One write per granule of the range. */
   #addresses(
+    context: DomainContext,
+    name: Exclude<Command, 'TLBIASID' | 'TLBIVMID'>,
+    iova: number,
+    upper: boolean,
+    size: number,
+    granule: number,
+  ): void {
+    const { now: from, maintenanceBusy: busy = from } = this.#options.clock;
+    this.#writeAddresses(context, name, iova, upper, size, granule);
+    this.#wrote(from, busy);
+  }
+
+  /** Registers were written since `from`, when the TLBs were busy until `busy`: any CPU may do that at any time. */
+  #wrote(from: number, busy: number): void {
+    if (this.onStep === null) return;
+    const { now, maintenanceBusy = now } = this.#options.clock;
+    const step = this.#step;
+    step.sync = false;
+    step.lock = NO_LOCK;
+    step.work = now - from;
+    step.before = busy - now;
+    step.after = maintenanceBusy - now;
+    step.waited = 0;
+    this.onStep(step);
+  }
+
+  #writeAddresses(
     context: DomainContext,
     name: Exclude<Command, 'TLBIASID' | 'TLBIVMID'>,
     iova: number,

@@ -39,6 +39,10 @@ export class DevicePort implements SmmuPort {
     return this.now / this.#perMicrosecond;
   }
 
+  get deviceBusy(): number {
+    return this.#smmu.commands.busyUntil;
+  }
+
   read32(offset: number): number {
     return this.#smmu.read32(offset);
   }

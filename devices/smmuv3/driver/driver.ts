@@ -12,6 +12,7 @@ import {
   type TableAllocator,
   type TableMemory,
 } from '../../../formats/index.ts';
+import type { StepListener } from '../../cpus/index.ts';
 import { mapRange, unmapRange } from '../../dma-iommu/index.ts';
 import type { DomainConfig, IommuCounters, IommuDriver } from '../../iommu.ts';
 import { NO_BUGS, type PlantedBugsConfig } from '../../planted-bugs/index.ts';
@@ -163,6 +164,14 @@ export class Smmuv3Driver implements IommuDriver {
 
   set now(cycle: number) {
     this.#clock.now = cycle;
+  }
+
+  get onStep(): StepListener | null {
+    return this.queue.onStep;
+  }
+
+  set onStep(listener: StepListener | null) {
+    this.queue.onStep = listener;
   }
 
   get cycles(): number {

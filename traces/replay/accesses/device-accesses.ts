@@ -2,6 +2,7 @@ import type { Machine } from '../../../devices/index.ts';
 import { AccessFlag, TranslationRequest } from '../../../emulator/index.ts';
 import type { ClockOffset } from '../../capture/index.ts';
 import type { RunConfig } from '../../config/index.ts';
+import type { CpuTimes } from '../cpu-times.ts';
 import type { Edit } from '../edit.ts';
 import type { ReplayDomain, ReplayDomains } from '../replay-domain.ts';
 import { AccessMeter } from './access-meter.ts';
@@ -21,6 +22,7 @@ export class DeviceAccesses {
   /** Accesses that a log recorded; null without one. */
   recorded: RecordedAccesses | null = null;
   readonly #machine: Machine;
+  readonly #cpus: CpuTimes;
   readonly #stream: AccessStream;
   /** Null where the device uses nothing that is gone. */
   readonly #lingering: LingeringAccesses | null;
@@ -30,8 +32,9 @@ export class DeviceAccesses {
   /** Faults since then, each with one record at most. */
   #unhandled = 0;
 
-  constructor(machine: Machine, config: RunConfig) {
+  constructor(machine: Machine, config: RunConfig, cpus: CpuTimes) {
     this.#machine = machine;
+    this.#cpus = cpus;
     this.#stream = new AccessStream({ ...config.access, seed: config.access.seed + config.seed }, machine.granule);
     this.#lingering = config.access.pattern === 'linger' ? new LingeringAccesses(config.access) : null;
     this.oracle = config.access.verify ? new MappingOracle(machine) : null;
@@ -114,6 +117,7 @@ export class DeviceAccesses {
     const translated = device.translate(request);
     clock.cycles = request.completion;
     this.meter.add(request, translated, stream, one.number);
+    this.#cpus.access(stream, request.latency);
     this.oracle?.check(one, request, translated);
     if (request.staleMark !== 0) sanitizer.windows.hit(request.staleMark, request.iova);
     return translated;

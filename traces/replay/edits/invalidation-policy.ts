@@ -131,7 +131,7 @@ export class InvalidationPolicy {
     const { flushQueue } = one;
     if (flushQueue === null) return;
     const { costs, clock } = this.#machine;
-    costs.open(OperationKind.FLUSH, 0, 0, one.number, -1, 0, 0, clock.cycles);
+    costs.open(OperationKind.FLUSH, 0, 0, one.number, flushQueue.timerCpu, 0, 0, clock.cycles);
     how(flushQueue);
     costs.close();
   }

@@ -18,6 +18,7 @@ import {
   PageCutter,
   Prng,
 } from '../../../../formats/index.ts';
+import type { StepListener } from '../../../cpus/index.ts';
 import type { DomainConfig, IommuCounters, IommuDriver } from '../../../iommu.ts';
 import type { PlantedBugsConfig } from '../../../planted-bugs/index.ts';
 import type { MaliMmu } from '../../device/index.ts';
@@ -82,6 +83,14 @@ export class PanfrostIommuDriver implements IommuDriver {
 
   set now(cycle: number) {
     this.#cpu.now = cycle;
+  }
+
+  get onStep(): StepListener | null {
+    return this.#cpu.onStep;
+  }
+
+  set onStep(listener: StepListener | null) {
+    this.#cpu.onStep = listener;
   }
 
   get cycles(): number {

@@ -15,6 +15,7 @@ import {
   PageCutter,
   Prot,
 } from '../../../../formats/index.ts';
+import type { StepListener } from '../../../cpus/index.ts';
 import type { DomainConfig, IommuCounters, IommuDriver, RegionCounters } from '../../../iommu.ts';
 import { NO_BUGS, type PlantedBugsConfig } from '../../../planted-bugs/index.ts';
 import type { MaliMmu } from '../../device/index.ts';
@@ -74,12 +75,20 @@ export class PanthorDriver implements IommuDriver {
     this.#cpu.now = cycle;
   }
 
+  get onStep(): StepListener | null {
+    return this.#cpu.onStep;
+  }
+
+  set onStep(listener: StepListener | null) {
+    this.#cpu.onStep = listener;
+  }
+
   get cycles(): number {
     return this.#cpu.cycles;
   }
 
   get waitCycles(): number {
-    return this.#cpu.waitCycles + this.host.flushWaitCycles;
+    return this.#cpu.waitCycles;
   }
 
   /** Names of whatever uses VMs; the hardware knows none of them. */

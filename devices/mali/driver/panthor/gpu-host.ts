@@ -16,9 +16,8 @@ export class GpuHost implements PanthorHost {
   readonly warnings = new Map<PanthorWarning, number>();
   /** Resets of the GPU that a stuck command ended in. */
   resets = 0;
-  /** Flushes of the GPU's caches, and the cycles that the driver slept for them. */
+  /** Flushes of the GPU's caches. */
   flushes = 0;
-  flushWaitCycles = 0;
   readonly #device: MaliMmu;
   readonly #machine: Machine;
   readonly #bugs: PlantedBugsConfig;
@@ -56,7 +55,7 @@ export class GpuHost implements PanthorHost {
     this.flushes++;
     const limit = began + FLUSH_TIMEOUT * device.config.timing.clockMHz;
     device.now = Math.min(Math.max(began, device.gpuBusyUntil), limit);
-    this.flushWaitCycles += device.now - began;
+    this.registers.slept(began);
     // The GPU's own handler.
     const status = device.read32(GPU_CONTROL.GPU_INT_STAT.offset) & GpuInterrupt.CLEAN_CACHES_COMPLETED;
     if (status !== 0) device.write32(GPU_CONTROL.GPU_INT_CLEAR.offset, status);

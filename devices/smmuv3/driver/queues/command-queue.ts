@@ -1,4 +1,5 @@
 import { getField, setField, type TableMemory } from '../../../../formats/index.ts';
+import { newStep, type StepListener } from '../../../cpus/index.ts';
 import {
   CMDQ_CONS,
   COMMAND_BYTES,
@@ -69,6 +70,8 @@ class Waiting {
 export interface CpuClock {
   /** Cycle at which the CPU is. */
   now: number;
+  /** Cycle up to which the SMMU is busy with commands, where that is known. */
+  readonly deviceBusy?: number;
 }
 
 /**
@@ -96,6 +99,8 @@ export class CommandQueue {
   atcTimeouts = 0;
   /** CMD_SYNCs that were not done within a second. */
   timeouts = 0;
+  /** Told of each list of commands, once it is through. */
+  onStep: StepListener | null = null;
 
   readonly #port: SmmuPort;
   readonly #waiting: Waiting;
@@ -114,6 +119,7 @@ export class CommandQueue {
   #prod = 0;
   /** What is known of the SMMU's read index. */
   #cons = 0;
+  readonly #step = newStep();
   readonly #byMessage: boolean;
   readonly #byEvent: boolean;
   /** CMD_SYNC without its MSI address, which is that of the command itself. */
@@ -236,15 +242,28 @@ export class CommandQueue {
     this.#store(total);
     this.commands += count;
     const { reserve, command, doorbell } = this.#config.cost;
-    this.#spend(reserve + total * command + doorbell);
-    this.#port.write32(REGISTERS.CMDQ_PROD.offset, this.#prod);
-    if (!sync) return true;
-    this.syncs++;
+    const work = reserve + total * command + doorbell;
+    this.#spend(work);
     const from = this.#clock.now;
+    const step = this.#step;
+    step.slots = total;
+    step.sync = sync;
+    step.work = work;
+    step.before = (this.#clock.deviceBusy ?? from) - from;
+    this.#port.write32(REGISTERS.CMDQ_PROD.offset, this.#prod);
+    step.after = (this.#clock.deviceBusy ?? from) - from;
+    step.waited = 0;
+    if (!sync) {
+      this.onStep?.(step);
+      return true;
+    }
+    this.syncs++;
     const done = this.#byMessage ? this.#waitForMessage(syncIndex) : this.#waitForConsumption(syncIndex);
     const waited = this.#clock.now - from;
     this.cycles += waited;
     this.waitCycles += waited;
+    step.waited = waited;
+    this.onStep?.(step);
     if (!done) {
       this.timeouts++;
       // For the message that Linux writes.

@@ -1,0 +1,72 @@
+import { CPU_WAITS } from './cpu.ts';
+import { newStep, type SharedStep, type StepDraft } from './shared-step.ts';
+
+/** One operation of a CPU: what it does by itself, then the steps that it shares with others. Jobs are reused. */
+export class CpuJob {
+  /** Number of the CPU, from 0. */
+  cpu = 0;
+  /** It begins no earlier. */
+  arrival = 0;
+  /** What it takes a CPU that is alone, steps included. */
+  alone = 0;
+  /** For its owner. */
+  kind = 0;
+  operation = 0;
+
+  /** When it began and ended, and what it waited for in between, by `CpuWait`. */
+  start = 0;
+  end = 0;
+  readonly waits = new Float64Array(CPU_WAITS);
+  /** Of {@link alone}, waiting for the device; and what of it was spared: polling, and CPU work for others. */
+  polling = 0;
+  pollingSpared = 0;
+  workSpared = 0;
+
+  /** How long it took: what it takes alone, less what was spared, and what it waited. */
+  get total(): number {
+    return this.alone - this.pollingSpared - this.workSpared + this.waits.reduce((sum, time) => sum + time, 0);
+  }
+
+  /** Steps of this job. */
+  count = 0;
+  readonly steps: StepDraft[] = [];
+  /** What devices do once it is over: which stream, and for how long. */
+  readonly streams: number[] = [];
+  readonly accesses: number[] = [];
+
+  add({ slots, sync, lock, work, before, after, waited }: SharedStep): void {
+    let step = this.steps[this.count];
+    if (step === undefined) {
+      step = newStep();
+      this.steps.push(step);
+    }
+    this.count++;
+    step.slots = slots;
+    step.sync = sync;
+    step.lock = lock;
+    step.work = work;
+    step.before = before;
+    step.after = after;
+    step.waited = waited;
+  }
+
+  /** A stream accesses memory for so long. */
+  access(stream: number, cycles: number): void {
+    const last = this.streams.length - 1;
+    if (this.streams[last] === stream) this.accesses[last] = (this.accesses[last] as number) + cycles;
+    else {
+      this.streams.push(stream);
+      this.accesses.push(cycles);
+    }
+  }
+
+  clear(): void {
+    this.count = 0;
+    this.polling = 0;
+    this.pollingSpared = 0;
+    this.workSpared = 0;
+    this.waits.fill(0);
+    this.streams.length = 0;
+    this.accesses.length = 0;
+  }
+}
