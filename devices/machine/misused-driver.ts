@@ -65,6 +65,14 @@ class MisusedDriver implements IommuDriver {
     this.#inner.onRetag = told;
   }
 
+  get onStep(): IommuDriver['onStep'] {
+    return this.#inner.onStep;
+  }
+
+  set onStep(told: IommuDriver['onStep']) {
+    this.#inner.onStep = told;
+  }
+
   createDomain(asked?: DomainConfig): IommuDomain {
     return this.#inner.createDomain(asked);
   }
