@@ -40,3 +40,6 @@ export class Domain implements DomainInfo {
     this.capture = capture;
   }
 }
+
+/** An unmap that belongs to no domain. */
+export const NO_DOMAIN = -1;

@@ -1,14 +1,12 @@
 import { EventKind, type TraceEvent, UNKNOWN } from '../capture/index.ts';
 import { CallTally } from './call-tally.ts';
 import { type CallCounts, type Confidence, confidenceOf, type Missing, missingOf } from './confidence.ts';
-import { Domain, type DomainInfo, type DomainOrigin } from './domain.ts';
+import { Domain, type DomainInfo, type DomainOrigin, NO_DOMAIN } from './domain.ts';
+import { FaultedMappings } from './faulted-mappings.ts';
 import type { Hole } from './holes.ts';
 import { Attachments, DomainInference, NO_SLOT } from './inference/index.ts';
 import { Match, matchOf } from './match.ts';
 import { type HeldPart, heldParts, heldRanges, holderOf } from './repair.ts';
-
-/** An unmap that belongs to no domain. */
-export const NO_DOMAIN = -1;
 
 /**
  * The DMA API takes back a buffer as a whole, and hands out addresses downwards from 4 GiB. User space (VFIO), which chooses addresses as it likes,
@@ -49,6 +47,7 @@ export class DomainTracker {
   readonly #byName: number[] = [];
   #ambiguous = 0;
   readonly #tally = new CallTally();
+  readonly #faulted = new FaultedMappings();
 
   /** @param single whether the user knows that whatever names no domain is in one and the same */
   constructor(sink: DomainSink, single = false) {
@@ -157,6 +156,7 @@ export class DomainTracker {
     if (kind === EventKind.MAP) at = this.#map(event, slot);
     else if (kind === EventKind.UNMAP) at = this.#unmap(event, slot);
     else if (kind === EventKind.ATTACH) this.#attach(event);
+    else if (kind === EventKind.FAULT) this.#fault(event);
     else if (kind === EventKind.LOST) this.#tally.lost = true;
     this.#sink(event, at);
   }
@@ -219,6 +219,7 @@ export class DomainTracker {
     if (this.match === Match.PARTIAL || (this.match === Match.BEYOND && !inferred)) this.partialUnmaps++;
     if (this.match === Match.BEYOND) this.parts = heldParts(domain.live, iova, end);
     this.bytesRemoved = domain.live.remove(iova, end);
+    this.#faulted.ended(at, iova, end);
     this.bytesUnmapped += this.bytesRemoved;
     return at;
   }
@@ -262,6 +263,20 @@ export class DomainTracker {
     const slot = this.#inference.slots.ofGroup(group);
     const domain = this.#domains[this.#domainOfSlot[slot] ?? NO_DOMAIN];
     if (domain !== undefined && !domain.devices.includes(device)) domain.devices.push(device);
+  }
+
+  /** A fault names its device: where one inferred domain alone can be meant, it is of that device. */
+  #fault({ device, iova }: TraceEvent): void {
+    if (device === UNKNOWN || iova === UNKNOWN) return;
+    const capture = this.#capture;
+    if (this.#domains.some((one) => one.capture === capture && one.devices.includes(device))) return;
+    const domain = this.#domains[this.#faulted.holderOf(this.#domains, capture, iova)];
+    if (domain === undefined || domain.origin !== 'inferred' || domain.devices.length > 0) return;
+    const { attachments } = this.#inference;
+    const group = attachments.groupOf(device);
+    domain.group = Attachments.groupNumber(group);
+    const together = attachments.devicesOf(group);
+    domain.devices.push(...(together.includes(device) ? together : [device]));
   }
 
   #domainOf(event: TraceEvent, slot: number): number {

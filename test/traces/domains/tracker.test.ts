@@ -226,6 +226,15 @@ describe('what the capture tells about domains is used', () => {
     expect(tracker.domains[1]).toMatchObject({ origin: 'inferred', devices: [3] });
   });
 
+  it('a fault names the device of the one domain that holds the address or gave it back lately', () => {
+    const fault = (device: number, iova: number): TraceEvent => event(EventKind.FAULT, { device, iova });
+    const both = [map(0xfffff000), map(0xfffff000, PAGE, { pid: 2 }), map(0xffffe000)];
+    const { tracker, domains } = follow([...both, unmap(0xffffe000), fault(7, 0xfffff010), fault(8, 0xffffe020)]);
+    const at = domains[2] ?? NO_DOMAIN;
+    expect(tracker.domains[at]).toMatchObject({ origin: 'inferred', devices: [8] });
+    expect(tracker.domains[1 - at]).toMatchObject({ devices: [] });
+  });
+
   it('an attach line and the attached domain of the same call name device and domain together', () => {
     const { tracker } = follow([
       event(EventKind.ADD_DEVICE, { device: 0, group: 7 }),
