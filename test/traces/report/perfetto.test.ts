@@ -58,8 +58,8 @@ describe('a Perfetto trace', () => {
     }
     expect(tracks.get('CPU 0')).toBe('CPUs');
     const devices = [...tracks].filter(([, parent]) => parent === 'devices').map(([name]) => name);
-    expect(devices).toContain('stream 16, 0000:00:02.0');
-    const streams = devices.map((name) => Number(/^stream (\d+)/u.exec(name)?.[1])).sort((a, b) => a - b);
+    expect(devices).toContain('stream 0x10, 0000:00:02.0');
+    const streams = devices.map((name) => Number(/^stream (0x[\da-f]+)/u.exec(name)?.[1])).sort((a, b) => a - b);
     expect(streams).toEqual(report.breakdown.streams.map(({ stream }) => stream));
     expect(Math.max(...(counters.get('page-table memory') ?? []))).toBe(report.table.peakBytes);
     expect(counters.get('mapped')?.at(-1)).toBe(report.capture.liveBytesAtEnd);

@@ -128,7 +128,8 @@ function causes({ breakdown }: Report): [name: string, cycles: number][] {
 
 function streamName({ streamNames }: SeriesPoints, stream: number): string {
   const device = streamNames[stream];
-  return device === undefined ? `stream ${stream}` : `stream ${stream}, ${device}`;
+  const name = `stream 0x${stream.toString(16)}`;
+  return device === undefined ? name : `${name}, ${device}`;
 }
 
 function domainName(domain: number, devices: readonly string[]): string {

@@ -136,7 +136,7 @@ export class PerfettoTrace implements RunWatcher {
 
   fault({ line, device, stream, iova }: TraceEvent): void {
     this.#tracks.declare(Track.FAULTS, () => ({ name: 'faults of the capture', rank: Rank.FAULTS }));
-    const name = device === UNKNOWN ? `stream ${stream}` : this.#deviceName(device);
+    const name = device === UNKNOWN ? `stream 0x${stream.toString(16)}` : this.#deviceName(device);
     this.#tracks.instant(Track.FAULTS, this.#time(this.#replayer.machine.clock.cycles), 'recorded fault', {
       numbers: { line },
       addresses: { iova },
@@ -214,7 +214,8 @@ export class PerfettoTrace implements RunWatcher {
     this.#tracks.declare(Track.DEVICES, () => ({ name: 'devices', rank: Rank.DEVICES }));
     this.#tracks.declare(track, () => {
       const device = this.#replayer.domains.deviceOfStream.get(stream);
-      const name = device === undefined ? `stream ${stream}` : `stream ${stream}, ${this.#deviceName(device)}`;
+      const id = `stream 0x${stream.toString(16)}`;
+      const name = device === undefined ? id : `${id}, ${this.#deviceName(device)}`;
       return { name, parent: Track.DEVICES, rank: stream };
     });
     return track;
