@@ -81,8 +81,9 @@ export class Coverage {
     for (const [file, text] of this.#texts) {
       if (file.startsWith('test/')) continue;
       this.#noted.set(file, noting(text, this.#blocks));
-      this.#first.set(file, this.#blocks);
-      this.#blocks += blocks(parse(text), text).length;
+      const count = blocks(parse(text), text).length;
+      if (count > 0) this.#first.set(file, this.#blocks);
+      this.#blocks += count;
     }
   }
 }

@@ -36,6 +36,10 @@ export function mutantsOf(file: string): Mutant[] {
   });
 }
 
+export function nameOf({ file, text, change }: Mutant): string {
+  return `${file}|${text}|${change}`;
+}
+
 /** The file's text with the change. */
 export function mutated(source: string, mutant: Pick<Mutant, 'start' | 'end' | 'replacement'>): string {
   return source.slice(0, mutant.start) + mutant.replacement + source.slice(mutant.end);
@@ -43,8 +47,10 @@ export function mutated(source: string, mutant: Pick<Mutant, 'start' | 'end' | '
 
 /** A sample that hardly moves when the code changes: the mutants whose names have the smallest hash. */
 export function sample(mutants: readonly Mutant[], size: number, seed: number): Mutant[] {
-  const rank = ({ file, text, change }: Mutant): string =>
-    createHash('sha256').update([seed, file, text, change].join('|')).digest('hex');
+  const rank = (mutant: Mutant): string =>
+    createHash('sha256')
+      .update(`${seed}|${nameOf(mutant)}`)
+      .digest('hex');
   return mutants
     .map((mutant) => ({ mutant, rank: rank(mutant) }))
     .sort((a, b) => (a.rank < b.rank ? -1 : 1))

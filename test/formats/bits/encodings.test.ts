@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import {
+  Errno,
+  errnoName,
   GRANULE_SHIFT_TG0,
   GRANULE_SHIFT_TG1,
   GRANULE_SHIFT_TLBI,
@@ -55,5 +57,16 @@ describe('encodings of the manual', () => {
 
   it('cut MAIR into bytes, byte 0 first', () => {
     expect(memoryAttributes(0xf404ff44, 0xffffff00)).toEqual([0x44, 0xff, 0x04, 0xf4, 0, 0xff, 0xff, 0xff]);
+  });
+
+  it('of memory attributes are one byte each, byte 0 first', () => {
+    expect(memoryAttributes(0x44332211, 0x88776655)).toEqual([0x11, 0x22, 0x33, 0x44, 0x55, 0x66, 0x77, 0x88]);
+  });
+
+  it('of error numbers are those of Linux, asm-generic/errno-base.h and errno.h', () => {
+    expect(Errno).toEqual({
+      ...{ ENOENT: 2, EIO: 5, ENOMEM: 12, EBUSY: 16, EEXIST: 17, ENODEV: 19, EINVAL: 22, ERANGE: 34, ETIMEDOUT: 110 },
+    });
+    expect([0, -12, -110, -7].map(errnoName)).toEqual(['OK', 'ENOMEM', 'ETIMEDOUT', '-7']);
   });
 });
