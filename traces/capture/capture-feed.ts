@@ -1,6 +1,6 @@
 import { InputError } from '../input-error.ts';
 import { openSources } from './capture-reader.ts';
-import type { CaptureStats, TraceEvent } from './events/index.ts';
+import type { CaptureStats, Decision, TraceEvent } from './events/index.ts';
 import { whatInstead } from './remarks.ts';
 import type { ByteSource } from './sources/index.ts';
 
@@ -25,6 +25,8 @@ export interface EventSink {
   /** Events taken, losses that the recorder tells of not counted. */
   readonly events: number;
   take(event: TraceEvent): void;
+  /** Takes an event whose domain was found when it was read; one that has no use for this is given it by {@link take}. */
+  takeDecided?(event: TraceEvent, decision: Decision): void;
 }
 
 /** How the clock of an IOMMU's own log was joined with a capture's. */
@@ -55,6 +57,8 @@ export interface FeedEnd<S> {
   readonly stats: CaptureStats;
   /** Whether it came to the end of the captures. */
   readonly complete: boolean;
+  /** Where the domains were found while reading: maps and unmaps that had a choice. */
+  readonly ambiguous?: number;
 }
 
 /** Where the events of one replay come from. */

@@ -16,6 +16,7 @@ export {
   copyEvent,
   DAMAGE_KEPT,
   type Damage,
+  Decision,
   DmaRequest,
   EVENT_KINDS,
   EventKind,

@@ -1,10 +1,11 @@
-import { EventKind, type TraceEvent, UNKNOWN } from '../capture/index.ts';
+import { Decision, EventKind, type TraceEvent, UNKNOWN } from '../capture/index.ts';
 import { CallTally } from './call-tally.ts';
 import { type CallCounts, type Confidence, confidenceOf, type Missing, missingOf } from './confidence.ts';
+import { DomainDecider } from './decider.ts';
 import { Domain, type DomainInfo, type DomainOrigin, NO_DOMAIN } from './domain.ts';
 import { FaultedMappings } from './faulted-mappings.ts';
 import type { Hole } from './holes.ts';
-import { Attachments, DomainInference, NO_SLOT } from './inference/index.ts';
+import { Attachments, NO_SLOT } from './inference/index.ts';
 import { Match, matchOf } from './match.ts';
 import { type HeldPart, heldParts, heldRanges, holderOf } from './repair.ts';
 
@@ -19,8 +20,8 @@ const DMA_API_END = 2 ** 32;
 export type DomainSink = (event: TraceEvent, domain: number) => void;
 
 /**
- * Gives every map and unmap its domain, and keeps what is live in each: the one the event names, or whose device it names, or the one that
- * {@link DomainInference} finds. Since that may take later events into account, an event comes out later than it goes in where its domain is open.
+ * Gives every map and unmap its domain, and keeps what is live in each: the one the event names, or whose device it names, or the one that a
+ * {@link DomainDecider} finds. Since that may take later events into account, an event comes out later than it goes in where its domain is open.
  */
 export class DomainTracker {
   /** Unmaps of a part of a mapping, and such that reached beyond what was mapped in a domain that is known. */
@@ -40,12 +41,14 @@ export class DomainTracker {
   readonly #sink: DomainSink;
   readonly #single: boolean;
   readonly #domains: Domain[] = [];
-  #inference: DomainInference;
+  readonly #decider = new DomainDecider((event, decision) => this.takeDecided(event, decision));
+  /** What attach lines tell, up to the event that came out last. */
+  #attachments = new Attachments();
   #capture = -1;
   /** Domain of each slot of the inference; -1 for none yet. */
   #domainOfSlot: number[] = [];
   readonly #byName: number[] = [];
-  #ambiguous = 0;
+  #ambiguousElsewhere = 0;
   readonly #tally = new CallTally();
   readonly #faulted = new FaultedMappings();
 
@@ -53,7 +56,6 @@ export class DomainTracker {
   constructor(sink: DomainSink, single = false) {
     this.#sink = sink;
     this.#single = single;
-    this.#inference = this.#newInference();
   }
 
   /** Every domain found, by number. Some may never have been given a map. */
@@ -73,7 +75,7 @@ export class DomainTracker {
 
   /** Maps and unmaps whose domain had to be chosen among several that were likely. */
   get ambiguous(): number {
-    return this.#ambiguous + this.#inference.ambiguous;
+    return this.#ambiguousElsewhere + this.#decider.ambiguous;
   }
 
   /** Unmaps that matched nothing. */
@@ -120,20 +122,28 @@ export class DomainTracker {
 
   /** Takes the next event of the capture. The sink has it when its domain is known, at the latest at the {@link end}. */
   take(event: TraceEvent): void {
+    if (this.#single) this.takeDecided(event, NOTHING_DECIDED);
+    else this.#decider.take(event);
+  }
+
+  /** Takes the next event, whose domain was found elsewhere. The sink has it at once. */
+  takeDecided(event: TraceEvent, decision: Decision): void {
     if (event.capture !== this.#capture) {
-      this.end();
       this.#capture = event.capture;
-      this.#ambiguous += this.#inference.ambiguous;
-      this.#inference = this.#newInference();
       this.#domainOfSlot = [];
+      this.#attachments = new Attachments();
     }
-    if (this.#single) this.#decided(event, NO_SLOT);
-    else this.#inference.take(event);
+    this.#decided(event, this.#single ? NOTHING_DECIDED : decision);
+  }
+
+  /** Calls that had a choice where domains were found elsewhere. */
+  decidedElsewhere(ambiguous: number): void {
+    if (!this.#single) this.#ambiguousElsewhere += ambiguous;
   }
 
   /** The capture is over: what still waits comes out. */
   end(): void {
-    this.#inference.end();
+    this.#decider.end();
   }
 
   /** The domain that a capture names so, made if need be. @param name number of the name, as in an event's `domain` */
@@ -145,25 +155,24 @@ export class DomainTracker {
     return at;
   }
 
-  #newInference(): DomainInference {
-    return new DomainInference((event, slot) => this.#decided(event, slot));
-  }
-
-  #decided(event: TraceEvent, slot: number): void {
+  #decided(event: TraceEvent, decision: Decision): void {
     const { kind } = event;
     let at = NO_DOMAIN;
+    if (kind >= EventKind.ATTACH && kind <= EventKind.REMOVE_DEVICE && event.domain === UNKNOWN) {
+      this.#attachments.take(event);
+    }
     if (kind === EventKind.MAP || kind === EventKind.UNMAP) this.#tally.called(event);
-    if (kind === EventKind.MAP) at = this.#map(event, slot);
-    else if (kind === EventKind.UNMAP) at = this.#unmap(event, slot);
-    else if (kind === EventKind.ATTACH) this.#attach(event);
+    if (kind === EventKind.MAP) at = this.#map(event, decision);
+    else if (kind === EventKind.UNMAP) at = this.#unmap(event, decision);
+    else if (kind === EventKind.ATTACH) this.#attach(event, decision.slot);
     else if (kind === EventKind.FAULT) this.#fault(event);
     else if (kind === EventKind.LOST) this.#tally.lost = true;
     this.#sink(event, at);
   }
 
-  #map(event: TraceEvent, slot: number): number {
+  #map(event: TraceEvent, decision: Decision): number {
     const { iova, size } = event;
-    const at = this.#domainOf(event, slot);
+    const at = this.#domainOf(event, decision);
     const domain = this.#domains[at] as Domain;
     this.bytesMapped += size;
     this.match = Match.WHOLE;
@@ -186,13 +195,13 @@ export class DomainTracker {
     return at;
   }
 
-  #unmap(event: TraceEvent, slot: number): number {
+  #unmap(event: TraceEvent, decision: Decision): number {
     const { iova } = event;
     // What the kernel says it removed counts, where it says so.
     const end = iova + (event.unmappedSize === UNKNOWN ? event.size : event.unmappedSize);
     this.bytesRemoved = 0;
-    const known = event.domain !== UNKNOWN || this.#single || slot !== NO_SLOT;
-    const chosen = known && end > iova ? this.#domainOf(event, slot) : NO_DOMAIN;
+    const known = event.domain !== UNKNOWN || this.#single || decision.slot !== NO_SLOT;
+    const chosen = known && end > iova ? this.#domainOf(event, decision) : NO_DOMAIN;
     let at = chosen;
     let domain = this.#domains[at];
     this.match = domain === undefined ? Match.NONE : matchOf(domain.live.coverage(iova, end));
@@ -248,11 +257,11 @@ export class DomainTracker {
     return count;
   }
 
-  #attach(event: TraceEvent): void {
+  /** @param slot of the inferred domain that the device's group has */
+  #attach(event: TraceEvent, slot: number): void {
     const { device } = event;
     if (device === UNKNOWN) return;
-    const { attachments } = this.#inference;
-    const group = attachments.groupOf(device);
+    const group = this.#attachments.groupOf(device);
     if (event.domain !== UNKNOWN) {
       const domain = this.#domains[this.named(event.domain)] as Domain;
       if (!domain.devices.includes(device)) domain.devices.push(device);
@@ -260,7 +269,6 @@ export class DomainTracker {
       if (number !== UNKNOWN) domain.group = number;
       return;
     }
-    const slot = this.#inference.slots.ofGroup(group);
     const domain = this.#domains[this.#domainOfSlot[slot] ?? NO_DOMAIN];
     if (domain !== undefined && !domain.devices.includes(device)) domain.devices.push(device);
   }
@@ -272,32 +280,30 @@ export class DomainTracker {
     if (this.#domains.some((one) => one.capture === capture && one.devices.includes(device))) return;
     const domain = this.#domains[this.#faulted.holderOf(this.#domains, capture, iova)];
     if (domain === undefined || domain.origin !== 'inferred' || domain.devices.length > 0) return;
-    const { attachments } = this.#inference;
+    const attachments = this.#attachments;
     const group = attachments.groupOf(device);
     domain.group = Attachments.groupNumber(group);
     const together = attachments.devicesOf(group);
     domain.devices.push(...(together.includes(device) ? together : [device]));
   }
 
-  #domainOf(event: TraceEvent, slot: number): number {
+  #domainOf(event: TraceEvent, decision: Decision): number {
     if (event.domain !== UNKNOWN) return this.named(event.domain);
-    if (slot !== NO_SLOT) return this.#ofSlot(slot);
+    if (decision.slot !== NO_SLOT) return this.#ofSlot(decision);
     const known = this.#domains.findIndex(({ capture, origin }) => capture === this.#capture && origin === 'single');
     return known >= 0 ? known : this.#add('single');
   }
 
-  #ofSlot(slot: number): number {
-    const inference = this.#inference;
+  #ofSlot({ slot, group, named }: Decision): number {
     const known = this.#domainOfSlot[slot];
     const at = known ?? this.#add('inferred');
     this.#domainOfSlot[slot] = at;
     const domain = this.#domains[at] as Domain;
-    if (inference.slots.isNamed(slot)) domain.origin = 'device';
+    if (named) domain.origin = 'device';
     if (known !== undefined) return at;
-    const group = inference.slots.groupOf(slot);
     if (group !== UNKNOWN) {
       domain.group = Attachments.groupNumber(group);
-      domain.devices.push(...inference.attachments.devicesOf(group));
+      domain.devices.push(...this.#attachments.devicesOf(group));
     }
     return at;
   }
@@ -310,3 +316,5 @@ export class DomainTracker {
 
 /** Reused: line of the first map that is in the way of another. */
 const TAG = new Float64Array(1);
+/** What names no domain is in one and the same, or is no call. */
+const NOTHING_DECIDED = new Decision();

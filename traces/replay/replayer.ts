@@ -1,7 +1,7 @@
 import { type Log, Machine, SILENT } from '../../devices/index.ts';
 import { addressText, BusError, FindingKind } from '../../emulator/index.ts';
 import { Errno, errnoName, Prot } from '../../formats/index.ts';
-import { type ClockOffset, EventKind, type TraceEvent, UNKNOWN } from '../capture/index.ts';
+import { type ClockOffset, type Decision, EventKind, type TraceEvent, UNKNOWN } from '../capture/index.ts';
 import type { RunConfig } from '../config/index.ts';
 import { DomainTracker, Match, NO_DOMAIN } from '../domains/index.ts';
 import { DeviceAccesses } from './accesses/index.ts';
@@ -107,12 +107,21 @@ export class Replayer {
       recorded.take(event);
       return;
     }
-    if (kind !== EventKind.LOST) {
-      if (this.events === 0) this.firstTime = event.time;
-      this.events++;
-      this.lastTime = event.time;
-    }
+    this.#count(event);
     this.tracker.take(event);
+  }
+
+  /** Takes an event of a capture whose domain was found when it was read. */
+  takeDecided(event: TraceEvent, decision: Decision): void {
+    this.#count(event);
+    this.tracker.takeDecided(event, decision);
+  }
+
+  #count({ kind, time }: TraceEvent): void {
+    if (kind === EventKind.LOST) return;
+    if (this.events === 0) this.firstTime = time;
+    this.events++;
+    this.lastTime = time;
   }
 
   /** An event whose domain is known by now. */

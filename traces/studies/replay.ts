@@ -52,7 +52,12 @@ export class Replay {
    */
   async run(onProgress: (done: number, events: number) => void = () => {}): Promise<Report> {
     let nameOf = (device: number): string => `device ${device}`;
-    const { sink, stats, complete } = await this.#feed.run(({ devices, accesses }) => {
+    const {
+      sink,
+      stats,
+      complete,
+      ambiguous = 0,
+    } = await this.#feed.run(({ devices, accesses }) => {
       nameOf = (device) => devices.name(device);
       const streamOf = (device: number): number => streamIdOf(devices.name(device));
       this.replayer = new Replayer(this.#config, streamOf, this.#options.log);
@@ -67,6 +72,7 @@ export class Replay {
         `strict: a flush queue's timer runs in seconds, and ${stats.clock === 'ticks' ? 'this capture’s clock counts ticks' : 'this capture’s events carry no time'}`,
       );
     }
+    sink.tracker.decidedElsewhere(ambiguous);
     sink.end();
     this.#options.beforeReport?.(sink);
     return buildReport(stats, sink, complete, nameOf, this.#names, this.#options.until);

@@ -1,6 +1,6 @@
 import { InputError } from '../../input-error.ts';
 import type { EventFeed, EventOrigin, EventSink, FeedEnd } from '../capture-feed.ts';
-import { CaptureStats, TraceEvent } from '../events/index.ts';
+import { CaptureStats, Decision, TraceEvent } from '../events/index.ts';
 import type { RandomAccess } from '../sources/index.ts';
 import { BLOCK_BYTES, BLOCK_EVENTS, EventBlock, MAGIC } from './layout.ts';
 import type { PackedTrailer } from './writer.ts';
@@ -34,20 +34,22 @@ export class PackedFeed implements EventFeed {
   ): Promise<FeedEnd<S>> {
     const access = await this.#open();
     try {
-      const { count, complete, devices, stats } = await readTrailer(this.#file, access);
+      const { count, complete, ambiguous, devices, stats } = await readTrailer(this.#file, access);
       const sink = open({ devices: { name: (device) => devices[device] ?? '' } });
       const block = new EventBlock();
       const event = new TraceEvent();
+      const decision = new Decision();
       for (let done = 0; done < count && !this.#stopped; done += BLOCK_EVENTS) {
         block.bytes.set(await access.read((done / BLOCK_EVENTS) * BLOCK_BYTES, BLOCK_BYTES));
         const events = Math.min(BLOCK_EVENTS, count - done);
         for (let at = 0; at < events; at++) {
-          block.get(at, event);
-          sink.take(event);
+          block.get(at, event, decision);
+          if (sink.takeDecided === undefined) sink.take(event);
+          else sink.takeDecided(event, decision);
         }
         onProgress((done + events) / count, sink.events);
       }
-      return { sink, stats: statsFrom(stats), complete: complete && !this.#stopped };
+      return { sink, stats: statsFrom(stats), complete: complete && !this.#stopped, ambiguous };
     } finally {
       await access.close();
     }
@@ -70,7 +72,8 @@ async function readTrailer(file: string, access: RandomAccess): Promise<PackedTr
   return trailer;
 }
 
-function statsFrom(plain: Readonly<Record<string, unknown>>): CaptureStats {
+/** Counters again, from {@link plainStats}. */
+export function statsFrom(plain: Readonly<Record<string, unknown>>): CaptureStats {
   const { byKind, damage, ...others } = plain as unknown as CaptureStats;
   const stats = Object.assign(new CaptureStats(), others);
   stats.byKind.set(byKind);

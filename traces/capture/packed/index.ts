@@ -1,4 +1,4 @@
-/** Events that were read once, for many replays. */
-export { PackedFeed } from './feed.ts';
-export { BLOCK_EVENTS, EventBlock } from './layout.ts';
-export { PackedWriter } from './writer.ts';
+/** Events that were read once, for many replays or another thread. */
+export { PackedFeed, statsFrom } from './feed.ts';
+export { BLOCK_BYTES, BLOCK_EVENTS, EventBlock } from './layout.ts';
+export { PackedWriter, plainStats } from './writer.ts';

@@ -1,20 +1,21 @@
-import type { TraceEvent } from '../events/index.ts';
+import type { Decision, TraceEvent } from '../events/index.ts';
 
 /**
- * Events as they were read: hardly any work to read again, and any number of readers can share a file of them. It is
+ * Events as they were read, with the domains that were inferred: hardly any work to read again, and any number of readers can share a file
+ * of them. It is
  *
  *     block  block  ...  block  trailer  length of the trailer (u32)  magic
  *
  * in the byte order of the machine, which both ends share. Each block holds {@link BLOCK_EVENTS} events, the last one maybe fewer; the
  * trailer is JSON: what the reader counted, and the names of devices. A block has first the doubles of its events, then their integers.
  */
-export const MAGIC = 'TWEVENT1';
+export const MAGIC = 'TWEVENT2';
 
 /** Events of a block. */
 export const BLOCK_EVENTS = 2048;
 
 const DOUBLES = 9;
-const INTEGERS = 12;
+const INTEGERS = 15;
 
 /** Bytes of a whole block. */
 export const BLOCK_BYTES = BLOCK_EVENTS * (8 * DOUBLES + 4 * INTEGERS);
@@ -25,14 +26,15 @@ export class EventBlock {
   readonly #doubles: Float64Array;
   readonly #integers: Int32Array;
 
-  constructor(buffer: ArrayBuffer = new ArrayBuffer(BLOCK_BYTES)) {
-    this.bytes = new Uint8Array(buffer);
-    this.#doubles = new Float64Array(buffer, 0, BLOCK_EVENTS * DOUBLES);
-    this.#integers = new Int32Array(buffer, BLOCK_EVENTS * DOUBLES * 8, BLOCK_EVENTS * INTEGERS);
+  /** @param offset where the block begins in its buffer, a multiple of 8 */
+  constructor(buffer: ArrayBuffer | SharedArrayBuffer = new ArrayBuffer(BLOCK_BYTES), offset = 0) {
+    this.bytes = new Uint8Array(buffer, offset, BLOCK_BYTES);
+    this.#doubles = new Float64Array(buffer, offset, BLOCK_EVENTS * DOUBLES);
+    this.#integers = new Int32Array(buffer, offset + BLOCK_EVENTS * DOUBLES * 8, BLOCK_EVENTS * INTEGERS);
   }
 
-  /** Stores an event at place `at` of the block. */
-  put(at: number, event: TraceEvent): void {
+  /** Stores an event and what is known of it at place `at` of the block. */
+  put(at: number, event: TraceEvent, { slot, group, named }: Decision): void {
     const doubles = this.#doubles;
     let double = at * DOUBLES;
     doubles[double++] = event.time;
@@ -57,11 +59,14 @@ export class EventBlock {
     integers[integer++] = event.cpu;
     integers[integer++] = event.pid;
     integers[integer++] = event.context;
-    integers[integer] = event.capture;
+    integers[integer++] = event.capture;
+    integers[integer++] = slot;
+    integers[integer++] = group;
+    integers[integer] = Number(named);
   }
 
-  /** Overwrites `event` with the one at place `at`. */
-  get(at: number, event: TraceEvent): void {
+  /** Overwrites `event` and `decision` with those at place `at`. */
+  get(at: number, event: TraceEvent, decision: Decision): void {
     const doubles = this.#doubles;
     let double = at * DOUBLES;
     event.time = doubles[double++] as number;
@@ -86,6 +91,9 @@ export class EventBlock {
     event.cpu = integers[integer++] as number;
     event.pid = integers[integer++] as number;
     event.context = integers[integer++] as TraceEvent['context'];
-    event.capture = integers[integer] as number;
+    event.capture = integers[integer++] as number;
+    decision.slot = integers[integer++] as number;
+    decision.group = integers[integer++] as number;
+    decision.named = integers[integer] === 1;
   }
 }

@@ -1,6 +1,5 @@
-import type { EventOrigin, EventSink } from '../capture-feed.ts';
-import type { CaptureStats } from '../events/index.ts';
-import { EventKind, type TraceEvent } from '../events/index.ts';
+import type { EventOrigin } from '../capture-feed.ts';
+import type { CaptureStats, Decision, TraceEvent } from '../events/index.ts';
 import { BLOCK_EVENTS, EventBlock, MAGIC } from './layout.ts';
 
 /** What stands behind the events. Plain JSON. */
@@ -9,13 +8,14 @@ export interface PackedTrailer {
   readonly count: number;
   /** Whether the captures were read to their end. */
   readonly complete: boolean;
+  /** Maps and unmaps whose inferred domain had to be chosen among several that were likely. */
+  readonly ambiguous: number;
   readonly devices: readonly string[];
   readonly stats: Readonly<Record<string, unknown>>;
 }
 
-/** Packs the events of a feed. */
-export class PackedWriter implements EventSink {
-  events = 0;
+/** Packs events whose domains are known. */
+export class PackedWriter {
   readonly #write: (bytes: Uint8Array) => void;
   readonly #origin: EventOrigin;
   readonly #block = new EventBlock();
@@ -29,24 +29,23 @@ export class PackedWriter implements EventSink {
     this.#write = write;
   }
 
-  take(event: TraceEvent): void {
-    if (event.kind !== EventKind.LOST) this.events++;
+  put(event: TraceEvent, decision: Decision): void {
     if (event.device > this.#device) this.#device = event.device;
-    this.#block.put(this.#inBlock++, event);
+    this.#block.put(this.#inBlock++, event, decision);
     this.#count++;
     if (this.#inBlock === BLOCK_EVENTS) this.#flush();
   }
 
   /** Writes what is left, and the trailer. */
-  end(stats: CaptureStats, complete: boolean): void {
+  end(stats: CaptureStats, complete: boolean, ambiguous: number): void {
     if (this.#inBlock > 0) this.#flush();
     const devices = Array.from({ length: this.#device + 1 }, (_, at) => this.#origin.devices.name(at));
-    const { byKind, ...others } = stats;
     const trailer: PackedTrailer = {
       count: this.#count,
       complete,
+      ambiguous,
       devices,
-      stats: { ...others, byKind: [...byKind] },
+      stats: plainStats(stats),
     };
     const text = new TextEncoder().encode(JSON.stringify(trailer));
     this.#write(text);
@@ -58,4 +57,9 @@ export class PackedWriter implements EventSink {
     this.#write(this.#block.bytes);
     this.#inBlock = 0;
   }
+}
+
+/** Counters as plain data, which JSON and messages between threads carry. */
+export function plainStats({ byKind, ...others }: CaptureStats): Readonly<Record<string, unknown>> {
+  return { ...others, byKind: [...byKind] };
 }

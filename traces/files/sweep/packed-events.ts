@@ -1,9 +1,10 @@
 import { CaptureFeed, type FeedOptions, PackedFeed, PackedWriter } from '../../capture/index.ts';
+import { DomainDecider } from '../../domains/index.ts';
 import { InputError } from '../../input-error.ts';
 import { fileSources } from '../file-source.ts';
 import { WholeFile } from '../whole-file.ts';
 
-/** Reads captures once, and keeps their events in a file for many replays. */
+/** Reads captures and finds their domains once, and keeps the events in a file for many replays. */
 export class EventPacking {
   readonly #captures: readonly string[];
   readonly #feed: CaptureFeed;
@@ -24,12 +25,15 @@ export class EventPacking {
   async run(onProgress: (done: number, events: number) => void): Promise<boolean> {
     const file = new WholeFile('--out', this.#file, this.#captures);
     try {
-      const { sink, stats, complete } = await this.#feed.run(
-        (origin) => new PackedWriter(origin, (bytes) => file.write(bytes)),
-        onProgress,
-      );
-      if (this.#feed.stopped) return false;
-      sink.end(stats, complete);
+      let writer: PackedWriter | null = null;
+      const { sink, stats, complete } = await this.#feed.run((origin) => {
+        const packed = new PackedWriter(origin, (bytes) => file.write(bytes));
+        writer = packed;
+        return new DomainDecider((event, decision) => packed.put(event, decision));
+      }, onProgress);
+      if (this.#feed.stopped || writer === null) return false;
+      sink.end();
+      (writer as PackedWriter).end(stats, complete, sink.ambiguous);
       file.commit();
       return true;
     } finally {

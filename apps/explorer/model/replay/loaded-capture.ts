@@ -2,6 +2,7 @@ import {
   BLOCK_EVENTS,
   type ByteSource,
   CaptureFeed,
+  Decision,
   EventBlock,
   EventKind,
   type EventOrigin,
@@ -27,6 +28,8 @@ export class LoadedCapture implements EventSink {
   complete = true;
   readonly #blocks: EventBlock[] = [];
   readonly #origin: EventOrigin;
+  /** A replay that stops early decides by what it has seen: each finds the domains itself. */
+  readonly #undecided = new Decision();
   #history: Promise<MappingHistory> | null = null;
 
   private constructor(name: string, origin: EventOrigin) {
@@ -55,13 +58,13 @@ export class LoadedCapture implements EventSink {
     if (event.kind !== EventKind.LOST) this.events++;
     const at = this.count % BLOCK_EVENTS;
     if (at === 0) this.#blocks.push(new EventBlock());
-    this.#blocks.at(-1)?.put(at, event);
+    this.#blocks.at(-1)?.put(at, event, this.#undecided);
     this.count++;
   }
 
   /** Overwrites `event` with the one at a place, from 0. */
   get(at: number, event: TraceEvent): void {
-    this.#blocks[Math.floor(at / BLOCK_EVENTS)]?.get(at % BLOCK_EVENTS, event);
+    this.#blocks[Math.floor(at / BLOCK_EVENTS)]?.get(at % BLOCK_EVENTS, event, this.#undecided);
   }
 
   /** Every mapping of it, put together when somebody first asks. */
