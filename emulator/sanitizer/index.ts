@@ -1,13 +1,16 @@
 /** The sanitizer: driver bugs, named. */
 export * from './finding.ts';
+export * from './sanitizer.ts';
+export type { ClosedWindow, StaleWindows } from './stale-windows.ts';
 export {
   EXCESS_PAGES,
   type InvalidationWatch,
+  type KnownTable,
+  type TableObserver,
+  TableWatch,
+  type WatchedSpace,
   WHOLE_SPACE_PAGES,
-} from './invalidation-watch.ts';
-export * from './sanitizer.ts';
-export type { ClosedWindow, StaleWindows } from './stale-windows.ts';
-export { type KnownTable, type TableObserver, TableWatch } from './table-watch.ts';
+  watchedOthers,
+  watchedTables,
+} from './tables/index.ts';
 export { WalkCheck } from './walk-check.ts';
-export { watchedOthers, watchedTables } from './watched-allocator.ts';
-export type { WatchedSpace } from './watched-space.ts';

@@ -1,7 +1,6 @@
 import { addressText, descriptorText, FindingKind } from './finding.ts';
 import type { Sanitizer } from './sanitizer.ts';
-import { PAGE_WORDS_SHIFT, PageUse, type TableMap } from './table-map.ts';
-import type { WatchedSpace } from './watched-space.ts';
+import { PAGE_WORDS_SHIFT, PageUse, type TableMap, type WatchedSpace } from './tables/index.ts';
 
 const PAGE_ENTRIES = 512;
 

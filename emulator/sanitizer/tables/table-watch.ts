@@ -1,8 +1,8 @@
-import type { Geometry, TableMemory } from '../../formats/index.ts';
+import type { Geometry, TableMemory } from '../../../formats/index.ts';
+import type { Sanitizer } from '../sanitizer.ts';
 import { isTable, needsBreak, onlyContiguityDiffers, splitAllowed, VALID } from './descriptor-rules.ts';
 import { InvalidationWatch } from './invalidation-watch.ts';
 import { LastValues } from './last-values.ts';
-import type { Sanitizer } from './sanitizer.ts';
 import { foundDirty, foundFreedEarly, foundInUse, foundMadeEarly, foundReplaced } from './table-findings.ts';
 import { coveredFrom, TableLinks } from './table-links.ts';
 import { PAGE_WORDS_SHIFT, PageUse, TableMap, type ViewedMemory } from './table-map.ts';

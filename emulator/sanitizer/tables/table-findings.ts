@@ -1,5 +1,5 @@
-import { addressText, descriptorText, FindingKind } from './finding.ts';
-import type { Sanitizer } from './sanitizer.ts';
+import { addressText, descriptorText, FindingKind } from '../finding.ts';
+import type { Sanitizer } from '../sanitizer.ts';
 
 /** What is said of tables and descriptors that break the rules: the findings of {@link TableWatch}, in words. */
 

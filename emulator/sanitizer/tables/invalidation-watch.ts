@@ -1,8 +1,8 @@
-import type { InvalidationObserver } from '../mmu/invalidation/index.ts';
+import type { InvalidationObserver } from '../../mmu/invalidation/index.ts';
+import { addressText, descriptorText, FindingKind } from '../finding.ts';
+import type { Sanitizer } from '../sanitizer.ts';
 import { BrokenRuns } from './broken-runs.ts';
-import { addressText, descriptorText, FindingKind } from './finding.ts';
 import type { LastValues } from './last-values.ts';
-import type { Sanitizer } from './sanitizer.ts';
 import type { WatchedSpace } from './watched-space.ts';
 
 /**

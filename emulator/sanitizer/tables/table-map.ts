@@ -1,4 +1,4 @@
-import type { TableMemory } from '../../formats/index.ts';
+import type { TableMemory } from '../../../formats/index.ts';
 
 /** Memory as its owner sees it, with a way to look without creating anything: physical memory, or the CPU's cache before it. */
 export interface ViewedMemory extends TableMemory {

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { EXCESS_PAGES, WHOLE_SPACE_PAGES } from '../../../emulator/index.ts';
-import { ASID, BLOCK, PAGE, watchedTable } from './watched-table.ts';
+import { EXCESS_PAGES, WHOLE_SPACE_PAGES } from '../../../../emulator/index.ts';
+import { ASID, BLOCK, PAGE, watchedTable } from '../watched-table.ts';
 
 const IOVA = 0x40_0000_0000;
 const PA = 0x10_0000_0000;

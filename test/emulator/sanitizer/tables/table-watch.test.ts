@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { watchedTables } from '../../../emulator/index.ts';
-import { BLOCK, PAGE, store, watchedTable } from './watched-table.ts';
+import { watchedTables } from '../../../../emulator/index.ts';
+import { BLOCK, PAGE, store, watchedTable } from '../watched-table.ts';
 
 const IOVA = 0x40_0000_0000;
 const PA = 0x10_0000_0000;

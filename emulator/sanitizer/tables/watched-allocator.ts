@@ -1,4 +1,4 @@
-import type { TableAllocator } from '../../formats/index.ts';
+import type { TableAllocator } from '../../../formats/index.ts';
 import type { TableWatch } from './table-watch.ts';
 
 /** An allocator of tables whose coming and going `watch` sees. */

@@ -1,5 +1,5 @@
-import type { Geometry } from '../../formats/index.ts';
-import { LiveRanges } from '../memory/index.ts';
+import type { Geometry } from '../../../formats/index.ts';
+import { LiveRanges } from '../../memory/index.ts';
 
 /** An address space whose table is watched: its tags in the TLBs, its shape, and what the TLBs may still hold of what it lost. */
 export class WatchedSpace {

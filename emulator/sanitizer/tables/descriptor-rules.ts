@@ -2,7 +2,7 @@
  * When a valid LPAE descriptor may be overwritten by another valid one without break-before-make (Arm ARM DDI 0487 D8.16.1,
  * "Using break-before-make when updating translation table entries"), and what FEAT_BBM (for an SMMU: IDR3.BBML) relaxes.
  */
-import { LpaeType } from '../../formats/index.ts';
+import { LpaeType } from '../../../formats/index.ts';
 
 const TWO_32 = 2 ** 32;
 const LAST_LEVEL = 3;
