@@ -243,8 +243,10 @@ export class Replayer {
 
   /** No table of this configuration can hold it: what is wrong is the configuration, and no driver. */
   #cannotBe(edit: Edit): boolean {
-    const { iova, pa, size } = edit;
+    const { iova, pa, size, prot } = edit;
     const { ias, oas } = this.config.table;
+    // Nor does any table code map what nobody may use.
+    if ((prot & (Prot.READ | Prot.WRITE)) === 0) return true;
     if (!this.#isPages(edit) || pa % this.machine.granule !== 0) return true;
     return iova + size > 2 ** ias || pa + size > 2 ** oas;
   }

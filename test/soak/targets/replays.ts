@@ -1,5 +1,6 @@
 /** Captures of a correct kernel, replayed on every MMU: the sanitizer must stay silent, also where lines are lost. */
 import { MMUS, type MmuName } from '../../../devices/index.ts';
+import type { Prng } from '../../../formats/index.ts';
 import { ReplayRun, readRunConfig } from '../../../traces/index.ts';
 import { demand, type Target } from '../target.ts';
 import { pick } from './mutations.ts';
@@ -9,7 +10,10 @@ const KINDS = Object.values(MMUS).flatMap(({ name, drivers }) =>
   drivers.map((driver) => [name as MmuName, driver] as const),
 );
 
-function replayTarget(name: string, about: string, bind: boolean, lossy: boolean): Target {
+/** What befalls the capture. */
+type Harm = 'none' | 'lost' | 'damaged';
+
+function replayTarget(name: string, about: string, bind: boolean, harm: Harm): Target {
   return {
     name,
     about,
@@ -45,8 +49,8 @@ function replayTarget(name: string, about: string, bind: boolean, lossy: boolean
           lines.push(`${stamp}: dom_unmap: (f+0x0/0x1) ${text} size=0x${(pages * PAGE).toString(16)}`);
         }
       }
-      if (!lossy) return lines;
-      return lines.filter((_, at) => at === 0 || !random.chance(0.15));
+      if (harm === 'lost') return lines.filter((_, at) => at === 0 || !random.chance(0.15));
+      return harm === 'damaged' ? [lines[0] ?? '', ...damaged(lines.slice(1), random)] : lines;
     },
     async run(parts) {
       const [head = '', ...lines] = parts as readonly string[];
@@ -73,13 +77,30 @@ function replayTarget(name: string, about: string, bind: boolean, lossy: boolean
       const allowed = mode === 'lazy' ? ['stale-window', 'stale-tlb-hit'] : [];
       const found = Object.keys(sanitizer.byKind).filter((kind) => !allowed.includes(kind));
       demand(found.length === 0, `${model} ${driver} ${mode}: ${found.join()}`);
-      demand(capture.refused === 0 || lossy, `${model} ${driver}: ${capture.refused} refused`);
+      demand(capture.refused === 0 || harm !== 'none', `${model} ${driver}: ${capture.refused} refused`);
     },
   };
 }
 
+/** Head or tail is gone, lines are doubled or change places, and bytes are others. */
+function damaged(lines: readonly string[], random: Prng): string[] {
+  const from = random.chance(0.3) ? random.below(lines.length + 1) : 0;
+  const kept = lines.slice(from, random.chance(0.3) ? from + random.below(lines.length + 1) : lines.length);
+  const harmed: string[] = [];
+  for (const line of kept) {
+    const at = random.below(line.length);
+    const byte = pick(random, ['0', '1', '8', 'f', 'x', ' ', '=', ':', '\u0001']);
+    harmed.push(random.chance(0.1) ? line.slice(0, at) + byte + line.slice(at + 1) : line);
+    if (random.chance(0.05)) harmed.push(line);
+    if (random.chance(0.05)) harmed.push(harmed.shift() ?? '');
+    if (random.chance(0.03)) harmed.push(line.slice(0, at));
+  }
+  return harmed;
+}
+
 export const REPLAY_TARGETS: readonly Target[] = [
-  replayTarget('healthy', 'correct captures on every MMU and driver, strict and lazy: nothing is found', false, false),
-  replayTarget('lossy', 'the same with lines lost: what is lost is no bug of a driver', false, true),
-  replayTarget('vm-bind', 'the same as asynchronous VM_BIND jobs on SMMUs, tables reserved beforehand', true, false),
+  replayTarget('healthy', 'correct captures on every MMU and driver, strict and lazy: nothing is found', false, 'none'),
+  replayTarget('lossy', 'the same with lines lost: what is lost is no bug of a driver', false, 'lost'),
+  replayTarget('damaged', 'the same cut, doubled, out of order and with wrong bytes', false, 'damaged'),
+  replayTarget('vm-bind', 'the same as asynchronous VM_BIND jobs on SMMUs, tables reserved beforehand', true, 'none'),
 ];
