@@ -87,11 +87,16 @@ export class Processors {
     return job;
   }
 
-  /** What happens before the job arrives is over then. Jobs come in the order of their arrival; one that comes late arrives now. */
-  submit(job: CpuJob): void {
+  /**
+   * What happens before the job arrives is over then. Jobs come in the order of their arrival; one that comes late arrives now.
+   * @param most jobs that wait for one CPU: with more, time passes before this one is taken
+   */
+  submit(job: CpuJob, most = Number.POSITIVE_INFINITY): void {
     const events = this.#events;
     while (this.#cpus.length <= job.cpu) this.#cpus.push(new Processor(this.#cpus.length));
     if (this.#last < 0) this.queue.madeBy(job.cpu);
+    const { waiting } = this.#cpus[job.cpu] as Processor;
+    while (waiting.length >= most && events.next()) this.#take(events.kind, events.subject as Cpu);
     job.arrival = Math.max(job.arrival, events.now, this.#last);
     this.#last = job.arrival;
     this.#settle(job.arrival);

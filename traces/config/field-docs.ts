@@ -38,6 +38,18 @@ const RUN: readonly Row[] = [
     'how many run operations at once, each those that the capture has on it; capture: as many as it names; CPU n runs on n modulo fewer',
     CHOICE,
   ],
+  [
+    'cpuLoad.by',
+    '',
+    'which operations run on which of them: those of each CPU of the capture, or of each domain, as if each device interrupted a CPU of its own',
+    CHOICE,
+  ],
+  [
+    'cpuLoad.backToBack',
+    '',
+    'pauses between operations are left out: a CPU begins its next one as soon as it is free',
+    CHOICE,
+  ],
   ['interconnect.transferCycles', 'cycles', 'until one CPU has a cache line that another one had last', CPU],
   ['iommu.model', '', 'which MMU it is', CHOICE],
   ['iommu.driver', '', 'driver of that MMU; without one its first', CHOICE],

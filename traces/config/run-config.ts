@@ -37,6 +37,13 @@ const domainsSchema = v.strictObject({
 
 const DEFAULT_CLOCK_MHZ = 1000;
 
+const cpuLoadSchema = v.strictObject({
+  /** By what operations are told apart that run on different CPUs: the CPU that the capture names, or their domain. */
+  by: v.optional(v.picklist(['cpu', 'domain']), 'cpu'),
+  /** A CPU begins its next operation as soon as it is free, not when the capture has it. */
+  backToBack: v.optional(v.boolean(), false),
+});
+
 const interconnectSchema = v.strictObject({
   /** Cycles until one CPU has a cache line that another one had last. */
   transferCycles: v.optional(v.pipe(v.number(), v.minValue(0), v.maxValue(1e9)), 50),
@@ -57,6 +64,7 @@ export const RunConfigSchema = v.strictObject({
     v.union([v.literal('capture'), v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(4096))]),
     1,
   ),
+  cpuLoad: v.optional(cpuLoadSchema, {}),
   interconnect: v.optional(interconnectSchema, {}),
   domains: v.optional(domainsSchema, {}),
   bind: v.optional(bindSchema, {}),

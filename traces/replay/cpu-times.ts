@@ -3,6 +3,9 @@ import { OPERATION_KIND_NAMES, type Operation, OperationKind, SmallHistogram } f
 import type { RunConfig } from '../config/index.ts';
 import type { ReplayTime } from './replay-time.ts';
 
+/** Without pauses, how many operations of one CPU may wait before the capture goes on: so far other CPUs can run ahead of it. */
+const MOST_WAITING = 64;
+
 /** What one CPU did, in cycles. */
 export class CpuAccount {
   operations = 0;
@@ -31,10 +34,11 @@ export class CpuAccount {
  *
  * The tables see the operations in the order of the capture, one after the other on the machine's clock, whatever the number of CPUs: leaves,
  * invalidations, accesses, stale windows and the ledger's bill are those of that order. Beside it, what the bill says of each operation is
- * put on the CPU that the capture names, no earlier than the capture has it, and `Processors` lets the CPUs run at once.
+ * put on the CPU that the capture names (or that of its domain), no earlier than the capture has it (or as soon as that CPU is free), and
+ * `Processors` lets the CPUs run at once.
  */
 export class CpuTimes {
-  /** By the number of the CPU here, and which CPUs of the capture they are. */
+  /** By the number of the CPU here, and which CPUs (or domains) of the capture they stand for. */
   readonly accounts: CpuAccount[] = [];
   readonly names: number[][] = [];
   /** How long operations took, waiting for others included, by `OperationKind`. */
@@ -52,6 +56,8 @@ export class CpuTimes {
   readonly #time: ReplayTime;
   /** Most CPUs; Infinity for as many as the capture has. */
   readonly #most: number;
+  readonly #byDomain: boolean;
+  readonly #pauses: boolean;
   /** CPU here of each CPU of the capture. */
   readonly #places = new Map<number, number>();
   /** The operation under way: its steps so far. */
@@ -63,6 +69,8 @@ export class CpuTimes {
     this.#machine = machine;
     this.#time = time;
     this.#most = config.cpus === 'capture' ? Number.POSITIVE_INFINITY : config.cpus;
+    this.#byDomain = config.cpuLoad.by === 'domain';
+    this.#pauses = !config.cpuLoad.backToBack;
     const { reserve, command, doorbell } = config.driver.cost;
     const awake = config.mmu.deviations.invalidationIsFree ? 0 : config.mmu.invalidation.doorbell;
     const queue = 2 ** Math.min(config.driver.commandQueueBits, config.smmu.commandQueueBits);
@@ -85,18 +93,19 @@ export class CpuTimes {
     this.#machine.costs.schedule = null;
   }
 
-  #schedule({ kind, number, cpu, cycles }: Readonly<Operation>): void {
+  #schedule({ kind, number, cpu, domain, cycles }: Readonly<Operation>): void {
     const job = this.#job;
     if (cycles === 0 && job.count === 0) return;
     const { sanitizer, clock } = this.#machine;
-    const named = kind === OperationKind.OTHER ? sanitizer.cpu : cpu;
+    const other = kind === OperationKind.OTHER;
+    const named = this.#byDomain ? (other ? sanitizer.domain : domain) : other ? sanitizer.cpu : cpu;
     if (named < 0 && kind <= OperationKind.UNMAP) this.unnamed++;
     job.cpu = this.#placeOf(named);
-    job.arrival = this.#time.cyclesAt(clock.seconds);
+    job.arrival = this.#pauses ? this.#time.cyclesAt(clock.seconds) : 0;
     job.alone = cycles;
     job.kind = kind;
     job.operation = number;
-    this.processors.submit(job);
+    this.processors.submit(job, this.#pauses ? Number.POSITIVE_INFINITY : MOST_WAITING);
     this.#last = job;
     this.#job = this.processors.take();
   }

@@ -1,4 +1,5 @@
 import type { Ansis } from 'ansis';
+import type { RunConfig } from '../config/index.ts';
 import { count, cycles, share } from '../quantity.ts';
 import { LABEL_WIDTH } from './findings.ts';
 import type { CpusSection, CpuWaits, Report } from './report.ts';
@@ -15,13 +16,13 @@ const WAITS: readonly [keyof CpuWaits, string][] = [
 ];
 
 /** What several CPUs did at once; nothing where one was asked for. */
-export function cpusLines({ cpus, breakdown }: Report, ink: Ansis): string[] {
+export function cpusLines({ cpus, breakdown, config }: Report, ink: Ansis): string[] {
   if (cpus.asked === 1) return [];
   const { waits, active } = cpus;
   const row = (label: string, value: string, note = ''): string =>
     `  ${label.padEnd(LABEL_WIDTH)}${value}${note === '' ? '' : ink.dim(`  ${note}`)}`;
   const reasons = WAITS.filter(([name]) => waits[name] > 0).map(([name, what]) => `${what} ${cycles(waits[name])}`);
-  const lines = ['', ink.bold('CPUs at once'), row('CPUs', whichCpus(cpus), folding(cpus))];
+  const lines = ['', ink.bold('CPUs at once'), row('CPUs', whichCpus(cpus), folding(cpus, config.cpuLoad))];
   if (cpus.used > 0) {
     lines.push(
       row(
@@ -53,18 +54,18 @@ export function cpusLines({ cpus, breakdown }: Report, ink: Ansis): string[] {
         ),
       );
     }
-    lines.push(...table(cpus, ink));
+    lines.push(...table(cpus, config.cpuLoad.by === 'cpu' ? 'CPU' : 'domain', ink));
   }
   return lines;
 }
 
-function table({ each, span }: CpusSection, ink: Ansis): string[] {
+function table({ each, span }: CpusSection, what: string, ink: Ansis): string[] {
   const head = ['operations', 'working', 'for the device', 'for each other', 'cache lines', 'busy'];
   const widths = [12, 16, 16, 16, 14, 9];
   const cells = (values: readonly string[]): string =>
     values.map((value, at) => value.padStart(widths[at] ?? 0)).join('');
   return [
-    ink.dim(`  ${'CPU'.padEnd(LABEL_WIDTH)}${cells(head)}`),
+    ink.dim(`  ${what.padEnd(LABEL_WIDTH)}${cells(head)}`),
     ...each.map(({ cpus, operations, working, polling, waits, total }) => {
       const { line, claim, space, owner, lock, device } = waits;
       const others = claim + space + owner + lock + device;
@@ -77,13 +78,15 @@ function whichCpus({ asked, used }: CpusSection): string {
   return asked === 'capture' || asked >= used ? count(used) : `${count(used)} of ${count(asked)}`;
 }
 
-/** How the CPUs of the capture lie on those here. */
-function folding({ asked, named, used, unnamed }: CpusSection): string {
-  if (named === 0) return 'the capture names none: all of it ran on one';
-  const some = unnamed > 0 ? `; ${count(unnamed)} maps and unmaps without one ran on the first` : '';
-  if (asked !== 'capture' && named > used)
-    return `the capture names ${count(named)}: CPU n ran on n modulo ${count(asked)}${some}`;
-  return `the capture names ${named === 1 ? 'only one' : count(named)}${some}`;
+/** How the CPUs, or domains, of the capture lie on those here. */
+function folding({ asked, named, used, unnamed }: CpusSection, { by, backToBack }: RunConfig['cpuLoad']): string {
+  const what = by === 'cpu' ? 'CPU' : 'domain';
+  if (named === 0) return `the capture names none: all of it ran on one`;
+  const said = [`the capture has ${named === 1 ? `one ${what}` : `${count(named)} ${what}s`}`];
+  if (asked !== 'capture' && named > used) said.push(`${what} n ran on n modulo ${count(asked)}`);
+  if (unnamed > 0) said.push(`${count(unnamed)} maps and unmaps without one ran on the first`);
+  if (backToBack) said.push('pauses were left out');
+  return said.join('; ');
 }
 
 function cpuNames(cpus: readonly number[]): string {

@@ -283,7 +283,7 @@ export interface CpuWaits {
  * sections are of the capture's order on one clock, and do not change with the number of CPUs.
  */
 export interface CpusSection {
-  /** How many were asked for, how many had anything to do, and how many the capture names. */
+  /** How many were asked for, how many had anything to do, and how many CPUs (or domains, by `cpuLoad.by`) the capture has. */
   readonly asked: number | 'capture';
   readonly used: number;
   readonly named: number;
@@ -305,7 +305,7 @@ export interface CpusSection {
   /** How long operations took, waiting for others included. */
   readonly operations: Readonly<Record<string, Spread>>;
   readonly each: readonly {
-    /** Which CPUs of the capture it stands for. */
+    /** Which CPUs (or domains, by `cpuLoad.by`) of the capture it stands for. */
     readonly cpus: readonly number[];
     readonly operations: number;
     /** Cycles at work, and waiting for what it told the device itself. */

@@ -91,6 +91,16 @@ const FIELD_OPTIONS: readonly FieldOption[] = [
     field: 'cpus',
     about: 'CPUs that run at once: a number, or capture for as many as it names (default: 1)',
   },
+  {
+    flags: '--cpus-by <what>',
+    field: 'cpuLoad.by',
+    about: 'cpu: operations run on the CPU that the capture names; domain: each domain has a CPU of its own',
+  },
+  {
+    flags: '--back-to-back',
+    field: 'cpuLoad.backToBack',
+    about: 'with --cpus: leave pauses out, each CPU begins its next operation as soon as it is free',
+  },
   { flags: '--seed <n>', field: 'seed', about: 'seed of every choice by chance' },
 ];
 

@@ -10,7 +10,7 @@ async function replay(input: RunConfigInput): Promise<Report> {
 
 /** Everything but what several CPUs change. */
 function rest({ cpus: _, config, ...other }: Report): unknown {
-  return { ...other, config: { ...config, cpus: 1 } };
+  return { ...other, config: { ...config, cpus: 1, cpuLoad: { by: 'cpu', backToBack: false } } };
 }
 
 function totalOf({ breakdown }: Report): number {
@@ -49,6 +49,16 @@ describe('a replay on several CPUs', () => {
       expect(working + polling + Object.values(waited).reduce((sum, time) => sum + time, 0)).toBeCloseTo(total, 3);
     }
     expect(waits.line).toBeGreaterThan(0);
+  });
+
+  it('waits for each other where each domain has a CPU and pauses are left out, and is over sooner than one after the other', async () => {
+    const report = await replay({ cpus: 'capture', cpuLoad: { by: 'domain', backToBack: true } });
+    expect(rest(report)).toEqual(rest(await one));
+    const { used, own, span, busy, contention, waits } = report.cpus;
+    expect([used, contention > 0]).toEqual([report.capture.domains, true]);
+    expect(busy).toBeCloseTo(own + contention + waits.line, 3);
+    expect(span).toBeLessThan(own);
+    expect(span).toBeGreaterThan(own / used);
   });
 
   it.each<[string, RunConfigInput]>([

@@ -37,6 +37,18 @@ const named = (slices: readonly Slice[], name: string): Slice[] => slices.filter
 const sum = (slices: readonly Slice[]): number => slices.reduce((all, { duration }) => all + duration, 0);
 
 describe('a Perfetto trace', () => {
+  it('draws operations of several CPUs where they ran at once, besides those of the ledger', async () => {
+    const { report, tracks, slices } = await trace(
+      { cpus: 'capture', cpuLoad: { by: 'domain', backToBack: true } },
+      200,
+    );
+    const atOnce = [...tracks].filter(([, parent]) => parent === 'CPUs at once').map(([name]) => name);
+    expect(atOnce).toHaveLength(report.cpus.used);
+    const jobs = slices.filter(({ track, inside }) => atOnce.includes(track) && inside.length === 0);
+    expect(Math.abs(sum(jobs) - report.cpus.busy)).toBeLessThan(jobs.length);
+    expect(named(slices, 'claims of the queue').length).toBeGreaterThan(0);
+  });
+
   it('has every operation on its CPU, what it spends time on inside it, and every access on its stream', async () => {
     const { report, tracks, slices, counters } = await trace(
       { table: { walk: 'non-coherent' } },

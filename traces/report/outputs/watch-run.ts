@@ -1,3 +1,4 @@
+import type { CpuJob } from '../../../devices/index.ts';
 import type {
   ClosedWindow,
   Finding,
@@ -13,6 +14,8 @@ import type { Replayer, Served } from '../../replay/index.ts';
 export interface RunWatcher {
   /** An operation of the CPU is over. */
   operation(operation: Readonly<Operation>): void;
+  /** An operation has run on its CPU, at once with those of others. */
+  job?(job: Readonly<CpuJob>): void;
   /** An access of the device is over. */
   access(request: TranslationRequest, served: Served, stream: number, domain: number): void;
   /** The sanitizer found something. */
@@ -37,6 +40,11 @@ export function watchRun(replayer: Replayer, watchers: readonly RunWatcher[]): v
   device.meter.onAccess = (request, served, stream, domain) => {
     for (const watcher of watchers) watcher.access(request, served, stream, domain);
   };
+  if (watchers.some(({ job }) => job !== undefined)) {
+    replayer.cpus.onJob = (done) => {
+      for (const watcher of watchers) watcher.job?.(done);
+    };
+  }
   if (watchers.some(({ finding }) => finding !== undefined)) {
     machine.sanitizer.onFinding = (found) => {
       for (const watcher of watchers) watcher.finding?.(found);

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { Machine } from '../../../../devices/index.ts';
-import { newGather, Prot } from '../../../../formats/index.ts';
+import { Machine, newStep, Processors } from '../../../../devices/index.ts';
+import { newGather, Prng, Prot } from '../../../../formats/index.ts';
 import { type CommandList, type QueuePrices, runConfig, shareQueue } from '../../../../traces/index.ts';
 
 const PRICES: QueuePrices = {
@@ -62,6 +62,45 @@ describe('a command queue that CPUs share', () => {
     const { total } = shareQueue({ cpus: 8, pause: 0, work: 0, lists }, slow);
     expect(total / (8 * (64 * 100 + 120))).toBeGreaterThan(0.95);
     expect(total / (8 * (64 * 100 + 120))).toBeLessThan(1.1);
+  });
+
+  it('has the times that operations of a replay have on as many CPUs under the same load', () => {
+    const { awake, invalidation, sync, seen, reserve, command, doorbell } = PRICES;
+    const prng = new Prng(7);
+    let total = 0;
+    let count = 0;
+    const processors = new Processors(PRICES, 2 ** 16, 1, (job) => {
+      if (job.operation < 16 * 12 || job.operation >= 16 * 42 || job.kind !== 1) return;
+      total += job.total;
+      count++;
+    });
+    const after = awake + invalidation + sync;
+    const step = {
+      ...newStep(),
+      slots: 2,
+      sync: true,
+      work: reserve + 2 * command + doorbell,
+      after,
+      waited: after + seen,
+    };
+    for (let at = 0; at < 16 * 52; at++) {
+      for (const [kind, mean] of [100, 1000].entries()) {
+        const job = processors.take();
+        job.cpu = at % 16;
+        job.kind = kind;
+        job.operation = at;
+        job.alone = mean * (0.75 + prng.unit() / 2);
+        if (kind === 1) {
+          job.alone += step.work + step.waited;
+          job.add({ ...step, before: -1e6 });
+        }
+        processors.submit(job);
+      }
+    }
+    processors.finish();
+    const { total: unmap } = shareQueue({ cpus: 16, pause: 100, work: 1000, lists: ONE }, PRICES);
+    expect(total / count / unmap).toBeGreaterThan(0.9);
+    expect(total / count / unmap).toBeLessThan(1.1);
   });
 
   it('does the same every time', () => {

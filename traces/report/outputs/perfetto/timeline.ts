@@ -1,3 +1,4 @@
+import type { CpuJob } from '../../../../devices/index.ts';
 import {
   type ClosedWindow,
   type Finding,
@@ -12,6 +13,7 @@ import { faultOf } from '../fault-name.ts';
 import type { RunWatcher } from '../watch-run.ts';
 import { InvalidationFlows } from './flows.ts';
 import { InvalidationLog } from './invalidation-log.ts';
+import { drawJob } from './jobs.ts';
 import { phasesOf, TLBI } from './phases.ts';
 import { CounterUnit } from './schema.ts';
 import { type TimelineSink, TrackWriter } from './track-writer.ts';
@@ -26,11 +28,13 @@ const Track = {
   LIVE_BYTES: 6,
   MICRO_HITS: 7,
   TLB_HITS: 8,
+  AT_ONCE: 9,
   CPU: 1000,
+  JOBS: 500_000,
   STREAM: 1_000_000,
 } as const;
 /** Places of the tracks that stand in none. */
-const Rank = { FINDINGS: 1, CPUS: 2, DEVICES: 3, FAULTS: 4, COUNTERS: 5 } as const;
+const Rank = { FINDINGS: 1, CPUS: 2, AT_ONCE: 2, DEVICES: 3, FAULTS: 4, COUNTERS: 5 } as const;
 
 /** Accesses that one point of a hit rate is of. */
 const HIT_RATE_ACCESSES = 64;
@@ -40,6 +44,8 @@ const HIT_RATE_ACCESSES = 64;
  *
  * - CPUs, one track each: maps, unmaps and flushes, and inside them what they spend time on (table memory, table edit, cache maintenance,
  *   TLBI, SYNC wait). The ledger knows how long each took, not when: they are drawn one after the other, in the order of the kernel.
+ * - with several CPUs (`--cpus`) their operations once more, where they ran at once: what they waited for because of each other, and their
+ *   own SYNC wait. All other tracks go by the machine's one clock, on which operations come one after the other.
  * - devices, one track for each stream: accesses by what served them, faults with their reason, waits on a region that a Mali's driver locked,
  *   and the last use of a translation that was unmapped already.
  * - findings, and faults that the capture holds, as instants; counters of table memory, mapped bytes, and of the TLBs' hit rates.
@@ -95,6 +101,22 @@ export class PerfettoTrace implements RunWatcher {
     this.#tracks.end(track, this.#time(end));
     told.clear();
     this.#memory(end);
+  }
+
+  job(job: Readonly<CpuJob>): void {
+    const { config, cpus } = this.#replayer;
+    if (config.cpus === 1) return;
+    const track = Track.JOBS + job.cpu;
+    this.#tracks.declare(Track.AT_ONCE, () => ({ name: 'CPUs at once', rank: Rank.AT_ONCE }));
+    this.#tracks.declare(track, () => {
+      const what = config.cpuLoad.by === 'cpu' ? 'CPU' : 'domain';
+      const one =
+        config.cpus === 'capture'
+          ? `${what} ${cpus.names[job.cpu]?.[0] ?? 'unnamed'}`
+          : `CPU ${job.cpu} of ${config.cpus}`;
+      return { name: `${one}, at once`, parent: Track.AT_ONCE, rank: job.cpu };
+    });
+    drawJob(this.#tracks, track, job, (cycle) => this.#time(cycle));
   }
 
   access(request: TranslationRequest, served: Served, stream: number, domain: number): void {
