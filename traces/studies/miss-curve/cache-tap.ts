@@ -33,6 +33,12 @@ class ShadowStack {
   #open = 0;
   /** The entry that is being overwritten by what it held already. */
   #kept = -1;
+  // The last search: a cache that missed is filled with what it was asked for, so the answer is known.
+  #askedLow = 0;
+  #askedHigh = 0;
+  #askedSalt = 0;
+  #askedVersion = -1;
+  #answer = -1;
 
   constructor(cache: AssociativeCache, { sets, pageShifts, sample }: TapOptions) {
     this.cache = cache;
@@ -55,7 +61,7 @@ class ShadowStack {
 
   /** A lookup. @returns the entry, or -1 */
   lookup(low: number, high: number, salt: number): number {
-    const entry = this.cache.find(low, high, salt);
+    const entry = this.#find(low, high, salt);
     const owner = high >>> OWNER_SHIFT;
     this.depths.ask(owner);
     for (const pages of this.pageStacks) pages.lookup(low, high);
@@ -72,16 +78,16 @@ class ShadowStack {
       const open = this.#open > 0;
       if (open) this.#open--;
       if (!this.#sample.takes(low & maskLow(shift), high & maskHigh(shift))) return;
-      if (open && cache.find(low, high, salt) < 0) this.depths.add(high >>> OWNER_SHIFT, 0, this.#sample.group);
+      if (open && this.#find(low, high, salt) < 0) this.depths.add(high >>> OWNER_SHIFT, 0, this.#sample.group);
     }
-    let found = cache.find(low, high, salt);
+    let found = this.#find(low, high, salt);
     if (found < 0) {
       if (cache.valid === cache.entries) {
         this.overflows++;
         cache.drop(this.#stack.oldest());
       }
       const { evictions } = cache;
-      found = cache.store(low, high, shift, salt, attributes, space, 0);
+      found = cache.insert(low, high, shift, salt, attributes, space);
       if (cache.evictions > evictions) this.overflows++;
       cache.mark(found, found + 1);
     } else if (cache.attributesOf(found) !== (attributes | 0) || cache.spaceOf(found) !== space) {
@@ -91,6 +97,24 @@ class ShadowStack {
       this.#kept = -1;
     }
     this.#use(found, false);
+  }
+
+  #find(low: number, high: number, salt: number): number {
+    const { cache } = this;
+    const { version } = cache;
+    if (
+      low !== this.#askedLow ||
+      high !== this.#askedHigh ||
+      salt !== this.#askedSalt ||
+      version !== this.#askedVersion
+    ) {
+      this.#askedLow = low;
+      this.#askedHigh = high;
+      this.#askedSalt = salt;
+      this.#askedVersion = version;
+      this.#answer = cache.find(low, high, salt);
+    }
+    return this.#answer;
   }
 
   #use(entry: number, counts: boolean): number {
