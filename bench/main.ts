@@ -4,6 +4,7 @@
  */
 import { existsSync } from 'node:fs';
 import { printDomainScores } from './domains/index.ts';
+import { printGrowth } from './growth.ts';
 import { printGroup } from './harness.ts';
 import { memoryBenchmarks } from './memory.ts';
 import { printMissCurveCost } from './miss-curve.ts';
@@ -30,6 +31,7 @@ const GROUPS: Readonly<Record<string, () => void | Promise<void>>> = {
   outputs: printOutputs,
   domains: printDomainScores,
   'miss-curve': printMissCurveCost,
+  growth: printGrowth,
   mmu: () => {
     printGroup('Translation, preset gem5', mmuBenchmarks());
     console.log(`\nheap growth over 10 million translations: ${heapGrowth()} bytes`);
