@@ -14,20 +14,37 @@ export const Coverage = {
 } as const;
 export type Coverage = (typeof Coverage)[keyof typeof Coverage];
 
+/** Numbers of a range, side by side: start, end and tag. */
+const FIELDS = 3;
+const END = 1;
+const TAG = 2;
+
 class Block {
-  readonly starts: Float64Array;
-  readonly ends: Float64Array;
-  readonly tags: Float64Array;
+  /** {@link FIELDS} of each range, in order. */
+  readonly ranges: Float64Array;
   count = 0;
   /** Belongs to several sets since a fork: whoever changes it takes a copy. */
   shared = false;
 
   /** @param from a block to copy; empty without */
   constructor(from?: Block) {
-    this.starts = from === undefined ? new Float64Array(BLOCK) : from.starts.slice();
-    this.ends = from === undefined ? new Float64Array(BLOCK) : from.ends.slice();
-    this.tags = from === undefined ? new Float64Array(BLOCK) : from.tags.slice();
+    this.ranges = from === undefined ? new Float64Array(FIELDS * BLOCK) : from.ranges.slice();
     this.count = from === undefined ? 0 : from.count;
+  }
+
+  /** Makes room for a range before the one at `index`. */
+  open(index: number): void {
+    const { ranges } = this;
+    // A loop: a call of copyWithin costs more than it moves.
+    for (let at = FIELDS * this.count - 1; at >= FIELDS * index; at--) ranges[at + FIELDS] = ranges[at] as number;
+    this.count++;
+  }
+
+  /** Takes the range at `index` out. */
+  close(index: number): void {
+    const { ranges } = this;
+    const end = FIELDS * --this.count;
+    for (let at = FIELDS * index; at < end; at++) ranges[at] = ranges[at + FIELDS] as number;
   }
 }
 
@@ -82,7 +99,7 @@ export class LiveRanges {
   tagAt(address: number): number {
     this.#search(address);
     if (this.#index < 0 || this.#endHere() <= address) return -1;
-    return this.#here().tags[this.#index] as number;
+    return this.#here().ranges[FIELDS * this.#index + TAG] as number;
   }
 
   /** Writes the tags of the ranges that touch `[start, end)` into `tags`, as many as it holds. @returns how many it wrote */
@@ -91,7 +108,7 @@ export class LiveRanges {
     this.#search(start);
     if ((this.#index < 0 || this.#endHere() <= start) && !this.#next()) return 0;
     while (written < tags.length && this.#startHere() < end) {
-      tags[written++] = this.#here().tags[this.#index] as number;
+      tags[written++] = this.#here().ranges[FIELDS * this.#index + TAG] as number;
       if (!this.#next()) break;
     }
     return written;
@@ -132,13 +149,12 @@ export class LiveRanges {
       }
       block = this.#here();
     }
-    block.starts.copyWithin(index + 1, index, block.count);
-    block.ends.copyWithin(index + 1, index, block.count);
-    block.tags.copyWithin(index + 1, index, block.count);
-    block.starts[index] = start;
-    block.ends[index] = end;
-    block.tags[index] = tag;
-    block.count++;
+    block.open(index);
+    const { ranges } = block;
+    const at = FIELDS * index;
+    ranges[at] = start;
+    ranges[at + END] = end;
+    ranges[at + TAG] = tag;
     this.count++;
     this.bytes += end - start;
   }
@@ -152,17 +168,17 @@ export class LiveRanges {
     }
     for (;;) {
       if (this.#startHere() >= end) return removed;
-      const block = this.#own();
-      const index = this.#index;
-      const from = block.starts[index] as number;
-      const to = block.ends[index] as number;
-      const tag = block.tags[index] as number;
+      const { ranges } = this.#own();
+      const at = FIELDS * this.#index;
+      const from = ranges[at] as number;
+      const to = ranges[at + END] as number;
+      const tag = ranges[at + TAG] as number;
       const low = Math.max(from, start);
       const high = Math.min(to, end);
       removed += high - low;
       this.bytes -= high - low;
       if (from < low) {
-        block.ends[index] = low;
+        ranges[at + END] = low;
         if (to > high) {
           this.bytes -= to - high;
           this.insert(high, to, tag);
@@ -170,7 +186,7 @@ export class LiveRanges {
         }
         if (!this.#next()) return removed;
       } else if (to > high) {
-        block.starts[index] = high;
+        ranges[at] = high;
         return removed;
       } else if (!this.#erase()) return removed;
     }
@@ -188,9 +204,9 @@ export class LiveRanges {
 
   /** Calls `visit` for every range in ascending order. */
   forEach(visit: (start: number, end: number, tag: number) => void): void {
-    for (const block of this.#blocks) {
-      for (let index = 0; index < block.count; index++) {
-        visit(block.starts[index] as number, block.ends[index] as number, block.tags[index] as number);
+    for (const { ranges, count } of this.#blocks) {
+      for (let at = 0; at < FIELDS * count; at += FIELDS) {
+        visit(ranges[at] as number, ranges[at + END] as number, ranges[at + TAG] as number);
       }
     }
   }
@@ -209,11 +225,11 @@ export class LiveRanges {
   }
 
   #startHere(): number {
-    return this.#here().starts[this.#index] as number;
+    return this.#here().ranges[FIELDS * this.#index] as number;
   }
 
   #endHere(): number {
-    return this.#here().ends[this.#index] as number;
+    return this.#here().ranges[FIELDS * this.#index + END] as number;
   }
 
   /** Moves to the following range; false, and no move, at the end. */
@@ -228,23 +244,36 @@ export class LiveRanges {
     return true;
   }
 
+  /** Whether a search for `address` would end where the last one did. */
+  #isAt(address: number): boolean {
+    const blocks = this.#blocks;
+    const at = this.#block;
+    if (at >= blocks.length) return false;
+    const { ranges, count } = blocks[at] as Block;
+    const index = this.#index;
+    if (index < 0 ? at !== 0 : index >= count || (ranges[FIELDS * index] as number) > address) return false;
+    if (index + 1 < count) return (ranges[FIELDS * (index + 1)] as number) > address;
+    return at + 1 === blocks.length || ((blocks[at + 1] as Block).ranges[0] as number) > address;
+  }
+
   #search(address: number): void {
     const blocks = this.#blocks;
+    // Often somebody has just asked for the same place.
+    if (this.#isAt(address)) return;
     let low = 0;
     let high = blocks.length - 1;
     while (low < high) {
       const middle = (low + high + 1) >>> 1;
-      if (((blocks[middle] as Block).starts[0] as number) <= address) low = middle;
+      if (((blocks[middle] as Block).ranges[0] as number) <= address) low = middle;
       else high = middle - 1;
     }
     this.#block = low;
-    const block = blocks[low] as Block;
-    const starts = block.starts;
+    const { ranges, count } = blocks[low] as Block;
     let first = 0;
-    let last = block.count;
+    let last = count;
     while (first < last) {
       const middle = (first + last) >>> 1;
-      if ((starts[middle] as number) <= address) first = middle + 1;
+      if ((ranges[FIELDS * middle] as number) <= address) first = middle + 1;
       else last = middle;
     }
     this.#index = first - 1;
@@ -255,9 +284,7 @@ export class LiveRanges {
     const block = this.#here();
     const upper = new Block();
     const half = BLOCK / 2;
-    upper.starts.set(block.starts.subarray(half));
-    upper.ends.set(block.ends.subarray(half));
-    upper.tags.set(block.tags.subarray(half));
+    upper.ranges.set(block.ranges.subarray(FIELDS * half));
     upper.count = block.count - half;
     block.count = half;
     this.#blocks.splice(this.#block + 1, 0, upper);
@@ -267,10 +294,7 @@ export class LiveRanges {
   #erase(): boolean {
     const block = this.#here();
     const index = this.#index;
-    block.starts.copyWithin(index, index + 1, block.count);
-    block.ends.copyWithin(index, index + 1, block.count);
-    block.tags.copyWithin(index, index + 1, block.count);
-    block.count--;
+    block.close(index);
     this.count--;
     if (block.count === 0 && this.#blocks.length > 1) {
       this.#blocks.splice(this.#block, 1);
