@@ -32,6 +32,11 @@ export class Replacement {
   readonly #pointerMask: number;
   readonly #stamps: Float64Array;
   readonly #tree: Int32Array;
+  /** By way, what a hit makes of the tree of its set: bits that stay, and bits that are set. Every node on the way there points away. */
+  readonly #stays: Int32Array;
+  readonly #points: Int32Array;
+  /** log2 of the ways, -1 where they are no power of two. */
+  readonly #wayShift: number;
   readonly #random: Prng;
   /** Stamp of the next hit. It starts at the stamp of fresh entries, as gem5's does. */
   #clock = 0;
@@ -50,6 +55,10 @@ export class Replacement {
     this.#pointers = pointers ?? new Int32Array(pointerPerSet ? sets : 1);
     this.#stamps = new Float64Array(this.#policy === LRU ? sets * ways : 0);
     this.#tree = new Int32Array(this.#policy === PLRU ? sets : 0);
+    this.#stays = new Int32Array(this.#policy === PLRU ? ways : 0);
+    this.#points = new Int32Array(this.#policy === PLRU ? ways : 0);
+    for (let way = 0; way < this.#stays.length; way++) this.#lookFrom(way);
+    this.#wayShift = (ways & (ways - 1)) === 0 ? Math.log2(ways) : -1;
     this.#random = new Prng(geometry.seed);
   }
 
@@ -87,17 +96,22 @@ export class Replacement {
       this.#stamps[entry] = this.#clock++;
       return;
     }
-    // Every node on the way to the entry points away from it.
-    const set = Math.floor(entry / this.#ways);
-    let tree = this.#tree[set] as number;
-    let node = entry - set * this.#ways + this.#ways;
-    while (node > 1) {
-      const parent = node >>> 1;
-      if ((node & 1) === 0) tree |= 1 << parent;
-      else tree &= ~(1 << parent);
-      node = parent;
+    const set = this.#wayShift >= 0 ? entry >>> this.#wayShift : Math.floor(entry / this.#ways);
+    const way = entry - set * this.#ways;
+    this.#tree[set] = ((this.#tree[set] as number) & (this.#stays[way] as number)) | (this.#points[way] as number);
+  }
+
+  /** Works out what a hit of a way makes of the tree. */
+  #lookFrom(way: number): void {
+    let stays = -1;
+    let points = 0;
+    for (let node = way + this.#ways; node > 1; node >>>= 1) {
+      const parent = 1 << (node >>> 1);
+      stays &= ~parent;
+      points = (node & 1) === 0 ? points | parent : points & ~parent;
     }
-    this.#tree[set] = tree;
+    this.#stays[way] = stays;
+    this.#points[way] = points;
   }
 
   /** An entry was filled. */
