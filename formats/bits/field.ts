@@ -15,11 +15,11 @@ export interface BitField {
   /** What the bits mean, as one phrase. */
   readonly meaning: string;
   /** What single values mean; values that are not listed are plain numbers. */
-  readonly values?: Readonly<Record<number, string>>;
+  readonly values?: Readonly<Record<number, string>> | undefined;
   /** True when the bits are address bits: they stand in their doubleword at the very places they have in the address. */
-  readonly address?: boolean;
+  readonly address?: boolean | undefined;
   /** Manual and section (or kernel file, for software bits) that defines the field, where the table around it does not. */
-  readonly source?: string;
+  readonly source?: string | undefined;
 }
 
 /** A run of bits with its place in the words of the structure worked out. It lies within one word, or within one doubleword. */
@@ -31,6 +31,8 @@ export interface PlacedField extends BitField {
   /** Bits of that word, and of the next one; 0 when the field ends before it. */
   readonly lowMask: number;
   readonly highMask: number;
+  /** Of a field of two words: what bit 0 of its doubleword is worth. */
+  readonly step: number;
 }
 
 /** A value of 64 bits as two unsigned halves (`high` is 0 for 32 bits). */
@@ -52,19 +54,21 @@ export function addressField(lsb: number, width: number, meaning: string): Place
   return placeField({ lsb, width, meaning, address: true });
 }
 
-/** Works out where a field lies. */
+/** Works out where a field lies. All fields are objects of one shape, which is what makes reading and writing them fast. */
 export function placeField(spec: BitField): PlacedField {
-  const { lsb, width } = spec;
-  const unit = spec.address === true ? 2 ** (lsb & 63) : 1;
+  const { lsb, width, meaning, values, address, source } = spec;
+  const unit = address === true ? 2 ** (lsb & 63) : 1;
   const inWord = lsb & 31;
-  if (inWord + width <= 32) {
-    const lowMask = 2 ** (inWord + width) - 2 ** inWord;
-    return { ...spec, unit, word: lsb >>> 5, lowMask, highMask: 0 };
+  let word = lsb >>> 5;
+  let lowMask = 2 ** (inWord + width) - 2 ** inWord;
+  let highMask = 0;
+  if (inWord + width > 32) {
+    const from = lsb & 63;
+    word = (lsb >>> 6) * 2;
+    lowMask = TWO_32 - 2 ** Math.min(from, 32);
+    highMask = 2 ** (from + width - 32) - 2 ** Math.max(from - 32, 0);
   }
-  const from = lsb & 63;
-  const lowMask = TWO_32 - 2 ** Math.min(from, 32);
-  const highMask = 2 ** (from + width - 32) - 2 ** Math.max(from - 32, 0);
-  return { ...spec, unit, word: (lsb >>> 6) * 2, lowMask, highMask };
+  return { lsb, width, meaning, values, address, source, unit, word, lowMask, highMask, step: unit / 2 ** (lsb & 63) };
 }
 
 /** Bits of `field` in the low half of a 64-bit value. */
@@ -95,7 +99,7 @@ function fieldValue(of: PlacedField, first: number, second: number): number {
     const bits = low >>> (of.lsb & 31);
     return unit === 1 ? bits : bits * unit;
   }
-  return (((second & highMask) >>> 0) * TWO_32 + low) * (unit / 2 ** (of.lsb & 63));
+  return (((second & highMask) >>> 0) * TWO_32 + low) * of.step;
 }
 
 /** Sets a field of the structure that starts at `words[at]`; bits of `value` above and below the field are dropped. */
@@ -107,7 +111,7 @@ export function setField(words: Uint32Array, at: number, of: PlacedField, value:
     words[index] = ((words[index] as number) & ~lowMask) | ((steps << (of.lsb & 31)) & lowMask);
     return;
   }
-  const placed = value / (unit / 2 ** (of.lsb & 63));
+  const placed = value / of.step;
   words[index] = ((words[index] as number) & ~lowMask) | (placed & lowMask);
   words[index + 1] = ((words[index + 1] as number) & ~highMask) | (Math.floor(placed / TWO_32) & highMask);
 }

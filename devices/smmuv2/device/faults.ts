@@ -1,5 +1,5 @@
 import { AccessFlag, FaultClass, FaultKind, Outcome, type TranslationRequest } from '../../../emulator/index.ts';
-import { decodeField, encodeField, TWO_32 } from '../../../formats/index.ts';
+import { bitField, decodeField, encodeField, TWO_32 } from '../../../formats/index.ts';
 import type { RegisterBlock } from '../../registers/index.ts';
 import { BANK, FSR, FSYNR0, GR0, GR1, SCR0, SCTLR, SGFSR, SGFSYNR0, TCR } from '../spec/index.ts';
 import { StreamFault } from './stream-contexts.ts';
@@ -148,8 +148,8 @@ export class FaultRecorder {
   }
 }
 
-const LOW_HALF = { lsb: 0, width: 32, meaning: '', unit: 1, word: 0, lowMask: TWO_32 - 1, highMask: 0 };
-const HIGH_HALF = { ...LOW_HALF, lsb: 32, word: 1 };
+const LOW_HALF = bitField(0, 32, 'Bits 31:0');
+const HIGH_HALF = bitField(32, 32, 'Bits 63:32');
 
 function syndrome(request: TranslationRequest, bank: number, stage1Bank: number): number {
   const { flags, faultLevel, faultStage, faultClass, fault } = request;
