@@ -1,5 +1,6 @@
-import { createGunzip, type Gunzip } from 'node:zlib';
+import { crc32, createInflateRaw, type InflateRaw } from 'node:zlib';
 import type { Block } from '../capture/index.ts';
+import { GZIP_TRAILER, GzipHeader } from './gzip-frame.ts';
 
 /** Decompressed bytes in a block. */
 const BLOCK = 262_144;
@@ -7,11 +8,12 @@ const BLOCK = 262_144;
 const GZIP_BLOCK = 8192;
 
 /**
- * Decompresses gzip data of one member or several, with or without zero bytes between and behind them (tapes and some tools pad so). It works
- * ahead: while one block is worked on, the next is in the works on another thread.
+ * Decompresses gzip data of one member or several, with or without zero bytes between and behind them (tapes and some tools pad so). Other bytes
+ * behind a member end it, as gzip does it; all before them comes out, which zlib's own gunzip does not grant. It works ahead: while one block is
+ * worked on, the next is in the works on another thread.
  */
 export async function* gunzip(source: AsyncIterable<Uint8Array>): AsyncGenerator<Block> {
-  let member: Member | null = new Member();
+  let member: Member | null = new Member(false);
   let ready: Uint8Array[] = [];
   try {
     for await (const chunk of source) {
@@ -19,7 +21,7 @@ export async function* gunzip(source: AsyncIterable<Uint8Array>): AsyncGenerator
         if (member === null) {
           at = firstNonZero(chunk, at);
           if (at === chunk.length) break;
-          member = new Member();
+          member = new Member(true);
         }
         const part = chunk.subarray(at, at + GZIP_BLOCK);
         const writing = member.write(part);
@@ -60,22 +62,35 @@ function firstNonZero(bytes: Uint8Array, from: number): number {
   return at;
 }
 
-/** Gunzips what it is given until the data ends, and keeps what came out before an error. */
+/** One member: gives what its data hold, and keeps what came out before an error. */
 class Member {
   /** Empty, or what is wrong with the data. */
   failure = '';
-  /** The data proper is over; what follows is padding or another member. */
+  /** The member is over; what follows is padding or another one. */
   ended = false;
-  readonly #gunzip: Gunzip = createGunzip({ chunkSize: BLOCK });
+  readonly #later: boolean;
+  readonly #header = new GzipHeader();
+  readonly #inflate: InflateRaw = createInflateRaw({ chunkSize: BLOCK });
   #output: Uint8Array[] = [];
   #given = 0;
+  #dataEnded = false;
+  #crc = 0;
+  #length = 0;
+  readonly #trailer = new Uint8Array(GZIP_TRAILER);
+  #inTrailer = 0;
 
-  constructor() {
-    this.#gunzip.on('data', (bytes: Uint8Array) => this.#output.push(bytes));
-    this.#gunzip.on('end', () => {
-      this.ended = true;
+  /** @param later whether others were before it: then bytes that begin none are not its damage */
+  constructor(later: boolean) {
+    this.#later = later;
+    this.#inflate.on('data', (bytes: Uint8Array) => {
+      this.#output.push(bytes);
+      this.#crc = crc32(bytes, this.#crc);
+      this.#length = (this.#length + bytes.length) >>> 0;
     });
-    this.#gunzip.on('error', (error: Error) => {
+    this.#inflate.on('end', () => {
+      this.#dataEnded = true;
+    });
+    this.#inflate.on('error', (error: Error) => {
       this.failure =
         error.message === 'unexpected end of file'
           ? 'the gzip data ends early'
@@ -85,21 +100,42 @@ class Member {
 
   /** Resolves when the chunk is decompressed, or has proved damaged: with how many of its bytes were taken. */
   async write(chunk: Uint8Array): Promise<number> {
-    await this.#settled((done) => this.#gunzip.write(chunk, done));
-    if (this.failure !== '') return chunk.length;
-    const taken = this.#gunzip.bytesWritten - this.#given;
-    this.#given = this.#gunzip.bytesWritten;
-    // Not all is taken only where the data ends.
-    if (taken < chunk.length) this.ended = true;
-    return taken;
+    let at = 0;
+    while (!this.#header.done && at < chunk.length) {
+      this.#header.take(chunk[at++] as number);
+      if (!this.#header.wrong) continue;
+      this.failure = this.#later
+        ? 'bytes behind the gzip data that are none'
+        : 'damaged gzip data (incorrect header check)';
+      return chunk.length;
+    }
+    if (!this.#dataEnded && at < chunk.length) {
+      const data = chunk.subarray(at);
+      await this.#settled((done) => this.#inflate.write(data, done));
+      if (this.failure !== '') return chunk.length;
+      const taken = this.#inflate.bytesWritten - this.#given;
+      this.#given = this.#inflate.bytesWritten;
+      // Not all is taken only where the data ends.
+      if (taken < data.length) this.#dataEnded = true;
+      at += taken;
+    }
+    while (this.#dataEnded && !this.ended && at < chunk.length) {
+      this.#trailer[this.#inTrailer++] = chunk[at++] as number;
+      if (this.#inTrailer === GZIP_TRAILER) this.#checkTrailer();
+    }
+    return at;
   }
 
   /** Resolves when all output is out. */
-  end(): Promise<void> {
-    return this.#settled((done) => {
-      this.#gunzip.once('end', done);
-      this.#gunzip.end();
-    });
+  async end(): Promise<void> {
+    if (this.ended || this.failure !== '') return;
+    if (this.#header.done && !this.#dataEnded) {
+      await this.#settled((done) => {
+        this.#inflate.once('end', done);
+        this.#inflate.end();
+      });
+    }
+    if (this.failure === '') this.failure = 'the gzip data ends early';
   }
 
   /** What came out since the last call. */
@@ -110,19 +146,26 @@ class Member {
   }
 
   close(): void {
-    this.#gunzip.destroy();
+    this.#inflate.destroy();
+  }
+
+  #checkTrailer(): void {
+    this.ended = true;
+    const view = new DataView(this.#trailer.buffer);
+    if (view.getUint32(0, true) !== this.#crc) this.failure = 'damaged gzip data (incorrect data check)';
+    else if (view.getUint32(4, true) !== this.#length) this.failure = 'damaged gzip data (incorrect length check)';
   }
 
   #settled(start: (done: () => void) => void): Promise<void> {
     return new Promise((resolve) => {
       const done = (): void => {
-        this.#gunzip.off('close', done);
-        this.#gunzip.off('error', done);
+        this.#inflate.off('close', done);
+        this.#inflate.off('error', done);
         resolve();
       };
       // A stream that fails calls no write callback back, but closes.
-      this.#gunzip.once('close', done);
-      this.#gunzip.once('error', done);
+      this.#inflate.once('close', done);
+      this.#inflate.once('error', done);
       start(done);
     });
   }
