@@ -2,6 +2,7 @@ export * from './cpus/index.ts';
 export * from './dma-iommu/index.ts';
 export * from './iommu.ts';
 export * from './ipmmu/index.ts';
+export * from './lone-device.ts';
 export * from './machine/index.ts';
 export * from './mali/index.ts';
 export * from './mmus.ts';

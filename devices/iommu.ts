@@ -9,8 +9,9 @@ import type {
 } from '../emulator/index.ts';
 import type { IoPgtable, IoPgtableConfig, IotlbGather, Machine, PageCutter, TableMemory } from '../formats/index.ts';
 import type { StepListener } from './cpus/index.ts';
+import type { LoneDevice, LoneParts } from './lone-device.ts';
 import type { PlantedBugsConfig } from './planted-bugs/index.ts';
-import type { RegisterBus } from './registers/index.ts';
+import type { RegisterBus, RegisterMap } from './registers/index.ts';
 
 /**
  * The contract of every MMU: what a machine, a replay and a study need of a device and of its driver, and all that they may know
@@ -217,6 +218,9 @@ export interface IommuParts<C> {
   readonly bugs: PlantedBugsConfig;
 }
 
+/** Tables of a device without a driver. */
+export type BareTables = 'nested' | 'arm-v7s' | 'both-halves';
+
 /** One kind of MMU: how it is called, what it takes, and how it is made. */
 export interface IommuModel<C = never> {
   /** As `--mmu` takes it. */
@@ -235,6 +239,12 @@ export interface IommuModel<C = never> {
   readonly driverTable?: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
   /** Preset of its TLBs, where the user names none. */
   readonly preset?: PresetName;
+  /** Registers that lead to everything it translates, so that an image of memory can begin with them. Absent: no registers do. */
+  readonly imageRegisters?: RegisterMap;
+  /** Tables that the hardware walks although no driver here makes them: a stage over another, short descriptors, two halves at once. */
+  readonly bareTables?: readonly BareTables[];
+  /** The device without a driver. */
+  alone(parts: LoneParts<C>): LoneDevice;
   /** @throws ConfigError for a configuration that cannot work */
   create(parts: IommuParts<C>): { readonly device: IommuDevice; readonly driver: IommuDriver };
 }

@@ -22,6 +22,11 @@ export const IPMMU_VMSA: IommuModel<v.InferOutput<v.StrictObjectSchema<typeof IP
   table: { granule: '4k', ias: 32, oas: 40, walk: 'non-coherent' },
   driverTable: { 'ipmmu-xen': { format: 'arm-64-lpae-s1', ias: 39 } },
   preset: 'ipmmu-assumed',
+  alone({ config, mmu, memory }) {
+    const device = new Ipmmu({ config: config.ipmmu, mmu, memory });
+    const registerBytes = IPMMU_LEAF_STRIDE * (device.leaves.length + 1);
+    return { device, registerBytes, streams: device.streams, lines: ['mmu'], levels: () => Number(device.interrupt) };
+  },
   create({ config, driverName, coherent, mmu, memory, machine, bugs }) {
     if (config.ipmmu.sharesGuestTables && (driverName !== 'ipmmu-xen' || config.ipmmu.generation === 'gen2')) {
       throw new ConfigError('ipmmu.sharesGuestTables', true, 'false, but for ipmmu-xen on Gen3 and later');

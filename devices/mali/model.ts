@@ -9,6 +9,9 @@ export const MALI_CONFIG = {
   mali: v.optional(MaliConfigSchema, {}),
 } as const;
 
+/** Registers up to the last address space, in whole pages. */
+const REGISTER_BYTES = 0x1_0000;
+
 /** A Mali GPU with Linux's drivers. */
 export const MALI: IommuModel<v.InferOutput<v.StrictObjectSchema<typeof MALI_CONFIG, undefined>>> = {
   name: 'mali',
@@ -22,6 +25,11 @@ export const MALI: IommuModel<v.InferOutput<v.StrictObjectSchema<typeof MALI_CON
     'panthor-7.3': { format: 'arm-64-lpae-s1', linux: '7.3', split: 'refuse' },
   },
   preset: 'mali-assumed',
+  alone({ config, mmu, memory }) {
+    const device = new MaliMmu({ config: config.mali, mmu, memory });
+    const levels = (): number => Number(device.mmuInterrupt.raised) | (Number(device.gpuInterrupt.raised) << 1);
+    return { device, registerBytes: REGISTER_BYTES, streams: 16, lines: ['mmu', 'gpu'], levels };
+  },
   create({ config, driverName, coherent, mmu, memory, machine, bugs }) {
     if (driverName.startsWith('panthor')) {
       // Panthor drives GPUs with a command-stream front end only.

@@ -1,8 +1,8 @@
 import { FaultKind, TranslationRequest } from '../../emulator/index.ts';
 import { TWO_32 } from '../../formats/index.ts';
+import type { DeviceMemory, LoneDevice } from '../lone-device.ts';
 import type { MachineConfig } from '../machine/index.ts';
-import type { DeviceMemory } from './device-memory.ts';
-import { LONE_DEVICES, type LoneDevice } from './lone-devices.ts';
+import { MMUS } from '../mmus.ts';
 import {
   FRAME_BYTES,
   KEEP_CLOCK,
@@ -100,9 +100,11 @@ export class DeviceServer {
   #newDevice(): LoneDevice {
     const { config, memory } = this.#parts;
     this.#edges = 0;
-    return LONE_DEVICES[config.iommu.model](config, memory, (line) => {
+    const edge = (line: number): void => {
       this.#edges = (this.#edges | (1 << line)) >>> 0;
-    });
+    };
+    const coherent = config.table.walk === 'coherent';
+    return MMUS[config.iommu.model].alone({ config, coherent, mmu: config.mmu, memory, edge });
   }
 
   #serve(frame: DataView): Uint8Array {

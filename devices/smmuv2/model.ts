@@ -35,6 +35,9 @@ export const SMMUV2_CONFIG = {
   smmuv2: v.optional(Smmuv2Schema, {}),
 } as const;
 
+/** Most context interrupts that have a line of their own where the device stands alone; the line before them is the global one. */
+const BANK_LINES = 31;
+
 /** Arm SMMUv2 (MMU-500) with Linux's arm-smmu. */
 export const SMMUV2: IommuModel<v.InferOutput<v.StrictObjectSchema<typeof SMMUV2_CONFIG, undefined>>> = {
   name: 'smmuv2',
@@ -44,6 +47,14 @@ export const SMMUV2: IommuModel<v.InferOutput<v.StrictObjectSchema<typeof SMMUV2
   formats: ['arm-64-lpae-s1', 'arm-64-lpae-s2', 'arm-32-lpae-s1', 'arm-32-lpae-s2'],
   table: {},
   preset: 'mmu-500-agilex7',
+  bareTables: ['arm-v7s', 'both-halves'],
+  alone({ config, mmu, memory, edge }) {
+    const device = new Smmuv2({ hardware: SMMU_HARDWARE[config.smmuv2.hardware], mmu, memory });
+    device.onGlobalInterrupt = () => edge(0);
+    device.onContextInterrupt = (bank) => edge(1 + Math.min(bank, BANK_LINES - 1));
+    const banks = Array.from({ length: BANK_LINES }, (_, bank) => `context ${bank}`);
+    return { device, registerBytes: device.pages.size, streams: 0x8000, lines: ['global', ...banks], levels: () => 0 };
+  },
   create({ config: { smmuv2 }, coherent, mmu, memory, machine, bugs }) {
     const hardware = resized(SMMU_HARDWARE[smmuv2.hardware], smmuv2.contextBanks, smmuv2.groups);
     const timing = {

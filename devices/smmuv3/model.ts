@@ -1,9 +1,9 @@
 import * as v from 'valibot';
 import { ConfigError } from '../../formats/index.ts';
 import type { IommuModel } from '../iommu.ts';
-import { Smmuv3 } from './device/index.ts';
+import { Smmuv3, Wire } from './device/index.ts';
 import { DRIVER_KERNELS, DriverSchema, Smmuv3Driver } from './driver/index.ts';
-import { Smmuv3FeaturesSchema, smmuv3Features } from './spec/index.ts';
+import { REGISTERS, Smmuv3FeaturesSchema, smmuv3Features } from './spec/index.ts';
 
 /** What a configuration says of an SMMUv3 and its driver. */
 export const SMMUV3_CONFIG = {
@@ -12,6 +12,9 @@ export const SMMUV3_CONFIG = {
   /** Queues and costs of Linux's driver. */
   driver: v.optional(DriverSchema, {}),
 } as const;
+
+/** The two pages of registers, 64 KiB each (IHI 0070 section 6.1). */
+const REGISTER_BYTES = 0x2_0000;
 
 /** Arm SMMUv3 with Linux's arm-smmu-v3. */
 export const SMMUV3: IommuModel<v.InferOutput<v.StrictObjectSchema<typeof SMMUV3_CONFIG, undefined>>> = {
@@ -25,6 +28,14 @@ export const SMMUV3: IommuModel<v.InferOutput<v.StrictObjectSchema<typeof SMMUV3
   driverTable: {
     'arm-smmu-v3-6.12': { linux: '6.12' },
     'arm-smmu-v3-7.3': { linux: '7.3', split: 'refuse' },
+  },
+  imageRegisters: REGISTERS,
+  bareTables: ['nested'],
+  alone({ config, coherent, mmu, memory, edge }) {
+    const device = new Smmuv3({ features: smmuv3Features({ ...config.smmu, coherent }), mmu, memory });
+    const lines = Object.values(Wire);
+    device.interrupts.onWire = (wire) => edge(lines.indexOf(wire));
+    return { device, registerBytes: REGISTER_BYTES, streams: 2 ** device.features.streamBits, lines, levels: () => 0 };
   },
   create({ config, driverName, coherent, mmu, memory, machine, structures, bugs }) {
     const device = new Smmuv3({ features: smmuv3Features({ ...config.smmu, coherent }), mmu, memory });

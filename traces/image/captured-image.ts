@@ -1,5 +1,6 @@
-import { type IommuDevice, REGISTERS } from '../../devices/index.ts';
+import type { IommuDevice, RegisterMap } from '../../devices/index.ts';
 import { Bus, BusView, type PhysicalMemory, type WalkMemory } from '../../emulator/index.ts';
+import { hexText } from '../quantity.ts';
 import { ImageStreams, type StreamTableImage } from './image-streams.ts';
 import { forEachLeafRecord, newLeafScan } from './leaf-list.ts';
 import { IMAGE_PAGE_SIZE, type ImageStreamTable } from './memory-image.ts';
@@ -53,22 +54,22 @@ class NotingMemory implements StreamTableImage {
 }
 
 /**
- * Takes an image of the stream table, the context descriptors and the tables that the registers of a machine's SMMUv3 lead to, as a
- * device sees them: on a machine whose walks do not snoop, what the CPU has not yet cleaned to memory is not in it.
+ * Takes an image of the stream table, the context descriptors and the tables that the registers of a device lead to, as the device
+ * sees them: on a machine whose walks do not snoop, what the CPU has not yet cleaned to memory is not in it.
  *
- * @param device an SMMUv3; other MMUs have no stream table that could say where their tables are
+ * @param registers the device's, as the `imageRegisters` of its model has them
  */
-export function captureImage(device: IommuDevice, memory: PhysicalMemory): CapturedImage {
-  const noting = new NotingMemory(new Bus(memory, null).port('image', BusView.NON_COHERENT), readableRegisters(device));
+export function captureImage(device: IommuDevice, registers: RegisterMap, memory: PhysicalMemory): CapturedImage {
+  const port = new Bus(memory, null).port('image', BusView.NON_COHERENT);
+  const noting = new NotingMemory(port, readableRegisters(device, registers));
   let streams = 0;
   for (const owner of new ImageStreams(noting).translated()) {
     streams++;
     forEachLeafRecord(noting, owner, newLeafScan(), () => {});
   }
   const pages = [...noting.visited].sort((a, b) => a - b).map((page) => page * IMAGE_PAGE_SIZE);
-  const hex = (value: bigint | number): string => `0x${value.toString(16)}`;
-  const regs = Object.fromEntries([...noting.registers].map(([name, value]) => [name, hex(value)]));
-  const description = { regs, pages: pages.map((pa, index) => ({ pa: hex(pa), off: index * IMAGE_PAGE_SIZE })) };
+  const regs = Object.fromEntries([...noting.registers].map(([name, value]) => [name, hexText(value)]));
+  const description = { regs, pages: pages.map((pa, index) => ({ pa: hexText(pa), off: index * IMAGE_PAGE_SIZE })) };
   return {
     description: `${JSON.stringify(description, null, 1)}\n`,
     pages: pageBytes(memory, pages),
@@ -78,10 +79,10 @@ export function captureImage(device: IommuDevice, memory: PhysicalMemory): Captu
 }
 
 /** Every register that can be read, by name. */
-function readableRegisters(device: IommuDevice): Map<string, bigint> {
+function readableRegisters(device: IommuDevice, registers: RegisterMap): Map<string, bigint> {
   const values = new Map<string, bigint>();
   const halves = new Uint32Array(2);
-  for (const [name, { offset, width, access }] of Object.entries(REGISTERS)) {
+  for (const [name, { offset, width, access }] of Object.entries(registers)) {
     if (access === 'w') continue;
     if (width === 64) {
       device.read64(offset, halves);

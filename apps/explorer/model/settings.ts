@@ -1,19 +1,18 @@
 /** What the machine of the page is: few choices, all of them in the link. */
-import { DEFAULT_MMU, MMUS, type MmuName, PLANTED_BUGS } from '../../../devices/index.ts';
+import {
+  type BareTables,
+  DEFAULT_MMU,
+  type FormatKey,
+  MMUS,
+  type MmuName,
+  PLANTED_BUGS,
+} from '../../../devices/index.ts';
 import { type MmuOptions, PRESETS, type PresetName } from '../../../emulator/index.ts';
 import { ConfigError } from '../../../formats/index.ts';
 import { type RunConfigInput, runConfig } from '../../../traces/browser.ts';
 
-/** Table formats: those of the devices, and two that a bare MMU walks. */
-export type TableChoice =
-  | 'arm-64-lpae-s1'
-  | 'arm-64-lpae-s2'
-  | 'nested'
-  | 'arm-32-lpae-s1'
-  | 'arm-32-lpae-s2'
-  | 'arm-mali-lpae'
-  | 'arm-v7s'
-  | 'both-halves';
+/** Tables of a driver's, and those that a bare MMU walks. */
+export type TableChoice = FormatKey | BareTables;
 
 export const TABLE_TITLES: Readonly<Record<TableChoice, string>> = {
   'arm-64-lpae-s1': 'stage 1',
@@ -73,10 +72,8 @@ export function isBare({ format }: Settings): boolean {
 
 /** Formats that can be chosen with an MMU. */
 function formatsOf(mmu: MmuName): TableChoice[] {
-  const formats: TableChoice[] = [...(MMUS[mmu].formats as readonly TableChoice[])];
-  if (mmu === 'smmuv3') formats.push('nested');
-  if (mmu === 'smmuv2') formats.push('arm-v7s', 'both-halves');
-  return formats;
+  const { formats, bareTables = [] } = MMUS[mmu];
+  return [...formats, ...bareTables] as TableChoice[];
 }
 
 /** Every choice, as far as the others leave it open. */

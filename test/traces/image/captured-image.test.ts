@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { REGISTERS } from '../../../devices/index.ts';
 import {
   captureImage,
   drawTables,
@@ -28,7 +29,7 @@ async function imageAndLeaves(
     beforeReport: (replayer) => {
       forEachStreamLeaf(replayer, ({ inferred: _, ...leaf }) => leaves.push(leaf));
       const { device, memory } = replayer.machine;
-      const captured = captureImage(device, memory);
+      const captured = captureImage(device, REGISTERS, memory);
       const bytes = Buffer.concat(Array.from(captured.pages, (page) => Buffer.from(page)));
       pages = captured.pageCount;
       expect(bytes.length).toBe(4096 * pages);

@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { MMUS } from '../../../../devices/index.ts';
 import { ConfigError } from '../../../../formats/index.ts';
 import {
   captureImage,
@@ -108,8 +109,11 @@ async function run(captures: readonly string[], flags: ReplayFlags): Promise<voi
   const outputs = new ReportOutputs(flags, captures);
   if (flags.leaves === '-') throw new ConfigError('--leaves', '-', 'a file: standard output has the report');
   const { leaves, image } = flags;
-  if (image !== undefined && config.iommu.model !== 'smmuv3') {
-    throw new ConfigError('--image', image, 'a machine with an SMMUv3: an image starts from its stream table');
+  const { imageRegisters } = MMUS[config.iommu.model];
+  if (image !== undefined && imageRegisters === undefined) {
+    const able = Object.values(MMUS).filter((model) => model.imageRegisters !== undefined);
+    const titles = able.map(({ title }) => title).join(' or ');
+    throw new ConfigError('--image', image, `a machine with ${titles}: its registers lead to all tables`);
   }
   const options = {
     strict: flags.strict === true,
@@ -121,9 +125,9 @@ async function run(captures: readonly string[], flags: ReplayFlags): Promise<voi
     beforeReport: (replayer: Replayer) => {
       outputs.captureEnded();
       if (leaves !== undefined) writeStreamLeaves(replayer, leaves);
-      if (image === undefined) return;
+      if (image === undefined || imageRegisters === undefined) return;
       const { device, memory } = replayer.machine;
-      writeImage('--image', image, captureImage(device, memory));
+      writeImage('--image', image, captureImage(device, imageRegisters, memory));
     },
   };
   if (flags['bindDelay'] !== undefined && config.bind.mode !== 'async') {
