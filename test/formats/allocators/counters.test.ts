@@ -96,6 +96,7 @@ describe('what a layer counts', () => {
     stack.endOperation();
     give(got);
     expect(stack.beginOperation(2, 9, 'a')).toBe(false);
+    expect(counted('reserve').peakFootprintBytes).toBe(3 * TABLE);
     expect(counted('reserve')).toEqual({
       ...{ allocations: 2, frees: 2, peakTables: 2, peakBytes: 2 * TABLE, peakFootprintBytes: 3 * TABLE },
       ...{ systemCalls: 3, bulkCalls: 2, hits: 2, reserved: 3, returned: 1, failures: 1 },
@@ -104,12 +105,39 @@ describe('what a layer counts', () => {
     expect(stack.report().total).toMatchObject({ reserved: 3, overReserved: 1, unusedShare: 1 / 3, worstOperation: 1 });
   });
 
+  it('reserve: memory set aside counts at its height though nothing of it is used', () => {
+    const { stack, counted } = rig('reserve/page');
+    stack.beginOperation(1, 5, 'a');
+    stack.endOperation();
+    expect(counted('reserve')).toMatchObject({ peakFootprintBytes: 5 * TABLE, reserved: 5, returned: 5 });
+    expect(stack.report().total.callsInRun).toBe(0);
+  });
+
+  it('page: calls while an operation runs apart from those outside', () => {
+    const { stack, take, counted } = rig('page');
+    take(2);
+    stack.beginOperation(1, 0, 'a');
+    take(3);
+    stack.endOperation();
+    take(1);
+    expect(counted('page')).toMatchObject({ systemCalls: 6, callsInRun: 3 });
+  });
+
   it('accounting: refusals, to the owner and in all', () => {
     const { stack, take, give, counted } = rig('accounting:limitBytes=12K');
     give(take(5).slice(0, 1));
     expect(stack.accounts()).toMatchObject([{ tables: 2, bytes: 2 * TABLE, totalTables: 3, refused: 2 }]);
     expect(counted('accounting')).toMatchObject({ allocations: 3, frees: 1, failures: 2, cycles: 6 * 4 });
     expect(counted('checked')).toMatchObject({ allocations: 3, frees: 1, failures: 2 });
+  });
+
+  it('sizing in slabs: half a page is an object, more is a block', () => {
+    const { take, counted } = rig('sizing:policy=slab');
+    take(2, 2048);
+    expect(counted('page')).toMatchObject({ allocations: 1 });
+    take(2, 2304);
+    expect(counted('page')).toMatchObject({ allocations: 3, liveBytes: 3 * 4096 });
+    expect(counted('sizing')).toMatchObject({ wastedBytes: 2 * (4096 - 2304) });
   });
 
   it('sizing in slabs: objects, pages and waste', () => {

@@ -17,6 +17,7 @@ import {
   SHORT_TABLE,
   shortLayout,
   TableMemoryError,
+  TeardownQueue,
 } from '../../../formats/index.ts';
 import { gather, hex, type Rig, rigV7s } from './rig.ts';
 
@@ -553,5 +554,19 @@ describe("the kernel's self-test", () => {
     }
     table.free();
     expect(rig.live.size).toBe(0);
+  });
+});
+
+describe('teardown by a shared queue', () => {
+  it('gives the first level back at once and the others by steps', () => {
+    const rig = rigV7s();
+    for (const iova of [0, 0x100000, 0x200000]) rig.table.mapPages(iova, 0x1000, 0x1000, 1, Prot.READ, Gfp.KERNEL);
+    const queue = new TeardownQueue();
+    rig.table.teardownInto(queue);
+    rig.table.teardownInto(queue);
+    expect([rig.table.liveTables, queue.pending, rig.live.size]).toEqual([3, 3, 3]);
+    expect(queue.step(2)).toBe(2);
+    expect(queue.step(9)).toBe(1);
+    expect([rig.table.liveTables, rig.live.size]).toEqual([0, 0]);
   });
 });
