@@ -1,4 +1,4 @@
-import type { CpusSection, Report } from './report.ts';
+import type { Report } from './report.ts';
 
 export type MetricUnit = 'count' | 'bytes' | 'cycles' | 'share' | 'seconds';
 
@@ -25,11 +25,6 @@ type Row = [
   meaning: string,
   pick: Metric['pick'],
 ];
-
-/** What the CPUs did at once; null in a plain run on one, of which the rows of CPU time say it all. */
-function atOnce({ cpus, config: { cpuLoad } }: Report): CpusSection | null {
-  return cpus.asked === 1 && cpuLoad.by === 'cpu' && !cpuLoad.backToBack ? null : cpus;
-}
 
 const ROWS: readonly Row[] = [
   [
@@ -350,7 +345,7 @@ const ROWS: readonly Row[] = [
     'cycles',
     'less',
     'On the CPUs of --cpus: from the begin of the first operation to the end of the last, pauses of the capture included.',
-    (report) => atOnce(report)?.span ?? null,
+    ({ cpus }) => cpus.span,
   ],
   [
     'cpuBusyCycles',
@@ -358,7 +353,7 @@ const ROWS: readonly Row[] = [
     'cycles',
     'less',
     'Time of all operations on the CPUs of --cpus, waiting for each other included.',
-    (report) => atOnce(report)?.busy ?? null,
+    ({ cpus }) => cpus.busy,
   ],
   [
     'contentionCycles',
@@ -366,7 +361,7 @@ const ROWS: readonly Row[] = [
     'cycles',
     'less',
     'Time that operations waited because others ran at once: for the command queue, for locks, and for a device that did what others told it.',
-    (report) => atOnce(report)?.contention ?? null,
+    ({ cpus }) => cpus.contention,
   ],
   [
     'lineCycles',
@@ -374,7 +369,7 @@ const ROWS: readonly Row[] = [
     'cycles',
     'less',
     'Time for cache lines of the queue and of locks to come over from the CPU that had them last.',
-    (report) => atOnce(report)?.waits.line ?? null,
+    ({ cpus }) => cpus.waits.line,
   ],
   [
     'overlapCycles',
@@ -382,7 +377,7 @@ const ROWS: readonly Row[] = [
     'cycles',
     null,
     'Time in which the device worked and some CPU did not wait for it.',
-    (report) => atOnce(report)?.active.both ?? null,
+    ({ cpus }) => cpus.active.both,
   ],
   ['walks', 'table walks', 'count', 'less', 'Translations that read tables.', ({ translation }) => translation.walks],
   [

@@ -1,7 +1,5 @@
 /** From a rig to what the page shows of it. */
-
 import { cacheContents, probedSets, type StageRegime, type WalkMemory } from '../../../emulator/index.ts';
-import { hexText } from '../../../formats/index.ts';
 import {
   type DrawnTable,
   drawTables,
@@ -138,11 +136,11 @@ export function entryView(rig: Rig, space: RigSpace, stage: 1 | 2, tablePa: numb
     stage,
     level,
     index,
-    pa: hexText(at),
+    pa: `0x${at.toString(16)}`,
     iova: `0x${BigInt.asUintN(64, BigInt(iova + index * covers)).toString(16)}`,
     covers,
     structure: explainEntry(value, { format: tableFormat(root), level, granuleShift }),
-    newer: seen === value ? null : hexText(seen),
+    newer: seen === value ? null : `0x${seen.toString(16)}`,
   };
 }
 
@@ -181,7 +179,7 @@ export function findingViews({ findings }: Rig): FindingView[] {
     kind,
     meaning: FINDING_MEANINGS[kind],
     detail: detail.slice(0, LONGEST_TEXT),
-    iova: hexText(iova),
+    iova: `0x${iova.toString(16)}`,
     level: level ?? null,
   }));
 }

@@ -1,7 +1,5 @@
 /** Comparing the tables in memory with those that a vector's dump lists, byte for byte. */
-
 import { explainDescriptor, type IoPgtable, type TableMemory, TWO_32 } from '../../../formats/index.ts';
-import { hexText } from '../../quantity.ts';
 import type { DumpedTable } from './vector.ts';
 
 /** One table entry that is not what it should be. */
@@ -44,7 +42,7 @@ function describeDumped(table: DumpedTable | undefined): string {
 
 function describeLive(table: LiveTable | undefined): string {
   if (table === undefined) return 'no further table';
-  return `table ${hexText(table.pa)} level ${table.level} size ${hexText(table.size)}`;
+  return `table 0x${table.pa.toString(16)} level ${table.level} size 0x${table.size.toString(16)}`;
 }
 
 function compareContents(dumped: DumpedTable, table: IoPgtable, memory: TableMemory): TableDifference | null {
@@ -121,7 +119,7 @@ function describeEntry(
 }
 
 function shown(field: { readonly value: number; readonly text: string }): string {
-  const value = hexText(field.value);
+  const value = `0x${field.value.toString(16)}`;
   return field.text === '' ? value : `${value} (${field.text})`;
 }
 
