@@ -2,6 +2,7 @@ import {
   type BusPort,
   CAUSE_NAMES,
   type Finding,
+  FindingKind,
   TranslationRequest,
   type WalkMemory,
 } from '../../../emulator/index.ts';
@@ -69,6 +70,7 @@ export class MachineRig implements Rig {
     this.use(space);
     const { replayer } = this;
     const { machine, tracker, refusals } = replayer;
+    const { sanitizer } = machine;
     const live = tracker.domains[this.#numbers[space] ?? 0]?.live;
     const { iova, size } = edit;
     if (edit.kind === 'map' && live?.overlaps(iova, iova + size) === true) {
@@ -76,11 +78,15 @@ export class MachineRig implements Rig {
     }
     if (edit.kind === 'unmap' && live?.overlaps(iova, iova + size) !== true) return 'nothing is mapped there';
     const refused = refusals.count;
+    const crashes = sanitizer.count(FindingKind.CPU_FAULT);
     this.#watch(() => {
       this.#fill(edit.kind === 'map' ? EventKind.MAP : EventKind.UNMAP, edit, space);
       replayer.take(this.#event);
     });
     machine.clock.cycles += PAUSE;
+    if (sanitizer.count(FindingKind.CPU_FAULT) > crashes) {
+      return 'the driver follows a broken table to where no memory is; a kernel would crash here';
+    }
     return refusals.count === refused ? '' : (refusals.kept.at(-1)?.reason ?? 'refused');
   }
 
