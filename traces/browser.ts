@@ -31,7 +31,7 @@ export * from './generate/index.ts';
 export * from './image/index.ts';
 export * from './input-error.ts';
 export { plainNames, plainText } from './plain-text.ts';
-export { hexText, sizeText } from './quantity.ts';
+export { sizeText } from './quantity.ts';
 export * from './recording/index.ts';
 export * from './reference/index.ts';
 export * from './replay/index.ts';

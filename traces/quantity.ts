@@ -1,5 +1,7 @@
 /** Numbers as a person reads them. All pure, all locale-independent, so that a report is the same on every machine. */
 
+export { hexText } from '../formats/index.ts';
+
 /** `1234567` as `1,234,567`; fractions are rounded away. */
 export function count(value: number): string {
   return Math.round(value)
@@ -64,9 +66,4 @@ export function seconds(value: number): string {
 export function exact(value: number, decimals = 6): number {
   const scale = 10 ** decimals;
   return Math.round(value * scale) / scale;
-}
-
-/** An address or a value of a register as `0xfffff000`: lower-case digits, none in front that is zero. */
-export function hexText(value: number | bigint): string {
-  return `0x${value.toString(16)}`;
 }

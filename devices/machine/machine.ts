@@ -24,6 +24,7 @@ import {
   type AllocatorStack,
   ConfigError,
   createAllocatorStack,
+  hexText,
   leafSizes,
   NO_PAGES,
   type TableAllocator,
@@ -296,7 +297,7 @@ export class Machine {
     const table = this.watch.tableAt(pa);
     const [found, what] = DMA_FINDINGS[kind];
     this.sanitizer.found(found, table?.iova ?? this.sanitizer.iova, () => ({
-      detail: `${size} bytes at 0x${pa.toString(16)}${table === null ? '' : `, of a table of level ${table.level}`}, ${what}`,
+      detail: `${size} bytes at ${hexText(pa)}${table === null ? '' : `, of a table of level ${table.level}`}, ${what}`,
       ...(table === null ? {} : { level: table.level, domain: table.space.domain }),
     }));
   }
@@ -306,7 +307,7 @@ export class Machine {
     const { pa, size, detail } = finding;
     const table = pa < 0 ? null : this.watch.tableAt(pa);
     this.sanitizer.found(ALLOCATOR_FINDINGS[finding.kind], table?.iova ?? this.sanitizer.iova, () => {
-      const block = pa < 0 ? `${size} bytes` : `the table of ${size} bytes at 0x${pa.toString(16)}`;
+      const block = pa < 0 ? `${size} bytes` : `the table of ${size} bytes at ${hexText(pa)}`;
       if (table === null) return { detail: `${block}: ${detail}` };
       const { level, allocatedBy, space } = table;
       return {

@@ -1,4 +1,5 @@
 /** What a person is told about registers. */
+import { hexText } from '../../formats/index.ts';
 import type { Register, RegisterMap } from './declaration.ts';
 
 const ACCESS = {
@@ -12,7 +13,7 @@ const ACCESS = {
 export function registerTable(map: RegisterMap): string {
   const rows = Object.values(map).map((register) => {
     const { name, offset, width, access, meaning, reset = 0 } = register;
-    return `| ${hex(offset)} | ${name} | ${width} | ${ACCESS[access]}${lockText(register)} | ${hex(reset)} | ${meaning} |`;
+    return `| ${hexText(offset)} | ${name} | ${width} | ${ACCESS[access]}${lockText(register)} | ${hexText(reset)} | ${meaning} |`;
   });
   return [
     '| offset | register | bits | access | reset | meaning |',
@@ -27,9 +28,5 @@ function lockText({ lock }: Register): string {
   const named = Object.entries(lock.register.fields ?? {})
     .filter(([, { word, lowMask }]) => word === 0 && (lowMask & lock.bits) !== 0)
     .map(([name]) => name);
-  return `, ignored while ${lock.register.name}.${named.length > 0 ? named.join(' or ') : hex(lock.bits)} is set`;
-}
-
-function hex(value: number): string {
-  return `0x${value.toString(16)}`;
+  return `, ignored while ${lock.register.name}.${named.length > 0 ? named.join(' or ') : hexText(lock.bits)} is set`;
 }

@@ -1,5 +1,5 @@
 import { FaultKind, TranslationRequest } from '../../emulator/index.ts';
-import { TWO_32 } from '../../formats/index.ts';
+import { hexText, TWO_32 } from '../../formats/index.ts';
 import type { DeviceMemory, LoneDevice } from '../lone-device.ts';
 import type { MachineConfig } from '../machine/index.ts';
 import { MMUS } from '../mmus.ts';
@@ -250,7 +250,7 @@ export class DeviceServer {
         const finding = this.#check.findings[frame.getUint32(12, true)];
         if (finding === undefined) return Status.OK;
         const { kind, cycle, streamId, iova, detail } = finding;
-        this.#text = `${kind}: cycle ${cycle}, stream ${streamId}, iova 0x${iova.toString(16)}: ${detail}`;
+        this.#text = `${kind}: cycle ${cycle}, stream ${streamId}, iova ${hexText(iova)}: ${detail}`;
         return Status.OK;
       }
       default:

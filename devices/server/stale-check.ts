@@ -6,6 +6,7 @@ import {
   Walker,
   type WalkMemory,
 } from '../../emulator/index.ts';
+import { hexText } from '../../formats/index.ts';
 import type { IommuDevice } from '../iommu.ts';
 
 /** One thing that the check found. */
@@ -44,16 +45,16 @@ export class StaleCheck {
     if (hit === 0 || (hit & HitFlag.WALKED) !== 0 || request.substreamId >= 0) return;
     const regime = this.#device.regimeOf(streamId);
     if (regime === null) {
-      if (pa !== iova) this.#found(request, `a TLB gave ${hex(pa)}, but the stream has no tables any more`);
+      if (pa !== iova) this.#found(request, `a TLB gave ${hexText(pa)}, but the stream has no tables any more`);
       return;
     }
     const walker = this.#walker;
     const found = walker.translate(regime, iova, (flags & AccessFlag.UPPER) !== 0, neededPermissions(flags));
     if (found && walker.outputAddress === pa) return;
     const now = found
-      ? `lead to ${hex(walker.outputAddress)}`
+      ? `lead to ${hexText(walker.outputAddress)}`
       : `give a fault of kind ${walker.fault} at level ${walker.faultLevel}`;
-    this.#found(request, `a TLB gave ${hex(pa)}, the tables ${now}`);
+    this.#found(request, `a TLB gave ${hexText(pa)}, the tables ${now}`);
   }
 
   #found({ start, streamId, iova }: TranslationRequest, detail: string): void {
@@ -61,8 +62,4 @@ export class StaleCheck {
     if (this.findings.length >= KEPT) return;
     this.findings.push({ kind: 'stale-tlb-hit', cycle: Math.ceil(start), streamId, iova, detail });
   }
-}
-
-function hex(value: number): string {
-  return `0x${value.toString(16)}`;
 }

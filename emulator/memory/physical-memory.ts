@@ -7,7 +7,7 @@
  */
 
 import * as v from 'valibot';
-import { ConfigError, type TableMemory } from '../../formats/index.ts';
+import { ConfigError, hexText, type TableMemory } from '../../formats/index.ts';
 import { FRAME_SIZE, FrameStore } from './frame-store.ts';
 
 const address = v.pipe(v.number(), v.integer(), v.minValue(0), v.maxValue(2 ** 52));
@@ -40,7 +40,7 @@ export class BusError extends Error {
   readonly pa: number;
 
   constructor(pa: number, reason: string) {
-    super(`${reason} at physical address 0x${pa.toString(16)}`);
+    super(`${reason} at physical address ${hexText(pa)}`);
     this.pa = pa;
   }
 }

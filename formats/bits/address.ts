@@ -58,3 +58,8 @@ export function commonSizes(bitmap: number, other: number): number {
     .filter((size) => hasSize(other, size))
     .reduce((sum, size) => sum + size, 0);
 }
+
+/** An address or a value of a register as `0xfffff000`: lower-case digits, none in front that is zero. */
+export function hexText(value: number | bigint): string {
+  return `0x${value.toString(16)}`;
+}

@@ -1,3 +1,5 @@
+import { hexText } from '../bits/index.ts';
+
 /** A configuration that cannot work: names the field, what was found there, and what is allowed. */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError';
@@ -20,9 +22,8 @@ export class ConfigError extends Error {
 const LONGEST = 120;
 
 function printable(value: unknown): string {
-  if (typeof value === 'bigint') return `0x${value.toString(16)}`;
-  if (typeof value === 'number' && Number.isSafeInteger(value) && Math.abs(value) > 0xffff)
-    return `0x${value.toString(16)}`;
+  if (typeof value === 'bigint') return hexText(value);
+  if (typeof value === 'number' && Number.isSafeInteger(value) && Math.abs(value) > 0xffff) return hexText(value);
   if (typeof value === 'string' && value.length > LONGEST) return JSON.stringify(`${value.slice(0, LONGEST)}...`);
   // JSON has no infinite numbers.
   return typeof value === 'number' ? String(value) : (JSON.stringify(value) ?? String(value));

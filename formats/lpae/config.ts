@@ -5,6 +5,7 @@
 import {
   commonSizes,
   hasSize,
+  hexText,
   mostBits,
   OUTPUT_SIZE_CODES,
   Shareability,
@@ -67,7 +68,7 @@ export function checkQuirks(config: AdjustedConfig, known: number): ConfigCheck 
 /** The names of the quirks in a set, with their values. */
 function quirkNames(quirks: number): string {
   const named = Object.entries(Quirk).filter(([, bit]) => (quirks & bit) !== 0);
-  return named.map(([name, bit]) => `${name} 0x${bit.toString(16)}`).join(', ');
+  return named.map(([name, bit]) => `${name} ${hexText(bit)}`).join(', ');
 }
 
 /** 32-bit LPAE and Mali have the 4 KiB granule only. */

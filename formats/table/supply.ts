@@ -2,6 +2,7 @@
  * Where the tables of one tree come from and go to: memory from an allocator, made visible to the device, counted. The steps and
  * their order are Linux's (`__arm_lpae_alloc_pages`, `__arm_v7s_alloc_table`, `iommu_pages_start_incoherent`).
  */
+import { hexText } from '../bits/index.ts';
 import type { AdjustedConfig, Machine, TableStats } from './io-pgtable.ts';
 import { DMA_MAPPING_ERROR, Gfp, NO_PAGES, type TableAllocator } from './ports.ts';
 import { WarningCode } from './warnings.ts';
@@ -46,7 +47,7 @@ export class TableSupply {
     const pa = source.allocator.alloc(this.#cookie, block, gfp | Gfp.ZERO);
     if (pa === NO_PAGES) return NO_PAGES;
     if (pa >= this.#limit) {
-      this.#machine.log?.(`page table at 0x${pa.toString(16)} does not fit in a descriptor`);
+      this.#machine.log?.(`page table at ${hexText(pa)} does not fit in a descriptor`);
       source.allocator.free(this.#cookie, pa, block);
       return NO_PAGES;
     }

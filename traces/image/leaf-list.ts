@@ -13,6 +13,7 @@ import {
   type IoPgtableFormat,
   Quirk,
 } from '../../formats/index.ts';
+import { hexText } from '../quantity.ts';
 
 /**
  * One leaf, in the form of the leaf lists that come with page-table dumps: one JSON object per line. The attribute fields are the
@@ -156,7 +157,7 @@ function leafRecord(
     sid: owner.sid,
     asid: regime.asid,
     iova: wholeAddress(iova, upper, stage),
-    pa: `0x${pa.toString(16)}`,
+    pa: hexText(pa),
     size: 2 ** shift,
     level: walk.level,
     perm: `${reads ? 'r' : ''}${writes ? 'w' : ''}`,
@@ -191,7 +192,7 @@ export function tableQuirks(stage: StageRegime): number {
 
 /** The address as software writes it: in the upper half all bits above the input size are ones. */
 export function wholeAddress(address: number, upper: boolean, stage: StageRegime): string {
-  if (!upper) return `0x${address.toString(16)}`;
+  if (!upper) return hexText(address);
   const bits = stage.family === 'short' || stage.aarch32 === true ? 32n : 64n;
   const size = BigInt(stage.root1?.inputBits ?? 0);
   return `0x${((1n << bits) - (1n << size) + BigInt(address)).toString(16)}`;

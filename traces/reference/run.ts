@@ -3,6 +3,7 @@ import { AccessFlag, FlightEngine, HitFlag, Mmu, TranslationRequest } from '../.
 import type { MemoryImage } from '../image/index.ts';
 import { streamTableOf } from '../image/index.ts';
 import { InputError } from '../input-error.ts';
+import { hexText } from '../quantity.ts';
 import type { AddressList } from '../translate/index.ts';
 import { compareFigures, type FigureDifference } from './compare.ts';
 import { type Experiment, machineOf } from './experiment.ts';
@@ -178,7 +179,7 @@ function fillRecord(record: TranslationRecord, request: Readonly<TranslationRequ
 function faulted(file: string, request: Readonly<TranslationRequest>): InputError {
   const { contextFault, fault, iova } = request;
   const why = contextFault === 0 ? `fault ${fault}` : `configuration fault ${contextFault}`;
-  return new InputError(file, `address 0x${iova.toString(16)}`, why, 'addresses that the image maps');
+  return new InputError(file, `address ${hexText(iova)}`, why, 'addresses that the image maps');
 }
 
 function emptyRecord(): TranslationRecord {

@@ -1,3 +1,4 @@
+import { hexText } from '../quantity.ts';
 import type { Edit } from './edit.ts';
 
 /** A map or unmap that the table did not do, or not wholly. */
@@ -29,5 +30,5 @@ export const NO_DOMAIN_MEMORY = 'ENOMEM, no memory for the first-level table of 
 
 /** What a map or unmap asks for: `map iova 0x1000 size 0x2000`. */
 export function requestText({ maps, iova, size }: Pick<Edit, 'maps' | 'iova' | 'size'>): string {
-  return `${maps ? 'map' : 'unmap'} iova 0x${iova.toString(16)} size 0x${size.toString(16)}`;
+  return `${maps ? 'map' : 'unmap'} iova ${hexText(iova)} size ${hexText(size)}`;
 }

@@ -1,4 +1,4 @@
-import type { Report } from './report.ts';
+import type { CpusSection, Report } from './report.ts';
 
 export type MetricUnit = 'count' | 'bytes' | 'cycles' | 'share' | 'seconds';
 
@@ -25,6 +25,11 @@ type Row = [
   meaning: string,
   pick: Metric['pick'],
 ];
+
+/** What the CPUs did at once; null in a plain run on one, of which the rows of CPU time say it all. */
+function atOnce({ cpus, config: { cpuLoad } }: Report): CpusSection | null {
+  return cpus.asked === 1 && cpuLoad.by === 'cpu' && !cpuLoad.backToBack ? null : cpus;
+}
 
 const ROWS: readonly Row[] = [
   [
@@ -345,7 +350,7 @@ const ROWS: readonly Row[] = [
     'cycles',
     'less',
     'On the CPUs of --cpus: from the begin of the first operation to the end of the last, pauses of the capture included.',
-    ({ cpus }) => cpus.span,
+    (report) => atOnce(report)?.span ?? null,
   ],
   [
     'cpuBusyCycles',
@@ -353,7 +358,7 @@ const ROWS: readonly Row[] = [
     'cycles',
     'less',
     'Time of all operations on the CPUs of --cpus, waiting for each other included.',
-    ({ cpus }) => cpus.busy,
+    (report) => atOnce(report)?.busy ?? null,
   ],
   [
     'contentionCycles',
@@ -361,7 +366,7 @@ const ROWS: readonly Row[] = [
     'cycles',
     'less',
     'Time that operations waited because others ran at once: for the command queue, for locks, and for a device that did what others told it.',
-    ({ cpus }) => cpus.contention,
+    (report) => atOnce(report)?.contention ?? null,
   ],
   [
     'lineCycles',
@@ -369,7 +374,7 @@ const ROWS: readonly Row[] = [
     'cycles',
     'less',
     'Time for cache lines of the queue and of locks to come over from the CPU that had them last.',
-    ({ cpus }) => cpus.waits.line,
+    (report) => atOnce(report)?.waits.line ?? null,
   ],
   [
     'overlapCycles',
@@ -377,7 +382,7 @@ const ROWS: readonly Row[] = [
     'cycles',
     null,
     'Time in which the device worked and some CPU did not wait for it.',
-    ({ cpus }) => cpus.active.both,
+    (report) => atOnce(report)?.active.both ?? null,
   ],
   ['walks', 'table walks', 'count', 'less', 'Translations that read tables.', ({ translation }) => translation.walks],
   [

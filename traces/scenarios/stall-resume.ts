@@ -3,6 +3,7 @@ import { FaultAnswer } from '../../devices/index.ts';
 import { AccessFlag, Outcome, TranslationRequest } from '../../emulator/index.ts';
 import { Prot } from '../../formats/index.ts';
 import { checkConfig } from '../config/index.ts';
+import { hexText } from '../quantity.ts';
 import { smmuv2World } from './smmuv2-world.ts';
 import type { ScenarioEvent } from './vm-bind-deadlock.ts';
 
@@ -73,11 +74,11 @@ export function runStallResume(input: StallResumeInput = {}): StallResumeReport 
     if (outcome === Outcome.OK) wentOn++;
     else ended++;
     const how = outcome === Outcome.OK ? 'goes on' : 'is ended';
-    tell(`the access of 0x${parked.iova.toString(16)} ${how}, ${Math.round(smmu.now - parked.since)} cycles late`);
+    tell(`the access of ${hexText(parked.iova)} ${how}, ${Math.round(smmu.now - parked.since)} cycles late`);
   };
 
   const request = new TranslationRequest();
-  tell(`the device reads 0x${IOVA.toString(16)}, which is not mapped`);
+  tell(`the device reads ${hexText(IOVA)}, which is not mapped`);
   smmu.translate(request.ask(0, STREAM, -1, IOVA, AccessFlag.READ, smmu.now));
   for (let i = 1; i <= config.behind; i++) {
     smmu.now += config.gapCycles;
@@ -95,7 +96,7 @@ export function runStallResume(input: StallResumeInput = {}): StallResumeReport 
     }
     smmu.now += config.mapCycles;
     driver.map(domain, addressLow, PA, PAGE, 1, Prot.READ);
-    tell(`the user of the domain maps 0x${addressLow.toString(16)} and asks for another try`);
+    tell(`the user of the domain maps ${hexText(addressLow)} and asks for another try`);
     return FaultAnswer.RETRY;
   });
   const stuck = smmu.stalled.live;

@@ -1,5 +1,6 @@
 import { isAccessLog, logAccesses } from '../capture/index.ts';
 import { InputError } from '../input-error.ts';
+import { hexText } from '../quantity.ts';
 
 // Addresses have at most 64 bits in a list. Upper words from which on one is in the upper half of the input space, 2^63, and from
 // which on one of the lower half is too large, 2^52.
@@ -71,7 +72,7 @@ class Addresses {
     const address = high * 2 ** 32 + low;
     if (high >= LIMIT_HIGH) {
       const word = (BigInt(high) << 32n) | BigInt(low);
-      throw new InputError(this.#file, place(at), `0x${word.toString(16)}`, 'at most 52 bits');
+      throw new InputError(this.#file, place(at), hexText(word), 'at most 52 bits');
     }
     this.#addresses[at] = address;
   }

@@ -1,5 +1,6 @@
 import type { IommuDomain, Machine } from '../../devices/index.ts';
 import { ConfigError, Prot } from '../../formats/index.ts';
+import { hexText } from '../quantity.ts';
 import type { AddressList } from './address-list.ts';
 
 /** Where `touched` maps its pages to: above the RAM of every default machine, so that data never lies among the tables. */
@@ -54,7 +55,7 @@ export function applyMapSpec(machine: Machine, domain: IommuDomain, spec: MapSpe
   const map = ({ iova, size, pa }: MappedRange): void => {
     const error = machine.driver.map(domain, iova, pa, size, Prot.READ | Prot.WRITE);
     if (error === 0) return;
-    const range = `0x${iova.toString(16)}:0x${size.toString(16)}:0x${pa.toString(16)}`;
+    const range = `${hexText(iova)}:${hexText(size)}:${hexText(pa)}`;
     throw new ConfigError('--map', range, `what the table can map (error ${-error})`);
   };
   if ('ranges' in spec) {

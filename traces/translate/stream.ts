@@ -16,6 +16,7 @@ import { ConfigError } from '../../formats/index.ts';
 import type { RunConfig } from '../config/index.ts';
 import type { MemoryImage } from '../image/index.ts';
 import { streamTableOf } from '../image/index.ts';
+import { hexText } from '../quantity.ts';
 import type { AddressList } from './address-list.ts';
 import { applyMapSpec, type MapSpec } from './map.ts';
 
@@ -132,7 +133,7 @@ function runAlone(
 /** What a translation failed for. */
 function faultOf(request: Readonly<TranslationRequest>): string {
   const { contextFault, fault, faultStage, faultLevel } = request;
-  if (contextFault !== 0) return `no usable configuration of the stream (event 0x${contextFault.toString(16)})`;
+  if (contextFault !== 0) return `no usable configuration of the stream (event ${hexText(contextFault)})`;
   if (fault === FaultKind.NONE) return 'refused by the device';
   return `${FAULT_NAMES[fault]}, stage ${faultStage} level ${faultLevel}`;
 }

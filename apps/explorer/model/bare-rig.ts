@@ -20,6 +20,7 @@ import {
 import {
   allocIoPgtable,
   ConfigError,
+  hexText,
   type IoPgtable,
   type IoPgtableFormat,
   leafSizes,
@@ -217,7 +218,7 @@ export class BareRig implements Rig {
     const table = this.#stage2 as IoPgtable;
     const refused = applyEdit(table, new PageCutter(this.granule), edit, newGather());
     if (refused !== '')
-      throw new ConfigError('oas', table.config.ias, `an IPA size that holds 0x${GUEST_TABLES.toString(16)}`);
+      throw new ConfigError('oas', table.config.ias, `an IPA size that holds ${hexText(GUEST_TABLES)}`);
   }
 
   #guestPa(address: number): number {

@@ -1,4 +1,5 @@
 /** What the page sees of a replayer, whether a capture drives it or a person. */
+
 import {
   AccessFlag,
   Bus,
@@ -7,6 +8,7 @@ import {
   type TranslationRequest,
   type WalkMemory,
 } from '../../../emulator/index.ts';
+import { hexText } from '../../../formats/index.ts';
 import {
   narrateTranslation,
   type ReplayDomain,
@@ -36,7 +38,7 @@ export function replaySpaces(replayer: Replayer, numberOf: (domain: number) => n
     const regime = stream === undefined ? null : device.regimeOf(streamInUse(replayer, one));
     spaces.push({
       number: numberOf(one.number),
-      title: stream === undefined ? 'no stream' : `stream 0x${stream.toString(16)}`,
+      title: stream === undefined ? 'no stream' : `stream ${hexText(stream)}`,
       asid: domain.asid,
       vmid: domain.vmid,
       regime,

@@ -1,4 +1,4 @@
-import { ConfigError } from '../../../formats/index.ts';
+import { ConfigError, hexText } from '../../../formats/index.ts';
 import { answer, answerLines, InputError, plainText } from '../../../traces/browser.ts';
 import type { Lesson, LessonStep } from './lesson.ts';
 import type { LessonView, Reply, Request, SourceView } from './messages.ts';
@@ -258,7 +258,7 @@ export class Session {
       ...(this.#lesson === null ? {} : { lesson: this.#lesson.id, step: String(this.#step) }),
       ...settingsText(settings),
       ...(lines.length > 0 ? { do: lines.join(';') } : this.#lesson === null ? {} : { do: NO_LINES }),
-      address: `0x${address.toString(16)}`,
+      address: hexText(address),
     };
   }
 

@@ -1,5 +1,7 @@
 /** From a rig to what the page shows of it. */
+
 import { cacheContents, probedSets, type StageRegime, type WalkMemory } from '../../../emulator/index.ts';
+import { hexText } from '../../../formats/index.ts';
 import {
   type DrawnTable,
   drawTables,
@@ -136,11 +138,11 @@ export function entryView(rig: Rig, space: RigSpace, stage: 1 | 2, tablePa: numb
     stage,
     level,
     index,
-    pa: `0x${at.toString(16)}`,
+    pa: hexText(at),
     iova: `0x${BigInt.asUintN(64, BigInt(iova + index * covers)).toString(16)}`,
     covers,
     structure: explainEntry(value, { format: tableFormat(root), level, granuleShift }),
-    newer: seen === value ? null : `0x${seen.toString(16)}`,
+    newer: seen === value ? null : hexText(seen),
   };
 }
 
@@ -179,7 +181,7 @@ export function findingViews({ findings }: Rig): FindingView[] {
     kind,
     meaning: FINDING_MEANINGS[kind],
     detail: detail.slice(0, LONGEST_TEXT),
-    iova: `0x${iova.toString(16)}`,
+    iova: hexText(iova),
     level: level ?? null,
   }));
 }

@@ -1,5 +1,5 @@
 import { AccessFlag, BusError } from '../../../emulator/index.ts';
-import { ConfigError } from '../../../formats/index.ts';
+import { ConfigError, hexText } from '../../../formats/index.ts';
 import {
   eventText,
   InputError,
@@ -166,7 +166,7 @@ export class World {
         const flags = [...action.rights].reduce((sum, letter) => sum | (ACCESS_FLAGS[letter] ?? 0), 0);
         this.address = whole(action.iova);
         const told = this.rig.access(this.space, action.iova, flags);
-        const story = { ...told, iova: `0x${this.address.toString(16)}` };
+        const story = { ...told, iova: hexText(this.address) };
         this.#walk = walkView('access', line, story);
         const parts = accessParts(story);
         const bad = story.fault !== null || story.stale;
@@ -191,13 +191,13 @@ export class World {
         if (pa < 0) return idle(line, start, `no walk of it comes to level ${action.level}`, true);
         this.address = whole(action.iova);
         this.rig.store(pa, bytes, action.value);
-        return idle(line, start, `stored at 0x${pa.toString(16)}`);
+        return idle(line, start, `stored at ${hexText(pa)}`);
       }
       case 'clean': {
         const pa = descriptorPa(this.rig, this.current, whole(action.iova), action.level);
         if (pa < 0) return idle(line, start, `no walk of it comes to level ${action.level}`, true);
         this.rig.clean(pa, 8);
-        return idle(line, start, `the cache line of 0x${pa.toString(16)} went to memory`);
+        return idle(line, start, `the cache line of ${hexText(pa)} went to memory`);
       }
       case 'bind': {
         const { deadlock, events } = runVmBindDeadlock({ allocator: action.allocator });

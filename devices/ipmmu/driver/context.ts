@@ -1,5 +1,5 @@
 /** What the drivers of both systems do with a context's registers in the same way. */
-import { high32, low32 } from '../../../formats/index.ts';
+import { hexText, high32, low32 } from '../../../formats/index.ts';
 import { Imbuscr, Imctr, Imstr } from '../spec/index.ts';
 import type { IpmmuUnit } from './unit.ts';
 
@@ -46,7 +46,7 @@ export interface ContextFault {
 
 /** What a driver says of a fault that no handler answers. */
 export function describeFault(fault: ContextFault, what: string): string {
-  return `${what} in context ${fault.context} at iova 0x${fault.iova.toString(16)}, status 0x${fault.status.toString(16)}`;
+  return `${what} in context ${fault.context} at iova ${hexText(fault.iova)}, status ${hexText(fault.status)}`;
 }
 
 /**

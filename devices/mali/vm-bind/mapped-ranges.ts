@@ -1,4 +1,4 @@
-import { Errno, errnoName, Gfp, type IoPgtable, type IotlbGather } from '../../../formats/index.ts';
+import { Errno, errnoName, Gfp, hexText, type IoPgtable, type IotlbGather } from '../../../formats/index.ts';
 import { type GpuVaOverlap, GpuVaSpace } from '../gpuvm/index.ts';
 import { RangeEditor } from './range-editor.ts';
 import type { BindJob } from './vm-bind-job.ts';
@@ -64,7 +64,7 @@ export class MappedRanges {
   #stoppedAt(job: BindJob, iova: number): number {
     const refuses = this.#split === 'refuse';
     const why = refuses ? "of which a part cannot go (split: 'refuse')" : 'that needs a table to be split';
-    job.reason = `stopped at 0x${iova.toString(16)}, in a block ${why}`;
+    job.reason = `stopped at ${hexText(iova)}, in a block ${why}`;
     return refuses ? -Errno.EINVAL : -Errno.ENOMEM;
   }
 }

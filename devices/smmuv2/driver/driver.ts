@@ -2,6 +2,7 @@ import {
   allocIoPgtable,
   Errno,
   Gfp,
+  hexText,
   type IoPgtableConfig,
   type IotlbGather,
   Quirk,
@@ -133,11 +134,11 @@ export class Smmuv2Driver {
     const { idMask, maskMask } = this.streams;
     for (const { id, mask } of ids) {
       if ((id & ~idMask) !== 0) {
-        this.#log('err', `stream id 0x${id.toString(16)} is beyond 0x${idMask.toString(16)}`);
+        this.#log('err', `stream id ${hexText(id)} is beyond ${hexText(idMask)}`);
         return -Errno.EINVAL;
       }
       if ((mask & ~maskMask) !== 0) {
-        this.#log('err', `stream mask 0x${mask.toString(16)} is beyond 0x${maskMask.toString(16)}`);
+        this.#log('err', `stream mask ${hexText(mask)} is beyond ${hexText(maskMask)}`);
         return -Errno.EINVAL;
       }
     }
@@ -274,7 +275,7 @@ export class Smmuv2Driver {
 
   #checkRegion(size: number, mapped: number): void {
     if (size !== mapped) {
-      this.#log('warn', `the SMMU has 0x${size.toString(16)} bytes of registers, 0x${mapped.toString(16)} are mapped`);
+      this.#log('warn', `the SMMU has ${hexText(size)} bytes of registers, ${hexText(mapped)} are mapped`);
     }
   }
 

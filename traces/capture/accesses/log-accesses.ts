@@ -1,4 +1,5 @@
 import { InputError } from '../../input-error.ts';
+import { hexText } from '../../quantity.ts';
 import { EventKind } from '../events/index.ts';
 import { QEMU_LOG } from '../readers/index.ts';
 import { readLog } from './read-log.ts';
@@ -28,7 +29,7 @@ export function logAccesses(file: string, bytes: Uint8Array, stream: number | nu
     }
     addresses[count++] = event.iova;
   });
-  const names = [...streams].sort((a, b) => a - b).map((one) => `0x${one.toString(16)}`);
+  const names = [...streams].sort((a, b) => a - b).map((one) => hexText(one));
   if (stream === null && streams.size > 1) {
     throw new InputError(
       file,

@@ -28,10 +28,10 @@ export function describeValues(values: readonly unknown[]): string {
 
 export function describeValue(value: unknown): string {
   if (typeof value === 'number') return value > 9 ? hexText(value) : String(value);
-  if (typeof value === 'bigint') return `0x${value.toString(16)}`;
+  if (typeof value === 'bigint') return hexText(value);
   if (typeof value === 'string') return value.replaceAll('\n', ' ');
   const inner = (_: string, part: unknown): unknown =>
-    typeof part === 'bigint' || (typeof part === 'number' && part > 9) ? `0x${part.toString(16)}` : part;
+    typeof part === 'bigint' || (typeof part === 'number' && part > 9) ? hexText(part) : part;
   return JSON.stringify(value, inner) ?? 'none';
 }
 

@@ -1,4 +1,5 @@
 /** Comparing what happened with what a vector says happened. */
+import { hexText } from '../../quantity.ts';
 import type { WholeAddress } from './outcome.ts';
 import { IOVA_EVENTS, type RecordedEvent } from './recorder.ts';
 import type { VectorEvent } from './vector.ts';
@@ -41,7 +42,7 @@ export function expandEvents(events: readonly VectorEvent[]): VectorEvent[] {
 /** The `index`th address of a run. Addresses wrap at 2^64. */
 function stepped(start: string, step: string, index: number): string {
   const near = Number(start) + index * Number(step);
-  if (near < Number.MAX_SAFE_INTEGER) return `0x${near.toString(16)}`;
+  if (near < Number.MAX_SAFE_INTEGER) return hexText(near);
   return `0x${BigInt.asUintN(64, BigInt(start) + BigInt(index) * BigInt(step)).toString(16)}`;
 }
 

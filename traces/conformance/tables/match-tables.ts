@@ -1,5 +1,7 @@
 /** Comparing the tables in memory with those that a vector's dump lists, byte for byte. */
+
 import { explainDescriptor, type IoPgtable, type TableMemory, TWO_32 } from '../../../formats/index.ts';
+import { hexText } from '../../quantity.ts';
 import type { DumpedTable } from './vector.ts';
 
 /** One table entry that is not what it should be. */
@@ -42,7 +44,7 @@ function describeDumped(table: DumpedTable | undefined): string {
 
 function describeLive(table: LiveTable | undefined): string {
   if (table === undefined) return 'no further table';
-  return `table 0x${table.pa.toString(16)} level ${table.level} size 0x${table.size.toString(16)}`;
+  return `table ${hexText(table.pa)} level ${table.level} size ${hexText(table.size)}`;
 }
 
 function compareContents(dumped: DumpedTable, table: IoPgtable, memory: TableMemory): TableDifference | null {
@@ -119,7 +121,7 @@ function describeEntry(
 }
 
 function shown(field: { readonly value: number; readonly text: string }): string {
-  const value = `0x${field.value.toString(16)}`;
+  const value = hexText(field.value);
   return field.text === '' ? value : `${value} (${field.text})`;
 }
 

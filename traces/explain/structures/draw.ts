@@ -1,5 +1,5 @@
 /** Structures and addresses as text: a ruler of bits, and under it what each field says. */
-import { sizeText } from '../../quantity.ts';
+import { hexText, sizeText } from '../../quantity.ts';
 import type { AddressSplit } from './address-split.ts';
 import { bitsOf, type ExplainedStructure, type StructureField } from './structure.ts';
 
@@ -88,8 +88,8 @@ export function splitLines(split: AddressSplit): string[] {
     const bits = width === 0 ? 'no bits' : `bits ${lsb + width - 1}:${lsb}`;
     lines.push(
       level === null
-        ? `  ${bits}: offset 0x${offset.toString(16)} in the page`
-        : `  ${bits}: entry ${index} of the level ${level} table, at +0x${offset.toString(16)}; an entry covers ${sizeText(covers)}`,
+        ? `  ${bits}: offset ${hexText(offset)} in the page`
+        : `  ${bits}: entry ${index} of the level ${level} table, at +${hexText(offset)}; an entry covers ${sizeText(covers)}`,
     );
   }
   if (beyond !== '') {

@@ -192,7 +192,7 @@ function specialRemarks(key: string, value: bigint): string[] {
       const low = Number(value & 0xffff_ffffn);
       const shift = maliSpec.lockShift(low);
       const start = maliSpec.lockStart(low, Number(value >> 32n));
-      return [`Locks ${shift >= 64 ? 'everything' : `${sizeText(2 ** shift)} from 0x${start.toString(16)} on`}.`];
+      return [`Locks ${shift >= 64 ? 'everything' : `${sizeText(2 ** shift)} from ${hexText(start)} on`}.`];
     }
     default:
       return [];

@@ -44,9 +44,7 @@ export function explainSmmuv3(name: Smmuv3StructureName, doublewords: readonly b
       const command = commandName(code);
       const title = command === undefined ? 'command' : `CMD_${command}`;
       const remarks =
-        command === undefined
-          ? [`Illegal: opcode 0x${code.toString(16)} is none of a Non-secure queue (CERROR_ILL).`]
-          : [];
+        command === undefined ? [`Illegal: opcode ${hexText(code)} is none of a Non-secure queue (CERROR_ILL).`] : [];
       return build(
         'command',
         name,
@@ -62,7 +60,7 @@ export function explainSmmuv3(name: Smmuv3StructureName, doublewords: readonly b
       const code = Number(value & 0xffn);
       const event = eventName(code);
       const remarks =
-        event === undefined ? [`Event number 0x${code.toString(16)} is reserved or implementation defined.`] : [];
+        event === undefined ? [`Event number ${hexText(code)} is reserved or implementation defined.`] : [];
       return build(
         'event',
         name,

@@ -43,7 +43,7 @@ function domainLines(
 function mappingText(mapping: Mapping): string {
   const { start, end, pa, prot, made, gone } = mapping;
   const target = pa < 0 ? '' : ` to ${hexText(pa)}`;
-  const rights = prot < 0 ? '' : ` prot 0x${prot.toString(16)}`;
+  const rights = prot < 0 ? '' : ` prot ${hexText(prot)}`;
   const ended = gone === null ? 'never unmapped' : `unmapped ${momentText(gone)}`;
   return `${range(mapping)} ${sizeText(end - start)}${target}${rights}, mapped ${momentText(made)}, ${ended}`;
 }

@@ -1,6 +1,7 @@
 import type { Machine } from '../../../devices/index.ts';
 import { ENTRY } from '../../../emulator/index.ts';
 import { Prot } from '../../../formats/index.ts';
+import { hexText } from '../../quantity.ts';
 
 /** Memory attributes of a leaf, and which of their bits a mapping decides. */
 interface MemoryType {
@@ -60,7 +61,7 @@ export class ExpectedMemory {
     const memory = (attributes >>> ENTRY.MEMORY_SHIFT) & ENTRY.MEMORY_MASK;
     const shared = (attributes >>> ENTRY.SHAREABILITY_SHIFT) & ENTRY.SHAREABILITY_MASK;
     if ((memory & mask) !== (attribute & mask)) {
-      return `attribute 0x${memory.toString(16)} instead of 0x${attribute.toString(16)} (${name})`;
+      return `attribute ${hexText(memory)} instead of ${hexText(attribute)} (${name})`;
     }
     return shared === shareability ? '' : `shareability ${shared} instead of ${shareability}`;
   }

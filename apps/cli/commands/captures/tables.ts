@@ -1,7 +1,7 @@
 /** `tablewalk tables`: the tables of a capture or a memory image as a tree, what changed between two times, and histograms. */
 import { statSync } from 'node:fs';
 import type { Command } from 'commander';
-import { ConfigError } from '../../../../formats/index.ts';
+import { ConfigError, hexText } from '../../../../formats/index.ts';
 import {
   buildLayout,
   couldBeHuge,
@@ -143,7 +143,7 @@ function runOnImage(folder: string, flags: TablesFlags): void {
   writeJson(flags.json, all);
   if (flags.json !== '-') {
     const lines = all.flatMap(({ sids, layout }) => [
-      `StreamID ${sids.map((sid) => `0x${sid.toString(16)}`).join(', ')}${sids.length > 1 ? ' (shared)' : ''}: ${percent(hugeShare(layout))} of the bytes in huge leaves`,
+      `StreamID ${sids.map((sid) => hexText(sid)).join(', ')}${sids.length > 1 ? ' (shared)' : ''}: ${percent(hugeShare(layout))} of the bytes in huge leaves`,
       ...(wanted === null ? [summaryLine(layout)] : layoutLines(layout)).map((line) => `  ${line}`),
     ]);
     process.stdout.write(`${lines.join('\n')}\n`);
@@ -181,7 +181,7 @@ function differenceLines(history: MappingHistory, { domain, come, gone, kept, be
       .slice(0, SHOWN)
       .map(
         ({ start, end, pa, made, gone: went }) =>
-          `  ${sign} ${`0x${start.toString(16)}`.padEnd(14)} ${sizeText(end - start).padStart(8)} -> ${pa < 0 ? 'unknown' : `0x${pa.toString(16)}`}, mapped at ${made.time} (line ${made.line})${sign === '-' ? `, unmapped at ${went?.time} (line ${went?.line})` : ''}`,
+          `  ${sign} ${hexText(start).padEnd(14)} ${sizeText(end - start).padStart(8)} -> ${pa < 0 ? 'unknown' : hexText(pa)}, mapped at ${made.time} (line ${made.line})${sign === '-' ? `, unmapped at ${went?.time} (line ${went?.line})` : ''}`,
       ),
     ...(mappings.length > SHOWN ? [`  ${sign} and ${(mappings.length - SHOWN).toLocaleString('en')} more`] : []),
   ];

@@ -1,7 +1,7 @@
 /** `tablewalk explain`: what descriptors, addresses, registers, commands and fault lines say. */
 import { existsSync } from 'node:fs';
 import { type Command, Option } from 'commander';
-import { ConfigError } from '../../../../formats/index.ts';
+import { ConfigError, hexText } from '../../../../formats/index.ts';
 import {
   type AddressSplit,
   BARE_FORMATS,
@@ -200,8 +200,8 @@ function mannerOf(fault: ExplainedFault): string {
     fault.privileged === undefined ? '' : fault.privileged ? 'privileged' : 'unprivileged',
     fault.write === undefined ? '' : access,
     fault.iova === undefined ? '' : `of ${fault.iova}`,
-    fault.streamId === undefined ? '' : `by StreamID 0x${fault.streamId.toString(16)}`,
-    fault.substreamId === undefined ? '' : `SubstreamID 0x${fault.substreamId.toString(16)}`,
+    fault.streamId === undefined ? '' : `by StreamID ${hexText(fault.streamId)}`,
+    fault.substreamId === undefined ? '' : `SubstreamID ${hexText(fault.substreamId)}`,
     fault.addressSpace === undefined
       ? ''
       : `in ${fault.source === 'arm-smmu' ? 'context bank' : 'address space'} ${fault.addressSpace}`,

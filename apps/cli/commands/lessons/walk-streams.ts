@@ -1,6 +1,7 @@
 /** The streams of a memory image, as `tablewalk walk` lists them. */
 import type { StageRegime, TableRoot } from '../../../../emulator/index.ts';
-import { hexText, type LeafOwner, type RefusedStream } from '../../../../traces/index.ts';
+import { hexText } from '../../../../formats/index.ts';
+import type { LeafOwner, RefusedStream } from '../../../../traces/index.ts';
 
 /** Lines of streams that a summary shows. */
 const SHOWN = 16;

@@ -2,7 +2,7 @@
 import ansis from 'ansis';
 import { type Command, Option } from 'commander';
 import { Permission, PRESETS, type PresetName, type TranslationRegime } from '../../../../emulator/index.ts';
-import { ConfigError } from '../../../../formats/index.ts';
+import { ConfigError, hexText } from '../../../../formats/index.ts';
 import {
   BARE_FORMATS,
   type BareFormat,
@@ -170,7 +170,7 @@ function walkOne(image: MemoryImage, iova: bigint, options: WalkOptions): void {
   else {
     output.line(headline(walked, timed));
     if (options.sid !== undefined)
-      output.line(ansis.bold(`StreamID 0x${owner.sid.toString(16)}: ${regimeText(owner.regime)}`));
+      output.line(ansis.bold(`StreamID ${hexText(owner.sid)}: ${regimeText(owner.regime)}`));
     for (const line of walkLines(walked, (text) => ansis.bold(text))) output.line(line);
     if (timed !== null) for (const line of timedLines(timed)) output.line(line);
   }

@@ -3,7 +3,7 @@ import { lstatSync, rmSync } from 'node:fs';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import type { Command } from 'commander';
 import { busyResponse, DeviceServer, MMUS } from '../../../../devices/index.ts';
-import { ConfigError } from '../../../../formats/index.ts';
+import { ConfigError, hexText } from '../../../../formats/index.ts';
 import { addMachineOptions, type MachineFlags, machineFrom } from '../../options/index.ts';
 import { ExitCode, exitWith } from '../../terminal/index.ts';
 import { FileMemory } from './file-memory.ts';
@@ -69,7 +69,7 @@ async function device(options: DeviceOptions): Promise<void> {
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve());
   });
   await listen(server, socket);
-  const size = `${memory.size / 2 ** 20} MiB at 0x${memory.base.toString(16)}`;
+  const size = `${memory.size / 2 ** 20} MiB at ${hexText(memory.base)}`;
   process.stdout.write(`${MMUS[config.iommu.model].title} on ${socket}, RAM ${options.ram}, ${size}\n`);
   await stopped;
   (current as Socket | null)?.destroy();

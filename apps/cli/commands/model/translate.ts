@@ -4,7 +4,7 @@ import ansis from 'ansis';
 import Table from 'cli-table3';
 import type { Command } from 'commander';
 import { AccessFlag } from '../../../../emulator/index.ts';
-import { ConfigError } from '../../../../formats/index.ts';
+import { ConfigError, hexText } from '../../../../formats/index.ts';
 import {
   type ExperimentResult,
   type FigureDifference,
@@ -117,7 +117,7 @@ function streamsText(sums: LogSums): string {
     const rate = hits === '-' || hits + misses === 0 ? '-' : `${((100 * hits) / (hits + misses)).toFixed(1)} %`;
     const figures = [one.translations, one.pages, hits, misses, rate, one.faults, one.ranges, one.addressSpaces];
     const cells = figures.map((cell) => (typeof cell === 'number' ? count(cell) : cell));
-    table.push([`0x${one.stream.toString(16)}`, ...cells, one.asids.join(', ')]);
+    table.push([hexText(one.stream), ...cells, one.asids.join(', ')]);
   }
   return [
     table.toString(),

@@ -7,6 +7,7 @@ import {
   TranslationRequest,
   type WalkMemory,
 } from '../../../../emulator/index.ts';
+import { hexText } from '../../../../formats/index.ts';
 import {
   ImageStreams,
   InputError,
@@ -47,7 +48,7 @@ export class ImageRig implements Rig {
     let refused = '';
     for (const found of new ImageStreams(image).survey()) {
       if ('event' in found) {
-        refused ||= `stream 0x${found.sid.toString(16)}: ${refusalText(found)}`;
+        refused ||= `stream ${hexText(found.sid)}: ${refusalText(found)}`;
         continue;
       }
       if (found.ssid >= 0 || spaces.length === MOST_STREAMS) continue;
@@ -56,7 +57,7 @@ export class ImageRig implements Rig {
       sids.push(sid);
       spaces.push({
         number: spaces.length,
-        title: `stream 0x${sid.toString(16)}`,
+        title: `stream ${hexText(sid)}`,
         asid: regime.asid,
         vmid: regime.vmid,
         regime,

@@ -1,4 +1,5 @@
 import { type BusPort, type Finding, TranslationRequest, type WalkMemory } from '../../../../emulator/index.ts';
+import { hexText } from '../../../../formats/index.ts';
 import {
   EventKind,
   Replayer,
@@ -150,7 +151,7 @@ export class ReplayRig implements Rig {
     const when = `${(time - firstTime).toFixed(6)} s, line ${line}`;
     this.#given++;
     this.#recent.push({
-      line: `${maps ? 'map' : 'unmap'} 0x${iova.toString(16)}${maps && pa !== UNKNOWN ? ` 0x${pa.toString(16)}` : ''} ${size}`,
+      line: `${maps ? 'map' : 'unmap'} ${hexText(iova)}${maps && pa !== UNKNOWN ? ` ${hexText(pa)}` : ''} ${size}`,
       text: bad ? `${when}: ${refusals.kept.at(-1)?.reason ?? 'refused'}` : when,
       bad,
       start,

@@ -1,5 +1,7 @@
 /** One address space of the MMU: what it translates with, the command it carries out, the region it locks, and the fault it stopped at. */
+
 import { FindingKind } from '../../../../emulator/index.ts';
+import { hexText } from '../../../../formats/index.ts';
 import { AS_COMMAND_NAMES, AsCommand } from '../../spec/index.ts';
 import type { AsTranslation } from './translation.ts';
 
@@ -118,7 +120,7 @@ export class AddressSpace {
       this.onMisuse(
         FindingKind.LOCKED_OUT,
         iova,
-        `an access to 0x${iova.toString(16)} of address space ${this.number} waits for a lock that nothing has ended`,
+        `an access to ${hexText(iova)} of address space ${this.number} waits for a lock that nothing has ended`,
       );
     } else {
       this.lockWaits++;

@@ -1,4 +1,4 @@
-import { decodeField } from '../../../../formats/index.ts';
+import { decodeField, hexText } from '../../../../formats/index.ts';
 import type { RegisterPort } from '../../../registers/index.ts';
 import {
   BANK,
@@ -91,7 +91,7 @@ export class FaultHandlers {
     const [, stream = 0] = syndromes;
     if ((status & SGFSR.USF.lowMask) !== 0) {
       const id = decodeField(SGFSYNR1.StreamID, stream, 0);
-      this.#log('err', `stream id 0x${id.toString(16)} is unknown and was blocked`);
+      this.#log('err', `stream id ${hexText(id)} is unknown and was blocked`);
     } else this.#log('err', 'unexpected global fault');
     const values = syndromes.map((value, i) => `, GFSYNR${i} 0x${hex8(value)}`);
     this.#log('err', `\tGFSR 0x${hex8(status)}${values.join('')}`);
@@ -119,10 +119,10 @@ function describeContextFault(fault: ContextFault): string[] {
     `PLVL=${decodeField(FSYNR0.PLVL, fsynr0, 0)}`,
   ];
   const fields = [
-    `fsr=0x${fsr.toString(16)}`,
+    `fsr=${hexText(fsr)}`,
     `iova=0x${iova.padStart(8, '0')}`,
-    `fsynr=0x${fsynr0.toString(16)}`,
-    `cbfrsynra=0x${stream.toString(16)}`,
+    `fsynr=${hexText(fsynr0)}`,
+    `cbfrsynra=${hexText(stream)}`,
     `cb=${bank}`,
   ];
   const sid = decodeField(CBFRSYNRA.StreamID, stream, 0).toString(16);

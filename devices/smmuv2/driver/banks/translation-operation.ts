@@ -1,4 +1,4 @@
-import { TWO_32 } from '../../../../formats/index.ts';
+import { hexText, TWO_32 } from '../../../../formats/index.ts';
 import { RegisterPoll, type RegisterPort } from '../../../registers/index.ts';
 import { BANK, PAR, type RegisterPages, TLB_STATUS } from '../../spec/index.ts';
 import type { DomainContext } from '../domain.ts';
@@ -40,7 +40,7 @@ export class TranslationOperation {
       port.write64(at + BANK.ATS1PR.offset, page >>> 0, Math.floor(page / TWO_32) + sign);
     } else port.write32(at + BANK.ATS1PR.offset, page >>> 0);
     if (!this.#poll.until(at + BANK.ATSR.offset, TLB_STATUS.ACTIVE.lowMask, 0, POLL.delay, POLL.timeout)) {
-      this.#log('err', `the SMMU does not translate 0x${iova.toString(16)}: the table is walked by software`);
+      this.#log('err', `the SMMU does not translate ${hexText(iova)}: the table is walked by software`);
       return context.table.iovaToPhys(iova);
     }
     port.read64(at + BANK.PAR.offset, this.#halves);

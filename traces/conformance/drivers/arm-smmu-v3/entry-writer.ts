@@ -6,6 +6,7 @@ import {
   usedOfStreamTableEntry,
 } from '../../../../devices/index.ts';
 import type { TableMemory } from '../../../../formats/index.ts';
+import { hexText } from '../../../quantity.ts';
 import { hex64, integer, linuxKernel } from '../fields.ts';
 import { defineRunner } from '../runner.ts';
 
@@ -44,7 +45,7 @@ export const ENTRY_WRITER = defineRunner({
 });
 
 function text(steps: readonly (readonly (readonly [number, bigint])[])[]): string {
-  return steps.map((step) => step.map(([i, value]) => `${i}=0x${value.toString(16)}`).join(' ')).join(', ');
+  return steps.map((step) => step.map(([i, value]) => `${i}=${hexText(value)}`).join(' ')).join(', ');
 }
 
 function halvesOf(values: readonly bigint[]): Uint32Array {

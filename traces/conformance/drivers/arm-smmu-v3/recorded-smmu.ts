@@ -288,7 +288,7 @@ export class RecordedSmmu implements SmmuPort, CoherentMemory, SmmuPlatform {
         const at = this.#memory.index(this.#commands + COMMAND_BYTES * (index & this.#commandMask));
         const [w0 = 0, w1 = 0, w2 = 0, w3 = 0] = this.#memory.words.subarray(at, at + 4);
         const found = [hex64(w0, w1), hex64(w2, w3)];
-        const wanted = [String(first), `0x${expected.toString(16)}`];
+        const wanted = [String(first), hexText(expected)];
         if (index === prod || found[0] !== wanted[0] || found[1] !== wanted[1]) {
           const ours = index === prod ? 'no more commands' : describeValues(found);
           throw new Divergence(`command ${index}`, describeValues([name, ...wanted]), ours);
