@@ -46,7 +46,9 @@ function lostImports(paths) {
     .flatMap((path) => {
       const text = readFileSync(path, 'utf8').replace(/\/\*.*?\*\//gs, '');
       // A text that ends with the word "from" is followed by no name of a module, which holds no blank.
-      const imports = [...text.matchAll(/(?:\bfrom|\bimport|\bimport\()\s*['"]([^'"\s]+)['"]/g)].map(([, name]) => name);
+      const imports = [...text.matchAll(/(?:\bfrom|\bimport|\bimport\()\s*['"]([^'"\s]+)['"]/g)].map(
+        ([, name]) => name,
+      );
       return imports.filter((name) => !leadsSomewhere(name, path, packed)).map((name) => `${path}: ${name}`);
     });
 }
