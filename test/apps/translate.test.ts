@@ -123,7 +123,7 @@ describe('tablewalk translate --stream', () => {
     [['--stream', list, '--image', folder], 'pt.json'],
     [['--stream', list, '--map', 'touched', '--image', folder], '--map'],
     [['--stream', list, '--reference', list], '--stream'],
-    [[], 'neither'],
+    [[], 'none of'],
   ])('refuses %j in one line', async (args, says) => {
     const { code, stdout, stderr } = await tablewalk(['translate', ...args]);
     expect([code, stdout]).toEqual([2, '']);
