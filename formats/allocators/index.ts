@@ -21,7 +21,7 @@ export {
   ReserveAllocator,
   SizingAllocator,
 } from './layers/index.ts';
-export { mapReservation, replaceReservation, unmapReservation } from './reservation-size.ts';
+export { mapReservation, piecesReservation, replaceReservation, unmapReservation } from './reservation-size.ts';
 export {
   type AllocatorReport,
   AllocatorStack,

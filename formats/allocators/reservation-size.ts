@@ -73,6 +73,30 @@ export function unmapReservation(
 }
 
 /**
+ * Tables that unmapping whatever is mapped in `[iova, iova + size)` can need, piece by piece, as VM_BIND does. This is {@link unmapReservation},
+ * and more where blocks are split in place and a size is missing: of a block that was cut before, the rest goes page by page, though the range
+ * covers all of the block.
+ */
+export function piecesReservation(
+  geometry: Geometry,
+  pageSizes: number,
+  iova: number,
+  size: number,
+  split: SplitPolicy = 'in-place',
+): number {
+  let tables = unmapReservation(geometry, pageSizes, iova, size, split);
+  if (split === 'unmap-and-remap') return tables;
+  const end = iova + Math.max(size, 1);
+  let around = 0;
+  for (let level = geometry.startLevel; level < geometry.lastLevel; level++) {
+    const span = geometry.blockSizes[level] as number;
+    if (hasSize(pageSizes, span)) around = span;
+    else if (around > 0) tables += spansCovered(iova, end, around) * (around / span);
+  }
+  return tables;
+}
+
+/**
  * Tables that mapping `[iova, iova + size)` can need when whatever is mapped there is unmapped first, as VM_BIND does. This is
  * {@link mapReservation}, and more only where split blocks are mapped again and a size is missing, as for {@link unmapReservation}.
  */

@@ -16,8 +16,8 @@ import {
   type IoPgtable,
   type IotlbGather,
   Prot,
+  piecesReservation,
   replaceReservation,
-  unmapReservation,
 } from '../../../formats/index.ts';
 import type { GpuVaSpace } from '../gpuvm/index.ts';
 import type { Party } from './dependency-graph.ts';
@@ -147,7 +147,7 @@ export class VmBind {
 
   #worstCase({ kind, iova, size }: BindRequest): number {
     const { geometry, config } = this.#ports.table;
-    const worst = kind === 'map' ? replaceReservation : unmapReservation;
+    const worst = kind === 'map' ? replaceReservation : piecesReservation;
     return worst(geometry, config.pageSizes, iova, size, config.split);
   }
 

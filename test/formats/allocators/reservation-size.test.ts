@@ -156,6 +156,14 @@ const step = fc.record({
   skew: fc.boolean(),
 });
 
+/** A block, a page of it unmapped, then all of it: the rest goes page by page where a size is missing. */
+const nothing = { map: false, block: 0, page: 0, middle: 0, pages: 0, blocks: 0, skew: false };
+const CUT_THEN_WHOLE = [
+  { ...nothing, map: true, block: 3, blocks: 1 },
+  { ...nothing, block: 3 },
+  { ...nothing, block: 3, blocks: 1 },
+];
+
 describe.each(['in-place', 'unmap-and-remap'] as SplitPolicy[])('with %s splits', (split) => {
   it.each(SHAPES)(
     '$format, $ias bits, pages of $sizes: no operation on any tree needs more than was reserved',
@@ -231,7 +239,7 @@ describe.each(['in-place', 'unmap-and-remap'] as SplitPolicy[])('with %s splits'
         table.free();
         expect(allocator.close()).toBe(0);
       }),
-      { numRuns: 25 },
+      { numRuns: 25, examples: [[CUT_THEN_WHOLE]] },
     );
   });
 });

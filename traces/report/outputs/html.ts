@@ -1,7 +1,7 @@
 import { count, cycles, pageSize, seconds, share } from '../../quantity.ts';
 import { FINDING_MEANINGS } from '../findings.ts';
 import type { CpuGroup, Report } from '../report.ts';
-import { sentences } from '../terminal.ts';
+import { sentences } from '../sentences.ts';
 import { type HtmlAssets, htmlPage, htmlPlot, htmlTable, htmlText, type PageCell } from './page.ts';
 import type { SeriesPoints } from './run-series.ts';
 
