@@ -11,7 +11,7 @@ function check(name: string, config: Record<string, unknown>, limit: number): Pr
 describe('a correct driver, on captures of real kernels', () => {
   it.each([
     ['small-strict', 'coherent', '6.1', 2000],
-    ['vfio-dump', 'non-coherent', '6.12', 9000],
+    ['vfio-dump', 'non-coherent', '6.12', 4000],
   ] as const)('raises nothing: %s, %s walk, Linux %s', async (name, walk, linux, limit) => {
     const { sanitizer, capture: read } = await check(name, { table: { walk, linux } }, limit);
     expect(sanitizer.byKind).toEqual({});
@@ -28,7 +28,7 @@ describe('a correct driver, on captures of real kernels', () => {
     ["gem5's MMU", { preset: 'gem5' }],
   ])('raises nothing with %s', async (_, config) => {
     const input = { ...config, access: { pattern: 'touch' } };
-    expect((await check('vfio-dump', input, 2000)).sanitizer.byKind).toEqual({});
+    expect((await check('vfio-dump', input, 1200)).sanitizer.byKind).toEqual({});
   });
 
   it('of the real lazy kernel holds IOVAs back, so that windows are all there is', async () => {

@@ -180,7 +180,7 @@ describe('every stack', () => {
             expect(layer.stats.frees).toBe(layer.stats.allocations);
           }
         }),
-        { numRuns: 40 },
+        { numRuns: 25 },
       );
     },
   );
@@ -361,7 +361,7 @@ describe('memory pressure inside an allocation', () => {
           const bottom = stack.layers[stack.layers.length - 1];
           expect(bottom?.stats.cycles).toBe(fake.cycles - start + 256 * ((bottom?.stats.zeroedBytes ?? 0) / TABLE));
         }),
-        { numRuns: 60 },
+        { numRuns: 40 },
       );
     },
   );

@@ -121,7 +121,7 @@ export const EXPLORER_TARGETS: readonly Target[] = [
   {
     name: 'explorer',
     about: 'links, deeds, files and questions in any order: answered with plain data, or refused in one line',
-    slice: 10,
+    slice: 4,
     make: (random) => Array.from({ length: 1 + random.below(8) }, () => request(random)),
     async run(parts) {
       let params: Readonly<Record<string, string>> = {};
