@@ -9,8 +9,8 @@ export default defineConfig({
     globalSetup: ['test/apps/build-cli.ts'],
     setupFiles: soaking ? ['test/more-runs.ts'] : [],
     testTimeout: soaking ? 3_600_000 : 180_000,
-    // One more than the two cores of continuous integration: most tests are processor-bound, but some wait for a browser, Slurm or a signal.
-    maxWorkers: 3,
+    // Two workers: continuous integration has two cores, and the conformance and timing suites are processor-bound.
+    maxWorkers: 2,
     // The files of a worker share the modules that they load: loading them anew took a quarter of the time.
     isolate: false,
     // Only the tests go through vitest's module runner; see test/native.mjs.

@@ -293,7 +293,7 @@ function check(chosen: Configuration, operations: readonly Operation[]): void {
 describe('an LPAE table and a plain map of pages', () => {
   it('agree after any sequence, with each live table reachable once and none left after teardown', () => {
     fc.assert(fc.property(configuration, fc.array(operation, { maxLength: 40, size: 'max' }), check), {
-      numRuns: 90,
+      numRuns: 140,
       seed: 1,
     });
   });
