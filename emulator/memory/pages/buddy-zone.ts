@@ -1,8 +1,7 @@
 /**
  * The buddy system of one zone: blocks of 1 to 1024 pages in free lists by order, split in halves on demand, merged with their
- * buddy when freed (Knuth, The Art of Computer Programming 1, 2.5). All bookkeeping is in typed arrays indexed by page, which
- * the operating system backs only where pages were touched: largest blocks that were never handed out are not in a list but
- * beyond a rising mark, so an idle terabyte costs nothing.
+ * buddy when freed (Knuth, The Art of Computer Programming 1, 2.5). All bookkeeping is in typed arrays indexed by page: largest blocks
+ * that were never handed out are not in a list but beyond a rising mark, up to which the arrays reach, so an idle terabyte costs nothing.
  */
 
 /** log2 of the page size in bytes. */
@@ -18,6 +17,8 @@ const FREE = 0x40;
 const ALLOCATED = 0x80;
 const ORDER_MASK = 0x3f;
 const NONE = -1;
+/** Pages that the bookkeeping grows by at least. */
+const LEAST_GROWTH = 16 * 2 ** MAX_ORDER;
 
 export class BuddyZone {
   /** Physical address of page 0. */
@@ -30,9 +31,9 @@ export class BuddyZone {
   lastSplits = 0;
 
   /** {@link FREE} or {@link ALLOCATED} with the order, on the first page of a block; {@link INSIDE} elsewhere. */
-  readonly #state: Uint8Array;
-  readonly #next: Int32Array;
-  readonly #previous: Int32Array;
+  #state: Uint8Array;
+  #next: Int32Array;
+  #previous: Int32Array;
   /** First free block of each order. */
   readonly #head: Int32Array = new Int32Array(MAX_ORDER + 1).fill(NONE);
   /** Free blocks of each order, those beyond the mark included. */
@@ -50,15 +51,17 @@ export class BuddyZone {
     this.pageCount = pageCount;
     this.node = node;
     this.dma32 = dma32;
-    this.#state = new Uint8Array(pageCount);
-    this.#next = new Int32Array(pageCount);
-    this.#previous = new Int32Array(pageCount);
     const largest = 2 ** MAX_ORDER;
     this.#skew = (base / PAGE_SIZE) % largest;
     this.#fresh = Math.min((largest - this.#skew) % largest, pageCount);
     this.#freshEnd = this.#fresh + Math.floor((pageCount - this.#fresh) / largest) * largest;
     this.#count[MAX_ORDER] = (this.#freshEnd - this.#fresh) / largest;
     this.#freePages = this.#freshEnd - this.#fresh;
+    // Where the end is ragged its blocks are in lists from the start.
+    const listed = this.#freshEnd < pageCount ? pageCount : this.#fresh;
+    this.#state = new Uint8Array(listed);
+    this.#next = new Int32Array(listed);
+    this.#previous = new Int32Array(listed);
     this.#seed(this.#freshEnd, pageCount);
     this.#seed(0, this.#fresh);
   }
@@ -106,6 +109,7 @@ export class BuddyZone {
 
   /** Order of the block handed out at `page`, or -1 when no such block begins there. */
   allocatedOrder(page: number): number {
+    if (page >= this.#state.length) return NONE;
     const state = this.#state[page] as number;
     return (state & ALLOCATED) !== 0 ? state & ORDER_MASK : NONE;
   }
@@ -171,8 +175,22 @@ export class BuddyZone {
     // Only the largest order can have a count without a list: blocks beyond the mark.
     const fresh = this.#fresh;
     this.#fresh += 2 ** MAX_ORDER;
+    if (this.#fresh > this.#state.length) this.#grow();
     this.#count[MAX_ORDER] = (this.#count[MAX_ORDER] as number) - 1;
     return fresh;
+  }
+
+  /** The bookkeeping reaches up to the mark again. */
+  #grow(): void {
+    const { length } = this.#state;
+    const pages = Math.min(this.#freshEnd, length + Math.max(length, LEAST_GROWTH));
+    const [state, next, previous] = [this.#state, this.#next, this.#previous];
+    this.#state = new Uint8Array(pages);
+    this.#next = new Int32Array(pages);
+    this.#previous = new Int32Array(pages);
+    this.#state.set(state);
+    this.#next.set(next);
+    this.#previous.set(previous);
   }
 
   #unlink(page: number, order: number): void {
