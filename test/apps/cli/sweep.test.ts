@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, inject, it } from 'vitest';
 import { ReplayRun, readRunConfig } from '../../../traces/index.ts';
-import { tablewalkProcess } from '../run-cli.ts';
+import { tablewalk, tablewalkProcess } from '../run-cli.ts';
 
 const SMALL = 'traces/samples/small-strict.ftrace.txt.gz';
 const directory = mkdtempSync(join(tmpdir(), 'tablewalk-sweep-'));
@@ -81,20 +81,20 @@ describe('tablewalk sweep', () => {
     expect(statSync(join(out, 'runs', third, 'report.json')).mtimeMs).toBe(before);
   });
 
-  it('refuses what does not belong together', () => {
-    const refusal = (...args: string[]): string => {
-      const { code, stderr } = tablewalkProcess(args);
+  it('refuses what does not belong together', async () => {
+    const refusal = async (...args: string[]): Promise<string> => {
+      const { code, stderr } = await tablewalk(args);
       expect(code).toBe(2);
       return stderr;
     };
-    expect(refusal('sweep', SMALL, '--vary', 'seed=1,2', '--out', out)).toContain(
+    expect(await refusal('sweep', SMALL, '--vary', 'seed=1,2', '--out', out)).toContain(
       'its reading are {"limit":400}, not {}',
     );
-    expect(refusal('sweep', '--out', join(directory, 'none'))).toContain('sweep.json: found no such');
-    expect(refusal('sweep', '--out', out, '--vary', 'seed=1,2')).toContain(
+    expect(await refusal('sweep', '--out', join(directory, 'none'))).toContain('sweep.json: found no such');
+    expect(await refusal('sweep', '--out', out, '--vary', 'seed=1,2')).toContain(
       '--vary: found "seed=1,2", allowed: captures',
     );
-    expect(refusal('sweep', '--out', out, '--run', 'abc')).toContain('an id that --list-runs prints');
+    expect(await refusal('sweep', '--out', out, '--run', 'abc')).toContain('an id that --list-runs prints');
   });
 
   it('keeps what is finished when it is interrupted', async () => {

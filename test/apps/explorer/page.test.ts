@@ -24,13 +24,7 @@ describe.skipIf(CHROMIUM === '')('the page in Chromium, from disk', () => {
   beforeAll(async () => {
     writeFileSync(file, await buildExplorer());
     browser = await openBrowser();
-  });
-  afterAll(async () => {
-    await browser?.close();
-    rmSync(folder, { recursive: true });
-  });
-  beforeEach(async () => {
-    complaints = [];
+    // One page for all tests, which load it anew: a new one takes as long as its first view.
     page = await browser.newPage({ viewport: { width: 1280, height: 900 }, bypassCSP: true });
     page.on('console', (message) => {
       if (message.type() === 'error' || message.type() === 'warning') complaints.push(message.text());
@@ -40,12 +34,20 @@ describe.skipIf(CHROMIUM === '')('the page in Chromium, from disk', () => {
       if (!/^(file|blob|data):/.test(request.url())) complaints.push(`asks for ${request.url()}`);
     });
   });
-  afterEach(async () => {
-    await page.close();
+  afterAll(async () => {
+    await browser?.close();
+    rmSync(folder, { recursive: true });
+  });
+  beforeEach(() => {
+    complaints = [];
+  });
+  afterEach(() => {
     expect(complaints).toEqual([]);
   });
 
   const open = async (hash = ''): Promise<void> => {
+    // Another state of the same page would be no new page.
+    await page.goto('about:blank');
     await page.goto(`${pathToFileURL(file).href}${hash}`);
     await page.waitForSelector('main');
   };

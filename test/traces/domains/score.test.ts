@@ -1,19 +1,29 @@
-import { describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it } from 'vitest';
 import { AS_RECORDED, HELD_OUT } from '../../../bench/domains/forms.ts';
 import { findDomains, type KnownCapture, readKnown, scoreOf } from '../../../bench/domains/score.ts';
 import { CALLS_RIGHT } from '../../../traces/index.ts';
 
 /** What the confidence has to tell apart. */
 const POORER = ['one task for all', 'last third lost', 'every 10th line lost'];
-const KEPT = new Map<string, KnownCapture>();
+const DUMP = 'traces/samples/dma-dump.ftrace.txt.gz';
+const known = new Map<string, Promise<KnownCapture>>();
+
+/** A capture and its truth, read once. */
+function knownOf(path: string): Promise<KnownCapture> {
+  const read = known.get(path) ?? readKnown(path);
+  known.set(path, read);
+  return read;
+}
+
+afterAll(() => known.clear());
 
 describe('domains of real captures whose truth is known, with the names hidden', () => {
   it.each([
-    ['traces/samples/dma-dump.ftrace.txt.gz', 6],
+    [DUMP, 6],
     ['traces/samples/vfio-dump.ftrace.txt.gz', 8],
     ['test/vectors/domains/medium-dma-events.txt.gz', 6],
   ])('%s: all are found, nothing contradictory is played, calls and live leaves are right', async (path, domains) => {
-    const known = await readKnown(path);
+    const known = await knownOf(path);
     expect(known.domains).toBe(domains);
     const { tracker, found } = findDomains(known, AS_RECORDED);
     const score = scoreOf(known, found);
@@ -24,9 +34,7 @@ describe('domains of real captures whose truth is known, with the names hidden',
   });
 
   it('the confidence holds what it says in poorer forms of a capture too', async () => {
-    const path = 'traces/samples/dma-dump.ftrace.txt.gz';
-    const known = KEPT.get(path) ?? (await readKnown(path));
-    KEPT.clear();
+    const known = await knownOf(DUMP);
     const said = new Set<string>();
     for (const form of HELD_OUT.filter(({ name }) => POORER.includes(name))) {
       const { tracker, found } = findDomains(known, form);
