@@ -1,5 +1,4 @@
-import { AddressSpace } from './address-space.ts';
-import { mix } from './freed-stack.ts';
+import { AddressSpace, mix } from '../evidence/index.ts';
 
 /** Slots for what a thread or an interrupt level did last; a clash only costs a hint. */
 export const WORKERS = 512;

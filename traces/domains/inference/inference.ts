@@ -1,11 +1,8 @@
 import { EventKind, type TraceEvent, UNKNOWN } from '../../capture/index.ts';
-import { AddressSpace } from './address-space.ts';
+import { AddressSpace, Evidence, Judge, latecomerChance, newcomerChance } from '../evidence/index.ts';
 import { Attachments } from './attachments.ts';
 import { type Choice, Choices } from './choices.ts';
-import { Evidence } from './evidence.ts';
 import { type Decision, Hypothesis, withoutTwins } from './hypothesis.ts';
-import { Judge } from './judge.ts';
-import { latecomerChance, newcomerChance } from './newcomer.ts';
 import { NO_SLOT, Slots } from './slots.ts';
 import { Undecided } from './undecided.ts';
 import { Workers } from './workers.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { Fit, IovaAllocator } from '../../../../traces/domains/inference/iova-allocator.ts';
+import { Fit, IovaAllocator } from '../../../../traces/domains/evidence/iova-allocator.ts';
 import { DomainTracker, EventKind } from '../../../../traces/index.ts';
 import { readCaptures } from '../../capture/read-events.ts';
 
