@@ -1,4 +1,4 @@
-import type { EventQueue } from '../../emulator/index.ts';
+import { type EventQueue, Ring } from '../../emulator/index.ts';
 import { type Cpu, CpuWait } from './cpu.ts';
 
 /** A lock that CPUs get in the order in which they ask, as Linux's queued spinlocks and mutexes have it. */
@@ -6,7 +6,7 @@ export class SharedLock {
   readonly #events: EventQueue<Cpu>;
   readonly #transfer: number;
   readonly #step: number;
-  readonly #waiting: Cpu[] = [];
+  readonly #waiting = new Ring<Cpu>();
   /** Number of the CPU that has it or had it last. */
   #holder = -1;
   #held = false;
@@ -37,7 +37,7 @@ export class SharedLock {
   release(): void {
     this.#held = false;
     const next = this.#waiting.shift();
-    if (next !== undefined) this.#grant(next);
+    if (next !== null) this.#grant(next);
   }
 
   #grant(cpu: Cpu): void {

@@ -1,6 +1,7 @@
 import type { EventQueue } from '../../emulator/index.ts';
 import type { Prng } from '../../formats/index.ts';
 import { type Cpu, CpuWait } from './cpu.ts';
+import { QueueSpace } from './queue-space.ts';
 import { SharedLine } from './shared-line.ts';
 
 /** What the steps take. */
@@ -89,7 +90,7 @@ export class SharedQueue {
   attempts = 0;
   readonly prices: SharedQueuePrices;
   readonly #events: EventQueue<Cpu>;
-  readonly #size: number;
+  readonly #space: QueueSpace;
   readonly #watcher: QueueWatcher | null;
   readonly #done: (cpu: Cpu) => void;
   readonly #indexes: SharedLine;
@@ -110,10 +111,6 @@ export class SharedQueue {
   /** CPUs that hold the lock shared: from before their CMD_SYNC is valid until they have seen it. */
   #holders = 0;
   #smmuBusy = 0;
-  /** End of what the SMMU has carried out, as far as it was looked at, and the batches behind it: their ends, and when they are done. */
-  #consumed = 0;
-  readonly #ends: number[] = [];
-  readonly #times: number[] = [];
   /** CPUs that found the queue full. */
   readonly #full: Cpu[] = [];
 
@@ -131,7 +128,7 @@ export class SharedQueue {
   ) {
     this.#events = events;
     this.prices = prices;
-    this.#size = options.size ?? Number.POSITIVE_INFINITY;
+    this.#space = new QueueSpace(options.size ?? Number.POSITIVE_INFINITY);
     this.#watcher = options.watcher ?? null;
     this.#done = done;
     const line = (): SharedLine => new SharedLine(events, prices.transfer, prng);
@@ -222,7 +219,7 @@ export class SharedQueue {
   /** The compare-and-exchange of the indexes. */
   #claim(cpu: Cpu): void {
     const list = this.#lists[cpu.number] as QueuedList;
-    if (this.#isFull(list)) {
+    if (!this.#space.reaches(this.#prod + list.slots, this.#events.now)) {
       cpu.since = this.#events.now;
       this.#full.push(cpu);
       if (this.#full.length === 1) this.#lookLater();
@@ -309,7 +306,7 @@ export class SharedQueue {
     this.#watcher?.busy(begin, busy);
     this.#smmuBusy = busy;
     this.#published = batch.end;
-    if (Number.isFinite(this.#size)) this.#remember(batch.end, busy);
+    if (this.#space.published(batch.end, busy, now) && this.#full.length > 0) this.#lookLater();
     const next = this.#nextOwner;
     if (next !== null && this.#of(next).batch.start === this.#published) {
       this.#nextOwner = null;
@@ -318,38 +315,14 @@ export class SharedQueue {
     if (!list.sync) this.#done(owner);
   }
 
-  #isFull({ slots }: QueuedList): boolean {
-    if (this.#prod + slots - this.#consumed <= this.#size) return false;
-    this.#look();
-    return this.#prod + slots - this.#consumed > this.#size;
-  }
-
-  #remember(end: number, done: number): void {
-    this.#look();
-    this.#ends.push(end);
-    this.#times.push(done);
-    if (this.#full.length > 0 && this.#ends.length === 1) this.#lookLater();
-  }
-
-  /** Forgets what the SMMU has carried out by now. */
-  #look(): void {
-    const { now } = this.#events;
-    while (this.#ends.length > 0 && (this.#times[0] as number) <= now) {
-      this.#consumed = this.#ends.shift() as number;
-      this.#times.shift();
-    }
-  }
-
   /** Where nothing is published that could be carried out, the next doorbell does this. */
   #lookLater(): void {
-    const [time] = this.#times;
-    if (time !== undefined)
-      this.#events.schedule(Math.max(time, this.#events.now), Step.CONSUMED, this.#full[0] as Cpu);
+    const time = this.#space.nextDone();
+    if (time !== null) this.#events.schedule(Math.max(time, this.#events.now), Step.CONSUMED, this.#full[0] as Cpu);
   }
 
   /** There may be room: whoever waits for it tries again. */
   #consume(): void {
-    this.#look();
     for (const cpu of this.#full.splice(0)) {
       cpu.waited(CpuWait.SPACE, this.#events.now - cpu.since);
       this.#indexes.request(cpu, Step.CLAIM, true);
