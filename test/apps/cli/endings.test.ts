@@ -3,6 +3,7 @@ import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { mkdtempSync, openSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { gunzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 
@@ -63,7 +64,9 @@ describe('a named pipe that nobody closes', () => {
       // Opened for both, it needs nobody at the other end.
       const writer = openSync(pipe, 'r+');
       writeSync(writer, gunzipSync(readFileSync(SMALL)).subarray(0, 30_000));
-      await new Promise((resolve) => setTimeout(resolve, 2500));
+      // Once it writes its timeline it also reads.
+      while (!readdirSync(folder).some((name) => name.startsWith(`.${signal}.pftrace`))) await sleep(20);
+      await sleep(500);
       child.kill(signal);
       expect(await ended).toBe(code);
       expect(stdout).toContain('(stopped before the end)');
