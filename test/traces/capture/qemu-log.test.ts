@@ -40,6 +40,8 @@ ${AT}smmuv3_cmdq_tlbi_nh
 ${AT}smmu_iotlb_inv_all IOTLB invalidate all
 ${AT}smmu_iotlb_lookup_miss IOTLB cache MISS asid=8 addr=0x50000000 hit=78 miss=31 hit rate=71
 ${AT}smmuv3_record_event SMMU_EVT_F_PERMISSION sid=0x40
+${AT}smmuv3_range_inval vmid=1 asid=-1 addr=0x2000 tg=1 num_pages=0x1 ttl=0 leaf=1 stage=2
+${AT}smmuv3_cmdq_tlbi_s12_vmid vmid=1
 `,
     );
     const rows = events.map((e) => [e.kind, e.stream, e.iova, e.pa, e.size, e.asid, e.prot]);
@@ -53,9 +55,11 @@ ${AT}smmuv3_record_event SMMU_EVT_F_PERMISSION sid=0x40
       [EventKind.OTHER, U, U, U, U, U, U],
       [EventKind.OTHER, U, U, U, U, U, U],
       [EventKind.FAULT, 0x40, 0x50000000, U, U, U, U],
+      [EventKind.INVALIDATE, U, 0x2000, U, 0x1000, U, 1],
+      [EventKind.INVALIDATE, U, U, U, U, U, U],
     ]);
     expect(events[0]?.time).toBe(1795245982.365884);
-    expect(stats).toMatchObject({ lines: 9, events: 8, damaged: 0, notEvents: 1 });
+    expect(stats).toMatchObject({ lines: 11, events: 10, damaged: 0, notEvents: 1 });
   });
 
   it('is read whole, with the counts that grep finds', async () => {
@@ -189,6 +193,23 @@ describe('a log alone', () => {
     const shared = streams.filter(({ asids }) => asids.includes(1));
     expect(shared.map(({ stream }) => stream)).toEqual([0x10, 0x100]);
     expect(shared[0]?.ranges).toBe(shared[1]?.ranges);
+  });
+
+  it('of stage 2, where QEMU prints -1 as the ASID, is no damage', () => {
+    const path = join(folder, 'stage-2.log');
+    const lines = [
+      'smmu_iotlb_lookup_miss IOTLB cache MISS asid=-1 vmid=1 addr=0x1000 hit=0 miss=1 hit rate=0',
+      'smmuv3_translate_success m sid=0x8 iova=0x1000 translated=0x40000000 perm=0x3 stage=2',
+      'smmuv3_range_inval vmid=1 asid=-1 addr=0x1000 tg=1 num_pages=0x1 ttl=0 leaf=1 stage=2',
+      'smmuv3_cmdq_tlbi_s12_vmid vmid=1',
+    ];
+    writeFileSync(path, lines.map((line) => `${AT}${line}\n`).join(''));
+    expect(readLogStreams(path)).toMatchObject({
+      streams: [{ stream: 8, translations: 1, misses: 1, asids: [], ranges: 0, addressSpaces: 0 }],
+      everything: 1,
+      ofNobody: 1,
+      damaged: 0,
+    });
   });
 
   it('has the faults of a stream', () => {

@@ -11,7 +11,7 @@ export interface StreamSums {
   readonly hits: number;
   readonly misses: number;
   readonly faults: number;
-  /** Address spaces that its lookups were in. */
+  /** Address spaces that its lookups were in; those of stage 2 have no ASID. */
   readonly asids: readonly number[];
   /** Invalidations of addresses in them; several streams of one address space have the same ones. */
   readonly ranges: number;
@@ -22,9 +22,9 @@ export interface StreamSums {
 export interface LogSums {
   /** By StreamID. */
   readonly streams: readonly StreamSums[];
-  /** Invalidations of everything, or of all of one security state. */
+  /** Invalidations of everything, or of all of one security state or VMID. */
   readonly everything: number;
-  /** Invalidations in address spaces of which no lookup tells whose they are. */
+  /** Invalidations in address spaces of which no lookup tells whose they are, and of addresses under no one ASID (stage 2, or of all ASIDs). */
   readonly ofNobody: number;
   readonly damaged: number;
 }
@@ -45,13 +45,18 @@ export function logStreams(file: string, bytes: Uint8Array): LogSums {
   const counts = new Map<number, Counts>();
   const told = new Map<number, { ranges: number; wholes: number }>();
   let everything = 0;
+  let withoutAsid = 0;
   const stats = readLog(file, bytes, (event, lookup) => {
     const { kind, stream, asid } = event;
     if (kind === EventKind.INVALIDATE) {
+      if (asid < 0) {
+        if (event.iova < 0) everything++;
+        else withoutAsid++;
+        return;
+      }
       const one = told.get(asid) ?? { ranges: 0, wholes: 0 };
       told.set(asid, one);
-      if (asid < 0) everything++;
-      else if (event.iova < 0) one.wholes++;
+      if (event.iova < 0) one.wholes++;
       else one.ranges++;
       return;
     }
@@ -66,10 +71,10 @@ export function logStreams(file: string, bytes: Uint8Array): LogSums {
     if (lookup === null) return;
     if (lookup.hit) one.hits++;
     else one.misses++;
-    one.asids.add(lookup.asid);
+    if (lookup.asid >= 0) one.asids.add(lookup.asid);
   });
   const owned = new Set([...counts.values()].flatMap(({ asids }) => [...asids]));
-  const ofNobody = [...told].filter(([asid]) => asid >= 0 && !owned.has(asid));
+  const ofNobody = [...told].filter(([asid]) => !owned.has(asid));
   return {
     streams: [...counts]
       .sort(([one], [other]) => one - other)
@@ -88,7 +93,7 @@ export function logStreams(file: string, bytes: Uint8Array): LogSums {
         };
       }),
     everything,
-    ofNobody: ofNobody.reduce((sum, [, { ranges, wholes }]) => sum + ranges + wholes, 0),
+    ofNobody: ofNobody.reduce((sum, [, { ranges, wholes }]) => sum + ranges + wholes, withoutAsid),
     damaged: stats.damaged,
   };
 }

@@ -110,8 +110,9 @@ class Owners {
     this.known++;
   }
 
-  /** An invalidation of leaves of one ASID. */
+  /** An invalidation of leaves of one ASID; one that names none tells nothing. */
   invalidation({ time, iova, size, asid }: TraceEvent): void {
+    if (asid === UNKNOWN) return;
     const waiting = this.#pending.get(iova);
     while (waiting?.[0] !== undefined && waiting[0].time < time - LIFE_TOLERANCE) waiting.shift();
     const [first] = waiting ?? [];

@@ -16,6 +16,7 @@ const Name = {
   MISS: 7,
   LEVEL: 8,
   HIT: 9,
+  ALL_OF_VMID: 10,
 } as const;
 const NAMES = new NameTable();
 for (const name of [
@@ -29,6 +30,7 @@ for (const name of [
   'smmu_iotlb_lookup_miss',
   'smmu_ptw_level',
   'smmu_iotlb_lookup_hit',
+  'smmuv3_cmdq_tlbi_s12_vmid',
 ]) {
   NAMES.intern(ascii(name), 0, name.length);
 }
@@ -44,11 +46,14 @@ const KEY_COUNT = 9;
 /** Bytes of a page by the TG of an invalidation command: 0 stands for the page of an invalidation without a range. */
 const TG_BYTES = [4096, 4096, 16_384, 65_536];
 const SMMU = ascii('smmu');
+/** What QEMU (`smmuv3_decode_config`, since 8.1) prints as the ASID of a stream that has stage 2 alone, and of an invalidation of no one ASID. */
+const NO_ASID = ascii('-1');
 /** What no log of an emulated IOMMU says, and every map and unmap of a trace does. */
 const TRACE_MARK = ascii('IOMMU: iova=');
 
 /** A lookup in the IOMMU's TLB. */
 export interface Lookup {
+  /** -1 in an address space of stage 2, which has none. */
   readonly asid: number;
   readonly hit: boolean;
 }
@@ -150,9 +155,12 @@ export class QemuLogParser implements LineParser {
       if (byte !== Char.EQUALS) continue;
       const key = KEYS.find(bytes, start, at);
       if (key < 0) continue;
-      const value = cursor.number();
-      if (value === NOT_A_NUMBER || (bytes[cursor.at] as number) > Char.SPACE) return false;
-      this.#values[key] = value;
+      if (key !== Key.ASID || !cursor.take(NO_ASID)) {
+        const value = cursor.number();
+        if (value === NOT_A_NUMBER) return false;
+        this.#values[key] = value;
+      }
+      if ((bytes[cursor.at] as number) > Char.SPACE) return false;
     }
   }
 
@@ -189,6 +197,7 @@ export class QemuLogParser implements LineParser {
         return event.asid < 0 ? 'no asid' : '';
       case Name.ALL:
       case Name.ALL_NON_SECURE:
+      case Name.ALL_OF_VMID:
         event.kind = EventKind.INVALIDATE;
         return '';
       case Name.RECORD:
