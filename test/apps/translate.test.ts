@@ -122,7 +122,11 @@ describe('tablewalk translate --stream', () => {
     [['--stream', list, '--set', 'mmu.tlb.ways=0'], 'mmu.tlb.ways'],
     [['--stream', list, '--image', folder], 'pt.json'],
     [['--stream', list, '--map', 'touched', '--image', folder], '--map'],
-    [['--stream', list, '--reference', list], '--stream'],
+    [['--stream', list, '--reference', list], '--stream:'],
+    [['--stream', list, '--streams', list], '--stream:'],
+    [['--streams', list, '--reference', list], '--streams:'],
+    [['--streams', list], 'another kind of file, allowed: a QEMU'],
+    [['--streams', join(folder, 'none')], 'no such file, allowed: a QEMU'],
     [[], 'none of'],
   ])('refuses %j in one line', async (args, says) => {
     const { code, stdout, stderr } = await tablewalk(['translate', ...args]);

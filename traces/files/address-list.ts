@@ -4,7 +4,7 @@ import { isAccessLog, type LogSums, logStreams } from '../capture/index.ts';
 import { InputError } from '../input-error.ts';
 import { type AddressList, decodeAddressList } from '../translate/index.ts';
 
-/** Bytes that a list may have: 2^28 addresses of 8. Few compressed bytes can stand for very many. */
+/** Bytes that a list or log may have: 2^28 addresses of 8. Few compressed bytes can stand for very many. */
 const MOST_BYTES = 2 ** 31;
 
 /**
@@ -16,31 +16,40 @@ const MOST_BYTES = 2 ** 31;
  */
 export function readAddressList(file: string): AddressList {
   const [, path = file, stream] = /^(.+)#(0x[\da-fA-F]+|\d+)$/.exec(file) ?? [];
-  return decodeAddressList(file, readUnpacked(file, path), stream === undefined ? null : Number(stream));
+  return decodeAddressList(
+    file,
+    readUnpacked(file, path, 'an address list'),
+    stream === undefined ? null : Number(stream),
+  );
 }
 
-/** Sums by stream of a log of QEMU's SMMU. @throws InputError */
+const QEMU_LOG = 'a QEMU `-trace smmu*` log, plain or gzipped';
+
+/** Sums by stream of a log of QEMU's SMMU; `-` is standard input. @throws InputError */
 export function readLogStreams(file: string): LogSums {
-  const bytes = readUnpacked(file, file);
-  if (!isAccessLog(bytes)) throw new InputError(file, '', 'no such log', 'a QEMU `-trace smmu*` log');
+  const bytes = readUnpacked(file, file, QEMU_LOG);
+  if (!isAccessLog(bytes)) {
+    throw new InputError(file, '', bytes.length === 0 ? 'an empty file' : 'another kind of file', QEMU_LOG);
+  }
   return logStreams(file, bytes);
 }
 
-function readUnpacked(file: string, path: string): Buffer {
+/** @param allowed what the file should be, for messages */
+function readUnpacked(file: string, path: string, allowed: string): Buffer {
   let bytes: Buffer;
   try {
     bytes = readFileSync(path === '-' ? 0 : path);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     const found = code === 'ENOENT' ? 'no such file' : code === 'EISDIR' ? 'a directory' : (error as Error).message;
-    throw new InputError(file, '', found, 'an address list');
+    throw new InputError(file, '', found, allowed);
   }
   if (bytes[0] === 0x1f && bytes[1] === 0x8b) {
     try {
       bytes = gunzipSync(bytes, { maxOutputLength: MOST_BYTES });
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE') {
-        throw new InputError(file, '', 'more than 2 GiB of addresses', 'a list that fits into memory');
+        throw new InputError(file, '', 'more than 2 GiB when unpacked', `${allowed} of at most that`);
       }
       throw new InputError(file, '', `damaged gzip data (${(error as Error).message})`, 'a whole gzip file');
     }

@@ -57,7 +57,7 @@ export function register(program: Command): void {
     )
     .option(
       '--streams <file>',
-      'a QEMU `-trace smmu*` log: what it holds of each stream, translations, TLB hits, faults and invalidations',
+      'a QEMU `-trace smmu*` log, or "-": what it holds of each stream, translations, TLB hits, faults and invalidations',
     )
     .option('--map <spec>', 'with --stream: what to map, "touched[:PAGE]" or "IOVA:SIZE:PA[,...]"')
     .option(
@@ -80,14 +80,26 @@ export function register(program: Command): void {
     .option('--write', 'writes instead of reads')
     .option('--privileged', 'privileged accesses')
     .option('--json <file>', 'write JSON; "-" is standard output')
-    .addHelpText('after', '\nExit code: 0 all equal, or no faults; 1 differences or faults; 2 wrong input.')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  tablewalk translate --stream list.u64.gz --preset mmu-700 --map touched
+  tablewalk translate --streams qemu-smmu.log
+  tablewalk translate --stream qemu-smmu.log#0x28 --map touched --in-flight 64
+
+Exit code: 0 all equal, or no faults (with --streams always); 1 differences or faults; 2 wrong input.`,
+    )
     .action(translate);
 }
 
 async function translate(flags: TranslateFlags): Promise<void> {
   checkWritable('--json', flags.json);
-  if (flags.reference !== undefined && flags.stream !== undefined) {
-    throw new ConfigError('--stream', flags.stream, 'one of --reference and --stream');
+  if (flags.stream !== undefined && (flags.reference ?? flags.streams) !== undefined) {
+    throw new ConfigError('--stream', flags.stream, 'one of --stream, --streams and --reference');
+  }
+  if (flags.streams !== undefined && flags.reference !== undefined) {
+    throw new ConfigError('--streams', flags.streams, 'one of --stream, --streams and --reference');
   }
   if (flags.streams !== undefined) return streams(flags.streams, flags);
   if (flags.reference !== undefined) return references(flags.reference, flags);
@@ -122,7 +134,7 @@ function streamsText(sums: LogSums): string {
   return [
     table.toString(),
     'ranges and spaces: invalidations of addresses, and of the whole address space, by the ASIDs of the stream.',
-    `${count(sums.everything)} invalidations of everything, ${count(sums.ofNobody)} in address spaces of no stream, ${count(sums.damaged)} damaged lines.`,
+    `invalidations of everything: ${count(sums.everything)}; in address spaces of no stream above, or of no one ASID: ${count(sums.ofNobody)}; damaged lines: ${count(sums.damaged)}`,
   ].join('\n');
 }
 
