@@ -13,10 +13,11 @@ export class CpuJob {
   kind = 0;
   operation = 0;
 
-  /** When it began and ended, and what it waited for in between, by `CpuWait`. */
+  /** When it began and ended, what it waited for in between, by `CpuWait`, and the sum of that. */
   start = 0;
   end = 0;
   readonly waits = new Float64Array(CPU_WAITS);
+  waited = 0;
   /** Of {@link alone}, waiting for the device; and what of it was spared: polling, and CPU work for others. */
   polling = 0;
   pollingSpared = 0;
@@ -24,13 +25,14 @@ export class CpuJob {
 
   /** How long it took: what it takes alone, less what was spared, and what it waited. */
   get total(): number {
-    return this.alone - this.pollingSpared - this.workSpared + this.waits.reduce((sum, time) => sum + time, 0);
+    return this.alone - this.pollingSpared - this.workSpared + this.waited;
   }
 
   /** Steps of this job. */
   count = 0;
   readonly steps: StepDraft[] = [];
-  /** What devices do once it is over: which stream, and for how long. */
+  /** What devices do once it is over: so many streams, which, and for how long each. What lies behind these is of jobs before. */
+  streamCount = 0;
   readonly streams: number[] = [];
   readonly accesses: number[] = [];
 
@@ -52,12 +54,20 @@ export class CpuJob {
 
   /** A stream accesses memory for so long. */
   access(stream: number, cycles: number): void {
-    const last = this.streams.length - 1;
-    if (this.streams[last] === stream) this.accesses[last] = (this.accesses[last] as number) + cycles;
+    let at = this.streamCount - 1;
+    while (at >= 0 && this.streams[at] !== stream) at--;
+    if (at >= 0) this.accesses[at] = (this.accesses[at] as number) + cycles;
     else {
-      this.streams.push(stream);
-      this.accesses.push(cycles);
+      this.streams[this.streamCount] = stream;
+      this.accesses[this.streamCount] = cycles;
+      this.streamCount++;
     }
+  }
+
+  /** It is over, and waited for so long, by `CpuWait`. */
+  setWaits(waits: Float64Array): void {
+    this.waits.set(waits);
+    for (const time of waits) this.waited += time;
   }
 
   clear(): void {
@@ -65,8 +75,8 @@ export class CpuJob {
     this.polling = 0;
     this.pollingSpared = 0;
     this.workSpared = 0;
-    this.waits.fill(0);
-    this.streams.length = 0;
-    this.accesses.length = 0;
+    if (this.waited > 0) this.waits.fill(0);
+    this.waited = 0;
+    this.streamCount = 0;
   }
 }

@@ -118,7 +118,7 @@ export class Processors {
 
   /** Whether a job that begins when all is quiet takes as long as alone, until another one arrives. */
   #meetsNobody({ cpu, count, steps }: CpuJob): boolean {
-    const [step] = steps;
+    const step = steps[0];
     if (count === 0 || step === undefined) return true;
     if (count > 1 || !step.sync) return false;
     if (step.slots > 0) return this.queue.isWith(cpu);
@@ -130,8 +130,7 @@ export class Processors {
     const job = this.#single;
     if (job === null) return;
     this.#single = null;
-    const [step] = job.steps;
-    const alone = step !== undefined && job.count > 0 ? step : null;
+    const alone = job.count > 0 ? (job.steps[0] as StepDraft) : null;
     const accesses = longest(job);
     const end = job.arrival + job.alone;
     if (end + accesses > time) {
@@ -144,7 +143,7 @@ export class Processors {
     let device = 0;
     if (alone !== null && alone.slots > 0) {
       this.queue.passed();
-      device = this.#listOf(alone).device;
+      device = this.#deviceTime(alone);
     } else if (alone !== null) device = Math.max(0, alone.after);
     this.activity.alone(job.alone - job.polling, device + accesses);
     this.#onDone(job);
@@ -213,10 +212,14 @@ export class Processors {
     this.#share(cpu);
   }
 
-  #listOf({ slots, sync, before, after, waited }: StepDraft): QueuedList {
-    // What the device was busy with before is among the steps before.
-    const device = after - Math.max(before, this.#awake);
-    return { slots, sync, device: Math.max(0, device), seen: Math.max(0, waited - after), alone: waited };
+  /** What the SMMU takes for a list: what it was busy with before is among the steps before. */
+  #deviceTime({ before, after }: StepDraft): number {
+    return Math.max(0, after - Math.max(before, this.#awake));
+  }
+
+  #listOf(step: StepDraft): QueuedList {
+    const { slots, sync, after, waited } = step;
+    return { slots, sync, device: this.#deviceTime(step), seen: Math.max(0, waited - after), alone: waited };
   }
 
   #lockOf({ lock }: StepDraft): SharedLock {
@@ -269,11 +272,11 @@ export class Processors {
   #end(cpu: Processor, job: CpuJob): void {
     const { now } = this.#events;
     job.end = now;
-    job.waits.set(cpu.waits);
+    job.setWaits(cpu.waits);
     job.pollingSpared = cpu.pollingSpared;
     job.workSpared = cpu.doorbellsSpared * this.queue.prices.doorbell;
     this.activity.change(now, -1, 0);
-    for (let at = 0; at < job.streams.length; at++) {
+    for (let at = 0; at < job.streamCount; at++) {
       const stream = job.streams[at] as number;
       const begin = Math.max(now, this.#streamBusy.get(stream) ?? 0);
       const end = begin + (job.accesses[at] as number);
@@ -294,8 +297,8 @@ export class Processors {
 }
 
 /** Accesses of several streams go on at once. */
-function longest({ streams, accesses }: CpuJob): number {
+function longest({ streamCount, accesses }: CpuJob): number {
   let most = 0;
-  for (let at = 0; at < streams.length; at++) most = Math.max(most, accesses[at] as number);
+  for (let at = 0; at < streamCount; at++) most = Math.max(most, accesses[at] as number);
   return most;
 }

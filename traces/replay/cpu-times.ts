@@ -18,14 +18,15 @@ export class CpuAccount {
   /** All of it. */
   total = 0;
 
-  add({ alone, polling, pollingSpared, workSpared, waits, total }: CpuJob): void {
+  add({ alone, polling, pollingSpared, workSpared, waits, waited, total }: CpuJob): void {
     this.operations++;
     this.own += alone - pollingSpared - workSpared;
     this.polling += polling - pollingSpared;
+    this.total += total;
+    if (waited === 0) return;
     for (let why = 0; why < CPU_WAITS; why++) {
       this.waits[why] = (this.waits[why] as number) + (waits[why] as number);
     }
-    this.total += total;
   }
 }
 

@@ -197,6 +197,20 @@ describe('jobs on CPUs at once', () => {
     expect({ ...processors.activity }).toMatchObject({ cpu: 200, device: 300, both: 100 });
   });
 
+  it('let accesses of several streams go on at once, whichever order they are told in', () => {
+    const processors = new Processors(PRICES, UNBOUNDED, 1, () => {});
+    const one = processors.take();
+    one.cpu = 0;
+    one.arrival = 0;
+    one.alone = 100;
+    processors.submit(one);
+    for (const [stream, cycles] of [[7, 10] as const, [8, 20] as const, [7, 30] as const, [8, 40] as const]) {
+      one.access(stream, cycles);
+    }
+    processors.finish();
+    expect({ ...processors.activity }).toMatchObject({ cpu: 100, device: 60, both: 0 });
+  });
+
   it('do the same every time', () => {
     const all = Array.from({ length: 60 }, (_, at) => job(at % 6, at * 20, 100, list(1 + (at % 5))));
     expect(run(all).jobs).toEqual(run(all).jobs);

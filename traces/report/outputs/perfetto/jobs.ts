@@ -19,13 +19,13 @@ const WAITS: readonly (readonly [CpuWait, string])[] = [
 export function drawJob(
   tracks: TrackWriter,
   track: number,
-  { kind, operation, start, end, total, polling, pollingSpared, waits }: Readonly<CpuJob>,
+  { kind, operation, start, end, total, polling, pollingSpared, waits, waited }: Readonly<CpuJob>,
   time: (cycle: number) => number,
 ): void {
   const details = operation > 0 ? { numbers: { operation } } : null;
   tracks.begin(track, time(start), OPERATION_KIND_NAMES[kind] ?? '', details);
   const own = polling - pollingSpared;
-  let at = start + total - own - waits.reduce((sum, cycles) => sum + cycles, 0);
+  let at = start + total - own - waited;
   const phase = (name: string, cycles: number): void => {
     if (cycles <= 0) return;
     tracks.begin(track, time(at), name, null);
